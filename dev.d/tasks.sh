@@ -1,0 +1,114 @@
+# The commands of ./dev.
+# shellcheck shell=bash
+
+task_setup() {
+  require_platform
+  lock
+  require_tools
+  require_rust
+  require_libtorch
+  [ -n "${DATABASE_URL:-}" ] || require_postgres
+  unlock
+}
+
+task_run() {
+  task_build
+  use_database limen
+  limen migrate
+  development_key
+  exec "$(limen_binary)" serve "$@"
+}
+
+task_build() {
+  task_setup
+  cargo build --release "$@"
+}
+
+task_test() {
+  task_setup
+  use_database postgres # each test makes a database of its own beside it
+  exec cargo test "$@"
+}
+
+task_bench() {
+  task_setup
+  use_database postgres
+  exec cargo bench "$@"
+}
+
+task_lint() {
+  task_setup
+  require_cargo_tool cargo-machete 0.9.2
+  cargo fmt --check
+  cargo clippy --locked --all-targets -- --deny warnings
+  RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps
+  cargo machete
+  if have shellcheck; then shellcheck --external-sources dev .ci/run; else say "no shellcheck here: scripts not checked"; fi
+}
+
+task_prepare() {
+  task_setup
+  require_cargo_tool sqlx-cli 0.9.0 --no-default-features --features postgres,rustls
+  use_database limen
+  cargo sqlx migrate run
+  SQLX_OFFLINE=false cargo sqlx prepare -- --all-targets
+}
+
+task_psql() {
+  use_database limen
+  local psql
+  psql=$(postgres_bin)/psql || { psql=psql; have psql || install_packages postgresql-client; }
+  exec "$psql" "$DATABASE_URL" "$@"
+}
+
+task_status() {
+  if server_pid >/dev/null; then echo "Postgres runs in .dev/postgres"; else echo "Postgres does not run"; return 1; fi
+}
+
+task_stop() {
+  server_pid >/dev/null || return 0
+  lock
+  choose_server_user
+  stop_server
+}
+
+task_env() {
+  use_database limen
+  printf "export %s='%s'\n" LIBTORCH "$root/.libtorch" DATABASE_URL "$DATABASE_URL"
+}
+
+task_clean() {
+  local answer
+  if [ "${1:-}" != --yes ]; then
+    say "this deletes target/, the database in $postgres_home with all its data, and the development key"
+    say "(libtorch stays in $cache)"
+    read -r -p 'delete? [y/N] ' answer || true
+    [ "${answer:-}" = y ] || die "nothing deleted; ./dev clean --yes deletes without asking"
+  fi
+  task_stop
+  rm -rf "$postgres_home" "$state" "${CARGO_TARGET_DIR:-target}"
+}
+
+# An existing DATABASE_URL wins; else the database of that name in the private cluster.
+use_database() {
+  [ -z "${DATABASE_URL:-}" ] || return 0
+  lock
+  start_postgres
+  unlock
+  DATABASE_URL=$(postgres_url "$1")
+  export DATABASE_URL
+}
+
+limen_binary() { echo "${CARGO_TARGET_DIR:-$root/target}/release/limen"; }
+limen() { "$(limen_binary)" "$@"; }
+
+# Made once for a database, printed when made, kept for the next run; .dev/key is that of the last run.
+development_key() {
+  local file=$state/key-private
+  [ -n "$postgres_socket" ] || file=$state/key-$(printf %s "$DATABASE_URL" | sha256sum | cut -c1-12)
+  ln -sfn "$(basename "$file")" "$state/key"
+  if [ -s "$file" ]; then say "the development key is in .dev/key"; return; fi
+  (umask 077 && limen key create --name dev --scope gate --scope admin --scope metrics | tail -n 1 >"$file.new")
+  mv "$file.new" "$file"
+  say "a development key with every scope, kept in .dev/key: $(cat "$file")"
+}

@@ -1,0 +1,135 @@
+//! What the frames of one passage came to, before the policy judges.
+
+use crate::domain::{Evidence, Reason};
+
+/// What one frame (or all of them together) came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The frames were not looked at: the gate refuses whatever they show.
+    NotExamined,
+    /// The road ended before a comparison: no face, poor quality, a spoof, an unknown badge, ...
+    Ended(Reason),
+    /// The face was compared with the badge's owner (1:1).
+    ComparedWithBadge,
+    /// The face was compared with everybody (1:N).
+    ComparedWithAll,
+}
+
+/// A finding with the figures that it rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// What it came to.
+    pub finding: Finding,
+    /// The figures.
+    pub evidence: Evidence,
+}
+
+impl Attempt {
+    /// A road that ended before a comparison.
+    #[must_use]
+    pub fn ended(reason: Reason, evidence: Evidence) -> Self {
+        Self { finding: Finding::Ended(reason), evidence }
+    }
+
+    /// A comparison, as opposed to a road that ended before.
+    fn is_compared(&self) -> bool {
+        matches!(self.finding, Finding::ComparedWithBadge | Finding::ComparedWithAll)
+    }
+
+    /// Makes one attempt of the frames of a passage, so that sending more frames never makes a
+    /// false match likelier than sending one:
+    ///
+    /// - any frame that ends in a denial (a spoof) decides;
+    /// - frames that only ask for a retry are passed over when another was compared;
+    /// - the compared ones must agree on the person, and the worst distance counts.
+    ///
+    /// None when there are no frames.
+    #[must_use]
+    pub fn combine(mut attempts: Vec<Self>) -> Option<Self> {
+        use crate::domain::Decision;
+
+        let frames = attempts.len() as u16;
+        let denial = attempts.iter().position(|a| match a.finding {
+            Finding::Ended(reason) => reason.decision() == Decision::Deny,
+            _ => false,
+        });
+        let mut combined = if let Some(denial) = denial {
+            attempts.swap_remove(denial)
+        } else if attempts.iter().any(Self::is_compared) {
+            attempts.retain(Self::is_compared);
+            let person = attempts[0].evidence.employee_id;
+            let agree = attempts.iter().all(|a| a.evidence.employee_id == person);
+            let distance = |a: &Self| a.evidence.distance.map_or(f32::INFINITY, |d| d.value());
+            let mut worst =
+                attempts.into_iter().max_by(|a, b| distance(a).total_cmp(&distance(b)))?;
+            if !agree {
+                worst.finding = Finding::Ended(Reason::FramesDisagree);
+                (worst.evidence.employee_id, worst.evidence.face_id) = (None, None);
+            }
+            worst
+        } else {
+            attempts.into_iter().next()?
+        };
+        combined.evidence.frames = frames;
+        Some(combined)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Distance, EmployeeId};
+
+    fn compared(person: Option<EmployeeId>, distance: f32) -> Attempt {
+        let distance = Some(Distance::try_from(distance).unwrap());
+        let evidence = Evidence { employee_id: person, distance, frames: 1, ..Evidence::default() };
+        Attempt { finding: Finding::ComparedWithAll, evidence }
+    }
+
+    fn ended(reason: Reason) -> Attempt {
+        Attempt::ended(reason, Evidence::default())
+    }
+
+    #[test]
+    fn a_spoof_among_good_frames_decides() {
+        let person = Some(EmployeeId::generate());
+        let frames = vec![compared(person, 0.3), ended(Reason::Spoof), compared(person, 0.3)];
+        let combined = Attempt::combine(frames).unwrap();
+        assert_eq!(combined.finding, Finding::Ended(Reason::Spoof));
+        assert_eq!(combined.evidence.frames, 3);
+    }
+
+    #[test]
+    fn the_worst_of_the_compared_frames_counts() {
+        let person = Some(EmployeeId::generate());
+        let frames = vec![ended(Reason::NoFace), compared(person, 0.3), compared(person, 0.9)];
+        let combined = Attempt::combine(frames).unwrap();
+        assert_eq!(combined.finding, Finding::ComparedWithAll);
+        assert_eq!(combined.evidence.distance.unwrap().value(), 0.9);
+    }
+
+    #[test]
+    fn frames_of_different_people_open_for_neither() {
+        let frames = vec![
+            compared(Some(EmployeeId::generate()), 0.3),
+            compared(Some(EmployeeId::generate()), 0.2),
+        ];
+        let combined = Attempt::combine(frames).unwrap();
+        assert_eq!(combined.finding, Finding::Ended(Reason::FramesDisagree));
+        assert_eq!(combined.evidence.employee_id, None);
+    }
+
+    #[test]
+    fn frames_that_all_ask_for_a_retry_ask_for_the_first() {
+        let frames = vec![ended(Reason::TooDark), ended(Reason::NoFace)];
+        assert_eq!(
+            Attempt::combine(frames).unwrap().finding,
+            Finding::Ended(Reason::TooDark)
+        );
+    }
+
+    #[test]
+    fn no_frames_make_no_attempt() {
+        assert_eq!(Attempt::combine(Vec::new()), None);
+    }
+}

@@ -1,0 +1,96 @@
+//! Enrols a photo: one picture makes a person known, nothing is retrained.
+
+use crate::domain::{EmployeeId, FaceSeen, QualityIssue, Sighting, View};
+use crate::gallery::Gallery;
+use crate::store::{Face, FaceDraft, Store, StoreError};
+
+/// Why a photo cannot be enrolled.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolmentError {
+    /// No face was found.
+    #[error("no face was found in the photo")]
+    NoFace,
+    /// Several faces are about equally near.
+    #[error("the photo shows several faces of about the same size")]
+    MultipleFaces,
+    /// The picture is not good enough.
+    #[error("the face's picture is not good enough: {}", codes(.0))]
+    LowQuality(Vec<QualityIssue>),
+    /// The face looks like a print or a screen.
+    #[error("the face looks like a print or a screen")]
+    Spoof,
+    /// The database did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn codes(issues: &[QualityIssue]) -> String {
+    issues.iter().map(|i| i.code()).collect::<Vec<_>>().join(", ")
+}
+
+/// Stores what a photo showed as a face of `employee`; the photo itself is not kept.
+///
+/// # Errors
+/// [`EnrolmentError`]; then nothing was stored.
+pub async fn enroll(
+    store: &Store,
+    employee: EmployeeId,
+    view: View<FaceSeen>,
+    photo_sha256: [u8; 32],
+    faces_max: u32,
+) -> Result<Face, EnrolmentError> {
+    let seen = match view.sighting {
+        Sighting::Face(seen) => seen,
+        Sighting::NoFace => return Err(EnrolmentError::NoFace),
+        Sighting::MultipleFaces => return Err(EnrolmentError::MultipleFaces),
+        Sighting::LowQuality { issues, .. } => return Err(EnrolmentError::LowQuality(issues)),
+        Sighting::Spoof { .. } => return Err(EnrolmentError::Spoof),
+    };
+    let draft = FaceDraft {
+        employee_id: employee,
+        encoding: seen.encoding,
+        quality: seen.quality,
+        photo_sha256,
+    };
+    Ok(store.add_face(&draft, faces_max).await?)
+}
+
+/// A gallery that holds encodings of models that the configured encoder cannot be compared with.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the database holds {faces} face(s) encoded by {found}, but the configured encoder makes \
+     {configured}, and encodings of different models cannot be compared. Either set [encoder] in \
+     config.toml back to the one that made {found}, or enrol everybody again with this encoder: \
+     `limen enroll PHOTOS --replace-model`, which removes a person's old faces when a new one is \
+     stored"
+)]
+pub struct ForeignGallery {
+    /// How many such faces there are.
+    pub faces: u64,
+    /// The (first) other model.
+    pub found: String,
+    /// The model of the configured encoder.
+    pub configured: String,
+}
+
+/// Refuses a database that holds encodings of another model than the gallery's.
+///
+/// # Errors
+/// [`ForeignGallery`] in the inner result, [`StoreError`] when Postgres does not answer.
+pub async fn check_models(
+    store: &Store,
+    gallery: &Gallery,
+) -> Result<Result<(), ForeignGallery>, StoreError> {
+    let foreign: Vec<_> = store
+        .faces_by_model()
+        .await?
+        .into_iter()
+        .filter(|(model, _)| model != gallery.model())
+        .collect();
+    let Some((model, _)) = foreign.first() else { return Ok(Ok(())) };
+    Ok(Err(ForeignGallery {
+        faces: foreign.iter().map(|(_, faces)| faces).sum(),
+        found: model.to_string(),
+        configured: gallery.model().to_string(),
+    }))
+}

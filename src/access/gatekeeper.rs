@@ -1,0 +1,187 @@
+//! From the views of a passage's frames to the recorded decision.
+
+use chrono::Utc;
+
+use super::{Attempt, Finding, MatchError, Matcher, admit, decide};
+use crate::domain::{
+    Employee, Evidence, FaceSeen, Gate, LivenessScore, Passage, PassageRequest, Reason, Sighting,
+    View,
+};
+use crate::store::{Recorded, Store, StoreError};
+
+/// Why there is no decision. The gate stays shut.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// The database did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The face could not be compared.
+    #[error(transparent)]
+    Match(#[from] MatchError),
+    /// The event id was used for other frames before.
+    #[error("the event id was used for other frames before")]
+    EventIdReused,
+    /// A passage without frames.
+    #[error("a passage needs at least one frame")]
+    NoFrames,
+}
+
+/// Decides and records passages.
+#[derive(Clone, Debug)]
+pub struct Gatekeeper {
+    store: Store,
+    matcher: Matcher,
+}
+
+impl Gatekeeper {
+    /// A gatekeeper that compares by `matcher` and records in `store`.
+    #[must_use]
+    pub fn new(store: Store, matcher: Matcher) -> Self {
+        Self { store, matcher }
+    }
+
+    /// Decides a passage and records it. `look` is called only when the frames matter: not for an
+    /// event that was decided before, nor where the gate refuses whatever they show.
+    ///
+    /// A repeated event gets its recorded answer. A grant is answered again only while it would
+    /// still be given: the frame is fresh and the employee may still pass.
+    ///
+    /// # Errors
+    /// What `look` fails with, or [`AccessError`].
+    pub async fn pass<E: From<AccessError>>(
+        &self,
+        gate: &Gate,
+        request: PassageRequest,
+        look: impl AsyncFnOnce() -> Result<Vec<View<FaceSeen>>, E>,
+    ) -> Result<Passage, E> {
+        let recorded = self.store.passage_of_event(request.gate_id, &request.event_id).await;
+        if let Some(passage) = recorded.map_err(AccessError::from)? {
+            return Ok(self.repeat(&request, passage).await?);
+        }
+        let attempt = if admit(&gate.policy, &request, Utc::now()).is_ok() {
+            let views = look().await?;
+            self.compare(gate, &request, views).await?
+        } else {
+            Attempt { finding: Finding::NotExamined, evidence: Evidence::default() }
+        };
+        Ok(self.record(request, attempt).await?)
+    }
+
+    /// Compares what the frames showed with the badge's owner or with everybody.
+    async fn compare(
+        &self,
+        gate: &Gate,
+        request: &PassageRequest,
+        views: Vec<View<FaceSeen>>,
+    ) -> Result<Attempt, AccessError> {
+        let owner = match &request.badge_id {
+            Some(badge) => Some(self.store.employee_by_badge(badge).await?),
+            None => None,
+        };
+        let required = gate.policy.liveness_threshold;
+        let mut attempts = Vec::with_capacity(views.len());
+        for view in views {
+            attempts.push(self.attempt(view.sighting, required, owner.as_ref()).await?);
+        }
+        Attempt::combine(attempts).ok_or(AccessError::NoFrames)
+    }
+
+    /// Compares one frame. `owner` is the badge's owner where a badge was shown.
+    async fn attempt(
+        &self,
+        sighting: Sighting<FaceSeen>,
+        liveness_threshold: Option<LivenessScore>,
+        owner: Option<&Option<Employee>>,
+    ) -> Result<Attempt, AccessError> {
+        let mut evidence = Evidence {
+            model_id: Some(self.matcher.model().clone()),
+            liveness_threshold,
+            ..Evidence::default()
+        };
+        let face = match sighting {
+            Sighting::Face(face) => face,
+            Sighting::NoFace => return Ok(Attempt::ended(Reason::NoFace, evidence)),
+            Sighting::MultipleFaces => return Ok(Attempt::ended(Reason::MultipleFaces, evidence)),
+            Sighting::LowQuality { issues, .. } => {
+                let reason = issues.first().map_or(Reason::NoFace, |issue| Reason::from(*issue));
+                return Ok(Attempt::ended(reason, evidence));
+            }
+            Sighting::Spoof { liveness } => {
+                evidence.liveness = Some(liveness);
+                return Ok(Attempt::ended(Reason::Spoof, evidence));
+            }
+        };
+        evidence.liveness = face.liveness;
+        let thresholds = self.matcher.thresholds();
+        let finding = match owner {
+            Some(None) => Finding::Ended(Reason::UnknownBadge),
+            Some(Some(owner)) => {
+                evidence.employee_id = Some(owner.id);
+                evidence.threshold = Some(thresholds.verify);
+                match self.matcher.claimed(owner.id, &face.encoding)? {
+                    None => Finding::Ended(Reason::NotEnrolled),
+                    Some(candidate) => {
+                        evidence.face_id = Some(candidate.face_id);
+                        evidence.distance = Some(candidate.distance);
+                        Finding::ComparedWithBadge
+                    }
+                }
+            }
+            None => {
+                evidence.threshold = Some(thresholds.recognize);
+                let nearest = self.matcher.nearest(face.encoding, 1).await?;
+                if let Some(candidate) = nearest.first() {
+                    evidence.distance = Some(candidate.distance);
+                    // Beyond the threshold the nearest person is as good as anybody.
+                    if candidate.distance.is_match(thresholds.recognize) {
+                        evidence.employee_id = Some(candidate.employee_id);
+                        evidence.face_id = Some(candidate.face_id);
+                    }
+                }
+                Finding::ComparedWithAll
+            }
+        };
+        Ok(Attempt { finding, evidence })
+    }
+
+    async fn record(
+        &self,
+        request: PassageRequest,
+        attempt: Attempt,
+    ) -> Result<Passage, AccessError> {
+        let evidence = attempt.evidence.clone();
+        let recorded = self
+            .store
+            .record_passage(request.clone(), evidence, |ground| decide(&request, &attempt, ground))
+            .await?;
+        match recorded {
+            Recorded::New(passage) => Ok(passage),
+            Recorded::Existing(passage) => self.repeat(&request, passage).await,
+        }
+    }
+
+    async fn repeat(
+        &self,
+        request: &PassageRequest,
+        passage: Passage,
+    ) -> Result<Passage, AccessError> {
+        if passage.request.frames_sha256 != request.frames_sha256
+            || passage.request.badge_id != request.badge_id
+        {
+            return Err(AccessError::EventIdReused);
+        }
+        if passage.reason != Reason::Granted {
+            return Ok(passage);
+        }
+        let finding = match passage.request.badge_id {
+            Some(_) => Finding::ComparedWithBadge,
+            None => Finding::ComparedWithAll,
+        };
+        let attempt = Attempt { finding, evidence: passage.evidence.clone() };
+        let recorded = passage.request.clone();
+        Ok(self
+            .store
+            .confirm_passage(passage, |ground| decide(&recorded, &attempt, ground))
+            .await?)
+    }
+}

@@ -1,0 +1,16 @@
+//! Who may pass: from a face to a recorded decision.
+//!
+//! [`Matcher`] compares, [`decide`] judges (a pure function), [`Gatekeeper`] joins the two and
+//! has the store record the passage in the transaction that the decision is made in.
+
+mod attempt;
+mod decide;
+mod enrolment;
+mod gatekeeper;
+mod matcher;
+
+pub use attempt::{Attempt, Finding};
+pub use decide::{admit, decide};
+pub use enrolment::{EnrolmentError, ForeignGallery, check_models, enroll};
+pub use gatekeeper::{AccessError, Gatekeeper};
+pub use matcher::{MatchError, Matcher, Thresholds};

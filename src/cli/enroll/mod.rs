@@ -1,0 +1,149 @@
+//! `limen enroll PHOTOS`: many people at once, resumable.
+
+mod people;
+mod plan;
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use futures_util::StreamExt;
+use indicatif::{ProgressBar, ProgressStyle};
+use sha2::{Digest, Sha256};
+
+use super::{connect, photo};
+use crate::access::{EnrolmentError, enroll};
+use crate::config::Config;
+use crate::domain::{Employee, EmployeeId};
+use crate::inference::{Engine, FrameBytes};
+use crate::store::{Conflict, Store, StoreError};
+use crate::vision::LookSettings;
+use people::People;
+use plan::{Person, Plan};
+use report::{Outcome, Report};
+
+#[derive(Debug, Args)]
+pub(super) struct EnrollArguments {
+    /// A folder of photos named by badge or name (`B-17.jpg`, `Ada_Lovelace.jpg`), a folder with a
+    /// folder for each person, or a CSV with the columns photo and badge_id or name (and department).
+    photos: PathBuf,
+    /// Remove a person's faces of other models once one of the configured model is stored.
+    #[arg(long)]
+    replace_model: bool,
+}
+
+/// Exits with 0 when every photo is enrolled, with 1 when some were refused.
+pub(super) async fn run(config: &Config, arguments: &EnrollArguments) -> anyhow::Result<ExitCode> {
+    let plan = Plan::read(&arguments.photos)?;
+    let store = connect(config).await?;
+    let settings = config.engine();
+    let in_flight = settings.workers + 1;
+    anyhow::ensure!(
+        settings.queue_max >= in_flight,
+        "queue_max in [inference] must be at least {in_flight} to enrol with {} workers",
+        settings.workers
+    );
+    let engine = Arc::new(tokio::task::spawn_blocking(move || Engine::start(&settings)).await??);
+    let bar = ProgressBar::new(plan.photos() as u64).with_style(
+        ProgressStyle::with_template("{bar:40} {pos}/{len} photos, {per_sec}, {eta} left {msg}")?,
+    );
+    let enroller = Enroller {
+        people: People::new(store.clone()),
+        store,
+        engine: Arc::clone(&engine),
+        config,
+        replace_model: arguments.replace_model,
+        bar: bar.clone(),
+    };
+    let report = futures_util::stream::iter(&plan.people)
+        .map(|person| enroller.enroll_person(person))
+        .buffer_unordered(in_flight)
+        .collect::<Vec<_>>()
+        .await
+        .into_iter()
+        .flatten()
+        .collect::<Report>();
+    bar.finish_and_clear();
+    tokio::task::spawn_blocking(move || engine.stop()).await?;
+    println!("{report}");
+    Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+struct Enroller<'a> {
+    people: People,
+    store: Store,
+    engine: Arc<Engine>,
+    config: &'a Config,
+    replace_model: bool,
+    bar: ProgressBar,
+}
+
+impl Enroller<'_> {
+    /// Enrols the photos of one person, one after the other, so that the person is created once.
+    async fn enroll_person(&self, person: &Person) -> Vec<(PathBuf, Outcome)> {
+        let mut outcomes = Vec::with_capacity(person.photos.len());
+        for path in &person.photos {
+            let outcome = match self.enroll_photo(person, path).await {
+                Ok(outcome) => outcome,
+                Err(error) => Outcome::Refused(format!("{error:#}")),
+            };
+            self.bar.inc(1);
+            outcomes.push((path.clone(), outcome));
+        }
+        outcomes
+    }
+
+    async fn enroll_photo(&self, person: &Person, path: &PathBuf) -> anyhow::Result<Outcome> {
+        let bytes = photo::read(self.config, path)?;
+        let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+        let known = self.people.find(person).await?;
+        if let Some(employee) = &known
+            && self.store.has_photo(employee.id, self.engine.model(), &sha256).await?
+        {
+            self.drop_other_models(employee.id).await?;
+            return Ok(Outcome::AlreadyEnrolled);
+        }
+        let settings = LookSettings {
+            liveness_threshold: self
+                .config
+                .enrolment
+                .liveness
+                .then_some(self.config.matching.liveness_threshold),
+            pupil_distance_px_min: self.config.enrolment.pupil_distance_px_min,
+        };
+        let frame = FrameBytes { bytes: bytes.into(), declared: None };
+        let view = self.engine.look(frame, settings).await?;
+        if let Some(refusal) = photo::refusal(&view) {
+            return Ok(Outcome::Refused(refusal));
+        }
+        // Only now: a person none of whose photos can be used is not created.
+        let employee: Employee = match known {
+            Some(employee) => employee,
+            None => self.people.create(person).await?,
+        };
+        let faces_max = self.config.enrolment.faces_max;
+        let outcome = match enroll(&self.store, employee.id, view, sha256, faces_max).await {
+            Ok(_) => Outcome::Enrolled,
+            Err(EnrolmentError::Store(StoreError::Conflict(Conflict::PhotoAlreadyEnrolled))) => {
+                Outcome::AlreadyEnrolled
+            }
+            Err(EnrolmentError::Store(StoreError::Conflict(Conflict::TooManyFaces))) => {
+                return Ok(Outcome::Refused(format!(
+                    "the person has {faces_max} faces already (enrolment.faces_max)"
+                )));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.drop_other_models(employee.id).await?;
+        Ok(outcome)
+    }
+
+    async fn drop_other_models(&self, employee: EmployeeId) -> anyhow::Result<()> {
+        if self.replace_model {
+            self.store.delete_faces_of_other_models(employee, self.engine.model()).await?;
+        }
+        Ok(())
+    }
+}

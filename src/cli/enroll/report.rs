@@ -1,0 +1,68 @@
+//! What became of each photo: counts, and a table of who was refused and why.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use comfy_table::{ContentArrangement, Table};
+
+/// What became of a photo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Its face is stored.
+    Enrolled,
+    /// It was stored before.
+    AlreadyEnrolled,
+    /// It is not stored, and why.
+    Refused(String),
+}
+
+/// What became of all photos.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    enrolled: usize,
+    already_enrolled: usize,
+    refused: Vec<(PathBuf, String)>,
+}
+
+impl Report {
+    /// Whether no photo was refused.
+    pub fn is_complete(&self) -> bool {
+        self.refused.is_empty()
+    }
+}
+
+impl FromIterator<(PathBuf, Outcome)> for Report {
+    fn from_iter<I: IntoIterator<Item = (PathBuf, Outcome)>>(outcomes: I) -> Self {
+        let mut report = Self::default();
+        for (photo, outcome) in outcomes {
+            match outcome {
+                Outcome::Enrolled => report.enrolled += 1,
+                Outcome::AlreadyEnrolled => report.already_enrolled += 1,
+                Outcome::Refused(why) => report.refused.push((photo, why)),
+            }
+        }
+        report.refused.sort();
+        report
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.refused.is_empty() {
+            let mut table = Table::new();
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_header(["refused", "why"]);
+            for (photo, why) in &self.refused {
+                table.add_row([photo.display().to_string(), why.clone()]);
+            }
+            writeln!(f, "{table}")?;
+        }
+        write!(
+            f,
+            "{} enrolled, {} enrolled before, {} refused",
+            self.enrolled,
+            self.already_enrolled,
+            self.refused.len()
+        )
+    }
+}

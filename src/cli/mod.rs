@@ -1,0 +1,94 @@
+//! The command line; one file a subcommand.
+
+mod enroll;
+mod key;
+mod migrate;
+mod photo;
+mod recognize;
+mod serve;
+mod verify;
+mod weights;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+use crate::store::Store;
+use crate::telemetry;
+
+/// Decides whether a turnstile opens for a face.
+#[derive(Debug, Parser)]
+#[command(name = "limen", version)]
+pub struct Arguments {
+    /// The configuration [default: config.toml, where there is one].
+    #[arg(long, env = "LIMEN_CONFIG", global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the HTTP API.
+    Serve,
+    /// Bring the database's schema up to date.
+    Migrate,
+    /// Enrol people from a folder of photos or a CSV.
+    Enroll(enroll::EnrollArguments),
+    /// Compare two photos (1:1), without a database.
+    Verify(verify::VerifyArguments),
+    /// Find whom a photo shows (1:N).
+    Recognize(recognize::RecognizeArguments),
+    /// List, check or import the networks' weights.
+    #[command(subcommand)]
+    Weights(weights::WeightsCommand),
+    /// Create, list or revoke API keys.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+}
+
+/// The exit status of a command that could not do its work; 1 means that it did and says no.
+const FAILED: u8 = 2;
+
+/// Runs a command to its end.
+#[must_use]
+pub fn run(arguments: Arguments) -> ExitCode {
+    match dispatch(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("limen: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let config = Config::load(arguments.config.as_deref())?;
+    telemetry::init(&config.log.filter, config.log.format)?;
+    match arguments.command {
+        Command::Verify(arguments) => return verify::run(&config, &arguments),
+        Command::Weights(command) => return weights::run(&config, &command),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Serve => serve::run(&config).await,
+            Command::Migrate => migrate::run(&config).await,
+            Command::Enroll(arguments) => enroll::run(&config, &arguments).await,
+            Command::Recognize(arguments) => recognize::run(&config, &arguments).await,
+            Command::Key(command) => key::run(&config, command).await,
+            Command::Verify(arguments) => verify::run(&config, &arguments),
+            Command::Weights(command) => weights::run(&config, &command),
+        }
+    })
+}
+
+/// Connects to a database whose schema is up to date.
+async fn connect(config: &Config) -> anyhow::Result<Store> {
+    let store = Store::connect(&config.database.store()).await?;
+    store.check_schema().await?;
+    Ok(store)
+}

@@ -1,0 +1,67 @@
+//! Photos from files, for the commands that look at them.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+use crate::config::Config;
+use crate::domain::{FaceSeen, Sighting, View};
+use crate::vision::{LookSettings, Road};
+
+/// Reads a photo of at most the configured bytes.
+pub(super) fn read(config: &Config, path: &Path) -> anyhow::Result<Vec<u8>> {
+    let bytes_max = config.road.frame.bytes_max;
+    let length = std::fs::metadata(path)
+        .with_context(|| format!("{} cannot be read", path.display()))?
+        .len();
+    if length > bytes_max as u64 {
+        bail!("{} has {length} bytes; at most {bytes_max} are allowed", path.display());
+    }
+    std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+}
+
+/// Loads the networks.
+pub(super) fn open_road(config: &Config) -> anyhow::Result<Road> {
+    Ok(Road::open(&config.inference.weights_dir, config.road.clone())?)
+}
+
+/// The face of a photo; an error that names the photo where there is none to compare.
+pub(super) fn face(
+    config: &Config,
+    road: &Road,
+    path: &Path,
+    liveness: bool,
+) -> anyhow::Result<FaceSeen> {
+    let settings = LookSettings {
+        liveness_threshold: liveness.then_some(config.matching.liveness_threshold),
+        pupil_distance_px_min: config.matching.pupil_distance_px_min,
+    };
+    let bytes = read(config, path)?;
+    let view = road
+        .look(&bytes, None, &settings, Default::default())
+        .with_context(|| format!("{} cannot be used", path.display()))?;
+    match refusal(&view) {
+        Some(refusal) => bail!("{}: {refusal}", path.display()),
+        None => match view.sighting {
+            Sighting::Face(face) => Ok(face),
+            _ => bail!("{}: no face", path.display()),
+        },
+    }
+}
+
+/// Why a view gives no face to compare; none when it does.
+pub(super) fn refusal(view: &View<FaceSeen>) -> Option<String> {
+    match &view.sighting {
+        Sighting::Face(_) => None,
+        Sighting::NoFace => Some("no face was found".to_owned()),
+        Sighting::MultipleFaces => Some("several faces are about equally near".to_owned()),
+        Sighting::LowQuality { issues, .. } => {
+            let issues: Vec<_> =
+                issues.iter().map(|i| format!("{} ({})", i.code(), i.advice())).collect();
+            Some(format!("the picture is not good enough: {}", issues.join(", ")))
+        }
+        Sighting::Spoof { liveness } => {
+            Some(format!("taken for a print or a screen (liveness {:.3})", liveness.value()))
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `limen serve`
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Config;
+use crate::server::Server;
+
+pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    let bind = config.server.bind;
+    let listener = TcpListener::bind(bind).await.with_context(|| {
+        format!("{bind} cannot be listened on; `bind` in [server] of config.toml sets the address")
+    })?;
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    Server::build(config, listener).await?.run(shutdown).await?;
+    Ok(ExitCode::SUCCESS)
+}

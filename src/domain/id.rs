@@ -1,0 +1,91 @@
+//! Identifiers: a type each, so that a gate's id can never be passed for an employee's.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::TextError;
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A fresh id; UUIDv7, so that ids sort by the time they were made.
+            #[must_use]
+            pub fn generate() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// An employee, as Limen names them.
+    EmployeeId
+);
+uuid_id!(
+    /// One enrolled face (template) of an employee.
+    FaceId
+);
+uuid_id!(
+    /// A turnstile.
+    GateId
+);
+uuid_id!(
+    /// One decision of a gate, as recorded.
+    PassageId
+);
+uuid_id!(
+    /// The public half of an API key.
+    KeyId
+);
+
+/// The firmware's name for one event: the idempotency key of a passage.
+///
+/// 1 to 64 characters out of `A-Z a-z 0-9 . _ -`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EventId(String);
+
+impl EventId {
+    /// The longest event id, in characters.
+    pub const CHARS_MAX: usize = 64;
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for EventId {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        TextError::check("event id", text, Self::CHARS_MAX)?;
+        if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(TextError::Character { what: "event id", allowed: "A-Z a-z 0-9 . _ -" })
+        }
+    }
+}

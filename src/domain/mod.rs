@@ -1,0 +1,27 @@
+//! Plain types without I/O that every step of the road shares.
+//!
+//! A frame becomes a [`Frame`], a face in it a [`Detection`], what was learnt of the frame a
+//! [`Sighting`], its encoding an [`Encoding`], the answer at the gate a [`Decision`].
+//! Values are valid by construction: a parsed id, a unit-norm encoding, a threshold in range.
+
+mod decision;
+mod employee;
+mod encoding;
+mod face;
+mod frame;
+mod gate;
+mod id;
+mod passage;
+mod sighting;
+
+pub use decision::{Decision, Reason};
+pub use employee::{BadgeId, Department, Employee, EmployeeName, EmployeeStatus, Standing, TextError, Validity};
+pub use encoding::{
+    Distance, Encoding, EncodingError, LivenessScore, ModelId, OutOfRange, Threshold,
+};
+pub use face::{BoundingBox, Detection, Landmarks, Point, Quality, QualityIssue};
+pub use frame::{Frame, FrameSizeError};
+pub use gate::{Gate, GateName, GatePolicy};
+pub use id::{EmployeeId, EventId, FaceId, GateId, KeyId, PassageId};
+pub use passage::{Evidence, Passage, PassageRequest};
+pub use sighting::{FaceSeen, Sighting, Stage, StageTimings, View};

@@ -1,0 +1,65 @@
+//! A gate's decision as it is recorded.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    BadgeId, Distance, EmployeeId, EventId, FaceId, GateId, KeyId, LivenessScore, ModelId,
+    PassageId, Reason, Threshold,
+};
+
+/// What a gate asked: the part of a passage that is known before anything is decided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PassageRequest {
+    /// The gate that asks.
+    pub gate_id: GateId,
+    /// The firmware's name for the event.
+    pub event_id: EventId,
+    /// When the (oldest) frame was captured.
+    pub captured_at: DateTime<Utc>,
+    /// The badge that was shown.
+    pub badge_id: Option<BadgeId>,
+    /// SHA-256 over the frames, so that an event id cannot be reused for another picture.
+    pub frames_sha256: [u8; 32],
+    /// The API key that asks.
+    pub key_id: KeyId,
+}
+
+/// The figures that a decision rests on; those that were not reached are absent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// The employee whose face was nearest, or who owns the badge.
+    pub employee_id: Option<EmployeeId>,
+    /// The template that was nearest.
+    pub face_id: Option<FaceId>,
+    /// Its distance.
+    pub distance: Option<Distance>,
+    /// The τ that the distance had to stay under.
+    pub threshold: Option<Threshold>,
+    /// The face's liveness.
+    pub liveness: Option<LivenessScore>,
+    /// The liveness that it had to reach.
+    pub liveness_threshold: Option<LivenessScore>,
+    /// The encoder.
+    pub model_id: Option<ModelId>,
+    /// How many frames were sent.
+    pub frames: u16,
+}
+
+/// A decision of a gate, as recorded; never changed afterwards.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Passage {
+    /// Limen's id.
+    pub id: PassageId,
+    /// What the gate asked.
+    pub request: PassageRequest,
+    /// Why it opened or not; the decision follows from it.
+    pub reason: Reason,
+    /// What that rests on.
+    pub evidence: Evidence,
+    /// How long the gate was told to open, in milliseconds; 0 unless granted.
+    pub open_ms: u32,
+    /// When it was decided.
+    pub decided_at: DateTime<Utc>,
+    /// The passage whose repetition this is, when a repeated event lost its grant.
+    pub replay_of: Option<PassageId>,
+}

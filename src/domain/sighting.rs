@@ -1,0 +1,112 @@
+//! What one frame showed: an outcome each, none of them an error.
+
+use std::time::Duration;
+
+use super::{Encoding, LivenessScore, Quality, QualityIssue};
+
+/// What a frame showed, as far as the road was travelled: `F` is what a usable face gave.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sighting<F> {
+    /// No face was found.
+    NoFace,
+    /// Two or more faces are about equally near, so none is chosen.
+    MultipleFaces,
+    /// The nearest face's picture is not good enough to compare.
+    LowQuality {
+        /// What was measured.
+        quality: Quality,
+        /// Everything that is wrong with it; never empty.
+        issues: Vec<QualityIssue>,
+    },
+    /// The nearest face is taken for a presentation attack.
+    Spoof {
+        /// Its liveness, under the threshold.
+        liveness: LivenessScore,
+    },
+    /// A face that may be compared.
+    Face(F),
+}
+
+/// A face that passed quality and, where asked for, liveness, and was encoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaceSeen {
+    /// `f(x)`.
+    pub encoding: Encoding,
+    /// Its liveness; none when liveness was not asked for.
+    pub liveness: Option<LivenessScore>,
+    /// What was measured of its picture.
+    pub quality: Quality,
+}
+
+/// A frame that was looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View<F> {
+    /// What it showed.
+    pub sighting: Sighting<F>,
+    /// How many faces the detector reported.
+    pub faces: usize,
+    /// How long each step took.
+    pub timings: StageTimings,
+}
+
+/// A step of the road that the inference engine travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Waiting for a free worker.
+    Queue,
+    /// Bytes to pixels.
+    Decode,
+    /// Finding the faces.
+    Detect,
+    /// Measuring the nearest face's picture.
+    Quality,
+    /// Turning the face upright onto the template.
+    Align,
+    /// Telling a live face from an attack.
+    Liveness,
+    /// `f(x)`.
+    Encode,
+}
+
+impl Stage {
+    /// Every stage, in the order of the road.
+    pub const ALL: [Self; 7] = [
+        Self::Queue,
+        Self::Decode,
+        Self::Detect,
+        Self::Quality,
+        Self::Align,
+        Self::Liveness,
+        Self::Encode,
+    ];
+
+    /// The stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Decode => "decode",
+            Self::Detect => "detect",
+            Self::Quality => "quality",
+            Self::Align => "align",
+            Self::Liveness => "liveness",
+            Self::Encode => "encode",
+        }
+    }
+}
+
+/// How long each stage took that was travelled.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StageTimings(Vec<(Stage, Duration)>);
+
+impl StageTimings {
+    /// Notes that `stage` took `duration`.
+    pub fn push(&mut self, stage: Stage, duration: Duration) {
+        self.0.push((stage, duration));
+    }
+
+    /// The stages in the order they were travelled.
+    pub fn iter(&self) -> impl Iterator<Item = (Stage, Duration)> + '_ {
+        self.0.iter().copied()
+    }
+}

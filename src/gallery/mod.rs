@@ -1,0 +1,101 @@
+//! The enrolled encodings in memory: verify (1:1), search (1:N), coherence with Postgres.
+//!
+//! The gallery only proposes whom a face belongs to. Whether that person may pass is read from
+//! Postgres under a lock before every grant, so a gallery that lags can refuse, never open.
+
+mod index;
+mod sync;
+
+use std::time::Instant;
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::domain::{EmployeeId, Encoding, EncodingError, ModelId};
+pub use index::Candidate;
+use index::Index;
+pub use sync::follow;
+
+/// The gallery of one model.
+#[derive(Debug)]
+pub struct Gallery {
+    model: ModelId,
+    index: RwLock<Index>,
+    /// When it was last known to equal Postgres.
+    synced_at: Mutex<Option<Instant>>,
+    /// Reads from Postgres are applied one after the other, so that an older never overwrites a newer.
+    refreshing: tokio::sync::Mutex<()>,
+}
+
+impl Gallery {
+    /// An empty gallery for encodings of `size` numbers made by `model`.
+    #[must_use]
+    pub fn new(model: ModelId, size: usize) -> Self {
+        Self {
+            model,
+            index: RwLock::new(Index::new(size)),
+            synced_at: Mutex::new(None),
+            refreshing: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// The model whose encodings it holds.
+    #[must_use]
+    pub fn model(&self) -> &ModelId {
+        &self.model
+    }
+
+    /// How many templates it holds.
+    #[must_use]
+    pub fn faces(&self) -> usize {
+        self.index.read().len()
+    }
+
+    /// How many people it holds.
+    #[must_use]
+    pub fn people(&self) -> usize {
+        self.index.read().people()
+    }
+
+    /// Whether it was loaded from Postgres at least once.
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        self.synced_at.lock().is_some()
+    }
+
+    /// How long ago it was last known to equal Postgres.
+    #[must_use]
+    pub fn age(&self) -> Option<std::time::Duration> {
+        self.synced_at.lock().map(|at| at.elapsed())
+    }
+
+    /// The `count` nearest people, the nearest first; a person's distance is that of their
+    /// nearest template. Exact: every template is compared. Takes time in proportion to the
+    /// gallery, so async code calls it on a blocking thread.
+    ///
+    /// # Errors
+    /// When `probe` is of another model.
+    pub fn search(&self, probe: &Encoding, count: usize) -> Result<Vec<Candidate>, EncodingError> {
+        self.check_model(probe)?;
+        Ok(self.index.read().search(probe.values(), count))
+    }
+
+    /// The nearest template of one employee; none when the employee has none.
+    ///
+    /// # Errors
+    /// When `probe` is of another model.
+    pub fn verify(
+        &self,
+        employee: EmployeeId,
+        probe: &Encoding,
+    ) -> Result<Option<Candidate>, EncodingError> {
+        self.check_model(probe)?;
+        Ok(self.index.read().verify(employee, probe.values()))
+    }
+
+    fn check_model(&self, probe: &Encoding) -> Result<(), EncodingError> {
+        if *probe.model() == self.model {
+            return Ok(());
+        }
+        Err(EncodingError::ModelMismatch { left: probe.model().clone(), right: self.model.clone() })
+    }
+}

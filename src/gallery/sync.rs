@@ -1,0 +1,118 @@
+//! Coherence with Postgres: loads the gallery, then follows every change of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, TryStreamExt};
+use tracing::{info, warn};
+
+use super::Gallery;
+use super::index::Index;
+use crate::domain::EmployeeId;
+use crate::store::{GalleryListener, GalleryNews, GalleryRow, Store, StoreError};
+
+/// How long to wait before Postgres is tried again after a failure.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How many templates are taken in before other tasks get a turn.
+const LOAD_CHUNK: usize = 1024;
+
+impl Gallery {
+    /// Reads the whole gallery again and swaps it in at once.
+    ///
+    /// # Errors
+    /// When Postgres does not answer or holds a template that cannot be read; the gallery then
+    /// stays as it was.
+    pub async fn resync(&self, store: &Store) -> Result<(), StoreError> {
+        let _turn = self.refreshing.lock().await;
+        let read_at = Instant::now();
+        let mut index = Index::new(self.index.read().size());
+        let mut chunks = std::pin::pin!(store.gallery(&self.model).try_chunks(LOAD_CHUNK));
+        while let Some(rows) = chunks.next().await {
+            for row in rows.map_err(|e| e.1)? {
+                take_in(&mut index, &row)?;
+            }
+            tokio::task::yield_now().await;
+        }
+        *self.index.write() = index;
+        *self.synced_at.lock() = Some(read_at);
+        Ok(())
+    }
+
+    /// Reads one employee's templates again. Whoever changed them calls this before saying so,
+    /// the other replicas when Postgres tells them.
+    ///
+    /// # Errors
+    /// As [`Gallery::resync`].
+    pub async fn refresh(&self, store: &Store, employee: EmployeeId) -> Result<(), StoreError> {
+        let _turn = self.refreshing.lock().await;
+        let rows = store.gallery_of(employee, &self.model).await?;
+        let mut index = self.index.write();
+        index.remove(employee);
+        rows.iter().try_for_each(|row| take_in(&mut index, row))
+    }
+}
+
+fn take_in(index: &mut Index, row: &GalleryRow) -> Result<(), StoreError> {
+    let GalleryRow { face_id, employee_id, status, encoding } = row;
+    if index.add(*employee_id, *face_id, *status, encoding.values()) {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt(format!(
+        "face {face_id} has {} numbers, {} has {}",
+        encoding.values().len(),
+        encoding.model(),
+        index.size(),
+    )))
+}
+
+/// Keeps `gallery` equal to Postgres for as long as it is polled.
+///
+/// Listens first and loads then, so that no change falls in between; loads again after every gap
+/// in the connection and every `resync_interval`, whatever was heard.
+pub async fn follow(gallery: Arc<Gallery>, store: Store, resync_interval: Duration) {
+    loop {
+        match store.listen_gallery().await {
+            Ok(listener) => {
+                let error = follow_listener(&gallery, &store, listener, resync_interval).await;
+                warn!(%error, "the gallery lost touch with the database");
+            }
+            Err(error) => warn!(%error, "the gallery cannot listen to the database"),
+        }
+        tokio::time::sleep(RETRY_AFTER).await;
+    }
+}
+
+/// Follows one listener until something fails; returns what.
+async fn follow_listener(
+    gallery: &Gallery,
+    store: &Store,
+    mut listener: GalleryListener,
+    resync_interval: Duration,
+) -> StoreError {
+    loop {
+        if let Err(error) = gallery.resync(store).await {
+            return error;
+        }
+        info!(faces = gallery.faces(), people = gallery.people(), "the gallery is in step");
+        let resync_at = tokio::time::Instant::now() + resync_interval;
+        loop {
+            let news = match tokio::time::timeout_at(resync_at, listener.next()).await {
+                Ok(Ok(news)) => news,
+                Ok(Err(error)) => return error,
+                Err(_) => break,
+            };
+            match news {
+                GalleryNews::Gap => {
+                    warn!("the connection that tells of changes had a gap: loading everything");
+                    break;
+                }
+                GalleryNews::Changed(employee) => {
+                    if let Err(error) = gallery.refresh(store, employee).await {
+                        return error;
+                    }
+                }
+            }
+        }
+    }
+}

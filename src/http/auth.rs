@@ -1,0 +1,186 @@
+//! API keys: `authorization: Bearer limen_<id>_<secret>`.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::TryRngCore;
+use rand::rngs::OsRng;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use super::{AppState, Problem};
+use crate::domain::{GateId, KeyId};
+use crate::store::{KeyDraft, Scope};
+
+/// A key as its holder has it: `limen_<id, 32 hex digits>_<secret, 43 characters of base64url>`.
+///
+/// The secret has 256 random bits and is stored only as its SHA-256.
+pub struct ApiKeyText {
+    id: KeyId,
+    secret: [u8; 32],
+}
+
+/// Not a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an API key: expected limen_<id>_<secret>")]
+pub struct ApiKeyError;
+
+impl ApiKeyText {
+    /// A fresh key.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn generate() -> Result<Self, rand::rand_core::OsError> {
+        let mut secret = [0; 32];
+        OsRng.try_fill_bytes(&mut secret)?;
+        Ok(Self { id: KeyId::generate(), secret })
+    }
+
+    /// The row to store for it.
+    #[must_use]
+    pub fn draft(&self, name: String, scopes: BTreeSet<Scope>, gate_id: Option<GateId>) -> KeyDraft {
+        KeyDraft { id: self.id, name, secret_sha256: self.hash(), scopes, gate_id }
+    }
+
+    fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.secret).into()
+    }
+}
+
+/// The whole key, to be shown once.
+impl fmt::Display for ApiKeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "limen_{}_{}", self.id.0.simple(), URL_SAFE_NO_PAD.encode(self.secret))
+    }
+}
+
+impl FromStr for ApiKeyText {
+    type Err = ApiKeyError;
+
+    fn from_str(text: &str) -> Result<Self, ApiKeyError> {
+        let (id, secret) =
+            text.strip_prefix("limen_").and_then(|rest| rest.split_once('_')).ok_or(ApiKeyError)?;
+        let id = Uuid::try_parse(id).map_err(|_| ApiKeyError)?;
+        let secret = URL_SAFE_NO_PAD.decode(secret).map_err(|_| ApiKeyError)?;
+        Ok(Self { id: KeyId(id), secret: secret.try_into().map_err(|_| ApiKeyError)? })
+    }
+}
+
+/// Who asks, once the key was checked.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    /// The key.
+    pub key_id: KeyId,
+    scopes: BTreeSet<Scope>,
+    gate_id: Option<GateId>,
+}
+
+impl Caller {
+    /// Checks that the key has a scope.
+    pub fn require(&self, scope: Scope) -> Result<(), Problem> {
+        if self.scopes.contains(&scope) {
+            return Ok(());
+        }
+        let detail = format!("this needs a key with the scope {scope}");
+        Err(Problem::forbidden("missing_scope", detail))
+    }
+
+    /// Checks that the key may speak for a gate.
+    pub fn require_gate(&self, gate: GateId) -> Result<(), Problem> {
+        if self.gate_id.is_none_or(|bound| bound == gate) {
+            return Ok(());
+        }
+        Err(Problem::forbidden("wrong_gate", "this key is bound to another gate"))
+    }
+
+    async fn from_parts(parts: &Parts, state: &AppState) -> Result<Self, Problem> {
+        let header = parts.headers.get(AUTHORIZATION).ok_or_else(|| {
+            Problem::unauthorized("send the header authorization: Bearer limen_...")
+        })?;
+        // One answer for everything that is wrong with a key, so that nothing can be learnt from it.
+        let refused = || Problem::unauthorized("the API key is not valid");
+        let key: ApiKeyText = header
+            .to_str()
+            .ok()
+            .and_then(|text| text.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .and_then(|(_, key)| key.trim().parse().ok())
+            .ok_or_else(refused)?;
+        let stored = state.store.key(key.id).await?.ok_or_else(refused)?;
+        let same: bool = stored.draft.secret_sha256.ct_eq(&key.hash()).into();
+        if !same || stored.revoked_at.is_some() {
+            return Err(refused());
+        }
+        let KeyDraft { id: key_id, scopes, gate_id, .. } = stored.draft;
+        Ok(Self { key_id, scopes, gate_id })
+    }
+}
+
+/// A scope as a type, so that a handler's signature says what it asks for.
+pub(super) trait RequiredScope: Send {
+    const SCOPE: Scope;
+}
+
+macro_rules! scope_types {
+    ($($name:ident),*) => {$(
+        #[derive(Debug)]
+        pub(super) struct $name;
+        impl RequiredScope for $name {
+            const SCOPE: Scope = Scope::$name;
+        }
+    )*};
+}
+scope_types!(Gate, Admin, Metrics);
+
+/// A caller whose key has the scope `S`. Comes before the body among a handler's arguments, so
+/// that nothing is read from a stranger.
+#[derive(Debug)]
+pub(super) struct Allowed<S>(pub Caller, pub PhantomData<S>);
+
+impl<S: RequiredScope> FromRequestParts<AppState> for Allowed<S> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let caller = Caller::from_parts(parts, state).await?;
+        caller.require(S::SCOPE)?;
+        Ok(Self(caller, PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_key_reads_back_as_it_was_shown() {
+        let key = ApiKeyText::generate().unwrap();
+        let again: ApiKeyText = key.to_string().parse().unwrap();
+        assert_eq!((again.id, again.hash()), (key.id, key.hash()));
+    }
+
+    #[test]
+    fn what_is_stored_does_not_hold_the_secret() {
+        let key = ApiKeyText::generate().unwrap();
+        let draft = key.draft("test".to_owned(), [Scope::Gate].into(), None);
+        assert_ne!(draft.secret_sha256, key.secret);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_either_a_key_or_refused(text in "(limen_)?[0-9a-f]{0,40}_?[ -~]{0,60}") {
+            if let Ok(key) = text.parse::<ApiKeyText>() {
+                prop_assert!(key.to_string().starts_with("limen_"));
+            }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! `/v1/employees`: the people.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Admin, Allowed};
+use super::extract::{Json as Body, Path, Query};
+use super::page::{self, Page};
+use super::{AppState, Problem};
+use crate::domain::{
+    BadgeId, Department, Employee, EmployeeId, EmployeeName, EmployeeStatus, Validity,
+};
+use crate::store::{EmployeeChange, EmployeeFilter, NewEmployee};
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(read, change, delete))
+}
+
+/// An employee.
+#[derive(Debug, Serialize, ToSchema)]
+struct EmployeeView {
+    #[schema(value_type = Uuid)]
+    employee_id: EmployeeId,
+    /// The code on the person's badge.
+    #[schema(value_type = Option<String>)]
+    badge_id: Option<BadgeId>,
+    #[schema(value_type = String)]
+    name: EmployeeName,
+    #[schema(value_type = Option<String>)]
+    department: Option<Department>,
+    /// Whatever the site keeps.
+    #[schema(value_type = Object)]
+    metadata: Value,
+    valid_from: Option<DateTime<Utc>>,
+    valid_until: Option<DateTime<Utc>>,
+    /// `active`, `suspended` or `revoked`.
+    #[schema(value_type = String)]
+    status: EmployeeStatus,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Employee> for EmployeeView {
+    fn from(employee: Employee) -> Self {
+        Self {
+            employee_id: employee.id,
+            badge_id: employee.badge_id,
+            name: employee.name,
+            department: employee.department,
+            metadata: employee.metadata,
+            valid_from: employee.validity.from,
+            valid_until: employee.validity.until,
+            status: employee.status,
+            created_at: employee.created_at,
+            updated_at: employee.updated_at,
+        }
+    }
+}
+
+/// An employee to be created.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateEmployee {
+    /// 1 to 200 characters.
+    #[schema(value_type = String)]
+    name: EmployeeName,
+    /// 1 to 64 characters; no other employee may have it.
+    #[schema(value_type = Option<String>)]
+    badge_id: Option<BadgeId>,
+    /// 1 to 200 characters.
+    #[schema(value_type = Option<String>)]
+    department: Option<Department>,
+    /// Whatever the site keeps.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+    /// The first moment the person may pass.
+    valid_from: Option<DateTime<Utc>>,
+    /// The first moment the person may no longer pass.
+    valid_until: Option<DateTime<Utc>>,
+    /// `active` (when absent), `suspended` or `revoked`.
+    #[schema(value_type = Option<String>)]
+    status: Option<EmployeeStatus>,
+}
+
+/// Creates an employee.
+#[utoipa::path(
+    post, path = "/v1/employees", tag = "employees", request_body = CreateEmployee,
+    responses((status = 201, description = "Created", body = EmployeeView),
+        (status = 409, description = "The badge is taken", body = Problem),
+        (status = "4XX", description = "The request cannot be used", body = Problem))
+)]
+async fn create(
+    State(state): State<AppState>,
+    _: Allowed<Admin>,
+    Body(body): Body<CreateEmployee>,
+) -> Result<(StatusCode, Json<EmployeeView>), Problem> {
+    let new = NewEmployee {
+        badge_id: body.badge_id,
+        name: body.name,
+        department: body.department,
+        metadata: body.metadata.into(),
+        validity: Validity { from: body.valid_from, until: body.valid_until },
+        status: body.status.unwrap_or(EmployeeStatus::Active),
+    };
+    let employee = state.store.create_employee(new).await?;
+    Ok((StatusCode::CREATED, Json(employee.into())))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// Only the one with this badge.
+    #[param(value_type = Option<String>)]
+    badge_id: Option<BadgeId>,
+    /// Only those whose name contains this, in any case.
+    name: Option<String>,
+    /// Only those with this status.
+    #[param(value_type = Option<String>)]
+    status: Option<EmployeeStatus>,
+    /// Rows of the page.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<Uuid>)]
+    cursor: Option<EmployeeId>,
+}
+
+/// Lists employees in the order of their creation.
+#[utoipa::path(
+    get, path = "/v1/employees", tag = "employees", params(ListQuery),
+    responses((status = 200, description = "A page", body = Page<EmployeeView>),
+        (status = "4XX", description = "The request cannot be used", body = Problem))
+)]
+async fn list(
+    State(state): State<AppState>,
+    _: Allowed<Admin>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<EmployeeView>>, Problem> {
+    let rows = page::rows(query.limit, &state)?;
+    let filter = EmployeeFilter {
+        badge_id: query.badge_id,
+        name_contains: query.name,
+        status: query.status,
+    };
+    let found = state.store.employees(&filter, query.cursor, rows + 1).await?;
+    Ok(Json(Page::new(found, rows, |employee| employee.id.0)))
+}
+
+/// Shows an employee.
+#[utoipa::path(
+    get, path = "/v1/employees/{employee_id}", tag = "employees",
+    params(("employee_id" = Uuid, Path, description = "The employee")),
+    responses((status = 200, description = "The employee", body = EmployeeView),
+        (status = 404, description = "No such employee", body = Problem))
+)]
+async fn read(
+    State(state): State<AppState>,
+    _: Allowed<Admin>,
+    Path(id): Path<EmployeeId>,
+) -> Result<Json<EmployeeView>, Problem> {
+    Ok(Json(state.store.employee(id).await?.into()))
+}
+
+/// A change: what is absent stays; null clears.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangeEmployee {
+    #[schema(value_type = Option<String>)]
+    name: Option<EmployeeName>,
+    #[serde(default, with = "serde_with::rust::double_option")]
+    #[schema(value_type = Option<String>)]
+    badge_id: Option<Option<BadgeId>>,
+    #[serde(default, with = "serde_with::rust::double_option")]
+    #[schema(value_type = Option<String>)]
+    department: Option<Option<Department>>,
+    /// Replaces the old object.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+    #[serde(default, with = "serde_with::rust::double_option")]
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    valid_from: Option<Option<DateTime<Utc>>>,
+    #[serde(default, with = "serde_with::rust::double_option")]
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    valid_until: Option<Option<DateTime<Utc>>>,
+    /// `active`, `suspended` or `revoked`. Once answered, no gate grants on the old status.
+    #[schema(value_type = Option<String>)]
+    status: Option<EmployeeStatus>,
+}
+
+/// Changes an employee; suspends and revokes.
+#[utoipa::path(
+    patch, path = "/v1/employees/{employee_id}", tag = "employees", request_body = ChangeEmployee,
+    params(("employee_id" = Uuid, Path, description = "The employee")),
+    responses((status = 200, description = "Changed", body = EmployeeView),
+        (status = 404, description = "No such employee", body = Problem),
+        (status = 409, description = "The badge is taken", body = Problem),
+        (status = "4XX", description = "The request cannot be used", body = Problem))
+)]
+async fn change(
+    State(state): State<AppState>,
+    _: Allowed<Admin>,
+    Path(id): Path<EmployeeId>,
+    Body(body): Body<ChangeEmployee>,
+) -> Result<Json<EmployeeView>, Problem> {
+    let change = EmployeeChange {
+        badge_id: body.badge_id,
+        name: body.name,
+        department: body.department,
+        metadata: body.metadata.map(Value::from),
+        valid_from: body.valid_from,
+        valid_until: body.valid_until,
+        status: body.status,
+    };
+    let employee = state.store.change_employee(id, change).await?;
+    state.gallery.refresh(&state.store, id).await?;
+    Ok(Json(employee.into()))
+}
+
+/// Removes an employee with every face of theirs; the trail keeps their passages.
+#[utoipa::path(
+    delete, path = "/v1/employees/{employee_id}", tag = "employees",
+    params(("employee_id" = Uuid, Path, description = "The employee")),
+    responses((status = 204, description = "Removed"),
+        (status = 404, description = "No such employee", body = Problem))
+)]
+async fn delete(
+    State(state): State<AppState>,
+    _: Allowed<Admin>,
+    Path(id): Path<EmployeeId>,
+) -> Result<StatusCode, Problem> {
+    state.store.delete_employee(id).await?;
+    state.gallery.refresh(&state.store, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,56 @@
+//! Extractors whose refusals are problems: JSON, path and query.
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header::CONTENT_TYPE;
+use serde::de::DeserializeOwned;
+
+use super::{AppState, Problem, frames};
+
+/// A path parameter, parsed.
+#[derive(Clone, Copy, Debug, FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Problem))]
+pub(super) struct Path<T>(pub T);
+
+/// The query string, parsed; an unknown parameter is refused.
+#[derive(Clone, Debug, FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Problem))]
+pub(super) struct Query<T>(pub T);
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::bad_request("bad_path", rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::bad_request("bad_query", rejection.body_text())
+    }
+}
+
+/// A JSON body, no larger than the limit, parsed; an unknown field is refused.
+#[derive(Clone, Debug)]
+pub(super) struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
+        let is_json = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(';').next())
+            .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"));
+        if !is_json {
+            let detail = "send the body as content-type: application/json";
+            return Err(Problem::unsupported("not_json", detail));
+        }
+        let body = frames::read_body(request, state.settings.json_bytes_max, "body").await?;
+        serde_json::from_slice(&body).map(Self).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => Problem::unprocessable("bad_value", error),
+            _ => Problem::bad_request("bad_json", error),
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! `/v1/employees/E/faces`: enrolment, one photo a face; the photo is not kept.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Admin, Allowed};
+use super::extract::Path;
+use super::frames::OneFrame;
+use super::{AppState, Problem};
+use crate::access::enroll as enroll_view;
+use crate::domain::{EmployeeId, FaceId};
+use crate::store::Face;
+use crate::vision::LookSettings;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(enroll, list)).routes(routes!(delete))
+}
+
+/// An enrolled face; its encoding is never shown.
+#[derive(Debug, Serialize, ToSchema)]
+struct FaceView {
+    #[schema(value_type = Uuid)]
+    face_id: FaceId,
+    #[schema(value_type = Uuid)]
+    employee_id: EmployeeId,
+    /// The model that made its encoding.
+    model_id: String,
+    quality: QualityView,
+    created_at: DateTime<Utc>,
+}
+
+/// What was measured of the photo.
+#[derive(Debug, Serialize, ToSchema)]
+struct QualityView {
+    /// Pixels between the pupils.
+    pupil_distance_px: f32,
+    /// Mean luma of the face, 0 to 255.
+    brightness: f32,
+    /// Variance of the Laplacian.
+    sharpness: f32,
+    /// The turn to a side, as a share of the pupil distance.
+    yaw: f32,
+    /// The tilt, in degrees.
+    roll_degrees: f32,
+}
+
+impl From<Face> for FaceView {
+    fn from(face: Face) -> Self {
+        let quality = face.quality;
+        Self {
+            face_id: face.id,
+            employee_id: face.employee_id,
+            model_id: face.model_id.to_string(),
+            quality: QualityView {
+                pupil_distance_px: quality.pupil_distance_px,
+                brightness: quality.brightness,
+                sharpness: quality.sharpness,
+                yaw: quality.yaw,
+                roll_degrees: quality.roll_degrees,
+            },
+            created_at: face.created_at,
+        }
+    }
+}
+
+/// Enrols a photo. It is encoded once and not kept.
+#[utoipa::path(
+    post, path = "/v1/employees/{employee_id}/faces", tag = "employees",
+    params(("employee_id" = Uuid, Path, description = "The employee")),
+    request_body(description = "The photo", content(
+        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"))),
+    responses((status = 201, description = "Enrolled", body = FaceView),
+        (status = 404, description = "No such employee", body = Problem),
+        (status = 409, description = "Enrolled already, or too many faces", body = Problem),
+        (status = 422, description = "No face, several, or not good enough", body = Problem),
+        (status = 429, description = "Overloaded", body = Problem))
+)]
+async fn enroll(
+    State(state): State<AppState>,
+    _: Allowed<Admin>,
+    Path(employee_id): Path<EmployeeId>,
+    photo: OneFrame,
+) -> Result<(StatusCode, Json<FaceView>), Problem> {
+    let employee = state.store.employee(employee_id).await?;
+    let settings = LookSettings {
+        liveness_threshold: state
+            .settings
+            .enrolment_liveness
+            .then_some(state.settings.liveness_threshold),
+        pupil_distance_px_min: state.settings.enrolment_pupil_distance_px_min,
+    };
+    let view = state.engine.look(photo.frame.clone(), settings).await?;
+    state.metrics.stages(&view.timings);
+    let faces_max = state.settings.faces_max;
+    let enrolled =
+        enroll_view(&state.store, employee.id, view, photo.sha256(), faces_max).await;
+    state.metrics.outcome("enrol", if enrolled.is_ok() { "enrolled" } else { "refused" });
+    let face = enrolled?;
+    state.gallery.refresh(&state.store, employee.id).await?;
+    Ok((StatusCode::CREATED, Json(face.into())))
+}
+
+/// The enrolled faces of one employee.
+#[derive(Debug, Serialize, ToSchema)]
+struct FaceList {
+    items: Vec<FaceView>,
+}
+
+/// Lists an employee's faces, oldest first.
+#[utoipa::path(
+    get, path = "/v1/employees/{employee_id}/faces", tag = "employees",
+    params(("employee_id" = Uuid, Path, description = "The employee")),
+    responses((status = 200, description = "The faces", body = FaceList),
+        (status = 404, description = "No such employee", body = Problem))
+)]
+async fn list(
+    State(state): State<AppState>,
+    _: Allowed<Admin>,
+    Path(employee_id): Path<EmployeeId>,
+) -> Result<Json<FaceList>, Problem> {
+    let faces = state.store.faces(employee_id).await?;
+    Ok(Json(FaceList { items: faces.into_iter().map(FaceView::from).collect() }))
+}
+
+/// Removes a face.
+#[utoipa::path(
+    delete, path = "/v1/employees/{employee_id}/faces/{face_id}", tag = "employees",
+    params(("employee_id" = Uuid, Path, description = "The employee"),
+        ("face_id" = Uuid, Path, description = "The face")),
+    responses((status = 204, description = "Removed"),
+        (status = 404, description = "No such face", body = Problem))
+)]
+async fn delete(
+    State(state): State<AppState>,
+    _: Allowed<Admin>,
+    Path((employee_id, face_id)): Path<(EmployeeId, FaceId)>,
+) -> Result<StatusCode, Problem> {
+    state.store.delete_face(employee_id, face_id).await?;
+    state.gallery.refresh(&state.store, employee_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

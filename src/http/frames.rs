@@ -1,0 +1,198 @@
+//! Frames out of a request: the raw body, or `multipart/form-data` with `frame` parts.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Multipart, Request};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use sha2::{Digest, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{AppState, Problem};
+use crate::inference::FrameBytes;
+use crate::vision::{DecodeError, FrameFormat};
+
+/// What a multipart body may hold beside the frames themselves.
+const MULTIPART_OVERHEAD_BYTES: usize = 16_384;
+
+/// One to [`super::HttpSettings::frames_per_passage_max`] frames, with the permit to keep them in
+/// memory.
+#[derive(Debug)]
+pub(super) struct Frames {
+    frames: Vec<FrameBytes>,
+    /// Given back when the request is answered.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Frames {
+    /// SHA-256 over all frames and their lengths.
+    pub fn sha256(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for frame in &self.frames {
+            hash.update((frame.bytes.len() as u64).to_le_bytes());
+            hash.update(&frame.bytes);
+        }
+        hash.finalize().into()
+    }
+
+    /// The frames as sent.
+    pub fn iter(&self) -> impl Iterator<Item = &FrameBytes> {
+        self.frames.iter()
+    }
+}
+
+impl FromRequest<AppState> for Frames {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
+        let permits = Arc::clone(&state.frame_permits);
+        let permit = permits.try_acquire_owned().map_err(|_| Problem::overloaded())?;
+        let content_type = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .map(|value| value.to_str().unwrap_or_default().to_owned());
+        let frames = match content_type {
+            Some(kind) if is_multipart(&kind) => multipart(request, state).await?,
+            kind => vec![raw(request, kind.as_deref(), state).await?],
+        };
+        Ok(Self { frames, _permit: permit })
+    }
+}
+
+/// Exactly one frame.
+#[derive(Debug)]
+pub(super) struct OneFrame {
+    /// The frame as sent.
+    pub frame: FrameBytes,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl OneFrame {
+    /// SHA-256 of the frame's bytes.
+    pub fn sha256(&self) -> [u8; 32] {
+        Sha256::digest(&self.frame.bytes).into()
+    }
+}
+
+impl FromRequest<AppState> for OneFrame {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
+        let Frames { mut frames, _permit } = Frames::from_request(request, state).await?;
+        match (frames.pop(), frames.len()) {
+            (Some(frame), 0) => Ok(Self { frame, _permit }),
+            (_, others) => {
+                let detail = format!("this takes one frame, {} were sent", others + 1);
+                Err(Problem::bad_request("too_many_frames", detail))
+            }
+        }
+    }
+}
+
+fn is_multipart(content_type: &str) -> bool {
+    content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data")
+}
+
+/// Which format a frame's content type declares.
+fn declared(content_type: Option<&str>) -> Result<FrameFormat, Problem> {
+    content_type.and_then(FrameFormat::from_media_type).ok_or_else(|| {
+        let sent = content_type.unwrap_or("none");
+        Problem::unsupported(
+            "unsupported_content_type",
+            format!(
+                "send a frame as image/jpeg, image/png or image/webp, or as multipart/form-data \
+                 with parts named frame; the content-type sent is {sent}"
+            ),
+        )
+    })
+}
+
+async fn raw(
+    request: Request,
+    content_type: Option<&str>,
+    state: &AppState,
+) -> Result<FrameBytes, Problem> {
+    let declared = Some(declared(content_type)?);
+    let bytes = read_body(request, state.settings.frame_bytes_max, "frame").await?;
+    if bytes.is_empty() {
+        return Err(DecodeError::Empty.into());
+    }
+    Ok(FrameBytes { bytes, declared })
+}
+
+async fn multipart(request: Request, state: &AppState) -> Result<Vec<FrameBytes>, Problem> {
+    let frames_max = state.settings.frames_per_passage_max;
+    let frame_bytes_max = state.settings.frame_bytes_max;
+    let body_bytes_max = frames_max * frame_bytes_max + MULTIPART_OVERHEAD_BYTES;
+    check_length(&request, body_bytes_max, "body")?;
+    let request = request.map(|body| Body::new(Limited::new(body, body_bytes_max)));
+    let bad = |error: axum::extract::multipart::MultipartError| match error.status().as_u16() {
+        413 => too_large("body", body_bytes_max),
+        _ => Problem::bad_request("bad_multipart", error.body_text()),
+    };
+    let mut multipart = Multipart::from_request(request, state)
+        .await
+        .map_err(|error| Problem::bad_request("bad_multipart", error.body_text()))?;
+    let mut frames = Vec::new();
+    while let Some(mut field) = multipart.next_field().await.map_err(bad)? {
+        let name = field.name().unwrap_or_default();
+        if name != "frame" {
+            let detail = format!("unknown part {name:?}: the parts must be named frame");
+            return Err(Problem::bad_request("unknown_part", detail));
+        }
+        if frames.len() == frames_max {
+            let detail = format!("at most {frames_max} frames are allowed");
+            return Err(Problem::bad_request("too_many_frames", detail));
+        }
+        let declared = Some(declared(field.content_type())?);
+        let mut bytes = Vec::new();
+        while let Some(chunk) = field.chunk().await.map_err(bad)? {
+            if bytes.len() + chunk.len() > frame_bytes_max {
+                return Err(too_large("frame", frame_bytes_max));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        if bytes.is_empty() {
+            return Err(DecodeError::Empty.into());
+        }
+        frames.push(FrameBytes { bytes: bytes.into(), declared });
+    }
+    if frames.is_empty() {
+        let detail = "the form has no part named frame";
+        return Err(Problem::bad_request("missing_frame", detail));
+    }
+    Ok(frames)
+}
+
+/// Reads a body of at most `bytes_max`; one that announces more is not read at all.
+pub(super) async fn read_body(
+    request: Request,
+    bytes_max: usize,
+    what: &str,
+) -> Result<Bytes, Problem> {
+    check_length(&request, bytes_max, what)?;
+    match Limited::new(request.into_body(), bytes_max).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large(what, bytes_max)),
+        Err(error) => Err(Problem::bad_request("body_interrupted", error)),
+    }
+}
+
+fn check_length(request: &Request, bytes_max: usize, what: &str) -> Result<(), Problem> {
+    let announced = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<u64>().ok());
+    match announced {
+        Some(bytes) if bytes > bytes_max as u64 => Err(too_large(what, bytes_max)),
+        _ => Ok(()),
+    }
+}
+
+fn too_large(what: &str, bytes_max: usize) -> Problem {
+    let detail = format!("the {what} is larger than the allowed {bytes_max} bytes");
+    Problem::too_large(if what == "frame" { "frame_too_large" } else { "body_too_large" }, detail)
+}

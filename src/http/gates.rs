@@ -1,0 +1,216 @@
+//! `/v1/gates`: the turnstiles and their policy.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Admin, Allowed};
+use super::extract::{Json as Body, Path, Query};
+use super::page::{self, Page};
+use super::{AppState, Problem};
+use crate::domain::{Gate, GateId, GateName, GatePolicy, LivenessScore};
+use crate::store::{GateChange, NewGate};
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(read, change, delete))
+}
+
+/// A gate.
+#[derive(Debug, Serialize, ToSchema)]
+struct GateView {
+    #[schema(value_type = Uuid)]
+    gate_id: GateId,
+    #[schema(value_type = String)]
+    name: GateName,
+    enabled: bool,
+    open_ms: u32,
+    frame_age_ms_max: u32,
+    pupil_distance_px_min: f32,
+    badge_required: bool,
+    /// The liveness that a face must reach; null: not checked.
+    liveness_threshold: Option<f32>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Gate> for GateView {
+    fn from(gate: Gate) -> Self {
+        let policy = gate.policy;
+        Self {
+            gate_id: gate.id,
+            name: gate.name,
+            enabled: policy.enabled,
+            open_ms: policy.open_ms,
+            frame_age_ms_max: policy.frame_age_ms_max,
+            pupil_distance_px_min: policy.pupil_distance_px_min,
+            badge_required: policy.badge_required,
+            liveness_threshold: policy.liveness_threshold.map(LivenessScore::value),
+            created_at: gate.created_at,
+            updated_at: gate.updated_at,
+        }
+    }
+}
+
+/// A gate's settings. When one is created, an absent one takes its default; when it is changed,
+/// an absent one stays.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct GateBody {
+    /// 1 to 100 characters; no other gate may have it. A new gate needs one.
+    #[garde(skip)]
+    #[schema(value_type = Option<String>)]
+    name: Option<GateName>,
+    /// Default true.
+    #[garde(skip)]
+    enabled: Option<bool>,
+    /// 100 to 60,000; default 3,000.
+    #[garde(range(min = 100, max = 60_000))]
+    open_ms: Option<u32>,
+    /// 100 to 600,000; default 5,000.
+    #[garde(range(min = 100, max = 600_000))]
+    frame_age_ms_max: Option<u32>,
+    /// 8 to 1,000 pixels between the pupils; default from the configuration.
+    #[garde(range(min = 8.0, max = 1_000.0))]
+    pupil_distance_px_min: Option<f32>,
+    /// Default false.
+    #[garde(skip)]
+    badge_required: Option<bool>,
+    /// 0 to 1; null switches liveness off; default from the configuration.
+    #[garde(skip)]
+    #[serde(default, with = "serde_with::rust::double_option")]
+    #[schema(value_type = Option<f32>)]
+    liveness_threshold: Option<Option<LivenessScore>>,
+}
+
+impl GateBody {
+    fn validated(self) -> Result<Self, Problem> {
+        self.validate().map_err(|report| {
+            let wrong: Vec<_> = report.iter().map(|(path, e)| format!("{path}: {e}")).collect();
+            Problem::unprocessable("bad_value", wrong.join("; "))
+        })?;
+        Ok(self)
+    }
+}
+
+/// Creates a gate.
+#[utoipa::path(
+    post, path = "/v1/gates", tag = "gates", request_body = GateBody,
+    responses((status = 201, description = "Created", body = GateView),
+        (status = 409, description = "The name is taken", body = Problem),
+        (status = "4XX", description = "The request cannot be used", body = Problem))
+)]
+async fn create(
+    State(state): State<AppState>,
+    _: Allowed<Admin>,
+    Body(body): Body<GateBody>,
+) -> Result<(StatusCode, Json<GateView>), Problem> {
+    let body = body.validated()?;
+    let name =
+        body.name.ok_or_else(|| Problem::unprocessable("bad_value", "a gate needs a name"))?;
+    let settings = &state.settings;
+    let policy = GatePolicy {
+        enabled: body.enabled.unwrap_or(true),
+        open_ms: body.open_ms.unwrap_or(3_000),
+        frame_age_ms_max: body.frame_age_ms_max.unwrap_or(5_000),
+        pupil_distance_px_min: body.pupil_distance_px_min.unwrap_or(settings.pupil_distance_px_min),
+        badge_required: body.badge_required.unwrap_or(false),
+        liveness_threshold: body.liveness_threshold.unwrap_or(Some(settings.liveness_threshold)),
+    };
+    let gate = state.store.create_gate(NewGate { name, policy }).await?;
+    Ok((StatusCode::CREATED, Json(gate.into())))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// Rows of the page.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<Uuid>)]
+    cursor: Option<GateId>,
+}
+
+/// Lists gates in the order of their creation.
+#[utoipa::path(
+    get, path = "/v1/gates", tag = "gates", params(ListQuery),
+    responses((status = 200, description = "A page", body = Page<GateView>),
+        (status = "4XX", description = "The request cannot be used", body = Problem))
+)]
+async fn list(
+    State(state): State<AppState>,
+    _: Allowed<Admin>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<GateView>>, Problem> {
+    let rows = page::rows(query.limit, &state)?;
+    let found = state.store.gates(query.cursor, rows + 1).await?;
+    Ok(Json(Page::new(found, rows, |gate| gate.id.0)))
+}
+
+/// Shows a gate.
+#[utoipa::path(
+    get, path = "/v1/gates/{gate_id}", tag = "gates",
+    params(("gate_id" = Uuid, Path, description = "The gate")),
+    responses((status = 200, description = "The gate", body = GateView),
+        (status = 404, description = "No such gate", body = Problem))
+)]
+async fn read(
+    State(state): State<AppState>,
+    _: Allowed<Admin>,
+    Path(id): Path<GateId>,
+) -> Result<Json<GateView>, Problem> {
+    Ok(Json(state.store.gate(id).await?.into()))
+}
+
+/// Changes a gate.
+#[utoipa::path(
+    patch, path = "/v1/gates/{gate_id}", tag = "gates", request_body = GateBody,
+    params(("gate_id" = Uuid, Path, description = "The gate")),
+    responses((status = 200, description = "Changed", body = GateView),
+        (status = 404, description = "No such gate", body = Problem),
+        (status = 409, description = "The name is taken", body = Problem),
+        (status = "4XX", description = "The request cannot be used", body = Problem))
+)]
+async fn change(
+    State(state): State<AppState>,
+    _: Allowed<Admin>,
+    Path(id): Path<GateId>,
+    Body(body): Body<GateBody>,
+) -> Result<Json<GateView>, Problem> {
+    let body = body.validated()?;
+    let change = GateChange {
+        name: body.name,
+        enabled: body.enabled,
+        open_ms: body.open_ms,
+        frame_age_ms_max: body.frame_age_ms_max,
+        pupil_distance_px_min: body.pupil_distance_px_min,
+        badge_required: body.badge_required,
+        liveness_threshold: body.liveness_threshold,
+    };
+    Ok(Json(state.store.change_gate(id, change).await?.into()))
+}
+
+/// Removes a gate that never decided anything; one with passages can be disabled instead.
+#[utoipa::path(
+    delete, path = "/v1/gates/{gate_id}", tag = "gates",
+    params(("gate_id" = Uuid, Path, description = "The gate")),
+    responses((status = 204, description = "Removed"),
+        (status = 404, description = "No such gate", body = Problem),
+        (status = 409, description = "The trail names it", body = Problem))
+)]
+async fn delete(
+    State(state): State<AppState>,
+    _: Allowed<Admin>,
+    Path(id): Path<GateId>,
+) -> Result<StatusCode, Problem> {
+    state.store.delete_gate(id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,65 @@
+//! `GET /healthz`: alive. `GET /readyz`: can decide.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{AppState, Problem};
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz))
+}
+
+/// The service runs.
+#[derive(Debug, Serialize, ToSchema)]
+struct Health {
+    /// Always `alive`.
+    status: &'static str,
+    /// The version that runs.
+    version: &'static str,
+}
+
+/// Says that the process answers.
+#[utoipa::path(
+    get, path = "/healthz", tag = "operation", security(()),
+    responses((status = 200, description = "Alive", body = Health))
+)]
+async fn healthz() -> Json<Health> {
+    Json(Health { status: "alive", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// The service can decide.
+#[derive(Debug, Serialize, ToSchema)]
+struct Readiness {
+    /// Always `ready`.
+    status: &'static str,
+    /// The encoder's model.
+    model_id: String,
+    /// People in the gallery.
+    people: usize,
+    /// Templates in the gallery.
+    faces: usize,
+}
+
+/// Says whether the networks are warm, the gallery is loaded and Postgres answers.
+#[utoipa::path(
+    get, path = "/readyz", tag = "operation", security(()),
+    responses((status = 200, description = "Ready", body = Readiness),
+        (status = 503, description = "Not ready; the detail says why", body = Problem))
+)]
+async fn readyz(State(state): State<AppState>) -> Result<Json<Readiness>, Problem> {
+    // The networks are warm before the first connection is accepted.
+    if !state.gallery.is_loaded() {
+        return Err(Problem::unavailable("gallery_loading", "the gallery is not loaded yet"));
+    }
+    state.store.ping().await?;
+    Ok(Json(Readiness {
+        status: "ready",
+        model_id: state.matcher.model().to_string(),
+        people: state.gallery.people(),
+        faces: state.gallery.faces(),
+    }))
+}

@@ -1,0 +1,105 @@
+//! What surrounds every route: request ids, the log, metrics, the time limit, caught panics.
+
+use std::any::Any;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderName, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{
+    MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
+};
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+use tracing::Instrument;
+
+use super::{AppState, Problem};
+use crate::metrics::RequestLabels;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Wraps the router; the first layer named is the outermost.
+pub(super) fn around(router: Router<AppState>, state: &AppState) -> Router<AppState> {
+    router.layer(
+        ServiceBuilder::new()
+            .layer(SetSensitiveRequestHeadersLayer::new([AUTHORIZATION]))
+            .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+            .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+            .layer(from_fn_with_state(state.clone(), observe))
+            .layer(from_fn(name_problem))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(from_fn_with_state(state.clone(), limit_time)),
+    )
+}
+
+/// One span and one line of the log for each request, counted by route and status.
+async fn observe(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let started_at = Instant::now();
+    let method = request.method().to_string();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", MatchedPath::as_str)
+        .to_owned();
+    let span = tracing::info_span!("request", id = request_id(&request), method, route);
+    async {
+        let response = next.run(request).await;
+        let (status, duration) = (response.status(), started_at.elapsed());
+        let code = response.extensions().get::<Problem>().map(Problem::code);
+        let duration_ms = duration.as_micros() as f64 / 1000.0;
+        tracing::info!(status = status.as_u16(), code, duration_ms, "answered");
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            state.metrics.overload();
+        }
+        state.metrics.request(RequestLabels { method, route, status: status.as_u16() }, duration);
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// Puts the request's id into a problem, so that a client's report leads to the log.
+async fn name_problem(request: Request, next: Next) -> Response {
+    let id = request_id(&request).to_owned();
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem.of_request(&id).into_response(),
+        None => response,
+    }
+}
+
+/// Bounds the time from the request's head to the answer, slow bodies included.
+async fn limit_time(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let limit = state.settings.request_timeout;
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let detail = format!(
+                "the request was not received and answered within {} ms",
+                limit.as_millis()
+            );
+            Problem::timeout(detail).into_response()
+        }
+    }
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without a message");
+    Problem::internal(message).into_response()
+}
+
+fn request_id(request: &Request) -> &str {
+    request
+        .extensions()
+        .get::<RequestId>()
+        .and_then(|id| id.header_value().to_str().ok())
+        .unwrap_or_default()
+}

@@ -1,0 +1,60 @@
+//! The HTTP contract: router, state, errors, keys; one file per resource.
+
+mod auth;
+mod employees;
+mod extract;
+mod faces;
+mod frames;
+mod gates;
+mod health;
+mod identity;
+mod liveness;
+mod metrics;
+mod middleware;
+mod openapi;
+mod page;
+mod passages;
+mod problem;
+mod recognize;
+mod state;
+mod verify;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use auth::ApiKeyText;
+pub use problem::Problem;
+pub use state::{AppState, HttpSettings};
+
+/// The service: every route, its limits and the middleware around them.
+pub fn router(state: AppState) -> Router {
+    let (router, contract) = api().split_for_parts();
+    let router = router
+        .route("/openapi.json", openapi::serve(&contract))
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        // The extractors limit each body by its kind.
+        .layer(DefaultBodyLimit::disable());
+    middleware::around(router, &state).with_state(state)
+}
+
+/// The contract alone, as `/openapi.json` shows it.
+#[must_use]
+pub fn contract() -> utoipa::openapi::OpenApi {
+    api().into_openapi()
+}
+
+fn api() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::Contract::openapi())
+        .merge(health::routes())
+        .merge(metrics::routes())
+        .merge(verify::routes())
+        .merge(recognize::routes())
+        .merge(liveness::routes())
+        .merge(passages::routes())
+        .merge(employees::routes())
+        .merge(faces::routes())
+        .merge(gates::routes())
+}

@@ -1,0 +1,257 @@
+//! `POST /v1/gates/G/passages`: does the gate open? `GET /v1/passages`: the trail.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use chrono::{DateTime, Utc};
+use futures_util::future::try_join_all;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Admin, Allowed, Gate as GateScope};
+use super::extract::{Path, Query};
+use super::frames::Frames;
+use super::page::{self, Page};
+use super::{AppState, Problem};
+use crate::domain::{
+    BadgeId, Decision, EmployeeId, FaceSeen, GateId, GatePolicy, Passage, PassageId,
+    PassageRequest, Reason, View,
+};
+use crate::store::PassageFilter;
+use crate::vision::LookSettings;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(pass)).routes(routes!(list))
+}
+
+/// The gate's answer.
+#[derive(Debug, Serialize, ToSchema)]
+struct PassageAnswer {
+    /// `grant` opens; everything else, errors included, does not.
+    #[schema(value_type = String, example = "grant")]
+    decision: Decision,
+    /// Why; see the table of reasons in the documentation.
+    #[schema(value_type = String, example = "granted")]
+    reason: Reason,
+    /// The employee, where one was identified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Uuid>)]
+    employee_id: Option<EmployeeId>,
+    /// How long to open, in milliseconds; 0 unless granted.
+    open_ms: u32,
+    /// The passage's row in the trail.
+    #[schema(value_type = Uuid)]
+    passage_id: PassageId,
+}
+
+impl From<Passage> for PassageAnswer {
+    fn from(passage: Passage) -> Self {
+        let evidence = &passage.evidence;
+        let identified = matches!(
+            (evidence.distance, evidence.threshold),
+            (Some(distance), Some(threshold)) if distance.is_match(threshold)
+        );
+        Self {
+            decision: passage.reason.decision(),
+            reason: passage.reason,
+            employee_id: evidence.employee_id.filter(|_| identified),
+            open_ms: passage.open_ms,
+            passage_id: passage.id,
+        }
+    }
+}
+
+/// Decides whether a gate opens, and records the decision.
+#[utoipa::path(
+    post, path = "/v1/gates/{gate_id}/passages", tag = "gates",
+    params(("gate_id" = Uuid, Path, description = "The gate"),
+        ("x-event-id" = String, Header, description =
+            "The firmware's name for the event: 1 to 64 of A-Z a-z 0-9 . _ -. Repeating it with \
+             the same frames repeats the answer"),
+        ("x-captured-at" = DateTime<Utc>, Header, description =
+            "When the (oldest) frame was captured, RFC 3339"),
+        ("x-badge-id" = Option<String>, Header, description =
+            "The badge that was shown: the face is then compared with its owner alone")),
+    request_body(description = "The frame, or multipart/form-data with parts named frame", content(
+        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"))),
+    responses((status = 200, description = "The decision", body = PassageAnswer),
+        (status = 404, description = "No such gate", body = Problem),
+        (status = 409, description = "The event id was used for other frames", body = Problem),
+        (status = "4XX", description = "The request cannot be used", body = Problem),
+        (status = 429, description = "Overloaded", body = Problem))
+)]
+async fn pass(
+    State(state): State<AppState>,
+    Allowed(caller, _): Allowed<GateScope>,
+    Path(gate_id): Path<GateId>,
+    headers: HeaderMap,
+    frames: Frames,
+) -> Result<Json<PassageAnswer>, Problem> {
+    caller.require_gate(gate_id)?;
+    let gate = state.store.gate(gate_id).await?;
+    let request = PassageRequest {
+        gate_id,
+        event_id: required(&headers, "x-event-id")?,
+        captured_at: required(&headers, "x-captured-at")?,
+        badge_id: optional(&headers, "x-badge-id")?,
+        frames_sha256: frames.sha256(),
+        key_id: caller.key_id,
+    };
+    let passage = state
+        .gatekeeper
+        .pass(&gate, request, async || look(&state, &gate.policy, &frames).await)
+        .await?;
+    state.metrics.passage(passage.reason);
+    tracing::info!(
+        gate = %gate.id, passage = %passage.id, event = passage.request.event_id.as_str(),
+        decision = passage.reason.decision().code(), reason = passage.reason.code(),
+        "decided"
+    );
+    Ok(Json(passage.into()))
+}
+
+async fn look(
+    state: &AppState,
+    policy: &GatePolicy,
+    frames: &Frames,
+) -> Result<Vec<View<FaceSeen>>, Problem> {
+    let settings = LookSettings {
+        liveness_threshold: policy.liveness_threshold,
+        pupil_distance_px_min: policy.pupil_distance_px_min,
+    };
+    let views =
+        try_join_all(frames.iter().map(|frame| state.engine.look(frame.clone(), settings))).await?;
+    views.iter().for_each(|view| state.metrics.stages(&view.timings));
+    Ok(views)
+}
+
+fn required<T>(headers: &HeaderMap, name: &str) -> Result<T, Problem>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    optional(headers, name)?
+        .ok_or_else(|| Problem::bad_request("missing_header", format!("the header {name} is missing")))
+}
+
+fn optional<T>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Problem>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let bad = |error: &dyn std::fmt::Display| {
+        Problem::bad_request("bad_header", format!("the header {name} is not valid: {error}"))
+    };
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|error| bad(&error))?;
+    text.parse().map(Some).map_err(|error| bad(&error))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// Only those of this gate.
+    #[param(value_type = Option<Uuid>)]
+    gate_id: Option<GateId>,
+    /// Only those of this employee.
+    #[param(value_type = Option<Uuid>)]
+    employee_id: Option<EmployeeId>,
+    /// Only those with this decision.
+    #[param(value_type = Option<String>)]
+    decision: Option<Decision>,
+    /// Only those with this reason.
+    #[param(value_type = Option<String>)]
+    reason: Option<Reason>,
+    /// Only those decided at or after this moment.
+    from: Option<DateTime<Utc>>,
+    /// Only those decided before this moment.
+    until: Option<DateTime<Utc>>,
+    /// Rows of the page.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<Uuid>)]
+    cursor: Option<PassageId>,
+}
+
+/// A row of the trail.
+#[derive(Debug, Serialize, ToSchema)]
+struct PassageView {
+    #[schema(value_type = Uuid)]
+    passage_id: PassageId,
+    #[schema(value_type = Uuid)]
+    gate_id: GateId,
+    event_id: String,
+    captured_at: DateTime<Utc>,
+    decided_at: DateTime<Utc>,
+    #[schema(value_type = String)]
+    decision: Decision,
+    #[schema(value_type = String)]
+    reason: Reason,
+    open_ms: u32,
+    #[schema(value_type = Option<Uuid>)]
+    employee_id: Option<EmployeeId>,
+    #[schema(value_type = Option<String>)]
+    badge_id: Option<BadgeId>,
+    /// The squared distance to the nearest template, 0 to 4.
+    distance: Option<f32>,
+    /// The τ that it had to stay under.
+    threshold: Option<f32>,
+    liveness: Option<f32>,
+    liveness_threshold: Option<f32>,
+    model_id: Option<String>,
+    /// How many frames were sent.
+    frames: u16,
+    /// Set where a repeated event lost its grant: the passage that was repeated.
+    #[schema(value_type = Option<Uuid>)]
+    replay_of: Option<PassageId>,
+}
+
+impl From<Passage> for PassageView {
+    fn from(passage: Passage) -> Self {
+        let Passage { id, request, reason, evidence, open_ms, decided_at, replay_of } = passage;
+        Self {
+            passage_id: id,
+            gate_id: request.gate_id,
+            event_id: request.event_id.as_str().to_owned(),
+            captured_at: request.captured_at,
+            decided_at,
+            decision: reason.decision(),
+            reason,
+            open_ms,
+            employee_id: evidence.employee_id,
+            badge_id: request.badge_id,
+            distance: evidence.distance.map(|d| d.value()),
+            threshold: evidence.threshold.map(|t| t.value()),
+            liveness: evidence.liveness.map(|l| l.value()),
+            liveness_threshold: evidence.liveness_threshold.map(|l| l.value()),
+            model_id: evidence.model_id.map(|m| m.to_string()),
+            frames: evidence.frames,
+            replay_of,
+        }
+    }
+}
+
+/// Lists passages, the newest first.
+#[utoipa::path(
+    get, path = "/v1/passages", tag = "passages", params(ListQuery),
+    responses((status = 200, description = "A page", body = Page<PassageView>),
+        (status = "4XX", description = "The request cannot be used", body = Problem))
+)]
+async fn list(
+    State(state): State<AppState>,
+    _: Allowed<Admin>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<PassageView>>, Problem> {
+    let rows = page::rows(query.limit, &state)?;
+    let filter = PassageFilter {
+        gate_id: query.gate_id,
+        employee_id: query.employee_id,
+        decision: query.decision,
+        reason: query.reason,
+        from: query.from,
+        until: query.until,
+    };
+    let found = state.store.passages(&filter, query.cursor, rows + 1).await?;
+    Ok(Json(Page::new(found, rows, |passage| passage.id.0)))
+}

@@ -1,0 +1,281 @@
+//! The one error of the API: RFC 9457 `application/problem+json` with a stable `code`.
+
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::access::{AccessError, EnrolmentError, MatchError};
+use crate::inference::EngineError;
+use crate::store::{Conflict, StoreError};
+use crate::vision::{DecodeError, LookError};
+
+/// What went wrong, for machines (`code`) and for people (`detail`).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// The HTTP status.
+    #[serde(serialize_with = "status_number")]
+    #[schema(value_type = u16, example = 422)]
+    status: StatusCode,
+    /// Stable, for machines.
+    #[schema(example = "low_quality")]
+    code: &'static str,
+    /// The kind of problem, for people.
+    title: &'static str,
+    /// This problem: what is wrong and the limit it broke.
+    detail: String,
+    /// The id of the request, also in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
+    /// Further members, by kind of problem.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    members: Map<String, Value>,
+}
+
+fn status_number<S: serde::Serializer>(status: &StatusCode, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u16(status.as_u16())
+}
+
+impl Problem {
+    fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &'static str,
+        detail: impl ToString,
+    ) -> Self {
+        let (detail, members) = (detail.to_string(), Map::new());
+        Self { status, code, title, detail, instance: None, members }
+    }
+
+    /// 400: the request cannot be understood.
+    pub fn bad_request(code: &'static str, detail: impl ToString) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, "The request cannot be understood", detail)
+    }
+
+    /// 401: no valid key.
+    pub fn unauthorized(detail: impl ToString) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid API key is needed", detail)
+    }
+
+    /// 403: the key does not allow it.
+    pub fn forbidden(code: &'static str, detail: impl ToString) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, "The API key does not allow this", detail)
+    }
+
+    /// 404: no such resource.
+    pub fn not_found(what: &str) -> Self {
+        let detail = format!("there is no such {what}");
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
+    }
+
+    /// 409: conflicts with what is stored.
+    pub fn conflict(code: &'static str, detail: impl ToString) -> Self {
+        Self::new(StatusCode::CONFLICT, code, "Conflicts with what is stored", detail)
+    }
+
+    /// 413: larger than a limit.
+    pub fn too_large(code: &'static str, detail: impl ToString) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, "Larger than allowed", detail)
+    }
+
+    /// 415: not a media type that is read here.
+    pub fn unsupported(code: &'static str, detail: impl ToString) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, "Unsupported media type", detail)
+    }
+
+    /// 422: understood, but not usable.
+    pub fn unprocessable(code: &'static str, detail: impl ToString) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, "The content cannot be used", detail)
+    }
+
+    /// 408: the request did not arrive or was not answered in time.
+    pub fn timeout(detail: impl ToString) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", "Out of time", detail)
+    }
+
+    /// 429: try again after a second.
+    pub fn overloaded() -> Self {
+        let detail = "too many frames are in flight; try again after the stated seconds";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "Overloaded", detail)
+    }
+
+    /// 503: a part that the answer needs is not there. Says nothing about its insides.
+    pub fn unavailable(code: &'static str, detail: impl ToString) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Not available now", detail)
+    }
+
+    /// 500: a fault of ours. The cause goes to the log, never to the client.
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        tracing::error!(%cause, "a request failed");
+        let detail = "an unexpected fault; the log has it under the request's id";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+    }
+
+    /// Adds a member.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Names the request.
+    #[must_use]
+    pub fn of_request(mut self, id: &str) -> Self {
+        self.instance = Some(id.to_owned());
+        self
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+}
+
+/// The middleware finds the problem in the response's extensions and names the request in it.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        match self.status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+pub(super) async fn no_such_route(uri: Uri) -> Problem {
+    Problem::not_found(&format!("path as {}", uri.path()))
+}
+
+pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "Method not allowed",
+        format!("{method} is not possible on {}", uri.path()),
+    )
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(what) => Self::not_found(what),
+            StoreError::Conflict(conflict) => conflict.into(),
+            StoreError::Unavailable(_) => {
+                tracing::error!(%error, "the database did not answer");
+                Self::unavailable("database_unavailable", "the database does not answer")
+            }
+            StoreError::Corrupt(_) | StoreError::Schema { .. } | StoreError::Migration(_) => {
+                Self::internal(error)
+            },
+        }
+    }
+}
+
+impl From<Conflict> for Problem {
+    fn from(conflict: Conflict) -> Self {
+        match conflict {
+            Conflict::BadgeTaken => {
+                Self::conflict("badge_taken", "another employee carries this badge_id")
+            }
+            Conflict::GateNameTaken => {
+                Self::conflict("gate_name_taken", "another gate has this name")
+            }
+            Conflict::GateHasPassages => Self::conflict(
+                "gate_has_passages",
+                "the trail names this gate, so it cannot be removed; set enabled to false",
+            ),
+            Conflict::PhotoAlreadyEnrolled => Self::conflict(
+                "photo_already_enrolled",
+                "this very photo is already enrolled for the employee",
+            ),
+            Conflict::TooManyFaces => Self::conflict(
+                "too_many_faces",
+                "the employee has as many faces as enrolment.faces_max allows; remove one first",
+            ),
+            Conflict::ValidityEmpty => Self::unprocessable(
+                "validity_empty",
+                "valid_from must be before valid_until",
+            ),
+        }
+    }
+}
+
+impl From<DecodeError> for Problem {
+    fn from(error: DecodeError) -> Self {
+        use DecodeError as E;
+        match &error {
+            E::Empty => Self::bad_request("empty_frame", error),
+            E::TooManyBytes { .. } => Self::too_large("frame_too_large", error),
+            E::SideTooLong { .. } | E::TooManyPixels { .. } => {
+                Self::too_large("frame_too_many_pixels", error)
+            }
+            E::UnknownFormat => Self::unsupported("not_an_image", error),
+            E::FormatMismatch { .. } => Self::unsupported("content_type_mismatch", error),
+            E::Animated { .. } => Self::unprocessable("animated_frame", error),
+            E::Unsupported { .. } => Self::unprocessable("unsupported_frame", error),
+            E::Malformed { .. } => Self::unprocessable("malformed_frame", error),
+        }
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Overloaded => Self::overloaded(),
+            EngineError::Look(LookError::Decode(error)) => error.into(),
+            EngineError::Stopped => Self::unavailable("stopping", "the service is stopping"),
+            EngineError::Look(_) | EngineError::Panicked => Self::internal(error),
+        }
+    }
+}
+
+impl From<MatchError> for Problem {
+    fn from(error: MatchError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Store(error) => error.into(),
+            AccessError::Match(error) => error.into(),
+            AccessError::EventIdReused => Self::conflict("event_id_reused", error),
+            AccessError::NoFrames => Self::bad_request("missing_frame", error),
+        }
+    }
+}
+
+impl From<EnrolmentError> for Problem {
+    fn from(error: EnrolmentError) -> Self {
+        match error {
+            EnrolmentError::Store(error) => error.into(),
+            EnrolmentError::NoFace => Self::unprocessable("no_face", error),
+            EnrolmentError::MultipleFaces => Self::unprocessable("multiple_faces", error),
+            EnrolmentError::Spoof => Self::unprocessable("spoof", error),
+            EnrolmentError::LowQuality(ref issues) => {
+                let codes: Vec<_> = issues.iter().map(|issue| issue.code()).collect();
+                let advice: Vec<_> = issues.iter().map(|issue| issue.advice()).collect();
+                Self::unprocessable("low_quality", &error)
+                    .with("issues", codes)
+                    .with("advice", advice)
+            }
+        }
+    }
+}

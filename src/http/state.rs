@@ -1,0 +1,78 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRef;
+use tokio::sync::Semaphore;
+
+use crate::access::{Gatekeeper, Matcher};
+use crate::domain::LivenessScore;
+use crate::gallery::Gallery;
+use crate::inference::Engine;
+use crate::metrics::{Metrics, Readings};
+use crate::store::Store;
+
+/// The limits and defaults that the handlers apply.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// Bytes of one frame.
+    pub frame_bytes_max: usize,
+    /// Frames in one passage.
+    pub frames_per_passage_max: usize,
+    /// Bytes of a JSON body.
+    pub json_bytes_max: usize,
+    /// Rows of one page of a list.
+    pub page_rows_max: u32,
+    /// Candidates that a recognition may list.
+    pub candidates_max: usize,
+    /// From a request's head to its answer.
+    pub request_timeout: Duration,
+    /// Whether `/metrics` needs no key.
+    pub metrics_public: bool,
+    /// The liveness that verify, recognize, liveness and new gates ask for.
+    pub liveness_threshold: LivenessScore,
+    /// The smallest face for verify and recognize, in pixels between the pupils.
+    pub pupil_distance_px_min: f32,
+    /// The smallest face for enrolment, in pixels between the pupils.
+    pub enrolment_pupil_distance_px_min: f32,
+    /// Whether a photo must look alive to be enrolled.
+    pub enrolment_liveness: bool,
+    /// Faces that one person may have.
+    pub faces_max: u32,
+}
+
+/// Shared by every request; cheap to clone.
+#[derive(Clone, Debug, FromRef)]
+pub struct AppState {
+    /// Looks at frames.
+    pub engine: Arc<Engine>,
+    /// Compares with the gallery.
+    pub matcher: Matcher,
+    /// Decides and records passages.
+    pub gatekeeper: Gatekeeper,
+    /// The enrolled encodings in memory.
+    pub gallery: Arc<Gallery>,
+    /// Postgres.
+    pub store: Store,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Requests with frames that may be in flight.
+    pub frame_permits: Arc<Semaphore>,
+    /// Limits and defaults.
+    pub settings: Arc<HttpSettings>,
+}
+
+impl AppState {
+    /// The values of the gauges now.
+    pub async fn readings(&self) -> Readings {
+        Readings {
+            queue: self.engine.queue(),
+            gallery_faces: self.gallery.faces(),
+            gallery_people: self.gallery.people(),
+            gallery_age: self.gallery.age(),
+            connections: self.store.connections(),
+            ready: self.gallery.is_loaded() && self.store.ping().await.is_ok(),
+        }
+    }
+}

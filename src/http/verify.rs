@@ -1,0 +1,67 @@
+//! `POST /v1/verify`: is this the claimed employee? (1:1)
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Allowed, Gate};
+use super::extract::Query;
+use super::frames::OneFrame;
+use super::identity::{IdentityAnswer, Outcome, look};
+use super::{AppState, Problem};
+use crate::domain::EmployeeId;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(verify))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct VerifyQuery {
+    /// Who the person claims to be.
+    #[param(value_type = uuid::Uuid)]
+    employee_id: EmployeeId,
+}
+
+/// Compares a frame with the faces of the claimed employee.
+#[utoipa::path(
+    post, path = "/v1/verify", tag = "frames", params(VerifyQuery),
+    request_body(description = "The frame", content(
+        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"))),
+    responses((status = 200, description = "What came of it", body = IdentityAnswer),
+        (status = 404, description = "No such employee", body = Problem),
+        (status = 409, description = "The employee has no face of this model", body = Problem),
+        (status = "4XX", description = "The frame cannot be used", body = Problem),
+        (status = 429, description = "Overloaded", body = Problem))
+)]
+async fn verify(
+    State(state): State<AppState>,
+    _: Allowed<Gate>,
+    Query(query): Query<VerifyQuery>,
+    frame: OneFrame,
+) -> Result<Json<IdentityAnswer>, Problem> {
+    let employee = state.store.employee(query.employee_id).await?;
+    let threshold = state.matcher.thresholds().verify;
+    let view = look(&state, &frame).await?;
+    let model = state.matcher.model().to_string();
+    let (mut answer, face) = IdentityAnswer::begin(view, threshold.value(), model);
+    answer.employee_id = Some(employee.id);
+    if let Some(face) = face {
+        let candidate =
+            state.matcher.claimed(employee.id, &face.encoding)?.ok_or_else(|| {
+                Problem::conflict("not_enrolled", "the employee has no face of this model enrolled")
+            })?;
+        answer.distance = Some(candidate.distance.value());
+        answer.outcome = Outcome::NoMatch;
+        if candidate.distance.is_match(threshold) {
+            answer.outcome = Outcome::Match;
+            answer.employee_status = Some(employee.status);
+        }
+    }
+    state.metrics.outcome("verify", answer.outcome.name());
+    Ok(Json(answer))
+}

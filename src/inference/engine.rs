@@ -1,0 +1,184 @@
+//! The handle through which the service asks for a frame to be looked at.
+
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use crossbeam_channel::{Sender, TrySendError, bounded};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::worker::{self, Job, Task};
+use crate::domain::{FaceSeen, LivenessScore, ModelId, View};
+use crate::vision::{FrameFormat, LookError, LookSettings, OpenError, RoadSettings};
+
+/// How the engine runs.
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    /// The folder with the weights and their manifest.
+    pub weights_dir: PathBuf,
+    /// Which networks, on which device, with which settings.
+    pub road: RoadSettings,
+    /// Threads that each own the networks; at least 1.
+    pub workers: usize,
+    /// Frames that may wait for a worker; one more is answered as overload.
+    pub queue_max: usize,
+}
+
+/// Why the engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The networks could not be loaded.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The networks were loaded but do not run.
+    #[error("the networks do not run: {0}")]
+    WarmUp(#[from] LookError),
+    /// The system gave no thread.
+    #[error("an inference thread could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+    /// A thread ended before it was ready.
+    #[error("an inference thread ended before it was ready")]
+    Ended,
+}
+
+/// Why a frame was not looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// As many frames are waiting as may wait.
+    #[error("all inference workers are busy and the queue is full")]
+    Overloaded,
+    /// The frame cannot be decoded, or a network failed on it.
+    #[error(transparent)]
+    Look(#[from] LookError),
+    /// A network panicked; the worker goes on.
+    #[error("the network broke down on this frame")]
+    Panicked,
+    /// The engine is shutting down.
+    #[error("the inference engine has stopped")]
+    Stopped,
+}
+
+/// An encoded picture as it came.
+#[derive(Clone)]
+pub struct FrameBytes {
+    /// JPEG, PNG or WebP.
+    pub bytes: Bytes,
+    /// What the sender says it is, where they say.
+    pub declared: Option<FrameFormat>,
+}
+
+/// Shows the size only: a frame must never reach a log.
+impl std::fmt::Debug for FrameBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "FrameBytes({} bytes, {:?})", self.bytes.len(), self.declared)
+    }
+}
+
+/// Owns the networks; looks at frames.
+#[derive(Debug)]
+pub struct Engine {
+    jobs: Mutex<Option<Sender<Job>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    model: ModelId,
+    encoding_size: usize,
+    queue_max: usize,
+}
+
+impl Engine {
+    /// Starts the workers and waits until each has its networks loaded and warm. Blocks for
+    /// seconds.
+    ///
+    /// # Errors
+    /// [`StartError`]; then no thread is left behind.
+    pub fn start(settings: &EngineSettings) -> Result<Self, StartError> {
+        let (jobs, queue) = bounded(settings.queue_max);
+        let (ready, readiness) = std::sync::mpsc::channel();
+        let threads = (0..settings.workers.max(1))
+            .map(|number| {
+                let (settings, queue, ready) = (settings.clone(), queue.clone(), ready.clone());
+                std::thread::Builder::new()
+                    .name(format!("inference-{number}"))
+                    .spawn(move || worker::run(&settings, &queue, &ready))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        drop(ready);
+        let mut made = None;
+        for _ in &threads {
+            made = Some(readiness.recv().map_err(|_| StartError::Ended)??);
+        }
+        let (model, encoding_size) = made.ok_or(StartError::Ended)?;
+        Ok(Self {
+            jobs: Mutex::new(Some(jobs)),
+            threads: Mutex::new(threads),
+            model,
+            encoding_size,
+            queue_max: settings.queue_max,
+        })
+    }
+
+    /// The model that makes the encodings.
+    #[must_use]
+    pub fn model(&self) -> &ModelId {
+        &self.model
+    }
+
+    /// How many numbers an encoding has.
+    #[must_use]
+    pub fn encoding_size(&self) -> usize {
+        self.encoding_size
+    }
+
+    /// Frames that wait for a worker now, and how many may.
+    #[must_use]
+    pub fn queue(&self) -> (usize, usize) {
+        (self.jobs.lock().as_ref().map_or(0, Sender::len), self.queue_max)
+    }
+
+    /// Travels the road from the bytes to the encoding. Dropping the future withdraws the frame.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub async fn look(
+        &self,
+        frame: FrameBytes,
+        settings: LookSettings,
+    ) -> Result<View<FaceSeen>, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Job::new(frame, Task::Encode { settings, reply }))?;
+        answer.await.map_err(|_| EngineError::Stopped)?
+    }
+
+    /// Travels the road as far as liveness, and gives the nearest face's score whatever it is.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub async fn liveness(
+        &self,
+        frame: FrameBytes,
+        pupil_distance_px_min: f32,
+    ) -> Result<View<LivenessScore>, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Job::new(frame, Task::Liveness { pupil_distance_px_min, reply }))?;
+        answer.await.map_err(|_| EngineError::Stopped)?
+    }
+
+    /// Takes no further frame, finishes those that wait and ends the threads. Blocks until then.
+    pub fn stop(&self) {
+        drop(self.jobs.lock().take());
+        for thread in self.threads.lock().drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("an inference thread had panicked");
+            }
+        }
+    }
+
+    fn submit(&self, job: Job) -> Result<(), EngineError> {
+        let jobs = self.jobs.lock();
+        let jobs = jobs.as_ref().ok_or(EngineError::Stopped)?;
+        jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => EngineError::Overloaded,
+            TrySendError::Disconnected(_) => EngineError::Stopped,
+        })
+    }
+}

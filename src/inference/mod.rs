@@ -1,0 +1,8 @@
+//! The engine that owns the networks: worker threads, a bounded queue, oneshot answers.
+//!
+//! Bytes go in, domain types come out; no tensor crosses into the rest of the service.
+
+mod engine;
+mod worker;
+
+pub use engine::{Engine, EngineError, EngineSettings, FrameBytes, StartError};

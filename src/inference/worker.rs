@@ -1,0 +1,96 @@
+//! One inference thread: owns a copy of the networks, takes frames from the queue.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::time::Instant;
+
+use crossbeam_channel::Receiver;
+use tokio::sync::oneshot;
+use tracing::error;
+
+use super::engine::{EngineError, EngineSettings, FrameBytes, StartError};
+use crate::domain::{FaceSeen, LivenessScore, ModelId, Stage, StageTimings, View};
+use crate::vision::{LookError, LookSettings, Road};
+
+type Reply<F> = oneshot::Sender<Result<View<F>, EngineError>>;
+
+/// A frame that waits, and where its answer goes.
+pub(super) struct Job {
+    frame: FrameBytes,
+    task: Task,
+    submitted_at: Instant,
+}
+
+/// How far the road is to be travelled.
+pub(super) enum Task {
+    /// As far as the encoding.
+    Encode { settings: LookSettings, reply: Reply<FaceSeen> },
+    /// As far as the liveness score.
+    Liveness { pupil_distance_px_min: f32, reply: Reply<LivenessScore> },
+}
+
+impl Job {
+    pub(super) fn new(frame: FrameBytes, task: Task) -> Self {
+        Self { frame, task, submitted_at: Instant::now() }
+    }
+}
+
+/// Loads the networks, says so, and then looks at frames until the queue is closed.
+pub(super) fn run(
+    settings: &EngineSettings,
+    queue: &Receiver<Job>,
+    ready: &mpsc::Sender<Result<(ModelId, usize), StartError>>,
+) {
+    // The workers are the parallelism: a second thread inside each would only get in their way.
+    tch::set_num_threads(1);
+    let road = match open(settings) {
+        Ok(road) => road,
+        Err(error) => {
+            let _ = ready.send(Err(error));
+            return;
+        }
+    };
+    let _ = ready.send(Ok((road.model().clone(), road.encoding_size())));
+    for Job { frame, task, submitted_at } in queue {
+        match task {
+            Task::Encode { settings, reply } => answer(reply, submitted_at, |timings| {
+                road.look(&frame.bytes, frame.declared, &settings, timings)
+            }),
+            Task::Liveness { pupil_distance_px_min, reply } => {
+                answer(reply, submitted_at, |timings| {
+                    road.look_alive(&frame.bytes, frame.declared, pupil_distance_px_min, timings)
+                });
+            }
+        }
+    }
+}
+
+fn open(settings: &EngineSettings) -> Result<Road, StartError> {
+    let road = Road::open(&settings.weights_dir, settings.road.clone())?;
+    road.warm_up()?;
+    Ok(road)
+}
+
+/// Looks at a frame unless nobody waits for it any more.
+fn answer<F>(
+    reply: Reply<F>,
+    submitted_at: Instant,
+    look: impl FnOnce(StageTimings) -> Result<View<F>, LookError>,
+) {
+    if reply.is_closed() {
+        return;
+    }
+    let mut timings = StageTimings::default();
+    timings.push(Stage::Queue, submitted_at.elapsed());
+    // The networks are never changed by a look, so none is left half-changed by a panic.
+    let view = catch_unwind(AssertUnwindSafe(|| look(timings)));
+    let view = match view {
+        Ok(view) => view.map_err(EngineError::Look),
+        Err(_) => {
+            error!("a network panicked; the frame is refused and the worker goes on");
+            Err(EngineError::Panicked)
+        }
+    };
+    // The receiver is gone when the client hung up meanwhile.
+    let _ = reply.send(view);
+}

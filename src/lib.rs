@@ -1,0 +1,58 @@
+//! Limen decides whether a turnstile opens for a face.
+//!
+//! A turnstile sends a camera frame; Limen answers whether the gate opens, for whom, and why.
+//! *Limen* is Latin for threshold: the doorway, and the τ that a distance must stay under.
+//!
+//! # The road a frame travels
+//!
+//! ```text
+//! bytes -> decode -> detect -> quality -> align -> liveness -> encode -> match -> decide -> record -> open
+//!          '------------------- vision -------------------------------'   gallery '----- access ----'  http
+//! ```
+//!
+//! # Where things are
+//!
+//! | module | what |
+//! |---|---|
+//! | [`domain`] | plain types without I/O: `Frame`, `Detection`, `Encoding`, `Employee`, `Gate`, `Decision` |
+//! | [`nets`] | the networks, their weights and the manifest that vouches for them |
+//! | [`vision`] | the steps from bytes to an encoding, each a small function |
+//! | [`inference`] | the threads that own the networks, behind a bounded queue |
+//! | [`gallery`] | the enrolled encodings in memory, kept equal to Postgres |
+//! | [`access`] | who may pass: match, decide (pure), enrol |
+//! | [`store`] | Postgres; the only place with SQL |
+//! | [`http`] | the API; one file a resource |
+//! | [`server`] | builds the service from the configuration and runs it |
+//! | [`cli`] | one file a subcommand |
+//! | [`config`], [`metrics`], [`telemetry`] | what can be set, counted and logged |
+//!
+//! `tests/architecture.rs` holds who may import whom.
+//!
+//! # Invariants
+//!
+//! 1. The gate opens only on an explicit grant. Every error, timeout or overload keeps it shut.
+//! 2. What a frame shows ("no face", "spoof", "unknown person") is an outcome, never an error.
+//! 3. A grant and its row in the trail are one transaction, which reads the employee under a lock:
+//!    a revocation that was acknowledged is never followed by a grant.
+//! 4. The preprocessing of the server and the command line is the same code.
+//! 5. Tensors stay within `nets`, `vision` and `inference`.
+//! 6. An encoding carries the id of its model; those of different models are never compared.
+//! 7. Frames are not stored. Encodings, keys and passwords never reach a log.
+//! 8. Every queue, body, picture, list and wait has a limit with a name in the configuration.
+//! 9. A weights file is loaded only when its SHA-256 is the manifest's and its tensors are exactly
+//!    the network's.
+//! 10. Replicas share nothing but Postgres.
+
+pub mod access;
+pub mod cli;
+pub mod config;
+pub mod domain;
+pub mod gallery;
+pub mod http;
+pub mod inference;
+pub mod metrics;
+pub mod nets;
+pub mod server;
+pub mod store;
+pub mod telemetry;
+pub mod vision;

@@ -1,0 +1,240 @@
+//! Every metric, declared once, with the help text that Prometheus shows.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::domain::{Reason, StageTimings};
+
+/// The labels of an answered request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// `GET`, `POST`, ...
+    pub method: String,
+    /// The route's pattern, never the path itself.
+    pub route: String,
+    /// The status code.
+    pub status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabels {
+    stage: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DecisionLabels {
+    decision: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    task: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConnectionLabels {
+    state: &'static str,
+}
+
+/// The values of the gauges, read when Prometheus asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Readings {
+    /// Frames that wait for an inference worker, and how many may.
+    pub queue: (usize, usize),
+    /// Templates in the gallery.
+    pub gallery_faces: usize,
+    /// People in the gallery.
+    pub gallery_people: usize,
+    /// Time since the gallery was last loaded whole; none before the first time.
+    pub gallery_age: Option<Duration>,
+    /// Connections of the pool: open, idle.
+    pub connections: (u32, usize),
+    /// Whether the service is ready.
+    pub ready: bool,
+}
+
+/// All metrics of the service.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Family<RequestLabels, Histogram>,
+    stage_seconds: Family<StageLabels, Histogram>,
+    passages: Family<DecisionLabels, Counter>,
+    outcomes: Family<OutcomeLabels, Counter>,
+    overloads: Counter,
+    queue_depth: Gauge,
+    queue_max: Gauge,
+    gallery_faces: Gauge,
+    gallery_people: Gauge,
+    gallery_age_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
+    connections: Family<ConnectionLabels, Gauge>,
+    ready: Gauge,
+}
+
+/// 1 ms to 8 s.
+fn latency() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 14))
+}
+
+impl Metrics {
+    /// Registers every metric. `model` is the encoder's id.
+    #[must_use]
+    pub fn new(model: &str) -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("limen"),
+            requests: Family::default(),
+            request_seconds: Family::new_with_constructor(latency),
+            stage_seconds: Family::new_with_constructor(latency),
+            passages: Family::default(),
+            outcomes: Family::default(),
+            overloads: Counter::default(),
+            queue_depth: Gauge::default(),
+            queue_max: Gauge::default(),
+            gallery_faces: Gauge::default(),
+            gallery_people: Gauge::default(),
+            gallery_age_seconds: Gauge::default(),
+            connections: Family::default(),
+            ready: Gauge::default(),
+        };
+        metrics.register(model);
+        metrics
+    }
+
+    fn register(&mut self, model: &str) {
+        let registry = &mut self.registry;
+        registry.register(
+            "build",
+            "The version that runs and the encoder it runs",
+            Info::new(vec![
+                ("version", env!("CARGO_PKG_VERSION").to_owned()),
+                ("model", model.to_owned()),
+            ]),
+        );
+        registry.register("http_requests", "Answered requests", self.requests.clone());
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time from a request's head to its answer",
+            Unit::Seconds,
+            self.request_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "stage_duration",
+            "Time a frame spends in each stage of the road",
+            Unit::Seconds,
+            self.stage_seconds.clone(),
+        );
+        registry.register(
+            "passages",
+            "Answers at the gates, by decision and reason; a repeated event counts again",
+            self.passages.clone(),
+        );
+        registry.register(
+            "outcomes",
+            "Outcomes of verify, recognize, liveness and enrolment",
+            self.outcomes.clone(),
+        );
+        registry.register(
+            "overloads",
+            "Frames refused with 429 because too many were in flight or waiting",
+            self.overloads.clone(),
+        );
+        registry.register(
+            "inference_queue_depth",
+            "Frames that wait for an inference worker",
+            self.queue_depth.clone(),
+        );
+        registry.register(
+            "inference_queue_max",
+            "Frames that may wait for an inference worker",
+            self.queue_max.clone(),
+        );
+        registry.register(
+            "gallery_faces",
+            "Templates in the gallery",
+            self.gallery_faces.clone(),
+        );
+        registry.register(
+            "gallery_people",
+            "People in the gallery",
+            self.gallery_people.clone(),
+        );
+        registry.register_with_unit(
+            "gallery_age",
+            "Time since the gallery was last loaded whole; changes are followed in between",
+            Unit::Seconds,
+            self.gallery_age_seconds.clone(),
+        );
+        registry.register(
+            "database_connections",
+            "Connections of the pool to Postgres",
+            self.connections.clone(),
+        );
+        registry.register(
+            "ready",
+            "1 when the networks are warm, the gallery is loaded and Postgres answers",
+            self.ready.clone(),
+        );
+    }
+
+    /// Notes an answered request.
+    pub fn request(&self, labels: RequestLabels, duration: Duration) {
+        self.request_seconds.get_or_create(&labels).observe(duration.as_secs_f64());
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// Notes how long each stage of the road took.
+    pub fn stages(&self, timings: &StageTimings) {
+        for (stage, duration) in timings.iter() {
+            let labels = StageLabels { stage: stage.name() };
+            self.stage_seconds.get_or_create(&labels).observe(duration.as_secs_f64());
+        }
+    }
+
+    /// Notes an answer at a gate.
+    pub fn passage(&self, reason: Reason) {
+        let labels =
+            DecisionLabels { decision: reason.decision().code(), reason: reason.code() };
+        self.passages.get_or_create(&labels).inc();
+    }
+
+    /// Notes an outcome of a task that is not a passage.
+    pub fn outcome(&self, task: &'static str, outcome: &'static str) {
+        self.outcomes.get_or_create(&OutcomeLabels { task, outcome }).inc();
+    }
+
+    /// Notes a frame that was refused because of overload.
+    pub fn overload(&self) {
+        self.overloads.inc();
+    }
+
+    /// Everything in OpenMetrics text form, the gauges set to `readings`.
+    ///
+    /// # Errors
+    /// When the text cannot be formatted.
+    pub fn render(&self, readings: &Readings) -> Result<String, std::fmt::Error> {
+        self.queue_depth.set(readings.queue.0 as i64);
+        self.queue_max.set(readings.queue.1 as i64);
+        self.gallery_faces.set(readings.gallery_faces as i64);
+        self.gallery_people.set(readings.gallery_people as i64);
+        self.gallery_age_seconds.set(readings.gallery_age.map_or(f64::NAN, |a| a.as_secs_f64()));
+        for (state, value) in
+            [("open", i64::from(readings.connections.0)), ("idle", readings.connections.1 as i64)]
+        {
+            self.connections.get_or_create(&ConnectionLabels { state }).set(value);
+        }
+        self.ready.set(readings.ready.into());
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,83 @@
+//! The inverted bottleneck that MobileFaceNet and MiniFASNet are stacks of.
+//!
+//! Sandler et al.: "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018, with PReLU
+//! for ReLU6; squeeze and excitation after Hu et al.: "Squeeze-and-Excitation Networks", CVPR 2018.
+
+use tch::nn::Path;
+use tch::{TchError, Tensor};
+
+use super::layers::{Conv, ConvPrelu};
+
+/// Expand with 1x1, filter with a depthwise 3x3, project with a linear 1x1.
+#[derive(Debug)]
+pub(super) struct Bottleneck {
+    expand: ConvPrelu,
+    depthwise: ConvPrelu,
+    project: Conv,
+    squeeze_excite: Option<SqueezeExcite>,
+    shortcut: bool,
+}
+
+impl Bottleneck {
+    /// Stride 2, no shortcut.
+    pub fn halving(path: &Path, inputs: i64, expansion: i64, outputs: i64) -> Self {
+        Self::new(path, [inputs, expansion, outputs], 2)
+    }
+
+    /// Stride 1, the input is added to the output.
+    pub fn residual(path: &Path, channels: i64, expansion: i64) -> Self {
+        Self { shortcut: true, ..Self::new(path, [channels, expansion, channels], 1) }
+    }
+
+    /// As `residual`, with the branch reweighted by squeeze and excitation before the sum.
+    pub fn residual_excited(path: &Path, channels: i64, expansion: i64) -> Self {
+        Self {
+            squeeze_excite: Some(SqueezeExcite::new(&(path / "squeeze_excite"), channels)),
+            ..Self::residual(path, channels, expansion)
+        }
+    }
+
+    fn new(path: &Path, [inputs, expansion, outputs]: [i64; 3], stride: i64) -> Self {
+        Self {
+            expand: ConvPrelu::new(&(path / "expand"), inputs, expansion, 1, 1),
+            depthwise: ConvPrelu::depthwise(&(path / "depthwise"), expansion, 3, stride),
+            project: Conv::pointwise(&(path / "project"), expansion, outputs),
+            squeeze_excite: None,
+            shortcut: false,
+        }
+    }
+
+    pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
+        let expanded = self.expand.forward(xs)?;
+        let mut ys = self.project.forward(&self.depthwise.forward(&expanded)?)?;
+        if let Some(squeeze_excite) = &self.squeeze_excite {
+            ys = squeeze_excite.forward(&ys)?;
+        }
+        if self.shortcut { xs.f_add(&ys) } else { Ok(ys) }
+    }
+}
+
+/// Weighs each channel by what the whole picture says about it.
+#[derive(Debug)]
+struct SqueezeExcite {
+    reduce: Conv,
+    expand: Conv,
+}
+
+impl SqueezeExcite {
+    const REDUCTION: i64 = 4;
+
+    fn new(path: &Path, channels: i64) -> Self {
+        let reduced = channels / Self::REDUCTION;
+        Self {
+            reduce: Conv::pointwise(&(path / "reduce"), channels, reduced),
+            expand: Conv::pointwise(&(path / "expand"), reduced, channels),
+        }
+    }
+
+    fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
+        let squeezed = xs.f_adaptive_avg_pool2d([1, 1])?;
+        let reduced = self.reduce.forward(&squeezed)?.f_relu_()?;
+        xs.f_mul(&self.expand.forward(&reduced)?.f_sigmoid()?)
+    }
+}

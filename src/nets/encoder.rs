@@ -1,0 +1,45 @@
+//! The encoders that a configuration may choose between.
+
+use tch::{TchError, Tensor};
+
+use super::{DlibResnet, MobileFaceNet};
+
+/// A network that turns aligned faces into numbers.
+///
+/// Each has its own alignment and its own range of input: see the variant's type.
+#[derive(Debug)]
+pub enum Encoder {
+    /// The default.
+    MobileFaceNet(MobileFaceNet),
+    /// The CC0 one.
+    DlibResnet(DlibResnet),
+}
+
+impl Encoder {
+    /// Side of the input in pixels.
+    pub fn side(&self) -> i64 {
+        match self {
+            Self::MobileFaceNet(_) => MobileFaceNet::SIDE,
+            Self::DlibResnet(_) => DlibResnet::SIDE,
+        }
+    }
+
+    /// Length of the output.
+    pub fn output_size(&self) -> i64 {
+        match self {
+            Self::MobileFaceNet(_) => MobileFaceNet::OUTPUT_SIZE,
+            Self::DlibResnet(_) => DlibResnet::OUTPUT_SIZE,
+        }
+    }
+
+    /// `[N, output_size]`, not normalised.
+    ///
+    /// # Errors
+    /// When the input is not `[N, 3, side, side]`.
+    pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
+        match self {
+            Self::MobileFaceNet(network) => network.forward(xs),
+            Self::DlibResnet(network) => network.forward(xs),
+        }
+    }
+}

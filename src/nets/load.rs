@@ -1,0 +1,200 @@
+//! Strict loading: the hash first, then exactly the network's tensors, no more and no fewer.
+
+use std::collections::BTreeMap;
+
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use tch::nn::{Path, VarStore};
+use tch::{Cuda, Device, Kind, TchError, Tensor};
+
+use super::manifest::{Architecture, Input, Manifest, ManifestError, WeightsEntry};
+use super::{DlibResnet, Encoder, MiniFasNet, MobileFaceNet, Projection, Yunet};
+
+/// Why a network could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file is absent, unreadable or not the one that the manifest vouches for.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The entry describes another kind of network.
+    #[error("weights `{id}` are for {found:?}, not for {wanted}")]
+    WrongArchitecture {
+        /// The entry.
+        id: String,
+        /// What was to be loaded.
+        wanted: &'static str,
+        /// What the manifest says it is.
+        found: Architecture,
+    },
+    /// The device does not exist here.
+    #[error("no {0:?} on this machine, or this libtorch cannot use it")]
+    NoSuchDevice(Device),
+    /// The file is not in the safetensors format.
+    #[error("weights `{id}` are not a safetensors file: {source}")]
+    Format {
+        /// The entry.
+        id: String,
+        /// What is wrong.
+        source: SafeTensorError,
+    },
+    /// The network has a tensor that the file lacks.
+    #[error("weights `{id}` lack the tensor `{tensor}`")]
+    Missing {
+        /// The entry.
+        id: String,
+        /// The tensor.
+        tensor: String,
+    },
+    /// The file has a tensor that the network lacks.
+    #[error("weights `{id}` have the tensor `{tensor}`, which the network does not")]
+    Surplus {
+        /// The entry.
+        id: String,
+        /// The tensor.
+        tensor: String,
+    },
+    /// A tensor has another shape or element type than the network's.
+    #[error("weights `{id}`, tensor `{tensor}`: expected F32 {expected:?}, found {dtype} {found:?}")]
+    WrongShape {
+        /// The entry.
+        id: String,
+        /// The tensor.
+        tensor: String,
+        /// The network's shape.
+        expected: Vec<i64>,
+        /// The file's shape.
+        found: Vec<usize>,
+        /// The file's element type.
+        dtype: Dtype,
+    },
+    /// libtorch refused.
+    #[error("libtorch: {0}")]
+    Torch(#[from] TchError),
+}
+
+/// Loads the detector `id`.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn detector(manifest: &Manifest, id: &str, device: Device) -> Result<Yunet, LoadError> {
+    let entry = manifest.get(id)?;
+    match entry.architecture {
+        Architecture::Yunet => network(manifest, entry, device, Yunet::new),
+        _ => Err(wrong(entry, "a detector")),
+    }
+}
+
+/// Loads the encoder `id`.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn encoder(manifest: &Manifest, id: &str, device: Device) -> Result<Encoder, LoadError> {
+    let entry = manifest.get(id)?;
+    match entry.architecture {
+        Architecture::MobileFaceNet => {
+            network(manifest, entry, device, MobileFaceNet::new).map(Encoder::MobileFaceNet)
+        }
+        Architecture::DlibResnet => {
+            network(manifest, entry, device, DlibResnet::new).map(Encoder::DlibResnet)
+        }
+        _ => Err(wrong(entry, "an encoder")),
+    }
+}
+
+/// Loads the projection `id`.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn projection(manifest: &Manifest, id: &str, device: Device) -> Result<Projection, LoadError> {
+    let entry = manifest.get(id)?;
+    match (entry.architecture, entry.input) {
+        (Architecture::Projection, Input::Length(inputs)) => {
+            network(manifest, entry, device, |path| {
+                Projection::new(path, inputs.into(), entry.output_size.into())
+            })
+        }
+        _ => Err(wrong(entry, "a projection")),
+    }
+}
+
+/// Loads the liveness network `id`.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn liveness(manifest: &Manifest, id: &str, device: Device) -> Result<MiniFasNet, LoadError> {
+    let entry = manifest.get(id)?;
+    match entry.architecture {
+        Architecture::MiniFasNet => network(manifest, entry, device, MiniFasNet::new),
+        _ => Err(wrong(entry, "a liveness network")),
+    }
+}
+
+fn wrong(entry: &WeightsEntry, wanted: &'static str) -> LoadError {
+    LoadError::WrongArchitecture { id: entry.id.clone(), wanted, found: entry.architecture }
+}
+
+/// Builds a network on `device`, fills it from the entry's file and freezes it.
+fn network<N>(
+    manifest: &Manifest,
+    entry: &WeightsEntry,
+    device: Device,
+    build: impl FnOnce(&Path) -> N,
+) -> Result<N, LoadError> {
+    expect_device(device)?;
+    let bytes = manifest.read(entry)?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|source| LoadError::Format { id: entry.id.clone(), source })?;
+    let mut store = VarStore::new(device);
+    let network = build(&store.root());
+    store.freeze();
+    fill(store.variables(), &file, &entry.id)?;
+    Ok(network)
+}
+
+/// Asked first, because `tch` panics when it declares a parameter on a device that is not there.
+fn expect_device(device: Device) -> Result<(), LoadError> {
+    let there = match device {
+        Device::Cpu => true,
+        Device::Cuda(index) => {
+            Cuda::is_available() && i64::try_from(index).is_ok_and(|i| i < Cuda::device_count())
+        }
+        Device::Mps => tch::utils::has_mps(),
+        Device::Vulkan => tch::utils::has_vulkan(),
+    };
+    if there { Ok(()) } else { Err(LoadError::NoSuchDevice(device)) }
+}
+
+fn fill(
+    parameters: impl IntoIterator<Item = (String, Tensor)>,
+    file: &SafeTensors,
+    id: &str,
+) -> Result<(), LoadError> {
+    // Sorted, so that a bad file is always answered with the same error.
+    let parameters: BTreeMap<String, Tensor> = parameters.into_iter().collect();
+    let mut names = file.names();
+    names.sort_unstable();
+    if let Some(surplus) = names.into_iter().find(|name| !parameters.contains_key(*name)) {
+        return Err(LoadError::Surplus { id: id.to_owned(), tensor: surplus.to_owned() });
+    }
+    for (name, mut parameter) in parameters {
+        let Ok(view) = file.tensor(&name) else {
+            return Err(LoadError::Missing { id: id.to_owned(), tensor: name });
+        };
+        if !same_shape(&parameter, &view) {
+            return Err(LoadError::WrongShape {
+                id: id.to_owned(),
+                tensor: name,
+                expected: parameter.size(),
+                found: view.shape().to_vec(),
+                dtype: view.dtype(),
+            });
+        }
+        let values = Tensor::f_from_data_size(view.data(), &parameter.size(), Kind::Float)?;
+        parameter.f_copy_(&values)?;
+    }
+    Ok(())
+}
+
+fn same_shape(parameter: &Tensor, view: &TensorView) -> bool {
+    let found = view.shape().iter().map(|&side| i64::try_from(side).ok());
+    view.dtype() == Dtype::F32 && parameter.size().into_iter().map(Some).eq(found)
+}

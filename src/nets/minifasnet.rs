@@ -1,0 +1,91 @@
+//! MiniFASNetV2-SE, a presentation-attack detector of half a million parameters.
+//!
+//! The pruned MobileFaceNet of Minivision's "Silent Face Anti-Spoofing" (2020), with squeeze and
+//! excitation in the last block of every stage.
+
+use tch::nn::Path;
+use tch::{Kind, TchError, Tensor};
+
+use super::bottleneck::Bottleneck;
+use super::layers::{BatchNorm, Conv, ConvPrelu, Linear, expect_pictures};
+
+/// MiniFASNetV2-SE, batch normalisation folded into the convolutions but for the last.
+///
+/// Input `[N, 3, 128, 128]`, the face with its surroundings in BGR, 0..255.
+#[derive(Debug)]
+pub struct MiniFasNet {
+    stem: ConvPrelu,
+    stem_depthwise: ConvPrelu,
+    bottlenecks: Vec<Bottleneck>,
+    widen: ConvPrelu,
+    global_depthwise: Conv,
+    embedding: Linear,
+    norm: BatchNorm,
+    classifier: Linear,
+}
+
+impl MiniFasNet {
+    /// Side of the input in pixels.
+    pub const SIDE: i64 = 128;
+    /// Number of classes.
+    pub const OUTPUT_SIZE: i64 = 3;
+    /// The class of a live face; the others are attacks.
+    pub const LIVE_CLASS: i64 = 0;
+
+    /// One row per stage: output channels, then the expansion of each block as pruning left it. The
+    /// first block has stride 2 and no shortcut, the last has squeeze and excitation.
+    const STAGES: [(i64, &'static [i64]); 3] = [
+        (64, &[103, 13, 13, 13, 13]),
+        (128, &[231, 231, 52, 26, 77, 26, 26]),
+        (128, &[308, 26, 26]),
+    ];
+
+    /// Declares the parameters under `path`.
+    pub fn new(path: &Path) -> Self {
+        Self {
+            stem: ConvPrelu::new(&(path / "stem"), 3, 32, 3, 2),
+            stem_depthwise: ConvPrelu::depthwise(&(path / "stem_depthwise"), 32, 3, 1),
+            bottlenecks: bottlenecks(&(path / "stages")),
+            widen: ConvPrelu::new(&(path / "widen"), 128, 512, 1, 1),
+            global_depthwise: Conv::depthwise(&(path / "global_depthwise"), 512, 8, 1, 0),
+            embedding: Linear::new(&(path / "embedding"), 512, 128),
+            norm: BatchNorm::new(&(path / "norm"), 128),
+            classifier: Linear::new(&(path / "classifier"), 128, Self::OUTPUT_SIZE),
+        }
+    }
+
+    /// `[N, 3]`, softmax: the probability of each class, [`MiniFasNet::LIVE_CLASS`] among them.
+    ///
+    /// # Errors
+    /// When the input is not `[N, 3, 128, 128]`.
+    pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
+        expect_pictures(xs, "[N, 3, 128, 128]", |h, w| h == Self::SIDE && w == Self::SIDE)?;
+        let mut xs = self.stem_depthwise.forward(&self.stem.forward(xs)?)?;
+        for bottleneck in &self.bottlenecks {
+            xs = bottleneck.forward(&xs)?;
+        }
+        let xs = self.global_depthwise.forward(&self.widen.forward(&xs)?)?;
+        let embedding = self.norm.forward(&self.embedding.forward(&xs.f_flatten(1, 3)?)?)?;
+        self.classifier.forward(&embedding)?.f_softmax(1, Kind::Float)
+    }
+}
+
+fn bottlenecks(path: &Path) -> Vec<Bottleneck> {
+    let mut inputs = 32;
+    let mut bottlenecks = Vec::new();
+    for (stage, (outputs, expansions)) in MiniFasNet::STAGES.into_iter().enumerate() {
+        let path = path / stage;
+        for (block, &expansion) in expansions.iter().enumerate() {
+            let path = &path / block;
+            bottlenecks.push(if block == 0 {
+                Bottleneck::halving(&path, inputs, expansion, outputs)
+            } else if block + 1 == expansions.len() {
+                Bottleneck::residual_excited(&path, outputs, expansion)
+            } else {
+                Bottleneck::residual(&path, outputs, expansion)
+            });
+        }
+        inputs = outputs;
+    }
+    bottlenecks
+}

@@ -1,0 +1,77 @@
+//! MobileFaceNet, a face encoder of 1.2 million parameters.
+//!
+//! Chen, Liu, Gao, Han: "MobileFaceNets: Efficient CNNs for Accurate Real-Time Face Verification on
+//! Mobile Devices", CCBR 2018, table 1.
+
+use tch::nn::Path;
+use tch::{TchError, Tensor};
+
+use super::bottleneck::Bottleneck;
+use super::layers::{Conv, ConvPrelu, expect_pictures};
+
+/// MobileFaceNet with 512 outputs, batch normalisation folded into the convolutions.
+///
+/// Input `[N, 3, 112, 112]`, an aligned face in BGR, `(x - 127) / 128`.
+#[derive(Debug)]
+pub struct MobileFaceNet {
+    stem: ConvPrelu,
+    stem_depthwise: ConvPrelu,
+    bottlenecks: Vec<Bottleneck>,
+    widen: ConvPrelu,
+    global_depthwise: Conv,
+    embedding: Conv,
+}
+
+impl MobileFaceNet {
+    /// Side of the input in pixels.
+    pub const SIDE: i64 = 112;
+    /// Length of the output.
+    pub const OUTPUT_SIZE: i64 = 512;
+
+    /// One row per stage: (outputs, expansion of the first block, of the others, blocks). The first
+    /// block of a stage has stride 2 and no shortcut.
+    const STAGES: [(i64, i64, i64, usize); 3] =
+        [(64, 128, 128, 5), (128, 256, 256, 7), (128, 512, 256, 3)];
+
+    /// Declares the parameters under `path`.
+    pub fn new(path: &Path) -> Self {
+        Self {
+            stem: ConvPrelu::new(&(path / "stem"), 3, 64, 3, 2),
+            stem_depthwise: ConvPrelu::depthwise(&(path / "stem_depthwise"), 64, 3, 1),
+            bottlenecks: bottlenecks(&(path / "stages")),
+            widen: ConvPrelu::new(&(path / "widen"), 128, 512, 1, 1),
+            global_depthwise: Conv::depthwise(&(path / "global_depthwise"), 512, 7, 1, 0),
+            embedding: Conv::pointwise(&(path / "embedding"), 512, Self::OUTPUT_SIZE),
+        }
+    }
+
+    /// `[N, 512]`, not normalised.
+    ///
+    /// # Errors
+    /// When the input is not `[N, 3, 112, 112]`.
+    pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
+        expect_pictures(xs, "[N, 3, 112, 112]", |h, w| h == Self::SIDE && w == Self::SIDE)?;
+        let mut xs = self.stem_depthwise.forward(&self.stem.forward(xs)?)?;
+        for bottleneck in &self.bottlenecks {
+            xs = bottleneck.forward(&xs)?;
+        }
+        let xs = self.global_depthwise.forward(&self.widen.forward(&xs)?)?;
+        self.embedding.forward(&xs)?.f_flatten(1, 3)
+    }
+}
+
+fn bottlenecks(path: &Path) -> Vec<Bottleneck> {
+    let mut inputs = 64;
+    let mut bottlenecks = Vec::new();
+    for (stage, (outputs, first, others, blocks)) in
+        MobileFaceNet::STAGES.into_iter().enumerate()
+    {
+        let path = path / stage;
+        bottlenecks.push(Bottleneck::halving(&(&path / 0), inputs, first, outputs));
+        for block in 1..blocks {
+            bottlenecks.push(Bottleneck::residual(&(&path / block), outputs, others));
+        }
+        inputs = outputs;
+    }
+    bottlenecks
+}

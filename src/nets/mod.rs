@@ -1,0 +1,31 @@
+//! The networks as `tch` modules, and the only road by which weights get into them.
+//!
+//! Parameter names mirror the safetensors files in `weights/`. Networks are frozen: nothing here
+//! computes a gradient. Whoever calls `forward` prepares the input as its type says; cropping,
+//! aligning and decoding live in `vision`.
+
+mod bottleneck;
+mod digest;
+mod dlib_format;
+mod dlib_resnet;
+mod encoder;
+mod import_dlib;
+mod layers;
+pub mod load;
+mod manifest;
+mod minifasnet;
+mod mobilefacenet;
+mod projection;
+mod yunet;
+
+pub use digest::{Digest, DigestError};
+pub use dlib_format::FormatError;
+pub use dlib_resnet::DlibResnet;
+pub use encoder::Encoder;
+pub use import_dlib::{ImportError, import_dlib};
+pub use load::LoadError;
+pub use manifest::{Architecture, Input, Manifest, ManifestError, Role, Source, WeightsEntry};
+pub use minifasnet::MiniFasNet;
+pub use mobilefacenet::MobileFaceNet;
+pub use projection::Projection;
+pub use yunet::{Yunet, YunetLevel};

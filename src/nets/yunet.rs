@@ -1,0 +1,207 @@
+//! YuNet, a face detector of 75 thousand parameters.
+//!
+//! Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023.
+
+use tch::nn::Path;
+use tch::{TchError, Tensor};
+
+use super::layers::{Conv, expect_pictures};
+
+/// YuNet as released in March 2023, batch normalisation folded into the convolutions.
+///
+/// Input `[N, 3, H, W]`, BGR, 0..255, H and W multiples of [`Yunet::SIDE_MULTIPLE`].
+#[derive(Debug)]
+pub struct Yunet {
+    backbone: Backbone,
+    neck: Neck,
+    head: [Head; 3],
+}
+
+/// What one level says about each of its cells, row by row: `M = H / stride * W / stride`.
+#[derive(Debug)]
+pub struct YunetLevel {
+    /// Side of a cell in pixels of the input: 8, 16 or 32.
+    pub stride: i64,
+    /// `[N, M]`, 0..1: how much the cell looks like a face.
+    pub cls: Tensor,
+    /// `[N, M]`, 0..1: how well the box is expected to overlap the face.
+    pub obj: Tensor,
+    /// `[N, M, 4]`: offset of the box's centre (x, y) from the cell's corner and logarithm of its
+    /// width and height, in strides.
+    pub bbox: Tensor,
+    /// `[N, M, 10]`: offsets (x, y) of five landmarks from the cell's corner, in strides: the eye on
+    /// the image's left, the other eye, the nose, the mouth corner on the image's left, the other.
+    pub kps: Tensor,
+}
+
+impl Yunet {
+    /// Both sides of the input must be multiples of this, the coarsest stride.
+    pub const SIDE_MULTIPLE: i64 = 32;
+    /// The strides of the three levels, in the order in which `forward` returns them.
+    pub const STRIDES: [i64; 3] = [8, 16, 32];
+
+    /// Declares the parameters under `path`.
+    pub fn new(path: &Path) -> Self {
+        let head = path / "head";
+        Self {
+            backbone: Backbone::new(&(path / "backbone")),
+            neck: Neck::new(&(path / "neck")),
+            head: [0, 1, 2].map(|level| Head::new(&(&head / level))),
+        }
+    }
+
+    /// One [`YunetLevel`] per stride, finest first.
+    ///
+    /// # Errors
+    /// When the input is not `[N, 3, H, W]` with sides that are multiples of 32.
+    pub fn forward(&self, xs: &Tensor) -> Result<[YunetLevel; 3], TchError> {
+        let multiple = |side: i64| side > 0 && side % Self::SIDE_MULTIPLE == 0;
+        expect_pictures(xs, "[N, 3, H, W] with sides that are multiples of 32", |h, w| {
+            multiple(h) && multiple(w)
+        })?;
+        let [fine, middle, coarse] = self.neck.forward(self.backbone.forward(xs)?)?;
+        let [stride_fine, stride_middle, stride_coarse] = Self::STRIDES;
+        let [head_fine, head_middle, head_coarse] = &self.head;
+        Ok([
+            head_fine.forward(&fine, stride_fine)?,
+            head_middle.forward(&middle, stride_middle)?,
+            head_coarse.forward(&coarse, stride_coarse)?,
+        ])
+    }
+}
+
+/// Table 1 of the paper: a strided 3x3 convolution, then separable units between poolings.
+#[derive(Debug)]
+struct Backbone {
+    stem: Conv,
+    stem_separable: Separable,
+    stages: [[Separable; 2]; 5],
+}
+
+impl Backbone {
+    /// (input, output) channels of the stages; a stage widens in its second unit.
+    const STAGES: [(i64, i64); 5] = [(16, 32), (32, 64), (64, 64), (64, 64), (64, 64)];
+
+    fn new(path: &Path) -> Self {
+        let stem = path / "stem";
+        let stages = path / "stages";
+        Self {
+            stem: Conv::new(&(&stem / "conv"), 3, 16, 3, 2, 1),
+            stem_separable: Separable::new(&(&stem / "separable"), 16, 16),
+            stages: std::array::from_fn(|i| {
+                let stage = &stages / i;
+                let (inputs, outputs) = Self::STAGES[i];
+                [
+                    Separable::new(&(&stage / 0), inputs, inputs),
+                    Separable::new(&(&stage / 1), inputs, outputs),
+                ]
+            }),
+        }
+    }
+
+    /// Feature maps at strides 8, 16 and 32, 64 channels each.
+    fn forward(&self, xs: &Tensor) -> Result<[Tensor; 3], TchError> {
+        let [stage_1, stage_2, stage_3, stage_4, stage_5] = &self.stages;
+        let stem = self.stem.forward(xs)?.f_relu_()?;
+        let stride_4 = halve(&self.stem_separable.forward_relu(&stem)?)?;
+        let stride_4 = run_stage(stage_2, &run_stage(stage_1, &stride_4)?)?;
+        let stride_8 = run_stage(stage_3, &halve(&stride_4)?)?;
+        let stride_16 = run_stage(stage_4, &halve(&stride_8)?)?;
+        let stride_32 = run_stage(stage_5, &halve(&stride_16)?)?;
+        Ok([stride_8, stride_16, stride_32])
+    }
+}
+
+/// The tiny feature pyramid: the coarse map is smoothed, doubled and added to the finer one.
+#[derive(Debug)]
+struct Neck {
+    laterals: [Separable; 3],
+}
+
+impl Neck {
+    fn new(path: &Path) -> Self {
+        let laterals = path / "laterals";
+        Self { laterals: [0, 1, 2].map(|level| Separable::new(&(&laterals / level), 64, 64)) }
+    }
+
+    fn forward(&self, [fine, middle, coarse]: [Tensor; 3]) -> Result<[Tensor; 3], TchError> {
+        let [lateral_fine, lateral_middle, lateral_coarse] = &self.laterals;
+        let coarse = lateral_coarse.forward_relu(&coarse)?;
+        let middle = lateral_middle.forward_relu(&middle.f_add(&double(&coarse)?)?)?;
+        let fine = lateral_fine.forward_relu(&fine.f_add(&double(&middle)?)?)?;
+        Ok([fine, middle, coarse])
+    }
+}
+
+/// One separable unit for each kind of output.
+#[derive(Debug)]
+struct Head {
+    cls: Separable,
+    obj: Separable,
+    bbox: Separable,
+    kps: Separable,
+}
+
+impl Head {
+    fn new(path: &Path) -> Self {
+        Self {
+            cls: Separable::new(&(path / "cls"), 64, 1),
+            obj: Separable::new(&(path / "obj"), 64, 1),
+            bbox: Separable::new(&(path / "bbox"), 64, 4),
+            kps: Separable::new(&(path / "kps"), 64, 10),
+        }
+    }
+
+    fn forward(&self, xs: &Tensor, stride: i64) -> Result<YunetLevel, TchError> {
+        Ok(YunetLevel {
+            stride,
+            cls: by_cell(&self.cls.forward(xs)?)?.f_squeeze_dim(2)?.f_sigmoid()?,
+            obj: by_cell(&self.obj.forward(xs)?)?.f_squeeze_dim(2)?.f_sigmoid()?,
+            bbox: by_cell(&self.bbox.forward(xs)?)?,
+            kps: by_cell(&self.kps.forward(xs)?)?,
+        })
+    }
+}
+
+/// The paper's DPUnit: a 1x1 convolution, then a depthwise 3x3 one.
+#[derive(Debug)]
+struct Separable {
+    pointwise: Conv,
+    depthwise: Conv,
+}
+
+impl Separable {
+    fn new(path: &Path, inputs: i64, outputs: i64) -> Self {
+        Self {
+            pointwise: Conv::pointwise(&(path / "pointwise"), inputs, outputs),
+            depthwise: Conv::depthwise(&(path / "depthwise"), outputs, 3, 1, 1),
+        }
+    }
+
+    fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
+        self.depthwise.forward(&self.pointwise.forward(xs)?)
+    }
+
+    fn forward_relu(&self, xs: &Tensor) -> Result<Tensor, TchError> {
+        self.forward(xs)?.f_relu_()
+    }
+}
+
+fn run_stage([first, second]: &[Separable; 2], xs: &Tensor) -> Result<Tensor, TchError> {
+    second.forward_relu(&first.forward_relu(xs)?)
+}
+
+fn halve(xs: &Tensor) -> Result<Tensor, TchError> {
+    xs.f_max_pool2d(2, 2, 0, 1, false)
+}
+
+/// Twice the size by repeating every value (nearest neighbour).
+fn double(xs: &Tensor) -> Result<Tensor, TchError> {
+    let (_, _, height, width) = xs.size4()?;
+    xs.f_upsample_nearest2d([2 * height, 2 * width], None, None)
+}
+
+/// `[N, C, H, W]` to `[N, H * W, C]`.
+fn by_cell(xs: &Tensor) -> Result<Tensor, TchError> {
+    xs.f_flatten(2, 3)?.f_transpose(1, 2)?.f_contiguous()
+}

@@ -1,0 +1,247 @@
+//! The table `employees`.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::domain::{BadgeId, Department, Employee, EmployeeId, EmployeeName, EmployeeStatus, Validity};
+
+/// An employee to be created.
+#[derive(Clone, Debug)]
+pub struct NewEmployee {
+    /// See [`Employee`].
+    pub badge_id: Option<BadgeId>,
+    /// See [`Employee`].
+    pub name: EmployeeName,
+    /// See [`Employee`].
+    pub department: Option<Department>,
+    /// A JSON object.
+    pub metadata: Value,
+    /// See [`Employee`].
+    pub validity: Validity,
+    /// See [`Employee`].
+    pub status: EmployeeStatus,
+}
+
+/// A change of an employee: `None` leaves a value, `Some(None)` clears it.
+#[derive(Clone, Debug, Default)]
+pub struct EmployeeChange {
+    /// See [`Employee`].
+    pub badge_id: Option<Option<BadgeId>>,
+    /// See [`Employee`].
+    pub name: Option<EmployeeName>,
+    /// See [`Employee`].
+    pub department: Option<Option<Department>>,
+    /// A JSON object that replaces the old one.
+    pub metadata: Option<Value>,
+    /// See [`Validity`].
+    pub valid_from: Option<Option<DateTime<Utc>>>,
+    /// See [`Validity`].
+    pub valid_until: Option<Option<DateTime<Utc>>>,
+    /// See [`Employee`].
+    pub status: Option<EmployeeStatus>,
+}
+
+/// Which employees to list.
+#[derive(Clone, Debug, Default)]
+pub struct EmployeeFilter {
+    /// Only the one with this badge.
+    pub badge_id: Option<BadgeId>,
+    /// Only those whose name contains this, in any case.
+    pub name_contains: Option<String>,
+    /// Only those with this status.
+    pub status: Option<EmployeeStatus>,
+}
+
+impl EmployeeStatus {
+    /// The stored form, also that of the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    pub(super) fn from_stored(text: &str) -> Result<Self, StoreError> {
+        [Self::Active, Self::Suspended, Self::Revoked]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or_else(|| StoreError::corrupt(format!("employee status {text:?}")))
+    }
+}
+
+/// A row of the table.
+pub(super) struct EmployeeRow {
+    pub id: Uuid,
+    pub badge_id: Option<String>,
+    pub name: String,
+    pub department: Option<String>,
+    pub metadata: Value,
+    pub valid_from: Option<DateTime<Utc>>,
+    pub valid_until: Option<DateTime<Utc>>,
+    pub status: String,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<EmployeeRow> for Employee {
+    type Error = StoreError;
+
+    fn try_from(row: EmployeeRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: EmployeeId(row.id),
+            badge_id: row.badge_id.map(BadgeId::try_from).transpose().map_err(StoreError::corrupt)?,
+            name: row.name.try_into().map_err(StoreError::corrupt)?,
+            department: row
+                .department
+                .map(Department::try_from)
+                .transpose()
+                .map_err(StoreError::corrupt)?,
+            metadata: row.metadata,
+            validity: Validity { from: row.valid_from, until: row.valid_until },
+            status: EmployeeStatus::from_stored(&row.status)?,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+impl Store {
+    /// Creates an employee.
+    ///
+    /// # Errors
+    /// [`super::Conflict::BadgeTaken`] when another employee carries the badge.
+    pub async fn create_employee(&self, new: NewEmployee) -> Result<Employee, StoreError> {
+        sqlx::query_as!(
+            EmployeeRow,
+            "insert into employees
+                 (id, badge_id, name, department, metadata, valid_from, valid_until, status)
+             values ($1, $2, $3, $4, $5, $6, $7, $8)
+             returning *",
+            EmployeeId::generate().0,
+            new.badge_id.as_ref().map(BadgeId::as_str),
+            new.name.as_str(),
+            new.department.as_ref().map(Department::as_str),
+            new.metadata,
+            new.validity.from,
+            new.validity.until,
+            new.status.as_str(),
+        )
+        .fetch_one(&self.pool)
+        .await?
+        .try_into()
+    }
+
+    /// The employee with this id.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none.
+    pub async fn employee(&self, id: EmployeeId) -> Result<Employee, StoreError> {
+        sqlx::query_as!(EmployeeRow, "select * from employees where id = $1", id.0)
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or(StoreError::NotFound("employee"))?
+            .try_into()
+    }
+
+    /// Who carries this badge, if anybody.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn employee_by_badge(&self, badge: &BadgeId) -> Result<Option<Employee>, StoreError> {
+        sqlx::query_as!(EmployeeRow, "select * from employees where badge_id = $1", badge.as_str())
+            .fetch_optional(&self.pool)
+            .await?
+            .map(Employee::try_from)
+            .transpose()
+    }
+
+    /// At most `limit` employees in the order of their creation, beginning after `after`.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn employees(
+        &self,
+        filter: &EmployeeFilter,
+        after: Option<EmployeeId>,
+        limit: u32,
+    ) -> Result<Vec<Employee>, StoreError> {
+        sqlx::query_as!(
+            EmployeeRow,
+            "select * from employees
+             where ($1::uuid is null or id > $1)
+               and ($2::text is null or badge_id = $2)
+               and ($3::text is null or strpos(lower(name), lower($3)) > 0)
+               and ($4::text is null or status = $4)
+             order by id
+             limit $5",
+            after.map(|id| id.0),
+            filter.badge_id.as_ref().map(BadgeId::as_str),
+            filter.name_contains,
+            filter.status.map(EmployeeStatus::as_str),
+            i64::from(limit),
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(Employee::try_from)
+        .collect()
+    }
+
+    /// Changes an employee. Once this returns, no gate grants on what was true before: a grant
+    /// in flight holds the row's lock, and this waits for it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or a [`StoreError::Conflict`] with the badge or the validity.
+    pub async fn change_employee(
+        &self,
+        id: EmployeeId,
+        change: EmployeeChange,
+    ) -> Result<Employee, StoreError> {
+        sqlx::query_as!(
+            EmployeeRow,
+            "update employees set
+                 badge_id = case when $2 then $3 else badge_id end,
+                 name = coalesce($4, name),
+                 department = case when $5 then $6 else department end,
+                 metadata = coalesce($7, metadata),
+                 valid_from = case when $8 then $9 else valid_from end,
+                 valid_until = case when $10 then $11 else valid_until end,
+                 status = coalesce($12, status),
+                 updated_at = now()
+             where id = $1
+             returning *",
+            id.0,
+            change.badge_id.is_some(),
+            change.badge_id.flatten().map(String::from),
+            change.name.map(String::from),
+            change.department.is_some(),
+            change.department.flatten().map(String::from),
+            change.metadata,
+            change.valid_from.is_some(),
+            change.valid_from.flatten(),
+            change.valid_until.is_some(),
+            change.valid_until.flatten(),
+            change.status.map(EmployeeStatus::as_str),
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or(StoreError::NotFound("employee"))?
+        .try_into()
+    }
+
+    /// Removes an employee and every template of theirs; their passages stay.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none.
+    pub async fn delete_employee(&self, id: EmployeeId) -> Result<(), StoreError> {
+        let deleted = sqlx::query!("delete from employees where id = $1", id.0)
+            .execute(&self.pool)
+            .await?
+            .rows_affected();
+        if deleted == 0 { Err(StoreError::NotFound("employee")) } else { Ok(()) }
+    }
+}

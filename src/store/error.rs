@@ -1,0 +1,79 @@
+//! What can go wrong with the database, in the product's terms.
+
+/// A change that a constraint of the schema refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// Another employee carries the badge.
+    BadgeTaken,
+    /// Another gate has the name.
+    GateNameTaken,
+    /// A gate with passages can only be disabled.
+    GateHasPassages,
+    /// The photo is already enrolled for this employee.
+    PhotoAlreadyEnrolled,
+    /// The employee has as many faces as the limit allows.
+    TooManyFaces,
+    /// The validity would end before it begins.
+    ValidityEmpty,
+}
+
+/// Why the database did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The row that was named does not exist.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The schema refuses the change.
+    #[error("the change conflicts with what is stored: {0:?}")]
+    Conflict(Conflict),
+    /// A stored value that this version cannot read.
+    #[error("the database holds a value that cannot be read: {0}")]
+    Corrupt(String),
+    /// Postgres cannot be reached, is overloaded or refuses.
+    #[error("the database did not answer: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// The schema is of another version.
+    #[error(
+        "the database's schema is at {}, this version of Limen needs {}: run `limen migrate` \
+         (or a newer Limen)",
+        version(*found), version(*known)
+    )]
+    Schema {
+        /// The last migration that was applied.
+        found: Option<i64>,
+        /// The last migration that this version knows.
+        known: Option<i64>,
+    },
+    /// The schema could not be brought up to date.
+    #[error("the database could not be migrated: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+}
+
+fn version(number: Option<i64>) -> String {
+    number.map_or_else(|| "none".to_owned(), |number| format!("version {number}"))
+}
+
+impl StoreError {
+    /// A stored value that does not parse.
+    pub(super) fn corrupt(error: impl std::fmt::Display) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let conflict = error.as_database_error().and_then(|e| e.constraint()).and_then(|name| {
+            Some(match name {
+                "employees_badge_id_key" => Self::Conflict(Conflict::BadgeTaken),
+                "employees_validity_check" => Self::Conflict(Conflict::ValidityEmpty),
+                "gates_name_key" => Self::Conflict(Conflict::GateNameTaken),
+                "passages_gate_id_fkey" => Self::Conflict(Conflict::GateHasPassages),
+                "face_encodings_photo_key" => Self::Conflict(Conflict::PhotoAlreadyEnrolled),
+                "face_encodings_employee_id_fkey" => Self::NotFound("employee"),
+                "api_keys_gate_id_fkey" => Self::NotFound("gate"),
+                _ => return None,
+            })
+        });
+        conflict.unwrap_or(Self::Unavailable(error))
+    }
+}

@@ -1,0 +1,286 @@
+//! The table `face_encodings`: the gallery at rest.
+
+use chrono::{DateTime, Utc};
+use futures_util::{Stream, StreamExt};
+use uuid::Uuid;
+
+use super::{Conflict, Store, StoreError};
+use crate::domain::{EmployeeId, EmployeeStatus, Encoding, FaceId, ModelId, Quality};
+
+/// A face to be enrolled.
+#[derive(Clone, Debug)]
+pub struct FaceDraft {
+    /// Whose face it is.
+    pub employee_id: EmployeeId,
+    /// `f(x)`.
+    pub encoding: Encoding,
+    /// What was measured of the photo.
+    pub quality: Quality,
+    /// SHA-256 of the photo's bytes.
+    pub photo_sha256: [u8; 32],
+}
+
+/// An enrolled face, without its template.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Face {
+    /// Its id.
+    pub id: FaceId,
+    /// Whose face it is.
+    pub employee_id: EmployeeId,
+    /// The model that made its encoding.
+    pub model_id: ModelId,
+    /// What was measured of the photo.
+    pub quality: Quality,
+    /// When it was enrolled.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A row of the gallery.
+#[derive(Clone, Debug)]
+pub struct GalleryRow {
+    /// The template's id.
+    pub face_id: FaceId,
+    /// Whose face it is.
+    pub employee_id: EmployeeId,
+    /// The person's status.
+    pub status: EmployeeStatus,
+    /// `f(x)`.
+    pub encoding: Encoding,
+}
+
+struct FaceRow {
+    id: Uuid,
+    employee_id: Uuid,
+    model_id: String,
+    pupil_distance_px: f32,
+    brightness: f32,
+    sharpness: f32,
+    yaw: f32,
+    roll_degrees: f32,
+    created_at: DateTime<Utc>,
+}
+
+impl From<FaceRow> for Face {
+    fn from(row: FaceRow) -> Self {
+        Self {
+            id: FaceId(row.id),
+            employee_id: EmployeeId(row.employee_id),
+            model_id: ModelId::new(row.model_id),
+            quality: Quality {
+                pupil_distance_px: row.pupil_distance_px,
+                brightness: row.brightness,
+                sharpness: row.sharpness,
+                yaw: row.yaw,
+                roll_degrees: row.roll_degrees,
+            },
+            created_at: row.created_at,
+        }
+    }
+}
+
+struct TemplateRow {
+    id: Uuid,
+    employee_id: Uuid,
+    status: String,
+    encoding: Vec<u8>,
+}
+
+impl TemplateRow {
+    fn into_gallery_row(self, model: &ModelId) -> Result<GalleryRow, StoreError> {
+        Ok(GalleryRow {
+            face_id: FaceId(self.id),
+            employee_id: EmployeeId(self.employee_id),
+            status: EmployeeStatus::from_stored(&self.status)?,
+            encoding: Encoding::from_le_bytes(&self.encoding, model.clone())
+                .map_err(|e| StoreError::corrupt(format!("face {}: {e}", self.id)))?,
+        })
+    }
+}
+
+impl Store {
+    /// Enrols a face, unless the employee then had more than `faces_max` of this model.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such employee;
+    /// [`Conflict::PhotoAlreadyEnrolled`], [`Conflict::TooManyFaces`].
+    pub async fn add_face(&self, draft: &FaceDraft, faces_max: u32) -> Result<Face, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        // The lock makes two enrolments at once count one after the other.
+        sqlx::query_scalar!(
+            "select id from employees where id = $1 for no key update",
+            draft.employee_id.0
+        )
+        .fetch_optional(&mut *transaction)
+        .await?
+        .ok_or(StoreError::NotFound("employee"))?;
+        let model_id = draft.encoding.model().as_str();
+        let face = sqlx::query_as!(
+            FaceRow,
+            "insert into face_encodings
+                 (id, employee_id, model_id, encoding, size, pupil_distance_px, brightness,
+                  sharpness, yaw, roll_degrees, photo_sha256)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+             returning id, employee_id, model_id, pupil_distance_px, brightness, sharpness, yaw,
+                 roll_degrees, created_at",
+            FaceId::generate().0,
+            draft.employee_id.0,
+            model_id,
+            draft.encoding.to_le_bytes(),
+            draft.encoding.values().len() as i32,
+            draft.quality.pupil_distance_px,
+            draft.quality.brightness,
+            draft.quality.sharpness,
+            draft.quality.yaw,
+            draft.quality.roll_degrees,
+            &draft.photo_sha256,
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        let faces = sqlx::query_scalar!(
+            r#"select count(*) as "count!" from face_encodings
+               where employee_id = $1 and model_id = $2"#,
+            draft.employee_id.0,
+            model_id,
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        if faces > i64::from(faces_max) {
+            return Err(StoreError::Conflict(Conflict::TooManyFaces));
+        }
+        transaction.commit().await?;
+        Ok(face.into())
+    }
+
+    /// The faces of an employee, of every model, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such employee.
+    pub async fn faces(&self, employee: EmployeeId) -> Result<Vec<Face>, StoreError> {
+        let faces: Vec<Face> = sqlx::query_as!(
+            FaceRow,
+            "select id, employee_id, model_id, pupil_distance_px, brightness, sharpness, yaw,
+                 roll_degrees, created_at
+             from face_encodings where employee_id = $1 order by id",
+            employee.0,
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(Face::from)
+        .collect();
+        if faces.is_empty() {
+            self.employee(employee).await?;
+        }
+        Ok(faces)
+    }
+
+    /// Removes one face of an employee.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the employee has no such face.
+    pub async fn delete_face(&self, employee: EmployeeId, face: FaceId) -> Result<(), StoreError> {
+        let deleted = sqlx::query!(
+            "delete from face_encodings where id = $1 and employee_id = $2",
+            face.0,
+            employee.0,
+        )
+        .execute(&self.pool)
+        .await?
+        .rows_affected();
+        if deleted == 0 { Err(StoreError::NotFound("face")) } else { Ok(()) }
+    }
+
+    /// Removes an employee's templates of every model but `model`; returns how many.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn delete_faces_of_other_models(
+        &self,
+        employee: EmployeeId,
+        model: &ModelId,
+    ) -> Result<u64, StoreError> {
+        let deleted = sqlx::query!(
+            "delete from face_encodings where employee_id = $1 and model_id <> $2",
+            employee.0,
+            model.as_str(),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(deleted.rows_affected())
+    }
+
+    /// Whether this photo is enrolled for the employee with this model.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn has_photo(
+        &self,
+        employee: EmployeeId,
+        model: &ModelId,
+        photo_sha256: &[u8; 32],
+    ) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"select exists (select from face_encodings
+               where employee_id = $1 and model_id = $2 and photo_sha256 = $3) as "exists!""#,
+            employee.0,
+            model.as_str(),
+            photo_sha256,
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// How many templates each model has.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn faces_by_model(&self) -> Result<Vec<(ModelId, u64)>, StoreError> {
+        let counts = sqlx::query!(
+            r#"select model_id, count(*) as "count!" from face_encodings
+               group by model_id order by model_id"#
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(counts.into_iter().map(|c| (ModelId::new(c.model_id), c.count.unsigned_abs())).collect())
+    }
+
+    /// Streams every template of `model`.
+    pub fn gallery<'a>(
+        &'a self,
+        model: &'a ModelId,
+    ) -> impl Stream<Item = Result<GalleryRow, StoreError>> + 'a {
+        sqlx::query_as!(
+            TemplateRow,
+            "select f.id, f.employee_id, e.status, f.encoding
+             from face_encodings f join employees e on e.id = f.employee_id
+             where f.model_id = $1",
+            model.as_str(),
+        )
+        .fetch(&self.pool)
+        .map(|row| row?.into_gallery_row(model))
+    }
+
+    /// Every template of one employee that `model` made.
+    ///
+    /// # Errors
+    /// When Postgres does not answer, or a template cannot be read.
+    pub async fn gallery_of(
+        &self,
+        employee: EmployeeId,
+        model: &ModelId,
+    ) -> Result<Vec<GalleryRow>, StoreError> {
+        sqlx::query_as!(
+            TemplateRow,
+            "select f.id, f.employee_id, e.status, f.encoding
+             from face_encodings f join employees e on e.id = f.employee_id
+             where f.employee_id = $1 and f.model_id = $2",
+            employee.0,
+            model.as_str(),
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(|row| row.into_gallery_row(model))
+        .collect()
+    }
+}

@@ -1,0 +1,178 @@
+//! The table `gates`.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::domain::{Gate, GateId, GateName, GatePolicy, LivenessScore};
+
+/// A gate to be created.
+#[derive(Clone, Debug)]
+pub struct NewGate {
+    /// See [`Gate`].
+    pub name: GateName,
+    /// See [`Gate`].
+    pub policy: GatePolicy,
+}
+
+/// A change of a gate: `None` leaves a value.
+#[derive(Clone, Debug, Default)]
+pub struct GateChange {
+    /// See [`Gate`].
+    pub name: Option<GateName>,
+    /// See [`GatePolicy`].
+    pub enabled: Option<bool>,
+    /// See [`GatePolicy`].
+    pub open_ms: Option<u32>,
+    /// See [`GatePolicy`].
+    pub frame_age_ms_max: Option<u32>,
+    /// See [`GatePolicy`].
+    pub pupil_distance_px_min: Option<f32>,
+    /// See [`GatePolicy`].
+    pub badge_required: Option<bool>,
+    /// `Some(None)` switches liveness off.
+    pub liveness_threshold: Option<Option<LivenessScore>>,
+}
+
+/// A row of the table.
+pub(super) struct GateRow {
+    pub id: Uuid,
+    pub name: String,
+    pub enabled: bool,
+    pub open_ms: i32,
+    pub frame_age_ms_max: i32,
+    pub pupil_distance_px_min: f32,
+    pub badge_required: bool,
+    pub liveness_threshold: Option<f32>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<GateRow> for Gate {
+    type Error = StoreError;
+
+    fn try_from(row: GateRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: GateId(row.id),
+            name: row.name.try_into().map_err(StoreError::corrupt)?,
+            policy: GatePolicy {
+                enabled: row.enabled,
+                open_ms: row.open_ms.unsigned_abs(),
+                frame_age_ms_max: row.frame_age_ms_max.unsigned_abs(),
+                pupil_distance_px_min: row.pupil_distance_px_min,
+                badge_required: row.badge_required,
+                liveness_threshold: row
+                    .liveness_threshold
+                    .map(LivenessScore::try_from)
+                    .transpose()
+                    .map_err(StoreError::corrupt)?,
+            },
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+impl Store {
+    /// Creates a gate.
+    ///
+    /// # Errors
+    /// [`super::Conflict::GateNameTaken`].
+    pub async fn create_gate(&self, new: NewGate) -> Result<Gate, StoreError> {
+        sqlx::query_as!(
+            GateRow,
+            "insert into gates
+                 (id, name, enabled, open_ms, frame_age_ms_max, pupil_distance_px_min,
+                  badge_required, liveness_threshold)
+             values ($1, $2, $3, $4, $5, $6, $7, $8)
+             returning *",
+            GateId::generate().0,
+            new.name.as_str(),
+            new.policy.enabled,
+            new.policy.open_ms as i32,
+            new.policy.frame_age_ms_max as i32,
+            new.policy.pupil_distance_px_min,
+            new.policy.badge_required,
+            new.policy.liveness_threshold.map(LivenessScore::value),
+        )
+        .fetch_one(&self.pool)
+        .await?
+        .try_into()
+    }
+
+    /// The gate with this id.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none.
+    pub async fn gate(&self, id: GateId) -> Result<Gate, StoreError> {
+        sqlx::query_as!(GateRow, "select * from gates where id = $1", id.0)
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or(StoreError::NotFound("gate"))?
+            .try_into()
+    }
+
+    /// At most `limit` gates in the order of their creation, beginning after `after`.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn gates(&self, after: Option<GateId>, limit: u32) -> Result<Vec<Gate>, StoreError> {
+        sqlx::query_as!(
+            GateRow,
+            "select * from gates where ($1::uuid is null or id > $1) order by id limit $2",
+            after.map(|id| id.0),
+            i64::from(limit),
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(Gate::try_from)
+        .collect()
+    }
+
+    /// Changes a gate.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`super::Conflict::GateNameTaken`].
+    pub async fn change_gate(&self, id: GateId, change: GateChange) -> Result<Gate, StoreError> {
+        sqlx::query_as!(
+            GateRow,
+            "update gates set
+                 name = coalesce($2, name),
+                 enabled = coalesce($3, enabled),
+                 open_ms = coalesce($4, open_ms),
+                 frame_age_ms_max = coalesce($5, frame_age_ms_max),
+                 pupil_distance_px_min = coalesce($6, pupil_distance_px_min),
+                 badge_required = coalesce($7, badge_required),
+                 liveness_threshold = case when $8 then $9 else liveness_threshold end,
+                 updated_at = now()
+             where id = $1
+             returning *",
+            id.0,
+            change.name.map(String::from),
+            change.enabled,
+            change.open_ms.map(|ms| ms as i32),
+            change.frame_age_ms_max.map(|ms| ms as i32),
+            change.pupil_distance_px_min,
+            change.badge_required,
+            change.liveness_threshold.is_some(),
+            change.liveness_threshold.flatten().map(LivenessScore::value),
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or(StoreError::NotFound("gate"))?
+        .try_into()
+    }
+
+    /// Removes a gate that has no passages, with the keys bound to it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`super::Conflict::GateHasPassages`].
+    pub async fn delete_gate(&self, id: GateId) -> Result<(), StoreError> {
+        let deleted = sqlx::query!("delete from gates where id = $1", id.0)
+            .execute(&self.pool)
+            .await?
+            .rows_affected();
+        if deleted == 0 { Err(StoreError::NotFound("gate")) } else { Ok(()) }
+    }
+}

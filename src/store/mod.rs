@@ -1,0 +1,157 @@
+//! Postgres: the only place with SQL, one file per table.
+//!
+//! Every query is checked at compile time against the migrations (offline data in `.sqlx/`).
+
+mod employees;
+mod error;
+mod faces;
+mod gates;
+mod keys;
+mod passages;
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+
+pub use employees::{EmployeeChange, EmployeeFilter, NewEmployee};
+pub use error::{Conflict, StoreError};
+pub use faces::{Face, FaceDraft, GalleryRow};
+pub use gates::{GateChange, NewGate};
+pub use keys::{ApiKey, KeyDraft, Scope};
+pub use passages::{Ground, PassageFilter, Recorded, Verdict};
+
+/// The channel on which a change of the gallery is told; the payload is the employee's id.
+const GALLERY_CHANNEL: &str = "limen_gallery";
+
+/// How the pool reaches Postgres.
+#[derive(Clone, Debug)]
+pub struct StoreSettings {
+    /// `postgres://user:password@host:port/database`.
+    pub url: String,
+    /// Connections of the pool.
+    pub connections_max: u32,
+    /// How long a request waits for a connection before it fails.
+    pub acquire_timeout: Duration,
+    /// How long Postgres may work on one statement.
+    pub statement_timeout: Duration,
+}
+
+/// The database.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// Connects; fails when Postgres cannot be reached within the timeout.
+    ///
+    /// # Errors
+    /// When the URL is not one, or Postgres does not answer.
+    pub async fn connect(settings: &StoreSettings) -> Result<Self, StoreError> {
+        let statement_timeout_ms = settings.statement_timeout.as_millis().to_string();
+        let options = settings.url.parse::<PgConnectOptions>()?.application_name("limen").options([
+            ("statement_timeout", statement_timeout_ms.as_str()),
+            // A transaction left open by a stalled replica must not hold an employee's lock.
+            ("idle_in_transaction_session_timeout", statement_timeout_ms.as_str()),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.connections_max)
+            .acquire_timeout(settings.acquire_timeout)
+            .connect_with(options)
+            .await?;
+        Ok(Self { pool })
+    }
+
+    /// A store over an existing pool.
+    #[must_use]
+    pub fn from_pool(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// Brings the schema up to date; safe to run from several replicas at once.
+    ///
+    /// # Errors
+    /// When Postgres does not answer, or holds a schema that this version does not know.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        Ok(sqlx::migrate!().run(&self.pool).await?)
+    }
+
+    /// Whether the schema is the one that this version expects.
+    ///
+    /// # Errors
+    /// [`StoreError::Schema`] when it is not, with the way out.
+    pub async fn check_schema(&self) -> Result<(), StoreError> {
+        let known = sqlx::migrate!().iter().map(|migration| migration.version).max();
+        // The table is sqlx's own; it does not exist before the first migration.
+        let found: Option<i64> =
+            match sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
+                .fetch_one(&self.pool)
+                .await
+            {
+                Ok(version) => version,
+                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => {
+                    None
+                }
+                Err(error) => return Err(error.into()),
+            };
+        if found == known { Ok(()) } else { Err(StoreError::Schema { found, known }) }
+    }
+
+    /// Whether Postgres answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query_scalar!("select 1").fetch_one(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Connections of the pool: (open, idle).
+    #[must_use]
+    pub fn connections(&self) -> (u32, usize) {
+        (self.pool.size(), self.pool.num_idle())
+    }
+
+    /// A connection of its own that hears of every change of the gallery.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn listen_gallery(&self) -> Result<GalleryListener, StoreError> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.listen(GALLERY_CHANNEL).await?;
+        Ok(GalleryListener(listener))
+    }
+
+    /// Closes the pool; waits until every connection is back.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// What the listener heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GalleryNews {
+    /// This employee's faces or status changed.
+    Changed(crate::domain::EmployeeId),
+    /// The connection was lost for a while: anything may have changed.
+    Gap,
+}
+
+/// Hears of changes of the gallery.
+#[derive(Debug)]
+pub struct GalleryListener(PgListener);
+
+impl GalleryListener {
+    /// Waits for news.
+    ///
+    /// # Errors
+    /// When the connection is lost and cannot be made again.
+    pub async fn next(&mut self) -> Result<GalleryNews, StoreError> {
+        // A payload that is no id means that we know that something changed, not what.
+        Ok(match self.0.try_recv().await? {
+            None => GalleryNews::Gap,
+            Some(news) => news.payload().parse().map_or(GalleryNews::Gap, GalleryNews::Changed),
+        })
+    }
+}

@@ -1,0 +1,340 @@
+//! The table `passages`: the trail of every decision.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::employees::EmployeeRow;
+use super::gates::GateRow;
+use super::{Store, StoreError};
+use crate::domain::{
+    BadgeId, Decision, Distance, Employee, EmployeeId, EventId, Evidence, FaceId, Gate, GateId,
+    KeyId, LivenessScore, ModelId, Passage, PassageId, PassageRequest, Reason, Threshold,
+};
+
+/// What is true in the database at the moment of decision; the employee's and the face's rows
+/// stay locked until the passage is written.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    /// The gate, read again.
+    pub gate: Gate,
+    /// The employee whom the evidence names, read again; none when removed.
+    pub employee: Option<Employee>,
+    /// Whether the matched template still exists.
+    pub face_exists: bool,
+    /// The moment of decision.
+    pub now: DateTime<Utc>,
+}
+
+/// What the policy made of the ground.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Why the gate opens or not.
+    pub reason: Reason,
+    /// How long it opens, in milliseconds; 0 unless granted.
+    pub open_ms: u32,
+}
+
+/// What became of a passage that was to be recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Recorded {
+    /// It was written.
+    New(Passage),
+    /// The event had been recorded before; nothing was written.
+    Existing(Passage),
+}
+
+/// Which passages to list.
+#[derive(Clone, Debug, Default)]
+pub struct PassageFilter {
+    /// Only those of this gate.
+    pub gate_id: Option<GateId>,
+    /// Only those of this employee.
+    pub employee_id: Option<EmployeeId>,
+    /// Only those with this decision.
+    pub decision: Option<Decision>,
+    /// Only those with this reason.
+    pub reason: Option<Reason>,
+    /// Only those decided at or after this moment.
+    pub from: Option<DateTime<Utc>>,
+    /// Only those decided before this moment.
+    pub until: Option<DateTime<Utc>>,
+}
+
+struct PassageRow {
+    id: Uuid,
+    gate_id: Uuid,
+    event_id: String,
+    captured_at: DateTime<Utc>,
+    decided_at: DateTime<Utc>,
+    decision: String,
+    reason: String,
+    open_ms: i32,
+    employee_id: Option<Uuid>,
+    face_id: Option<Uuid>,
+    badge_id: Option<String>,
+    distance: Option<f32>,
+    threshold: Option<f32>,
+    liveness: Option<f32>,
+    liveness_threshold: Option<f32>,
+    model_id: Option<String>,
+    frames: i16,
+    frames_sha256: Vec<u8>,
+    key_id: Uuid,
+    replay_of: Option<Uuid>,
+}
+
+impl TryFrom<PassageRow> for Passage {
+    type Error = StoreError;
+
+    fn try_from(row: PassageRow) -> Result<Self, StoreError> {
+        let corrupt = |error: &dyn std::fmt::Display| {
+            StoreError::corrupt(format!("passage {}: {error}", row.id))
+        };
+        let reason: Reason = serde_json::from_value(row.reason.into()).map_err(|e| corrupt(&e))?;
+        if reason.decision().code() != row.decision {
+            return Err(corrupt(&"the decision does not follow from the reason"));
+        }
+        let liveness = |value: Option<f32>| {
+            value.map(LivenessScore::try_from).transpose().map_err(|e| corrupt(&e))
+        };
+        Ok(Self {
+            id: PassageId(row.id),
+            request: PassageRequest {
+                gate_id: GateId(row.gate_id),
+                event_id: row.event_id.parse().map_err(|e| corrupt(&e))?,
+                captured_at: row.captured_at,
+                badge_id: row
+                    .badge_id
+                    .map(BadgeId::try_from)
+                    .transpose()
+                    .map_err(|e| corrupt(&e))?,
+                frames_sha256: row
+                    .frames_sha256
+                    .try_into()
+                    .map_err(|_| corrupt(&"the frames' hash is not 32 bytes"))?,
+                key_id: KeyId(row.key_id),
+            },
+            reason,
+            evidence: Evidence {
+                employee_id: row.employee_id.map(EmployeeId),
+                face_id: row.face_id.map(FaceId),
+                distance: row
+                    .distance
+                    .map(Distance::try_from)
+                    .transpose()
+                    .map_err(|e| corrupt(&e))?,
+                threshold: row
+                    .threshold
+                    .map(Threshold::try_from)
+                    .transpose()
+                    .map_err(|e| corrupt(&e))?,
+                liveness: liveness(row.liveness)?,
+                liveness_threshold: liveness(row.liveness_threshold)?,
+                model_id: row.model_id.map(ModelId::new),
+                frames: row.frames.unsigned_abs(),
+            },
+            open_ms: row.open_ms.unsigned_abs(),
+            decided_at: row.decided_at,
+            replay_of: row.replay_of.map(PassageId),
+        })
+    }
+}
+
+impl Store {
+    /// Decides and records a passage in one transaction.
+    ///
+    /// The gate, the employee and the template that `evidence` names are read again, the last
+    /// two under a lock that holds until the passage is committed, and `decide` judges what was
+    /// read. So a change that was acknowledged before is seen, and one that comes later waits:
+    /// a revocation that was acknowledged is never followed by a grant.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the gate is gone; [`StoreError::Unavailable`] when the
+    /// commit is not certain: the caller must then deny.
+    pub async fn record_passage(
+        &self,
+        request: PassageRequest,
+        evidence: Evidence,
+        decide: impl FnOnce(&Ground) -> Verdict,
+    ) -> Result<Recorded, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let ground = ground(&mut transaction, request.gate_id, &evidence).await?;
+        let verdict = decide(&ground);
+        let passage = Passage {
+            id: PassageId::generate(),
+            request,
+            reason: verdict.reason,
+            evidence,
+            open_ms: verdict.open_ms,
+            decided_at: ground.now,
+            replay_of: None,
+        };
+        if insert(&mut transaction, &passage).await? {
+            transaction.commit().await?;
+            return Ok(Recorded::New(passage));
+        }
+        transaction.rollback().await?;
+        self.passage_of_event(passage.request.gate_id, &passage.request.event_id)
+            .await?
+            .map(Recorded::Existing)
+            .ok_or(StoreError::NotFound("passage"))
+    }
+
+    /// Judges a recorded grant again because its event was repeated. When it no longer holds,
+    /// a passage of its own records the refusal; otherwise nothing is written.
+    ///
+    /// # Errors
+    /// As [`Store::record_passage`].
+    pub async fn confirm_passage(
+        &self,
+        passage: Passage,
+        decide: impl FnOnce(&Ground) -> Verdict,
+    ) -> Result<Passage, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let ground =
+            ground(&mut transaction, passage.request.gate_id, &passage.evidence).await?;
+        let verdict = decide(&ground);
+        if verdict.reason == passage.reason {
+            transaction.commit().await?;
+            return Ok(passage);
+        }
+        let refusal = Passage {
+            id: PassageId::generate(),
+            reason: verdict.reason,
+            open_ms: verdict.open_ms,
+            decided_at: ground.now,
+            replay_of: Some(passage.id),
+            ..passage
+        };
+        insert(&mut transaction, &refusal).await?;
+        transaction.commit().await?;
+        Ok(refusal)
+    }
+
+    /// The passage of this event, if it was recorded.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn passage_of_event(
+        &self,
+        gate: GateId,
+        event: &EventId,
+    ) -> Result<Option<Passage>, StoreError> {
+        sqlx::query_as!(
+            PassageRow,
+            "select * from passages where gate_id = $1 and event_id = $2 and replay_of is null",
+            gate.0,
+            event.as_str(),
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .map(Passage::try_from)
+        .transpose()
+    }
+
+    /// At most `limit` passages, the newest first, beginning before `before`.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn passages(
+        &self,
+        filter: &PassageFilter,
+        before: Option<PassageId>,
+        limit: u32,
+    ) -> Result<Vec<Passage>, StoreError> {
+        sqlx::query_as!(
+            PassageRow,
+            "select * from passages
+             where ($1::uuid is null or id < $1)
+               and ($2::uuid is null or gate_id = $2)
+               and ($3::uuid is null or employee_id = $3)
+               and ($4::text is null or decision = $4)
+               and ($5::text is null or reason = $5)
+               and ($6::timestamptz is null or decided_at >= $6)
+               and ($7::timestamptz is null or decided_at < $7)
+             order by id desc
+             limit $8",
+            before.map(|id| id.0),
+            filter.gate_id.map(|id| id.0),
+            filter.employee_id.map(|id| id.0),
+            filter.decision.map(Decision::code),
+            filter.reason.map(Reason::code),
+            filter.from,
+            filter.until,
+            i64::from(limit),
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(Passage::try_from)
+        .collect()
+    }
+}
+
+/// Reads what the decision rests on, under locks that keep it true until the commit.
+async fn ground(
+    connection: &mut PgConnection,
+    gate: GateId,
+    evidence: &Evidence,
+) -> Result<Ground, StoreError> {
+    let gate = sqlx::query_as!(GateRow, "select * from gates where id = $1", gate.0)
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or(StoreError::NotFound("gate"))?
+        .try_into()?;
+    let employee = sqlx::query_as!(
+        EmployeeRow,
+        "select * from employees where id = $1 for share",
+        evidence.employee_id.map(|id| id.0),
+    )
+    .fetch_optional(&mut *connection)
+    .await?
+    .map(Employee::try_from)
+    .transpose()?;
+    let face = sqlx::query_scalar!(
+        "select id from face_encodings where id = $1 and employee_id = $2 for share",
+        evidence.face_id.map(|id| id.0),
+        evidence.employee_id.map(|id| id.0),
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    Ok(Ground { gate, employee, face_exists: face.is_some(), now: Utc::now() })
+}
+
+/// Writes a passage; false when its event was recorded before.
+async fn insert(connection: &mut PgConnection, passage: &Passage) -> Result<bool, StoreError> {
+    let Passage { request, evidence, .. } = passage;
+    let inserted = sqlx::query!(
+        "insert into passages
+             (id, gate_id, event_id, captured_at, decided_at, decision, reason, open_ms,
+              employee_id, face_id, badge_id, distance, threshold, liveness, liveness_threshold,
+              model_id, frames, frames_sha256, key_id, replay_of)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+              $19, $20)
+         on conflict (gate_id, event_id) where replay_of is null do nothing",
+        passage.id.0,
+        request.gate_id.0,
+        request.event_id.as_str(),
+        request.captured_at,
+        passage.decided_at,
+        passage.reason.decision().code(),
+        passage.reason.code(),
+        passage.open_ms as i32,
+        evidence.employee_id.map(|id| id.0),
+        evidence.face_id.map(|id| id.0),
+        request.badge_id.as_ref().map(BadgeId::as_str),
+        evidence.distance.map(Distance::value),
+        evidence.threshold.map(Threshold::value),
+        evidence.liveness.map(LivenessScore::value),
+        evidence.liveness_threshold.map(LivenessScore::value),
+        evidence.model_id.as_ref().map(ModelId::as_str),
+        evidence.frames as i16,
+        &request.frames_sha256,
+        request.key_id.0,
+        passage.replay_of.map(|id| id.0),
+    )
+    .execute(connection)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}

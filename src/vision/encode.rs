@@ -1,0 +1,109 @@
+//! encode: `f(x)`, the aligned face as a point on the unit sphere.
+
+use tch::{Device, Kind, TchError, Tensor};
+
+use super::align::{AlignedFace, Template};
+use super::tensor::{Planes, floats, pictures};
+use crate::domain::{Encoding, EncodingError, ModelId};
+use crate::nets::{self, Projection};
+
+/// Why faces could not be encoded.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// A face was aligned for another network.
+    #[error("a face on the template {found:?} was given to an encoder that wants {wanted:?}")]
+    Template {
+        /// The encoder's template.
+        wanted: Template,
+        /// The face's.
+        found: Template,
+    },
+    /// The network put out numbers that are no encoding.
+    #[error(transparent)]
+    Encoding(#[from] EncodingError),
+    /// libtorch failed, e.g. out of memory.
+    #[error("libtorch: {0}")]
+    Torch(#[from] TchError),
+}
+
+/// An encoder with everything around its network: the template it wants, how its input is scaled,
+/// the projection behind it and the id that its encodings carry.
+#[derive(Debug)]
+pub struct FaceEncoder {
+    /// The network.
+    pub network: nets::Encoder,
+    /// Shortens what the network says.
+    pub projection: Option<Projection>,
+    /// Whether the mirrored face is encoded too and the two are averaged: twice the time.
+    pub mirror: bool,
+    /// The id of the projection, or of the network where there is none.
+    pub model: ModelId,
+    /// Where the network lives.
+    pub device: Device,
+}
+
+impl FaceEncoder {
+    /// How faces must be aligned for it.
+    #[must_use]
+    pub fn template(&self) -> Template {
+        match self.network {
+            nets::Encoder::MobileFaceNet(_) => Template::FivePoints112,
+            nets::Encoder::DlibResnet(_) => Template::Eyes150,
+        }
+    }
+
+    /// One encoding for each face, in their order.
+    ///
+    /// # Errors
+    /// When a face is on another template or the network fails.
+    pub fn encode(&self, faces: &[AlignedFace]) -> Result<Vec<Encoding>, EncodeError> {
+        if faces.is_empty() {
+            return Ok(Vec::new());
+        }
+        let raw = self.forward(&self.input(faces)?)?;
+        let numbers = floats(&raw)?;
+        numbers
+            .chunks_exact(numbers.len() / faces.len())
+            .map(|row| Ok(Encoding::normalised(row.to_vec(), self.model.clone())?))
+            .collect()
+    }
+
+    /// `[N, 3, side, side]`, scaled as the network was trained.
+    fn input(&self, faces: &[AlignedFace]) -> Result<Tensor, EncodeError> {
+        let wanted = self.template();
+        if let Some(face) = faces.iter().find(|face| face.template() != wanted) {
+            return Err(EncodeError::Template { wanted, found: face.template() });
+        }
+        let rgb: Vec<u8> = faces.iter().flat_map(|face| face.rgb()).copied().collect();
+        let size = (wanted.side(), wanted.side());
+        let scaled = match self.network {
+            nets::Encoder::MobileFaceNet(_) => {
+                pictures(&rgb, size, Planes::Bgr, self.device)?.f_sub_scalar(127.0)?.f_div_scalar(128.0)
+            }
+            nets::Encoder::DlibResnet(_) => {
+                let mean = Tensor::f_from_slice(&[122.782f32, 117.001, 104.298])?;
+                let mean = mean.f_view([1, 3, 1, 1])?.f_to_device(self.device)?;
+                pictures(&rgb, size, Planes::Rgb, self.device)?.f_sub(&mean)?.f_div_scalar(256.0)
+            }
+        };
+        Ok(scaled?)
+    }
+
+    /// `[N, size]`, not normalised.
+    fn forward(&self, input: &Tensor) -> Result<Tensor, TchError> {
+        let mut output = self.network.forward(input)?;
+        if self.mirror {
+            output = output.f_add(&self.network.forward(&input.f_flip([3])?)?)?;
+        }
+        match &self.projection {
+            Some(projection) => projection.forward(&unit_rows(&output)?),
+            None => Ok(output),
+        }
+    }
+}
+
+/// Each row scaled to unit length; a row of zeros stays one.
+fn unit_rows(rows: &Tensor) -> Result<Tensor, TchError> {
+    let norms = rows.f_square()?.f_sum_dim_intlist([1].as_slice(), true, Kind::Float)?.f_sqrt()?;
+    rows.f_div(&norms.f_clamp_min(f64::from(f32::MIN_POSITIVE))?)
+}

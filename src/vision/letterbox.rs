@@ -1,0 +1,81 @@
+//! A frame as the detector wants it: not too large, its sides multiples of 32.
+
+use super::resize::shrink_area;
+use crate::domain::{Frame, Point};
+
+/// A shrunk frame in the top left corner of a black canvas.
+#[derive(Clone, PartialEq)]
+pub(super) struct Letterbox {
+    /// Width of the canvas in pixels.
+    pub width: u32,
+    /// Height of the canvas in pixels.
+    pub height: u32,
+    /// The canvas: RGB bytes, rows from the top.
+    pub rgb: Vec<u8>,
+    /// Frame pixels per canvas pixel, across and down; at least 1.
+    pub scale: (f32, f32),
+}
+
+impl Letterbox {
+    /// Shrinks `frame` by area averaging so that its longer side has at most `side_px_max` pixels
+    /// (it is never enlarged) and pads it at the right and the bottom with black up to multiples of
+    /// `multiple`.
+    #[must_use]
+    pub fn new(frame: &Frame, side_px_max: u32, multiple: u32) -> Self {
+        let longest = frame.width().max(frame.height());
+        let ratio = (f64::from(side_px_max) / f64::from(longest)).min(1.0);
+        let shrunk = |side: u32| ((f64::from(side) * ratio).round() as u32).max(1);
+        let (inner_width, inner_height) = (shrunk(frame.width()), shrunk(frame.height()));
+        let (width, height) =
+            (inner_width.next_multiple_of(multiple), inner_height.next_multiple_of(multiple));
+
+        let inner = shrink_area(frame, inner_width, inner_height);
+        let mut rgb = vec![0; width as usize * height as usize * 3];
+        let rows = rgb.chunks_exact_mut(width as usize * 3);
+        for (row, source) in rows.zip(inner.chunks_exact(inner_width as usize * 3)) {
+            row[..source.len()].copy_from_slice(source);
+        }
+        let scale = (
+            frame.width() as f32 / inner_width as f32,
+            frame.height() as f32 / inner_height as f32,
+        );
+        Self { width, height, rgb, scale }
+    }
+
+    /// Where a place on the canvas lies in the frame.
+    #[must_use]
+    pub fn to_frame(&self, place: Point) -> Point {
+        Point { x: place.x * self.scale.0, y: place.y * self.scale.1 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grey(width: u32, height: u32) -> Frame {
+        Frame::new(width, height, vec![100; (width * height * 3) as usize]).unwrap()
+    }
+
+    #[test]
+    fn a_small_frame_is_padded_and_never_enlarged() {
+        let canvas = Letterbox::new(&grey(250, 100), 320, 32);
+        assert_eq!((canvas.width, canvas.height, canvas.scale), (256, 128, (1.0, 1.0)));
+        assert_eq!(canvas.rgb[249 * 3], 100);
+        assert_eq!(canvas.rgb[250 * 3], 0);
+        assert_eq!(canvas.rgb[256 * 3 * 100], 0);
+    }
+
+    #[test]
+    fn a_large_frame_is_shrunk_to_the_limit_and_places_map_back() {
+        let canvas = Letterbox::new(&grey(1280, 720), 320, 32);
+        assert_eq!((canvas.width, canvas.height), (320, 192));
+        assert_eq!(canvas.to_frame(Point { x: 320.0, y: 180.0 }), Point { x: 1280.0, y: 720.0 });
+    }
+
+    #[test]
+    fn the_thinnest_frame_still_gives_a_canvas() {
+        let canvas = Letterbox::new(&grey(8192, 1), 320, 32);
+        assert_eq!((canvas.width, canvas.height), (320, 32));
+    }
+}

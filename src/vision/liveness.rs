@@ -1,0 +1,147 @@
+//! liveness: whether the face is alive, judged with its surroundings, where the edges of a print or
+//! a screen show.
+
+use tch::{Device, TchError};
+
+use super::tensor::{Planes, floats, pictures};
+use crate::domain::{BoundingBox, Frame, LivenessScore};
+use crate::nets::MiniFasNet;
+
+/// How much larger than the face the judged part is; the network was trained with it.
+const GROWTH: f32 = 2.7;
+
+/// The score of the face in `bounding_box`: the network's probability of its live class.
+///
+/// # Errors
+/// When libtorch fails or the network puts out no probability.
+pub fn liveness(
+    net: &MiniFasNet,
+    frame: &Frame,
+    bounding_box: &BoundingBox,
+    device: Device,
+) -> Result<LivenessScore, TchError> {
+    let side = MiniFasNet::SIDE as u32;
+    let crop = Crop::around(bounding_box, frame).resized(frame, side);
+    let classes = net.forward(&pictures(&crop, (side, side), Planes::Bgr, device)?)?;
+    let live = floats(&classes.f_select(1, MiniFasNet::LIVE_CLASS)?)?;
+    let live = live.first().copied().unwrap_or(f32::NAN);
+    LivenessScore::try_from(live).map_err(|error| TchError::Shape(error.to_string()))
+}
+
+/// A rectangle of whole pixels inside a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Crop {
+    left: u32,
+    top: u32,
+    width: u32,
+    height: u32,
+}
+
+impl Crop {
+    /// The box grown [`GROWTH`] times around its centre, less where it would not fit in the frame,
+    /// and shifted inside where it overhangs.
+    fn around(b: &BoundingBox, frame: &Frame) -> Self {
+        let (end_x, end_y) = ((frame.width() - 1) as f32, (frame.height() - 1) as f32);
+        let growth = (end_y / b.height).min(end_x / b.width).min(GROWTH);
+        let centre = b.centre();
+        let (left, width) = Self::span(centre.x, b.width * growth, end_x);
+        let (top, height) = Self::span(centre.y, b.height * growth, end_y);
+        Self { left, top, width, height }
+    }
+
+    /// First pixel and number of pixels of `len` around `centre` within `0..=end`.
+    fn span(centre: f32, len: f32, end: f32) -> (u32, u32) {
+        let first = (centre - len / 2.0).max(0.0).min(end - len).max(0.0).floor();
+        let last = (first + len).floor().min(end);
+        (first as u32, (last - first) as u32 + 1)
+    }
+
+    /// The crop at `side` x `side`, bilinear without averaging, its corners half a pixel in (OpenCV's
+    /// `resize` with `INTER_LINEAR`), because so were the network's training pictures.
+    fn resized(&self, frame: &Frame, side: u32) -> Vec<u8> {
+        let columns = taps(self.left, self.width, side);
+        let rows = taps(self.top, self.height, side);
+        let mut rgb = Vec::with_capacity((side * side * 3) as usize);
+        for row in &rows {
+            for column in &columns {
+                let [nw, ne] = [column.first, column.second].map(|x| frame.pixel_clamped(x, row.first));
+                let [sw, se] =
+                    [column.first, column.second].map(|x| frame.pixel_clamped(x, row.second));
+                for channel in 0..3 {
+                    let mix = |a: u8, b: u8| {
+                        f32::from(a) * (1.0 - column.share) + f32::from(b) * column.share
+                    };
+                    let top = mix(nw[channel], ne[channel]);
+                    let bottom = mix(sw[channel], se[channel]);
+                    rgb.push((top * (1.0 - row.share) + bottom * row.share).round() as u8);
+                }
+            }
+        }
+        rgb
+    }
+}
+
+/// Two neighbouring pixels and the share of the second.
+struct Tap {
+    first: i64,
+    second: i64,
+    share: f32,
+}
+
+fn taps(start: u32, len: u32, side: u32) -> Vec<Tap> {
+    let step = f64::from(len) / f64::from(side);
+    let end = f64::from(len - 1);
+    (0..side)
+        .map(|i| {
+            let place = ((f64::from(i) + 0.5) * step - 0.5).clamp(0.0, end);
+            let first = place.floor();
+            let pixel = |v: f64| i64::from(start) + v as i64;
+            Tap {
+                first: pixel(first),
+                second: pixel((first + 1.0).min(end)),
+                share: (place - first) as f32,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame(width: u32, height: u32) -> Frame {
+        Frame::new(width, height, vec![77; (width * height * 3) as usize]).unwrap()
+    }
+
+    #[test]
+    fn a_box_in_the_middle_grows_to_2_7_times_its_size() {
+        let face = BoundingBox { x: 450.0, y: 450.0, width: 100.0, height: 100.0 };
+        let crop = Crop::around(&face, &frame(1000, 1000));
+        assert_eq!(crop, Crop { left: 365, top: 365, width: 271, height: 271 });
+    }
+
+    #[test]
+    fn a_box_at_the_edge_is_shifted_inside() {
+        let face = BoundingBox { x: 0.0, y: 900.0, width: 100.0, height: 100.0 };
+        let crop = Crop::around(&face, &frame(1000, 1000));
+        assert_eq!((crop.left, crop.top + crop.height), (0, 1000));
+        assert_eq!((crop.width, crop.height), (271, 271));
+    }
+
+    proptest! {
+        #[test]
+        fn a_crop_always_lies_inside_the_frame(
+            (width, height) in (1u32..80, 1u32..80),
+            (x, y) in (-200f32..200.0, -200f32..200.0),
+            (w, h) in (1e-3f32..500.0, 1e-3f32..500.0),
+        ) {
+            let frame = frame(width, height);
+            let crop = Crop::around(&BoundingBox { x, y, width: w, height: h }, &frame);
+            prop_assert!(crop.width > 0 && crop.left + crop.width <= width);
+            prop_assert!(crop.height > 0 && crop.top + crop.height <= height);
+            prop_assert!(crop.resized(&frame, 8).iter().all(|v| *v == 77));
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The road of a frame, each step a pure function of pixels and a network:
+//!
+//! | step | from | to |
+//! |---|---|---|
+//! | [`decode`] | bytes | [`Frame`](crate::domain::Frame) |
+//! | [`detect`] | frame | every face, of which [`nearest`] chooses one |
+//! | [`align`] | frame, landmarks | [`AlignedFace`](align::AlignedFace) |
+//! | [`quality`] | landmarks, aligned face | [`Quality`](crate::domain::Quality) and its issues |
+//! | [`liveness`] | frame, box | [`LivenessScore`](crate::domain::LivenessScore) |
+//! | [`encode`] | aligned face | [`Encoding`](crate::domain::Encoding) |
+//!
+//! [`Road`] owns the networks and travels the steps in this order. The server, the command line and
+//! the trainer all use these steps: there is no second preprocessing anywhere.
+
+pub mod align;
+pub mod decode;
+pub mod detect;
+mod device;
+pub mod encode;
+mod letterbox;
+pub mod liveness;
+pub mod nearest;
+mod nms;
+pub mod quality;
+mod resize;
+mod road;
+mod similarity;
+mod tensor;
+mod warp;
+
+pub use decode::{DecodeError, FrameFormat, FrameLimits};
+pub use device::{Device, DeviceError};
+pub use encode::{EncodeError, FaceEncoder};
+pub use road::{LookError, LookSettings, OpenError, Road, RoadSettings};
+pub use similarity::Similarity;

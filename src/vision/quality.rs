@@ -1,0 +1,200 @@
+//! quality: whether the nearest face's picture is good enough to compare.
+
+use serde::Deserialize;
+
+use super::align::AlignedFace;
+use crate::domain::{Landmarks, Quality, QualityIssue};
+
+/// What a face's picture must reach; its size is the gate's to demand.
+#[derive(Clone, Debug, PartialEq, Deserialize, garde::Validate)]
+#[serde(default, deny_unknown_fields)]
+pub struct QualityLimits {
+    /// The least mean luma of the face, 0 (black) to 255.
+    #[garde(range(min = 0.0, max = 255.0))]
+    pub brightness_min: f32,
+    /// The greatest mean luma of the face, 0 to 255 (white).
+    #[garde(range(min = 0.0, max = 255.0))]
+    pub brightness_max: f32,
+    /// The least variance of the Laplacian of the aligned face's luma; less is too blurred.
+    #[garde(range(min = 0.0))]
+    pub sharpness_min: f32,
+    /// The greatest turn of the head to either side: the nose's offset from the middle of the eyes
+    /// as a share of the pupil distance.
+    #[garde(range(min = 0.0))]
+    pub yaw_max: f32,
+    /// The greatest tilt of the eyes' line against the horizontal, in degrees.
+    #[garde(range(min = 0.0, max = 180.0))]
+    pub roll_degrees_max: f32,
+}
+
+impl Default for QualityLimits {
+    fn default() -> Self {
+        Self {
+            brightness_min: 40.0,
+            brightness_max: 225.0,
+            sharpness_min: 30.0,
+            yaw_max: 0.5,
+            roll_degrees_max: 45.0,
+        }
+    }
+}
+
+/// Measures the picture of the face with these landmarks, `face` being its alignment onto the
+/// 112 x 112 template.
+#[must_use]
+pub fn measure(landmarks: &Landmarks, face: &AlignedFace) -> Quality {
+    let luma = inner_luma(face);
+    let (yaw, roll_degrees) = pose(landmarks);
+    Quality {
+        pupil_distance_px: landmarks.pupil_distance(),
+        brightness: mean(&luma.values),
+        sharpness: luma.laplacian_variance(),
+        yaw,
+        roll_degrees,
+    }
+}
+
+/// Everything that is wrong with a picture; empty when it may be compared.
+#[must_use]
+pub fn issues(
+    quality: &Quality,
+    limits: &QualityLimits,
+    pupil_distance_px_min: f32,
+) -> Vec<QualityIssue> {
+    // Each is said as what must hold, so that a NaN is an issue.
+    let turned_little =
+        quality.yaw.abs() <= limits.yaw_max && quality.roll_degrees.abs() <= limits.roll_degrees_max;
+    [
+        (quality.pupil_distance_px >= pupil_distance_px_min, QualityIssue::TooSmall),
+        (quality.brightness >= limits.brightness_min, QualityIssue::TooDark),
+        (quality.brightness <= limits.brightness_max, QualityIssue::TooBright),
+        (quality.sharpness >= limits.sharpness_min, QualityIssue::TooBlurred),
+        (turned_little, QualityIssue::TurnedAway),
+    ]
+    .into_iter()
+    .filter_map(|(holds, issue)| (!holds).then_some(issue))
+    .collect()
+}
+
+/// The nose's offset from the middle of the eyes along their line, as a share of the pupil distance,
+/// and that line's angle in degrees.
+fn pose(landmarks: &Landmarks) -> (f32, f32) {
+    let (left, right, nose) = (landmarks.left_eye(), landmarks.right_eye(), landmarks.nose());
+    let (dx, dy) = (right.x - left.x, right.y - left.y);
+    let (nose_x, nose_y) = (nose.x - (left.x + right.x) / 2.0, nose.y - (left.y + right.y) / 2.0);
+    let yaw = (nose_x * dx + nose_y * dy) / (dx * dx + dy * dy);
+    (yaw, dy.atan2(dx).to_degrees())
+}
+
+/// The luma of a rectangle.
+struct Luma {
+    width: usize,
+    values: Vec<f32>,
+}
+
+/// The part of the aligned face that is skin in nearly everybody: from brow to chin, between the
+/// outer corners of the eyes. Hair and background would blur what is measured of the face.
+fn inner_luma(face: &AlignedFace) -> Luma {
+    let side = face.side() as usize;
+    let share = |percent: usize| side * percent / 100;
+    let (columns, rows) = (share(22)..share(78), share(32)..share(92));
+    let luma = |at: usize| {
+        let rgb = &face.rgb()[at * 3..][..3];
+        // ITU-R BT.601.
+        0.299 * f32::from(rgb[0]) + 0.587 * f32::from(rgb[1]) + 0.114 * f32::from(rgb[2])
+    };
+    let values =
+        rows.flat_map(|y| columns.clone().map(move |x| y * side + x)).map(luma).collect();
+    Luma { width: columns.len(), values }
+}
+
+impl Luma {
+    /// Variance of the 4-neighbour Laplacian (Pech-Pacheco et al. 2000).
+    fn laplacian_variance(&self) -> f32 {
+        let rows: Vec<&[f32]> = self.values.chunks_exact(self.width).collect();
+        let laplacian: Vec<f32> = rows
+            .windows(3)
+            .flat_map(|three| {
+                let [above, row, below] = [three[0], three[1], three[2]];
+                (1..row.len() - 1)
+                    .map(move |x| above[x] + below[x] + row[x - 1] + row[x + 1] - 4.0 * row[x])
+            })
+            .collect();
+        let mean = mean(&laplacian);
+        laplacian.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / laplacian.len() as f32
+    }
+}
+
+fn mean(values: &[f32]) -> f32 {
+    values.iter().sum::<f32>() / values.len() as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Frame, Point};
+    use crate::vision::align::{Template, align};
+
+    /// Facing the camera, pupils 40 pixels apart.
+    fn frontal() -> Landmarks {
+        let points = [(40.0, 50.0), (80.0, 50.0), (60.0, 72.0), (44.0, 95.0), (76.0, 95.0)];
+        Landmarks(points.map(|(x, y)| Point { x, y }))
+    }
+
+    fn measured(landmarks: &Landmarks, luma: impl Fn(usize, usize) -> u8) -> Quality {
+        let pixels = (0..128 * 128).flat_map(|i| [luma(i % 128, i / 128); 3]);
+        let frame = Frame::new(128, 128, pixels.collect()).unwrap();
+        measure(landmarks, &align(&frame, landmarks, Template::FivePoints112).unwrap())
+    }
+
+    fn issues_of(quality: &Quality) -> Vec<QualityIssue> {
+        issues(quality, &QualityLimits::default(), 30.0)
+    }
+
+    fn textured(x: usize, y: usize) -> u8 {
+        if (x / 3 + y / 3).is_multiple_of(2) { 100 } else { 160 }
+    }
+
+    #[test]
+    fn a_sharp_well_lit_face_that_looks_at_the_camera_has_no_issue() {
+        assert_eq!(issues_of(&measured(&frontal(), textured)), []);
+    }
+
+    #[test]
+    fn light_is_measured_on_the_face() {
+        assert!((measured(&frontal(), |_, _| 100).brightness - 100.0).abs() < 0.5);
+        let dark = measured(&frontal(), |x, y| textured(x, y) / 10);
+        assert!(issues_of(&dark).contains(&QualityIssue::TooDark));
+        let bright = measured(&frontal(), |_, _| 250);
+        assert!(issues_of(&bright).contains(&QualityIssue::TooBright));
+    }
+
+    #[test]
+    fn a_picture_without_detail_is_too_blurred() {
+        let flat = measured(&frontal(), |_, _| 128);
+        assert_eq!(issues_of(&flat), [QualityIssue::TooBlurred]);
+    }
+
+    #[test]
+    fn a_nose_off_the_middle_is_a_turned_head() {
+        let mut landmarks = frontal();
+        landmarks.0[2].x += 30.0;
+        let turned = measured(&landmarks, textured);
+        assert!((turned.yaw - 0.75).abs() < 1e-3);
+        assert_eq!(issues_of(&turned), [QualityIssue::TurnedAway]);
+    }
+
+    #[test]
+    fn few_pixels_between_the_pupils_are_too_few() {
+        let quality = measured(&frontal(), textured);
+        assert_eq!(quality.pupil_distance_px, 40.0);
+        assert_eq!(issues(&quality, &QualityLimits::default(), 41.0), [QualityIssue::TooSmall]);
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_never_pass() {
+        let mut quality = measured(&frontal(), textured);
+        quality.sharpness = f32::NAN;
+        assert_eq!(issues_of(&quality), [QualityIssue::TooBlurred]);
+    }
+}

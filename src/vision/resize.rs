@@ -1,0 +1,91 @@
+//! Shrinking by area averaging, so that no detail aliases.
+
+use crate::domain::Frame;
+
+/// `frame` at `width` x `height`, neither more than the frame's own: every new pixel is the mean of
+/// the area it covers, pixels at its border counting by the share it covers of them (OpenCV's
+/// `INTER_AREA`). RGB bytes, rows from the top.
+pub(super) fn shrink_area(frame: &Frame, width: u32, height: u32) -> Vec<u8> {
+    if (width, height) == (frame.width(), frame.height()) {
+        return frame.rgb().to_vec();
+    }
+    let row_len = frame.width() as usize * 3;
+    let columns = spans(frame.width(), width);
+    let mut shrunk = Vec::with_capacity(width as usize * height as usize * 3);
+    let mut row = vec![0f32; row_len];
+    for span in spans(frame.height(), height) {
+        // Rows first: whole rows are summed with vector instructions, and few remain for columns.
+        row.fill(0.0);
+        for (source, weight) in span.iter() {
+            let source = &frame.rgb()[source * row_len..][..row_len];
+            for (sum, value) in row.iter_mut().zip(source) {
+                *sum += weight * f32::from(*value);
+            }
+        }
+        for span in &columns {
+            let mut sum = [0f32; 3];
+            for (source, weight) in span.iter() {
+                for channel in 0..3 {
+                    sum[channel] += weight * row[source * 3 + channel];
+                }
+            }
+            // Means of bytes: rounding keeps them within 0..=255.
+            shrunk.extend(sum.map(|mean| mean.round() as u8));
+        }
+    }
+    shrunk
+}
+
+/// The source pixels that one new pixel covers along one axis, and their weights, which sum to 1.
+struct Span {
+    first: usize,
+    weights: Vec<f32>,
+}
+
+impl Span {
+    fn iter(&self) -> impl Iterator<Item = (usize, f32)> + '_ {
+        self.weights.iter().enumerate().map(|(i, weight)| (self.first + i, *weight))
+    }
+}
+
+fn spans(source: u32, target: u32) -> Vec<Span> {
+    let step = f64::from(source) / f64::from(target);
+    (0..target)
+        .map(|i| {
+            let (start, end) = (f64::from(i) * step, (f64::from(i) + 1.0) * step);
+            let first = start.floor() as usize;
+            let last = (end.ceil() as usize).min(source as usize);
+            let covered = |pixel: usize| {
+                let pixel = pixel as f64;
+                ((end.min(pixel + 1.0) - start.max(pixel)) / step).max(0.0) as f32
+            };
+            Span { first, weights: (first..last).map(covered).collect() }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pixel_becomes_the_mean_of_the_area_it_covers() {
+        let rgb = [0u8, 30, 60, 90].iter().flat_map(|v| [*v; 3]).collect();
+        let frame = Frame::new(4, 1, rgb).unwrap();
+        assert_eq!(shrink_area(&frame, 2, 1), [15, 15, 15, 75, 75, 75]);
+    }
+
+    #[test]
+    fn a_pixel_at_a_border_counts_by_its_share() {
+        let rgb = [0u8, 90, 180].iter().flat_map(|v| [*v; 3]).collect();
+        let frame = Frame::new(3, 1, rgb).unwrap();
+        // The first covers all of 0 and half of 90, the second half of 90 and all of 180.
+        assert_eq!(shrink_area(&frame, 2, 1), [30, 30, 30, 150, 150, 150]);
+    }
+
+    #[test]
+    fn a_flat_frame_stays_flat_at_any_size() {
+        let frame = Frame::new(97, 31, vec![201; 97 * 31 * 3]).unwrap();
+        assert!(shrink_area(&frame, 41, 13).iter().all(|v| *v == 201));
+    }
+}

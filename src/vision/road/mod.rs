@@ -1,0 +1,237 @@
+//! The road with its networks: from the bytes of a frame to a face that can be compared.
+
+mod clock;
+mod open;
+
+use clock::StageClock;
+pub use open::{OpenError, RoadSettings};
+use tch::TchError;
+
+use super::align::{AlignedFace, FIVE_POINTS_112, Template, align};
+use super::decode::{DecodeError, FrameFormat, decode};
+use super::detect::detect;
+use super::encode::{EncodeError, FaceEncoder};
+use super::liveness::liveness;
+use super::nearest::{Nearest, choose_nearest};
+use super::quality::{issues, measure};
+use crate::domain::{
+    BoundingBox, Detection, FaceSeen, Frame, Landmarks, LivenessScore, ModelId, Quality,
+    QualityIssue, Sighting, Stage, StageTimings, View,
+};
+use crate::nets::{MiniFasNet, Yunet};
+
+/// What one request asks of the road.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LookSettings {
+    /// The liveness that a face must reach; none: liveness is not checked.
+    pub liveness_threshold: Option<LivenessScore>,
+    /// The smallest face that is good enough, in pixels between the pupils.
+    pub pupil_distance_px_min: f32,
+}
+
+/// Why a frame could not be looked at. What a frame shows is never an error: see [`Sighting`].
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    /// The sender's fault: the bytes are no usable frame.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The face could not be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// libtorch failed, e.g. out of memory.
+    #[error("libtorch: {0}")]
+    Torch(#[from] TchError),
+}
+
+/// The networks of the road, loaded, and the settings it is travelled with.
+///
+/// It belongs to one thread at a time: tensors are not shared between threads.
+#[derive(Debug)]
+pub struct Road {
+    detector: Yunet,
+    liveness: MiniFasNet,
+    encoder: FaceEncoder,
+    settings: RoadSettings,
+}
+
+/// The nearest face, good enough to compare.
+struct Approached {
+    frame: Frame,
+    detection: Detection,
+    face: AlignedFace,
+    quality: Quality,
+}
+
+impl Road {
+    /// The id that every encoding from here carries.
+    #[must_use]
+    pub fn model(&self) -> &ModelId {
+        &self.encoder.model
+    }
+
+    /// How many numbers an encoding from here has.
+    #[must_use]
+    pub fn encoding_size(&self) -> usize {
+        self.settings.encoding_size as usize
+    }
+
+    /// Runs every network once on a black frame, so that the first real frame does not pay for what
+    /// libtorch prepares at a first call.
+    ///
+    /// # Errors
+    /// When a network fails.
+    pub fn warm_up(&self) -> Result<(), LookError> {
+        let side = self.settings.detect.side_px_max;
+        let black = Frame::new(side, side, vec![0; side as usize * side as usize * 3])
+            .map_err(|error| TchError::Shape(error.to_string()))?;
+        let landmarks = Landmarks(FIVE_POINTS_112);
+        let bounding_box = BoundingBox { x: 0.0, y: 0.0, width: 112.0, height: 112.0 };
+        tch::no_grad(|| {
+            let device = self.encoder.device;
+            detect(&self.detector, &black, &self.settings.detect, device)?;
+            liveness(&self.liveness, &black, &bounding_box, device)?;
+            let face = align(&black, &landmarks, self.encoder.template());
+            self.encoder.encode(face.as_slice())?;
+            Ok(())
+        })
+    }
+
+    /// Travels the whole road once and stops at the first outcome that ends it.
+    ///
+    /// `timings` holds what was timed before, e.g. the wait in a queue; the stages are added to it.
+    ///
+    /// # Errors
+    /// When the bytes are no usable frame or a network fails.
+    pub fn look(
+        &self,
+        bytes: &[u8],
+        declared: Option<FrameFormat>,
+        settings: &LookSettings,
+        timings: StageTimings,
+    ) -> Result<View<FaceSeen>, LookError> {
+        let pupil_distance_px_min = settings.pupil_distance_px_min;
+        self.travel(bytes, declared, pupil_distance_px_min, timings, |approached, clock| {
+            let liveness = match settings.liveness_threshold {
+                None => None,
+                Some(threshold) => {
+                    let liveness = self.score(&approached, clock)?;
+                    if !liveness.is_live(threshold) {
+                        return Ok(Sighting::Spoof { liveness });
+                    }
+                    Some(liveness)
+                }
+            };
+            self.encode(approached, liveness, clock)
+        })
+    }
+
+    /// Travels the road up to liveness. The score is given whatever it is: a threshold is the
+    /// caller's to apply.
+    ///
+    /// # Errors
+    /// When the bytes are no usable frame or a network fails.
+    pub fn look_alive(
+        &self,
+        bytes: &[u8],
+        declared: Option<FrameFormat>,
+        pupil_distance_px_min: f32,
+        timings: StageTimings,
+    ) -> Result<View<LivenessScore>, LookError> {
+        self.travel(bytes, declared, pupil_distance_px_min, timings, |approached, clock| {
+            Ok(Sighting::Face(self.score(&approached, clock)?))
+        })
+    }
+
+    /// decode, detect, align, quality; then `onwards` with a face that is good enough.
+    fn travel<F>(
+        &self,
+        bytes: &[u8],
+        declared: Option<FrameFormat>,
+        pupil_distance_px_min: f32,
+        timings: StageTimings,
+        onwards: impl FnOnce(Approached, &mut StageClock) -> Result<Sighting<F>, LookError>,
+    ) -> Result<View<F>, LookError> {
+        tch::no_grad(|| {
+            let mut clock = StageClock::start(timings);
+            let frame = decode(bytes, declared, &self.settings.frame)?;
+            clock.lap(Stage::Decode);
+            let device = self.encoder.device;
+            let faces = detect(&self.detector, &frame, &self.settings.detect, device)?;
+            clock.lap(Stage::Detect);
+            let sighting = match choose_nearest(&faces, &frame, &self.settings.nearest) {
+                Nearest::None => Sighting::NoFace,
+                Nearest::Several(_) => Sighting::MultipleFaces,
+                Nearest::One(detection) => {
+                    match self.approach(frame, *detection, pupil_distance_px_min, &mut clock) {
+                        Ok(approached) => onwards(approached, &mut clock)?,
+                        Err((quality, issues)) => Sighting::LowQuality { quality, issues },
+                    }
+                }
+            };
+            Ok(View { sighting, faces: faces.len(), timings: clock.timings() })
+        })
+    }
+
+    /// Aligns and measures the nearest face; its issues where it is not good enough.
+    fn approach(
+        &self,
+        frame: Frame,
+        detection: Detection,
+        pupil_distance_px_min: f32,
+        clock: &mut StageClock,
+    ) -> Result<Approached, (Quality, Vec<QualityIssue>)> {
+        let face = align(&frame, &detection.landmarks, Template::FivePoints112);
+        clock.lap(Stage::Align);
+        let Some(face) = face else {
+            // Landmarks in one place: a face without size.
+            return Err((NO_SIZE, vec![QualityIssue::TooSmall]));
+        };
+        let quality = measure(&detection.landmarks, &face);
+        let issues = issues(&quality, &self.settings.quality, pupil_distance_px_min);
+        clock.lap(Stage::Quality);
+        if issues.is_empty() {
+            Ok(Approached { frame, detection, face, quality })
+        } else {
+            Err((quality, issues))
+        }
+    }
+
+    fn score(
+        &self,
+        approached: &Approached,
+        clock: &mut StageClock,
+    ) -> Result<LivenessScore, LookError> {
+        let bounding_box = &approached.detection.bounding_box;
+        let score =
+            liveness(&self.liveness, &approached.frame, bounding_box, self.encoder.device)?;
+        clock.lap(Stage::Liveness);
+        Ok(score)
+    }
+
+    fn encode(
+        &self,
+        approached: Approached,
+        liveness: Option<LivenessScore>,
+        clock: &mut StageClock,
+    ) -> Result<Sighting<FaceSeen>, LookError> {
+        let Approached { frame, detection, face, quality } = approached;
+        // The face is measured on one template whichever the encoder wants.
+        let template = self.encoder.template();
+        let face = if face.template() == template {
+            Some(face)
+        } else {
+            align(&frame, &detection.landmarks, template)
+        };
+        let encodings = self.encoder.encode(face.as_slice())?;
+        clock.lap(Stage::Encode);
+        Ok(match encodings.into_iter().next() {
+            Some(encoding) => Sighting::Face(FaceSeen { encoding, liveness, quality }),
+            // The eyes coincide though the five landmarks do not.
+            None => Sighting::LowQuality { quality, issues: vec![QualityIssue::TurnedAway] },
+        })
+    }
+}
+
+/// What there is to say of a face whose landmarks coincide.
+const NO_SIZE: Quality =
+    Quality { pupil_distance_px: 0.0, brightness: 0.0, sharpness: 0.0, yaw: 0.0, roll_degrees: 0.0 };

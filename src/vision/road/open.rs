@@ -1,0 +1,149 @@
+//! Opening the road: its settings, and the networks that they name.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::Road;
+use crate::domain::ModelId;
+use crate::nets::{LoadError, Manifest, ManifestError, Role, load};
+use crate::vision::decode::FrameLimits;
+use crate::vision::detect::DetectSettings;
+use crate::vision::device::Device;
+use crate::vision::encode::FaceEncoder;
+use crate::vision::nearest::NearestSettings;
+use crate::vision::quality::QualityLimits;
+
+/// Which networks the road uses and what it demands of a frame.
+#[derive(Clone, Debug, PartialEq, Deserialize, garde::Validate)]
+#[serde(default, deny_unknown_fields)]
+pub struct RoadSettings {
+    /// The encoder's id in the weights' manifest.
+    #[garde(length(chars, min = 1, max = 100))]
+    pub encoder: String,
+    /// Numbers of an encoding: the encoder's own size, or one that the manifest has a projection to.
+    #[garde(range(min = 1, max = 4_096))]
+    pub encoding_size: u32,
+    /// Encode the mirrored face too and average the two: twice the time of that step.
+    #[garde(skip)]
+    pub mirror: bool,
+    /// Where the networks run: `cpu`, `cuda` or `cuda:N`.
+    #[garde(skip)]
+    pub device: Device,
+    /// How large a frame may be.
+    #[garde(dive)]
+    pub frame: FrameLimits,
+    /// How faces are searched for.
+    #[garde(dive)]
+    pub detect: DetectSettings,
+    /// Which of several faces is meant.
+    #[garde(dive)]
+    pub nearest: NearestSettings,
+    /// What a face's picture must reach.
+    #[garde(dive)]
+    pub quality: QualityLimits,
+}
+
+impl Default for RoadSettings {
+    fn default() -> Self {
+        Self {
+            encoder: "mobilefacenet".to_owned(),
+            encoding_size: 128,
+            mirror: false,
+            device: Device::default(),
+            frame: FrameLimits::default(),
+            detect: DetectSettings::default(),
+            nearest: NearestSettings::default(),
+            quality: QualityLimits::default(),
+        }
+    }
+}
+
+/// Why the road could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A network could not be loaded.
+    #[error("{0}")]
+    Load(#[from] LoadError),
+    /// A weights file could not be read. The files come with the sources.
+    #[error("{error}; `limen weights verify` tells which files of {folder} are whole")]
+    Weights {
+        /// What is wrong.
+        error: ManifestError,
+        /// The weights folder.
+        folder: String,
+    },
+    /// The manifest has no network for a step.
+    #[error("the manifest in {folder} lists no {role:?}; restore the `weights` folder of the sources")]
+    NoNetwork {
+        /// What is missing.
+        role: Role,
+        /// The weights folder.
+        folder: String,
+    },
+    /// The encoder cannot give encodings of that size.
+    #[error("`{encoder}` gives no encodings of {size} numbers: set `encoding_size` to {known}")]
+    EncodingSize {
+        /// The encoder.
+        encoder: String,
+        /// What was asked for.
+        size: u32,
+        /// What it can give.
+        known: String,
+    },
+}
+
+impl Road {
+    /// Loads the networks from a weights folder.
+    ///
+    /// # Errors
+    /// When a file is missing or not the one that the manifest vouches for, or the settings ask for
+    /// an encoder, a size or a device that is not there. The message says what to do about it.
+    pub fn open(weights: &Path, settings: RoadSettings) -> Result<Self, OpenError> {
+        let folder = || weights.display().to_string();
+        let in_folder = |error| match error {
+            LoadError::Manifest(error) => OpenError::Weights { error, folder: folder() },
+            other => OpenError::Load(other),
+        };
+        let manifest = Manifest::open(weights).map_err(|e| in_folder(e.into()))?;
+        let id_of = |role: Role| {
+            let entry = manifest.entries().iter().find(|entry| entry.role == role);
+            entry
+                .map(|entry| entry.id.as_str())
+                .ok_or_else(|| OpenError::NoNetwork { role, folder: folder() })
+        };
+        let device = settings.device.into();
+        let detector =
+            load::detector(&manifest, id_of(Role::Detector)?, device).map_err(in_folder)?;
+        let liveness =
+            load::liveness(&manifest, id_of(Role::Liveness)?, device).map_err(in_folder)?;
+
+        let network = load::encoder(&manifest, &settings.encoder, device).map_err(in_folder)?;
+        let model_id = model_id(&manifest, &settings)?;
+        let projection = if model_id == settings.encoder {
+            None
+        } else {
+            Some(load::projection(&manifest, model_id, device).map_err(in_folder)?)
+        };
+        let model = ModelId::new(model_id);
+        let encoder =
+            FaceEncoder { network, projection, mirror: settings.mirror, model, device };
+        Ok(Self { detector, liveness, encoder, settings })
+    }
+}
+
+/// The id of whatever gives encodings of the asked size: the encoder itself or a projection of it.
+fn model_id<'a>(manifest: &'a Manifest, settings: &RoadSettings) -> Result<&'a str, OpenError> {
+    let (encoder, size) = (&settings.encoder, settings.encoding_size);
+    let entry = manifest.get(encoder).map_err(LoadError::from)?;
+    if entry.output_size == size {
+        return Ok(&entry.id);
+    }
+    if let Some(projection) = manifest.projection_of(encoder, size) {
+        return Ok(&projection.id);
+    }
+    let projections = manifest.entries().iter().filter(|e| e.projects.as_ref() == Some(encoder));
+    let known: Vec<String> =
+        projections.chain([entry]).map(|entry| entry.output_size.to_string()).collect();
+    Err(OpenError::EncodingSize { encoder: encoder.clone(), size, known: known.join(" or ") })
+}

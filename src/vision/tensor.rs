@@ -1,0 +1,46 @@
+//! RGB bytes to tensors.
+
+use tch::{Device, Kind, TchError, Tensor};
+
+/// The order of the colour planes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Planes {
+    Rgb,
+    Bgr,
+}
+
+/// `[N, 3, height, width]` in 0..255 from `N` pictures of RGB bytes laid one after another.
+pub(super) fn pictures(
+    rgb: &[u8],
+    (width, height): (u32, u32),
+    planes: Planes,
+    device: Device,
+) -> Result<Tensor, TchError> {
+    let size = [-1, i64::from(height), i64::from(width), 3];
+    // Bytes travel to the device, a quarter of what floats would be.
+    let bytes = Tensor::f_from_slice(rgb)?.f_view(size)?.f_to_device(device)?;
+    let bytes = bytes.f_permute([0, 3, 1, 2])?;
+    let bytes = match planes {
+        Planes::Rgb => bytes,
+        Planes::Bgr => bytes.f_flip([1])?,
+    };
+    bytes.f_contiguous()?.f_to_kind(Kind::Float)
+}
+
+/// The numbers of a tensor, the last dimension running fastest.
+pub(super) fn floats(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
+    Vec::<f32>::try_from(tensor.f_to_device(Device::Cpu)?.f_flatten(0, -1)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_become_planes_in_the_asked_order() {
+        let rgb = [1u8, 2, 3, 4, 5, 6];
+        let planes = |order| floats(&pictures(&rgb, (2, 1), order, Device::Cpu).unwrap()).unwrap();
+        assert_eq!(planes(Planes::Rgb), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        assert_eq!(planes(Planes::Bgr), [3.0, 6.0, 2.0, 5.0, 1.0, 4.0]);
+    }
+}

