@@ -86,7 +86,7 @@ task_clean() {
     [ "${answer:-}" = y ] || die "nothing deleted; ./dev clean --yes deletes without asking"
   fi
   task_stop
-  rm -rf "$postgres_home" "$state" "${CARGO_TARGET_DIR:-target}"
+  rm -rf "$postgres_home" "$state" "/tmp/limen-dev-$(checkout_hash)" "${CARGO_TARGET_DIR:-target}"
 }
 
 # An existing DATABASE_URL wins; else the database of that name in the private cluster.

@@ -25,7 +25,11 @@ pub enum EnrolmentError {
 }
 
 fn codes(issues: &[QualityIssue]) -> String {
-    issues.iter().map(|i| i.code()).collect::<Vec<_>>().join(", ")
+    issues
+        .iter()
+        .map(|i| i.code())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Stores what a photo showed as a face of `employee`; the photo itself is not kept.
@@ -87,7 +91,9 @@ pub async fn check_models(
         .into_iter()
         .filter(|(model, _)| model != gallery.model())
         .collect();
-    let Some((model, _)) = foreign.first() else { return Ok(Ok(())) };
+    let Some((model, _)) = foreign.first() else {
+        return Ok(Ok(()));
+    };
     Ok(Err(ForeignGallery {
         faces: foreign.iter().map(|(_, faces)| faces).sum(),
         found: model.to_string(),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Names the network (and projection) that made an encoding, e.g. `mobilefacenet-128`.
+/// Names the network (and projection) that made an encoding, with the start of the weights'
+/// SHA-256, e.g. `mobilefacenet-pca128@1f0c9a3e`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ModelId(Arc<str>);
@@ -67,14 +68,21 @@ impl Encoding {
         if values.iter().any(|v| !v.is_finite()) {
             return Err(EncodingError::NotFinite);
         }
-        let norm = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+        let norm = values
+            .iter()
+            .map(|v| f64::from(*v).powi(2))
+            .sum::<f64>()
+            .sqrt();
         if norm < 1e-12 {
             return Err(EncodingError::Zero);
         }
         for value in &mut values {
             *value = (f64::from(*value) / norm) as f32;
         }
-        Ok(Self { values: values.into(), model })
+        Ok(Self {
+            values: values.into(),
+            model,
+        })
     }
 
     /// Reads an encoding from its stored form: little-endian `f32`.
@@ -86,7 +94,10 @@ impl Encoding {
         if !rest.is_empty() || chunks.is_empty() {
             return Err(EncodingError::Bytes(bytes.len()));
         }
-        Self::normalised(chunks.iter().map(|c| f32::from_le_bytes(*c)).collect(), model)
+        Self::normalised(
+            chunks.iter().map(|c| f32::from_le_bytes(*c)).collect(),
+            model,
+        )
     }
 
     /// The stored form: little-endian `f32`, 4 bytes a number.
@@ -125,7 +136,12 @@ impl Encoding {
 /// Shows the model and the size only: a biometric template must never reach a log.
 impl fmt::Debug for Encoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Encoding({} numbers of {})", self.values.len(), self.model)
+        write!(
+            f,
+            "Encoding({} numbers of {})",
+            self.values.len(),
+            self.model
+        )
     }
 }
 
@@ -148,7 +164,11 @@ impl Distance {
                 lanes[lane] += difference * difference;
             }
         }
-        let rest: f32 = a_rest.iter().zip(b_rest).map(|(x, y)| (x - y) * (x - y)).sum();
+        let rest: f32 = a_rest
+            .iter()
+            .zip(b_rest)
+            .map(|(x, y)| (x - y) * (x - y))
+            .sum();
         Self((lanes.iter().sum::<f32>() + rest).min(4.0))
     }
 
@@ -172,7 +192,11 @@ impl TryFrom<f32> for Distance {
         if (0.0..=4.0).contains(&value) {
             Ok(Self(value))
         } else {
-            Err(OutOfRange { what: "a distance", range: "0 to 4", value })
+            Err(OutOfRange {
+                what: "a distance",
+                range: "0 to 4",
+                value,
+            })
         }
     }
 }
@@ -209,7 +233,11 @@ impl TryFrom<f32> for Threshold {
         if value > 0.0 && value <= 4.0 {
             Ok(Self(value))
         } else {
-            Err(OutOfRange { what: "a threshold", range: "over 0 and at most 4", value })
+            Err(OutOfRange {
+                what: "a threshold",
+                range: "over 0 and at most 4",
+                value,
+            })
         }
     }
 }
@@ -248,7 +276,11 @@ impl TryFrom<f32> for LivenessScore {
         if (0.0..=1.0).contains(&value) {
             Ok(Self(value))
         } else {
-            Err(OutOfRange { what: "a liveness score", range: "0 to 1", value })
+            Err(OutOfRange {
+                what: "a liveness score",
+                range: "0 to 1",
+                value,
+            })
         }
     }
 }
@@ -273,7 +305,10 @@ mod tests {
     fn encodings_of_different_models_are_never_compared() {
         let a = encoding(vec![1.0, 0.0]);
         let b = Encoding::normalised(vec![1.0, 0.0], ModelId::new("other")).unwrap();
-        assert!(matches!(a.distance(&b), Err(EncodingError::ModelMismatch { .. })));
+        assert!(matches!(
+            a.distance(&b),
+            Err(EncodingError::ModelMismatch { .. })
+        ));
     }
 
     #[test]
@@ -283,20 +318,28 @@ mod tests {
             Encoding::normalised(vec![f32::NAN, 1.0], model.clone()),
             Err(EncodingError::NotFinite)
         );
-        assert_eq!(Encoding::normalised(vec![0.0; 4], model), Err(EncodingError::Zero));
+        assert_eq!(
+            Encoding::normalised(vec![0.0; 4], model),
+            Err(EncodingError::Zero)
+        );
     }
 
     #[test]
     fn a_distance_equal_to_the_threshold_is_no_match() {
         let tau = Threshold::try_from(2.0).unwrap();
-        let distance = encoding(vec![1.0, 0.0]).distance(&encoding(vec![0.0, 1.0])).unwrap();
+        let distance = encoding(vec![1.0, 0.0])
+            .distance(&encoding(vec![0.0, 1.0]))
+            .unwrap();
         assert_eq!(distance.value(), 2.0);
         assert!(!distance.is_match(tau));
     }
 
     #[test]
     fn debug_output_holds_no_number_of_the_template() {
-        assert_eq!(format!("{:?}", encoding(vec![0.6, 0.8])), "Encoding(2 numbers of test)");
+        assert_eq!(
+            format!("{:?}", encoding(vec![0.6, 0.8])),
+            "Encoding(2 numbers of test)"
+        );
     }
 
     proptest! {

@@ -15,7 +15,9 @@ mod passage;
 mod sighting;
 
 pub use decision::{Decision, Reason};
-pub use employee::{BadgeId, Department, Employee, EmployeeName, EmployeeStatus, Standing, TextError, Validity};
+pub use employee::{
+    BadgeId, Department, Employee, EmployeeName, EmployeeStatus, Standing, TextError, Validity,
+};
 pub use encoding::{
     Distance, Encoding, EncodingError, LivenessScore, ModelId, OutOfRange, Threshold,
 };

@@ -36,7 +36,12 @@ pub(super) struct Index {
 
 impl Index {
     pub(super) fn new(size: usize) -> Self {
-        Self { size, matrix: Vec::new(), templates: Vec::new(), rows_by_employee: HashMap::new() }
+        Self {
+            size,
+            matrix: Vec::new(),
+            templates: Vec::new(),
+            rows_by_employee: HashMap::new(),
+        }
     }
 
     pub(super) fn size(&self) -> usize {
@@ -62,15 +67,24 @@ impl Index {
         if values.len() != self.size {
             return false;
         }
-        self.rows_by_employee.entry(employee_id).or_default().push(self.templates.len());
-        self.templates.push(Template { employee_id, face_id, status });
+        self.rows_by_employee
+            .entry(employee_id)
+            .or_default()
+            .push(self.templates.len());
+        self.templates.push(Template {
+            employee_id,
+            face_id,
+            status,
+        });
         self.matrix.extend_from_slice(values);
         true
     }
 
     /// Removes every template of an employee; the last rows move into the gaps.
     pub(super) fn remove(&mut self, employee: EmployeeId) {
-        let Some(mut rows) = self.rows_by_employee.remove(&employee) else { return };
+        let Some(mut rows) = self.rows_by_employee.remove(&employee) else {
+            return;
+        };
         // From the back, so that a row that is still to be removed never moves.
         rows.sort_unstable();
         for row in rows.into_iter().rev() {
@@ -78,8 +92,9 @@ impl Index {
             if row != last {
                 self.matrix.copy_within(last * self.size.., row * self.size);
                 self.templates[row] = self.templates[last];
-                if let Some(rows) =
-                    self.rows_by_employee.get_mut(&self.templates[row].employee_id)
+                if let Some(rows) = self
+                    .rows_by_employee
+                    .get_mut(&self.templates[row].employee_id)
                     && let Some(moved) = rows.iter_mut().find(|r| **r == last)
                 {
                     *moved = row;
@@ -101,7 +116,10 @@ impl Index {
                 continue;
             }
             let candidate = self.candidate(row, distance);
-            match nearest.iter().position(|c| c.employee_id == candidate.employee_id) {
+            match nearest
+                .iter()
+                .position(|c| c.employee_id == candidate.employee_id)
+            {
                 Some(same) if nearest[same].distance <= distance => continue,
                 Some(same) => {
                     nearest.remove(same);
@@ -127,8 +145,17 @@ impl Index {
     }
 
     fn candidate(&self, row: usize, distance: Distance) -> Candidate {
-        let Template { employee_id, face_id, status } = self.templates[row];
-        Candidate { employee_id, face_id, status, distance }
+        let Template {
+            employee_id,
+            face_id,
+            status,
+        } = self.templates[row];
+        Candidate {
+            employee_id,
+            face_id,
+            status,
+            distance,
+        }
     }
 }
 
@@ -151,7 +178,12 @@ mod tests {
     #[test]
     fn an_encoding_of_another_size_is_not_taken_in() {
         let mut index = Index::new(3);
-        assert!(!index.add(employee(1), FaceId::generate(), EmployeeStatus::Active, &[1.0, 0.0]));
+        assert!(!index.add(
+            employee(1),
+            FaceId::generate(),
+            EmployeeStatus::Active,
+            &[1.0, 0.0]
+        ));
         assert_eq!(index.len(), 0);
     }
 
@@ -189,11 +221,10 @@ mod tests {
             let mut seen = std::collections::HashSet::new();
             expected.retain(|(_, person, _)| seen.insert(*person));
             prop_assert_eq!(index.people(), expected.len());
-            for (distance, person, face) in &expected {
+            for (distance, person, _) in &expected {
                 let found = index.verify(employee(*person), &probe).unwrap();
                 prop_assert_eq!(found.distance.value(), *distance);
                 prop_assert_eq!(found.employee_id, employee(*person));
-                let _ = face;
             }
             let found: Vec<f32> =
                 index.search(&probe, count).iter().map(|c| c.distance.value()).collect();

@@ -96,6 +96,9 @@ impl Gallery {
         if *probe.model() == self.model {
             return Ok(());
         }
-        Err(EncodingError::ModelMismatch { left: probe.model().clone(), right: self.model.clone() })
+        Err(EncodingError::ModelMismatch {
+            left: probe.model().clone(),
+            right: self.model.clone(),
+        })
     }
 }

@@ -109,7 +109,10 @@ async fn create(
         name: body.name,
         department: body.department,
         metadata: body.metadata.into(),
-        validity: Validity { from: body.valid_from, until: body.valid_until },
+        validity: Validity {
+            from: body.valid_from,
+            until: body.valid_until,
+        },
         status: body.status.unwrap_or(EmployeeStatus::Active),
     };
     let employee = state.store.create_employee(new).await?;
@@ -152,7 +155,10 @@ async fn list(
         name_contains: query.name,
         status: query.status,
     };
-    let found = state.store.employees(&filter, query.cursor, rows + 1).await?;
+    let found = state
+        .store
+        .employees(&filter, query.cursor, rows + 1)
+        .await?;
     Ok(Json(Page::new(found, rows, |employee| employee.id.0)))
 }
 
@@ -222,7 +228,7 @@ async fn change(
         status: body.status,
     };
     let employee = state.store.change_employee(id, change).await?;
-    state.gallery.refresh(&state.store, id).await?;
+    state.refresh_gallery(id).await;
     Ok(Json(employee.into()))
 }
 
@@ -239,6 +245,6 @@ async fn delete(
     Path(id): Path<EmployeeId>,
 ) -> Result<StatusCode, Problem> {
     state.store.delete_employee(id).await?;
-    state.gallery.refresh(&state.store, id).await?;
+    state.refresh_gallery(id).await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -19,7 +19,9 @@ use crate::store::Face;
 use crate::vision::LookSettings;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(enroll, list)).routes(routes!(delete))
+    OpenApiRouter::new()
+        .routes(routes!(enroll, list))
+        .routes(routes!(delete))
 }
 
 /// An enrolled face; its encoding is never shown.
@@ -98,11 +100,17 @@ async fn enroll(
     let view = state.engine.look(photo.frame.clone(), settings).await?;
     state.metrics.stages(&view.timings);
     let faces_max = state.settings.faces_max;
-    let enrolled =
-        enroll_view(&state.store, employee.id, view, photo.sha256(), faces_max).await;
-    state.metrics.outcome("enrol", if enrolled.is_ok() { "enrolled" } else { "refused" });
+    let enrolled = enroll_view(&state.store, employee.id, view, photo.sha256(), faces_max).await;
+    state.metrics.outcome(
+        "enrol",
+        if enrolled.is_ok() {
+            "enrolled"
+        } else {
+            "refused"
+        },
+    );
     let face = enrolled?;
-    state.gallery.refresh(&state.store, employee.id).await?;
+    state.refresh_gallery(employee.id).await;
     Ok((StatusCode::CREATED, Json(face.into())))
 }
 
@@ -125,7 +133,9 @@ async fn list(
     Path(employee_id): Path<EmployeeId>,
 ) -> Result<Json<FaceList>, Problem> {
     let faces = state.store.faces(employee_id).await?;
-    Ok(Json(FaceList { items: faces.into_iter().map(FaceView::from).collect() }))
+    Ok(Json(FaceList {
+        items: faces.into_iter().map(FaceView::from).collect(),
+    }))
 }
 
 /// Removes a face.
@@ -142,6 +152,6 @@ async fn delete(
     Path((employee_id, face_id)): Path<(EmployeeId, FaceId)>,
 ) -> Result<StatusCode, Problem> {
     state.store.delete_face(employee_id, face_id).await?;
-    state.gallery.refresh(&state.store, employee_id).await?;
+    state.refresh_gallery(employee_id).await;
     Ok(StatusCode::NO_CONTENT)
 }

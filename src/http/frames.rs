@@ -48,7 +48,9 @@ impl FromRequest<AppState> for Frames {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         let permits = Arc::clone(&state.frame_permits);
-        let permit = permits.try_acquire_owned().map_err(|_| Problem::overloaded())?;
+        let permit = permits
+            .try_acquire_owned()
+            .map_err(|_| Problem::overloaded())?;
         let content_type = request
             .headers()
             .get(CONTENT_TYPE)
@@ -57,7 +59,10 @@ impl FromRequest<AppState> for Frames {
             Some(kind) if is_multipart(&kind) => multipart(request, state).await?,
             kind => vec![raw(request, kind.as_deref(), state).await?],
         };
-        Ok(Self { frames, _permit: permit })
+        Ok(Self {
+            frames,
+            _permit: permit,
+        })
     }
 }
 
@@ -80,7 +85,10 @@ impl FromRequest<AppState> for OneFrame {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        let Frames { mut frames, _permit } = Frames::from_request(request, state).await?;
+        let Frames {
+            mut frames,
+            _permit,
+        } = Frames::from_request(request, state).await?;
         match (frames.pop(), frames.len()) {
             (Some(frame), 0) => Ok(Self { frame, _permit }),
             (_, others) => {
@@ -92,7 +100,10 @@ impl FromRequest<AppState> for OneFrame {
 }
 
 fn is_multipart(content_type: &str) -> bool {
-    content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data")
+    content_type
+        .trim_start()
+        .to_ascii_lowercase()
+        .starts_with("multipart/form-data")
 }
 
 /// Which format a frame's content type declares.
@@ -157,7 +168,10 @@ async fn multipart(request: Request, state: &AppState) -> Result<Vec<FrameBytes>
         if bytes.is_empty() {
             return Err(DecodeError::Empty.into());
         }
-        frames.push(FrameBytes { bytes: bytes.into(), declared });
+        frames.push(FrameBytes {
+            bytes: bytes.into(),
+            declared,
+        });
     }
     if frames.is_empty() {
         let detail = "the form has no part named frame";
@@ -194,5 +208,12 @@ fn check_length(request: &Request, bytes_max: usize, what: &str) -> Result<(), P
 
 fn too_large(what: &str, bytes_max: usize) -> Problem {
     let detail = format!("the {what} is larger than the allowed {bytes_max} bytes");
-    Problem::too_large(if what == "frame" { "frame_too_large" } else { "body_too_large" }, detail)
+    Problem::too_large(
+        if what == "frame" {
+            "frame_too_large"
+        } else {
+            "body_too_large"
+        },
+        detail,
+    )
 }

@@ -8,9 +8,7 @@ use utoipa::ToSchema;
 use super::Problem;
 use super::frames::OneFrame;
 use super::state::AppState;
-use crate::domain::{
-    EmployeeId, EmployeeStatus, FaceSeen, Sighting, StageTimings, View,
-};
+use crate::domain::{EmployeeId, EmployeeStatus, FaceSeen, Sighting, StageTimings, View};
 use crate::gallery::Candidate;
 use crate::vision::LookSettings;
 
@@ -115,7 +113,11 @@ pub(super) async fn look(state: &AppState, frame: &OneFrame) -> Result<View<Face
 
 impl IdentityAnswer {
     /// The answer to a frame that cannot be compared, or the face that can.
-    pub fn begin(view: View<FaceSeen>, threshold: f32, model_id: String) -> (Self, Option<FaceSeen>) {
+    pub fn begin(
+        view: View<FaceSeen>,
+        threshold: f32,
+        model_id: String,
+    ) -> (Self, Option<FaceSeen>) {
         let mut answer = Self {
             outcome: Outcome::NoFace,
             employee_id: None,
@@ -151,6 +153,9 @@ impl IdentityAnswer {
 
 impl From<Candidate> for CandidateView {
     fn from(candidate: Candidate) -> Self {
-        Self { employee_id: candidate.employee_id, distance: candidate.distance.value() }
+        Self {
+            employee_id: candidate.employee_id,
+            distance: candidate.distance.value(),
+        }
     }
 }

@@ -53,7 +53,10 @@ async fn liveness(
 ) -> Result<Json<LivenessAnswer>, Problem> {
     let threshold = state.settings.liveness_threshold;
     let pupil_distance_px_min = state.settings.pupil_distance_px_min;
-    let view = state.engine.liveness(frame.frame.clone(), pupil_distance_px_min).await?;
+    let view = state
+        .engine
+        .liveness(frame.frame.clone(), pupil_distance_px_min)
+        .await?;
     state.metrics.stages(&view.timings);
     let (outcome, score, issues) = match view.sighting {
         Sighting::NoFace => (Outcome::NoFace, None, Vec::new()),
@@ -61,7 +64,11 @@ async fn liveness(
         Sighting::LowQuality { issues, .. } => (Outcome::LowQuality, None, issues),
         Sighting::Spoof { liveness } => (Outcome::Spoof, Some(liveness.value()), Vec::new()),
         Sighting::Face(score) => {
-            let outcome = if score.is_live(threshold) { Outcome::Live } else { Outcome::Spoof };
+            let outcome = if score.is_live(threshold) {
+                Outcome::Live
+            } else {
+                Outcome::Spoof
+            };
             (outcome, Some(score.value()), Vec::new())
         }
     };

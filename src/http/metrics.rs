@@ -37,10 +37,7 @@ impl FromRequestParts<AppState> for Reader {
     responses((status = 200, description = "OpenMetrics text", body = String,
         content_type = "application/openmetrics-text"))
 )]
-async fn metrics(
-    State(state): State<AppState>,
-    _: Reader,
-) -> Result<impl IntoResponse, Problem> {
+async fn metrics(State(state): State<AppState>, _: Reader) -> Result<impl IntoResponse, Problem> {
     let readings = state.readings().await;
     let text = state.metrics.render(&readings).map_err(Problem::internal)?;
     Ok(([(CONTENT_TYPE, OPENMETRICS)], text))

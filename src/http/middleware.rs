@@ -55,7 +55,14 @@ async fn observe(State(state): State<AppState>, request: Request, next: Next) ->
         if status == StatusCode::TOO_MANY_REQUESTS {
             state.metrics.overload();
         }
-        state.metrics.request(RequestLabels { method, route, status: status.as_u16() }, duration);
+        state.metrics.request(
+            RequestLabels {
+                method,
+                route,
+                status: status.as_u16(),
+            },
+            duration,
+        );
         response
     }
     .instrument(span)

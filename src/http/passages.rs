@@ -23,7 +23,9 @@ use crate::store::PassageFilter;
 use crate::vision::LookSettings;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(pass)).routes(routes!(list))
+    OpenApiRouter::new()
+        .routes(routes!(pass))
+        .routes(routes!(list))
 }
 
 /// The gate's answer.
@@ -101,7 +103,9 @@ async fn pass(
     };
     let passage = state
         .gatekeeper
-        .pass(&gate, request, async || look(&state, &gate.policy, &frames).await)
+        .pass(&gate, request, async || {
+            look(&state, &gate.policy, &frames).await
+        })
         .await?;
     state.metrics.passage(passage.reason);
     tracing::info!(
@@ -121,9 +125,15 @@ async fn look(
         liveness_threshold: policy.liveness_threshold,
         pupil_distance_px_min: policy.pupil_distance_px_min,
     };
-    let views =
-        try_join_all(frames.iter().map(|frame| state.engine.look(frame.clone(), settings))).await?;
-    views.iter().for_each(|view| state.metrics.stages(&view.timings));
+    let views = try_join_all(
+        frames
+            .iter()
+            .map(|frame| state.engine.look(frame.clone(), settings)),
+    )
+    .await?;
+    views
+        .iter()
+        .for_each(|view| state.metrics.stages(&view.timings));
     Ok(views)
 }
 
@@ -131,17 +141,23 @@ fn required<T>(headers: &HeaderMap, name: &str) -> Result<T, Problem>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
 {
-    optional(headers, name)?
-        .ok_or_else(|| Problem::bad_request("missing_header", format!("the header {name} is missing")))
+    optional(headers, name)?.ok_or_else(|| {
+        Problem::bad_request("missing_header", format!("the header {name} is missing"))
+    })
 }
 
 fn optional<T>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Problem>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
 {
-    let Some(value) = headers.get(name) else { return Ok(None) };
+    let Some(value) = headers.get(name) else {
+        return Ok(None);
+    };
     let bad = |error: &dyn std::fmt::Display| {
-        Problem::bad_request("bad_header", format!("the header {name} is not valid: {error}"))
+        Problem::bad_request(
+            "bad_header",
+            format!("the header {name} is not valid: {error}"),
+        )
     };
     let text = std::str::from_utf8(value.as_bytes()).map_err(|error| bad(&error))?;
     text.parse().map(Some).map_err(|error| bad(&error))
@@ -209,7 +225,15 @@ struct PassageView {
 
 impl From<Passage> for PassageView {
     fn from(passage: Passage) -> Self {
-        let Passage { id, request, reason, evidence, open_ms, decided_at, replay_of } = passage;
+        let Passage {
+            id,
+            request,
+            reason,
+            evidence,
+            open_ms,
+            decided_at,
+            replay_of,
+        } = passage;
         Self {
             passage_id: id,
             gate_id: request.gate_id,
@@ -252,6 +276,9 @@ async fn list(
         from: query.from,
         until: query.until,
     };
-    let found = state.store.passages(&filter, query.cursor, rows + 1).await?;
+    let found = state
+        .store
+        .passages(&filter, query.cursor, rows + 1)
+        .await?;
     Ok(Json(Page::new(found, rows, |passage| passage.id.0)))
 }

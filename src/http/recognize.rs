@@ -54,16 +54,23 @@ async fn recognize(
     let model = state.matcher.model().to_string();
     let (mut answer, face) = IdentityAnswer::begin(view, threshold.value(), model);
     if let Some(face) = face {
-        let nearest = state.matcher.nearest(face.encoding, query.candidates.unwrap_or(1)).await?;
+        let nearest = state
+            .matcher
+            .nearest(face.encoding, query.candidates.unwrap_or(1))
+            .await?;
         answer.distance = nearest.first().map(|candidate| candidate.distance.value());
         answer.outcome = Outcome::Unknown;
-        if let Some(first) = nearest.first().filter(|first| first.distance.is_match(threshold)) {
+        if let Some(first) = nearest
+            .first()
+            .filter(|first| first.distance.is_match(threshold))
+        {
             answer.outcome = Outcome::Match;
             answer.employee_id = Some(first.employee_id);
             answer.employee_status = Some(first.status);
         }
-        answer.candidates =
-            query.candidates.map(|_| nearest.into_iter().map(CandidateView::from).collect());
+        answer.candidates = query
+            .candidates
+            .map(|_| nearest.into_iter().map(CandidateView::from).collect());
     }
     state.metrics.outcome("recognize", answer.outcome.name());
     Ok(Json(answer))

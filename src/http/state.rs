@@ -7,7 +7,7 @@ use axum::extract::FromRef;
 use tokio::sync::Semaphore;
 
 use crate::access::{Gatekeeper, Matcher};
-use crate::domain::LivenessScore;
+use crate::domain::{EmployeeId, LivenessScore};
 use crate::gallery::Gallery;
 use crate::inference::Engine;
 use crate::metrics::{Metrics, Readings};
@@ -64,6 +64,15 @@ pub struct AppState {
 }
 
 impl AppState {
+    /// Reads a person's templates again after a change that is committed already. Should that fail,
+    /// the change stands all the same: the gallery is loaded again once Postgres answers, and until
+    /// then every grant still re-reads the person and the template.
+    pub async fn refresh_gallery(&self, employee: EmployeeId) {
+        if let Err(error) = self.gallery.refresh(&self.store, employee).await {
+            tracing::warn!(%error, %employee, "the gallery lags behind a committed change");
+        }
+    }
+
     /// The values of the gauges now.
     pub async fn readings(&self) -> Readings {
         Readings {

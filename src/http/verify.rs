@@ -51,9 +51,14 @@ async fn verify(
     let (mut answer, face) = IdentityAnswer::begin(view, threshold.value(), model);
     answer.employee_id = Some(employee.id);
     if let Some(face) = face {
-        let candidate =
-            state.matcher.claimed(employee.id, &face.encoding)?.ok_or_else(|| {
-                Problem::conflict("not_enrolled", "the employee has no face of this model enrolled")
+        let candidate = state
+            .matcher
+            .claimed(employee.id, &face.encoding)?
+            .ok_or_else(|| {
+                Problem::conflict(
+                    "not_enrolled",
+                    "the employee has no face of this model enrolled",
+                )
             })?;
         answer.distance = Some(candidate.distance.value());
         answer.outcome = Outcome::NoMatch;

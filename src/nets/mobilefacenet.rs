@@ -50,7 +50,9 @@ impl MobileFaceNet {
     /// # Errors
     /// When the input is not `[N, 3, 112, 112]`.
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        expect_pictures(xs, "[N, 3, 112, 112]", |h, w| h == Self::SIDE && w == Self::SIDE)?;
+        expect_pictures(xs, "[N, 3, 112, 112]", |h, w| {
+            h == Self::SIDE && w == Self::SIDE
+        })?;
         let mut xs = self.stem_depthwise.forward(&self.stem.forward(xs)?)?;
         for bottleneck in &self.bottlenecks {
             xs = bottleneck.forward(&xs)?;
@@ -63,9 +65,7 @@ impl MobileFaceNet {
 fn bottlenecks(path: &Path) -> Vec<Bottleneck> {
     let mut inputs = 64;
     let mut bottlenecks = Vec::new();
-    for (stage, (outputs, first, others, blocks)) in
-        MobileFaceNet::STAGES.into_iter().enumerate()
-    {
+    for (stage, (outputs, first, others, blocks)) in MobileFaceNet::STAGES.into_iter().enumerate() {
         let path = path / stage;
         bottlenecks.push(Bottleneck::halving(&(&path / 0), inputs, first, outputs));
         for block in 1..blocks {

@@ -5,7 +5,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::{BadgeId, Department, Employee, EmployeeId, EmployeeName, EmployeeStatus, Validity};
+use crate::domain::{
+    BadgeId, Department, Employee, EmployeeId, EmployeeName, EmployeeStatus, Validity,
+};
 
 /// An employee to be created.
 #[derive(Clone, Debug)]
@@ -93,7 +95,11 @@ impl TryFrom<EmployeeRow> for Employee {
     fn try_from(row: EmployeeRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: EmployeeId(row.id),
-            badge_id: row.badge_id.map(BadgeId::try_from).transpose().map_err(StoreError::corrupt)?,
+            badge_id: row
+                .badge_id
+                .map(BadgeId::try_from)
+                .transpose()
+                .map_err(StoreError::corrupt)?,
             name: row.name.try_into().map_err(StoreError::corrupt)?,
             department: row
                 .department
@@ -101,7 +107,10 @@ impl TryFrom<EmployeeRow> for Employee {
                 .transpose()
                 .map_err(StoreError::corrupt)?,
             metadata: row.metadata,
-            validity: Validity { from: row.valid_from, until: row.valid_until },
+            validity: Validity {
+                from: row.valid_from,
+                until: row.valid_until,
+            },
             status: EmployeeStatus::from_stored(&row.status)?,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -152,11 +161,15 @@ impl Store {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn employee_by_badge(&self, badge: &BadgeId) -> Result<Option<Employee>, StoreError> {
-        sqlx::query_as!(EmployeeRow, "select * from employees where badge_id = $1", badge.as_str())
-            .fetch_optional(&self.pool)
-            .await?
-            .map(Employee::try_from)
-            .transpose()
+        sqlx::query_as!(
+            EmployeeRow,
+            "select * from employees where badge_id = $1",
+            badge.as_str()
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .map(Employee::try_from)
+        .transpose()
     }
 
     /// At most `limit` employees in the order of their creation, beginning after `after`.
@@ -242,6 +255,10 @@ impl Store {
             .execute(&self.pool)
             .await?
             .rows_affected();
-        if deleted == 0 { Err(StoreError::NotFound("employee")) } else { Ok(()) }
+        if deleted == 0 {
+            Err(StoreError::NotFound("employee"))
+        } else {
+            Ok(())
+        }
     }
 }

@@ -62,18 +62,21 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let conflict = error.as_database_error().and_then(|e| e.constraint()).and_then(|name| {
-            Some(match name {
-                "employees_badge_id_key" => Self::Conflict(Conflict::BadgeTaken),
-                "employees_validity_check" => Self::Conflict(Conflict::ValidityEmpty),
-                "gates_name_key" => Self::Conflict(Conflict::GateNameTaken),
-                "passages_gate_id_fkey" => Self::Conflict(Conflict::GateHasPassages),
-                "face_encodings_photo_key" => Self::Conflict(Conflict::PhotoAlreadyEnrolled),
-                "face_encodings_employee_id_fkey" => Self::NotFound("employee"),
-                "api_keys_gate_id_fkey" => Self::NotFound("gate"),
-                _ => return None,
-            })
-        });
+        let conflict = error
+            .as_database_error()
+            .and_then(|e| e.constraint())
+            .and_then(|name| {
+                Some(match name {
+                    "employees_badge_id_key" => Self::Conflict(Conflict::BadgeTaken),
+                    "employees_validity_check" => Self::Conflict(Conflict::ValidityEmpty),
+                    "gates_name_key" => Self::Conflict(Conflict::GateNameTaken),
+                    "passages_gate_id_fkey" => Self::Conflict(Conflict::GateHasPassages),
+                    "face_encodings_photo_key" => Self::Conflict(Conflict::PhotoAlreadyEnrolled),
+                    "face_encodings_employee_id_fkey" => Self::NotFound("employee"),
+                    "api_keys_gate_id_fkey" => Self::NotFound("gate"),
+                    _ => return None,
+                })
+            });
         conflict.unwrap_or(Self::Unavailable(error))
     }
 }

@@ -172,6 +172,10 @@ impl Store {
         .execute(&self.pool)
         .await?
         .rows_affected();
-        if revoked == 0 { Err(StoreError::NotFound("API key")) } else { Ok(()) }
+        if revoked == 0 {
+            Err(StoreError::NotFound("API key"))
+        } else {
+            Ok(())
+        }
     }
 }

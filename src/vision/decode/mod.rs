@@ -30,18 +30,29 @@ pub struct FrameLimits {
 impl Default for FrameLimits {
     /// 10 MiB and 25 megapixels: a photo of most phones, which a site may enrol from, still passes.
     fn default() -> Self {
-        Self { bytes_max: 10 << 20, side_px_max: 8_192, pixels_max: 25_000_000 }
+        Self {
+            bytes_max: 10 << 20,
+            side_px_max: 8_192,
+            pixels_max: 25_000_000,
+        }
     }
 }
 
 impl FrameLimits {
     fn check_size(&self, width: u32, height: u32) -> Result<(), DecodeError> {
         if width.max(height) > self.side_px_max {
-            return Err(DecodeError::SideTooLong { width, height, side_px_max: self.side_px_max });
+            return Err(DecodeError::SideTooLong {
+                width,
+                height,
+                side_px_max: self.side_px_max,
+            });
         }
         let pixels = u64::from(width) * u64::from(height);
         if pixels > u64::from(self.pixels_max) {
-            return Err(DecodeError::TooManyPixels { pixels, pixels_max: self.pixels_max });
+            return Err(DecodeError::TooManyPixels {
+                pixels,
+                pixels_max: self.pixels_max,
+            });
         }
         Ok(())
     }
@@ -116,7 +127,10 @@ pub enum DecodeError {
 
 impl DecodeError {
     fn malformed(format: FrameFormat, reason: impl std::fmt::Display) -> Self {
-        Self::Malformed { format, reason: reason.to_string() }
+        Self::Malformed {
+            format,
+            reason: reason.to_string(),
+        }
     }
 }
 
@@ -161,10 +175,8 @@ pub fn decode(
     picture.image.apply_orientation(picture.orientation);
     let rgb = picture.image.into_rgb8();
     let (width, height) = rgb.dimensions();
-    Frame::new(width, height, rgb.into_raw())
-        .map_err(|error| DecodeError::malformed(actual, error))
+    Frame::new(width, height, rgb.into_raw()).map_err(|error| DecodeError::malformed(actual, error))
 }
-
 
 #[cfg(test)]
 mod tests;

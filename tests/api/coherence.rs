@@ -1,0 +1,159 @@
+//! Replicas that share nothing but Postgres, and Postgres going away.
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::database::{Outage, change_in_silence, end_listeners};
+use crate::passage::Passage;
+use crate::service::{TestService, eventually, send};
+
+/// Whom a service takes the photo for.
+async fn outcome(service: &TestService, photo: &str) -> Value {
+    service.post_frame("/v1/recognize", photo).await.expect(200)["outcome"].clone()
+}
+
+#[sqlx::test]
+async fn a_replica_hears_of_an_enrolment_and_of_a_removal(pool: PgPool) {
+    let (here, there) = (
+        TestService::start(&pool).await,
+        TestService::start_replica(&pool).await,
+    );
+    let gate = here.gate(json!({})).await;
+    let employee = here.employee(json!({})).await;
+    let face = here.enrol(&employee, "obama-1.jpg").await;
+    eventually("the replica knows the face", async || {
+        outcome(&there, "obama-3.jpg").await == "match"
+    })
+    .await;
+    Passage::of("obama-3.jpg").granted(&there, &gate).await;
+
+    // A status needs no hearing: it is read before every grant.
+    here.set_status(&employee, "suspended").await;
+    Passage::of("obama-3.jpg")
+        .refused(&there, &gate, "suspended")
+        .await;
+    here.set_status(&employee, "active").await;
+    Passage::of("obama-3.jpg").granted(&there, &gate).await;
+
+    here.delete(&format!("/v1/employees/{employee}/faces/{face}"))
+        .await
+        .expect(204);
+    let answer = Passage::of("obama-3.jpg").decide(&there, &gate).await;
+    assert_eq!(
+        answer["decision"], "deny",
+        "even before the replica hears of it"
+    );
+    eventually("the replica forgets the face", async || {
+        outcome(&there, "obama-3.jpg").await == "unknown"
+    })
+    .await;
+}
+
+#[sqlx::test]
+async fn a_replica_that_missed_a_change_catches_up_after_the_gap(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    service.enrolled("obama-1.jpg").await;
+    change_in_silence(&pool, "delete from face_encodings").await;
+    assert_eq!(
+        outcome(&service, "obama-3.jpg").await,
+        "match",
+        "nobody told it"
+    );
+
+    eventually("there is a listener to end", async || {
+        end_listeners(&pool).await > 0
+    })
+    .await;
+    eventually("the gallery is loaded again", async || {
+        outcome(&service, "obama-3.jpg").await == "unknown"
+    })
+    .await;
+    // And it listens again.
+    let replica = TestService::start_replica(&pool).await;
+    replica.enrolled("obama-2.jpg").await;
+    eventually("news arrive again", async || {
+        outcome(&service, "obama-3.jpg").await == "match"
+    })
+    .await;
+}
+
+#[sqlx::test]
+async fn the_gallery_is_loaded_again_from_time_to_time(pool: PgPool) {
+    let service =
+        TestService::start_with(&pool, |config| config.database.resync_interval_s = 1).await;
+    service.enrolled("obama-1.jpg").await;
+    change_in_silence(&pool, "delete from face_encodings").await;
+    eventually("the gallery is loaded again", async || {
+        outcome(&service, "obama-3.jpg").await == "unknown"
+    })
+    .await;
+}
+
+#[sqlx::test]
+async fn a_service_that_starts_again_knows_everybody(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let gate = service.gate(json!({})).await;
+    service.enrolled("obama-1.jpg").await;
+    let passage = Passage::of("obama-3.jpg");
+    let first = passage.granted(&service, &gate).await;
+    drop(service);
+
+    let service = TestService::start(&pool).await;
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    assert_eq!(
+        passage.granted(&service, &gate).await,
+        first,
+        "the event is remembered"
+    );
+}
+
+#[sqlx::test]
+async fn without_postgres_no_gate_opens_and_afterwards_all_is_well(pool: PgPool) {
+    let service =
+        TestService::start_with(&pool, |config| config.database.acquire_timeout_ms = 500).await;
+    let gate = service.gate(json!({})).await;
+    let employee = service.enrolled("obama-1.jpg").await;
+    let passage = Passage::of("obama-3.jpg");
+    passage.granted(&service, &gate).await;
+
+    let outage = Outage::begin(&pool).await;
+    for passage in [
+        Passage::of("obama-3.jpg"),
+        passage.clone(),
+        Passage::of("biden-1.jpg"),
+    ] {
+        let answer = passage.send(&service, &gate).await;
+        assert!(answer.header("retry-after").is_some());
+        answer.refused(503, "database_unavailable");
+    }
+    service
+        .get("/v1/employees")
+        .await
+        .refused(503, "database_unavailable");
+    let bare = |path| send(service.bare(reqwest::Method::GET, path));
+    bare("/readyz").await.refused(503, "database_unavailable");
+    bare("/healthz").await.expect(200);
+
+    outage.end().await;
+    eventually("the service is ready again", async || {
+        bare("/readyz").await.status == 200
+    })
+    .await;
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    assert_eq!(
+        service.trail().await.len(),
+        2,
+        "only what was answered was recorded"
+    );
+    change_in_silence(&pool, "delete from face_encodings").await;
+    eventually("the gallery is followed again", async || {
+        end_listeners(&pool).await > 0
+    })
+    .await;
+    eventually("the gallery is loaded again", async || {
+        outcome(&service, "obama-3.jpg").await == "unknown"
+    })
+    .await;
+    let answer = Passage::of("obama-3.jpg").decide(&service, &gate).await;
+    assert_ne!(answer["employee_id"], employee.as_str());
+}

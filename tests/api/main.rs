@@ -1,0 +1,23 @@
+//! The service from outside: real networks, a real Postgres and real photos, over HTTP.
+//!
+//! Every test has a database and a service of its own, so that none sees another's people.
+
+mod answer;
+mod bad_input;
+mod coherence;
+mod connection;
+mod contract;
+mod database;
+mod faces;
+mod frame;
+mod gates;
+mod identity;
+mod keys;
+mod overload;
+mod passage;
+mod passages;
+mod people;
+mod races;
+mod service;
+mod shutdown;
+mod start;

@@ -1,0 +1,90 @@
+//! More frames than can be looked at: some are sent away at once, the others are served.
+
+use futures_util::future::join_all;
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::passage::Passage;
+use crate::service::TestService;
+
+#[sqlx::test]
+async fn too_many_frames_at_once_get_429_and_the_others_a_right_answer(pool: PgPool) {
+    let service = TestService::start_with(&pool, |config| {
+        config.inference.queue_max = 1;
+        config.server.frame_requests_max = 6;
+        config.server.metrics_public = true;
+    })
+    .await;
+    let gate = service.gate(json!({})).await;
+    let employee = service.enrolled("obama-1.jpg").await;
+
+    let passages: Vec<_> = (0..30).map(|_| Passage::of("obama-3.jpg")).collect();
+    let answers = join_all(passages.iter().map(|passage| passage.send(&service, &gate))).await;
+    let mut served = 0;
+    let mut overloads = 0;
+    for answer in answers {
+        if answer.status == 429 {
+            assert_eq!(answer.header("retry-after"), Some("1"));
+            answer.refused(429, "overloaded");
+            overloads += 1;
+        } else {
+            let answer = answer.expect(200);
+            assert_eq!(
+                (&answer["decision"], &answer["employee_id"]),
+                (&"grant".into(), &employee.as_str().into())
+            );
+            served += 1;
+        }
+    }
+    assert!(
+        served > 0 && overloads > 0,
+        "{served} served, {overloads} sent away"
+    );
+    assert_eq!(
+        service.trail().await.len(),
+        served,
+        "what was sent away is not recorded"
+    );
+    assert_eq!(
+        service.metric("limen_overloads_total").await,
+        f64::from(overloads)
+    );
+
+    // Sent away, not lost: the same events again are served.
+    for passage in &passages[..3] {
+        passage.granted(&service, &gate).await;
+    }
+    service.assert_ready().await;
+}
+
+#[sqlx::test]
+async fn a_passage_of_several_frames_is_served_whatever_the_queue_holds(pool: PgPool) {
+    let service = TestService::start_with(&pool, |config| config.inference.queue_max = 1).await;
+    let gate = service.gate(json!({})).await;
+    service.enrolled("obama-1.jpg").await;
+    let frames = ["obama-1.jpg", "obama-3.jpg", "obama-1.jpg"];
+    Passage::of_frames(&frames).granted(&service, &gate).await;
+}
+
+#[sqlx::test]
+async fn a_client_that_gives_up_leaves_its_place_to_others(pool: PgPool) {
+    let service =
+        TestService::start_with(&pool, |config| config.server.frame_requests_max = 2).await;
+    let gate = service.gate(json!({})).await;
+    for _ in 0..6 {
+        let passage = Passage::of("obama-3.jpg").request(&service, &gate);
+        let gone = passage
+            .timeout(std::time::Duration::from_millis(10))
+            .send()
+            .await;
+        assert!(gone.is_err());
+    }
+    crate::service::eventually("the places are free again", async || {
+        Passage::of("obama-3.jpg")
+            .send(&service, &gate)
+            .await
+            .status
+            == 200
+    })
+    .await;
+}

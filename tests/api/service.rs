@@ -1,0 +1,279 @@
+//! A service of its own for each test: built as `limen serve` builds it, on a free port.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use limen::config::{Config, DatabaseUrl};
+use limen::domain::GateId;
+use limen::http::ApiKeyText;
+use limen::server::Server;
+use limen::store::{Scope, Store};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use sqlx::{ConnectOptions, PgPool};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+
+use crate::answer::Answer;
+use crate::frame;
+
+/// Tests with a service at once: each holds networks in memory and connections to Postgres.
+static TESTS: Semaphore = Semaphore::const_new(6);
+
+/// How long to wait for what happens in the background.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A running service and a client with a key for everything; stops when dropped.
+pub struct TestService {
+    pub address: SocketAddr,
+    pub store: Store,
+    key: String,
+    client: reqwest::Client,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<anyhow::Result<()>>>,
+    _permit: Option<SemaphorePermit<'static>>,
+}
+
+/// The configuration of a test: the defaults, with one worker and time for a slow machine.
+pub fn config(pool: &PgPool) -> Config {
+    let mut config = Config::default();
+    config.database.url = DatabaseUrl(pool.connect_options().to_url_lossy().into());
+    config.database.connections_max = 4;
+    config.inference.workers = 1;
+    config.server.request_timeout_ms = 60_000;
+    config
+}
+
+impl TestService {
+    /// Starts a service on the pool's database.
+    pub async fn start(pool: &PgPool) -> Self {
+        Self::start_with(pool, |_| {}).await
+    }
+
+    /// Starts a service whose configuration is changed.
+    pub async fn start_with(pool: &PgPool, change: impl FnOnce(&mut Config)) -> Self {
+        let permit = TESTS.acquire().await.unwrap();
+        let mut service = Self::start_replica_with(pool, change).await;
+        service._permit = Some(permit);
+        service
+    }
+
+    /// Starts one more service on the database of another.
+    pub async fn start_replica(pool: &PgPool) -> Self {
+        Self::start_replica_with(pool, |_| {}).await
+    }
+
+    async fn start_replica_with(pool: &PgPool, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config(pool);
+        change(&mut config);
+        let (stop, stopped) = oneshot::channel();
+        let (ready, readiness) = oneshot::channel();
+        // A runtime of its own, as in production: the test cannot slow the service down.
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()?;
+            runtime.block_on(async {
+                let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+                let address = listener.local_addr()?;
+                let server = Server::build(&config, listener).await?;
+                ready.send(address).expect("the test waits");
+                server.run(async { drop(stopped.await) }).await
+            })
+        });
+        let Ok(address) = readiness.await else {
+            panic!("the service did not start: {:?}", thread.join());
+        };
+        let mut service = Self {
+            address,
+            store: Store::from_pool(pool.clone()),
+            key: String::new(),
+            client: client(),
+            stop: Some(stop),
+            thread: Some(thread),
+            _permit: None,
+        };
+        service.key = service.make_key(&[Scope::Admin, Scope::Gate], None).await;
+        service
+    }
+
+    /// Makes an API key.
+    pub async fn make_key(&self, scopes: &[Scope], gate: Option<GateId>) -> String {
+        let key = ApiKeyText::generate().unwrap();
+        let scopes = BTreeSet::from_iter(scopes.iter().copied());
+        self.store
+            .create_key(&key.draft("test".to_owned(), scopes, gate))
+            .await
+            .unwrap();
+        key.to_string()
+    }
+
+    /// A request with the key for everything.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.bare(method, path).bearer_auth(&self.key)
+    }
+
+    /// A request without a key.
+    pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client
+            .request(method, format!("http://{}{path}", self.address))
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        send(self.request(Method::GET, path)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        send(self.request(Method::DELETE, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        send(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        send(self.request(Method::PATCH, path).json(&body)).await
+    }
+
+    /// Posts a fixture as the raw body.
+    pub async fn post_frame(&self, path: &str, name: &str) -> Answer {
+        let kind = frame::media_type(name);
+        send(self.frame_request(path, frame::bytes(name), kind)).await
+    }
+
+    /// A request whose raw body is a frame.
+    pub fn frame_request(&self, path: &str, bytes: Vec<u8>, kind: &str) -> RequestBuilder {
+        self.request(Method::POST, path)
+            .header("content-type", kind)
+            .body(bytes)
+    }
+
+    /// Creates a gate with these settings beside its name; returns its id.
+    pub async fn gate(&self, settings: Value) -> String {
+        let mut body = json!({"name": "north", "frame_age_ms_max": 60_000});
+        body.as_object_mut()
+            .unwrap()
+            .extend(settings.as_object().unwrap().clone());
+        id(&self.post("/v1/gates", body).await.expect(201), "gate_id")
+    }
+
+    /// Creates an employee with these fields beside the name; returns the id.
+    pub async fn employee(&self, fields: Value) -> String {
+        let mut body = json!({"name": "Somebody"});
+        body.as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        id(
+            &self.post("/v1/employees", body).await.expect(201),
+            "employee_id",
+        )
+    }
+
+    /// Enrols a photo; returns the face's id.
+    pub async fn enrol(&self, employee: &str, photo: &str) -> String {
+        let path = format!("/v1/employees/{employee}/faces");
+        id(&self.post_frame(&path, photo).await.expect(201), "face_id")
+    }
+
+    /// Creates an employee who is enrolled with a photo; returns the id.
+    pub async fn enrolled(&self, photo: &str) -> String {
+        let employee = self.employee(json!({})).await;
+        self.enrol(&employee, photo).await;
+        employee
+    }
+
+    /// Sets an employee's status.
+    pub async fn set_status(&self, employee: &str, status: &str) {
+        let path = format!("/v1/employees/{employee}");
+        self.patch(&path, json!({"status": status}))
+            .await
+            .expect(200);
+    }
+
+    /// The trail, the newest first.
+    pub async fn trail(&self) -> Vec<Value> {
+        let page = self.get("/v1/passages?limit=500").await.expect(200);
+        page["items"].as_array().unwrap().clone()
+    }
+
+    /// The gauge or counter of this name (with its labels).
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = send(self.bare(Method::GET, "/metrics")).await.text;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {text}"))
+            .parse()
+            .unwrap()
+    }
+
+    /// Checks that the service is alive and can decide.
+    pub async fn assert_ready(&self) {
+        send(self.bare(Method::GET, "/healthz")).await.expect(200);
+        send(self.bare(Method::GET, "/readyz")).await.expect(200);
+    }
+
+    /// Tells the service to stop, without waiting for it.
+    pub fn begin_stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+
+    /// Waits until the service has stopped; returns what `run` returned.
+    pub fn join(&mut self) -> Option<anyhow::Result<()>> {
+        self.thread
+            .take()
+            .map(|thread| thread.join().expect("the service panicked"))
+    }
+}
+
+impl Drop for TestService {
+    fn drop(&mut self) {
+        self.begin_stop();
+        // A test that already failed says why by itself.
+        let thread = self.thread.take().map(JoinHandle::join);
+        if let (Some(ended), false) = (thread, std::thread::panicking()) {
+            ended
+                .expect("the service panicked")
+                .expect("the service failed");
+        }
+    }
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(90))
+        .build()
+        .unwrap()
+}
+
+/// Sends a request and reads the answer whole.
+pub async fn send(request: RequestBuilder) -> Answer {
+    Answer::read(request.send().await.expect("an answer")).await
+}
+
+/// A member of an answer that is an id.
+#[track_caller]
+pub fn id(answer: &Value, member: &str) -> String {
+    answer[member]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {member} in {answer}"))
+        .to_owned()
+}
+
+/// Tries again until `probe` is true.
+pub async fn eventually(what: &str, mut probe: impl AsyncFnMut() -> bool) {
+    let started_at = Instant::now();
+    while !probe().await {
+        assert!(
+            started_at.elapsed() < PATIENCE,
+            "not within {PATIENCE:?}: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
