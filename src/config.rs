@@ -181,11 +181,7 @@ pub struct InferenceConfig {
 
 impl Default for InferenceConfig {
     fn default() -> Self {
-        Self {
-            weights_dir: PathBuf::from("weights"),
-            workers: 0,
-            queue_max: 32,
-        }
+        Self { weights_dir: PathBuf::from("weights"), workers: 0, queue_max: 32 }
     }
 }
 
@@ -227,10 +223,7 @@ impl MatchingConfig {
     /// The τ of each kind of comparison.
     #[must_use]
     pub fn thresholds(&self) -> Thresholds {
-        Thresholds {
-            verify: self.verify_threshold,
-            recognize: self.recognize_threshold,
-        }
+        Thresholds { verify: self.verify_threshold, recognize: self.recognize_threshold }
     }
 }
 
@@ -251,11 +244,7 @@ pub struct EnrolmentConfig {
 
 impl Default for EnrolmentConfig {
     fn default() -> Self {
-        Self {
-            faces_max: 8,
-            pupil_distance_px_min: 32.0,
-            liveness: false,
-        }
+        Self { faces_max: 8, pupil_distance_px_min: 32.0, liveness: false }
     }
 }
 
@@ -273,10 +262,7 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self {
-            filter: "info,sqlx=warn".to_owned(),
-            format: LogFormat::Text,
-        }
+        Self { filter: "info,sqlx=warn".to_owned(), format: LogFormat::Text }
     }
 }
 
@@ -286,15 +272,8 @@ impl Default for LogConfig {
 pub struct ConfigError(pub Vec<String>);
 
 impl Config {
-    const SECTIONS: [&'static str; 7] = [
-        "server",
-        "database",
-        "inference",
-        "road",
-        "matching",
-        "enrolment",
-        "log",
-    ];
+    const SECTIONS: [&'static str; 7] =
+        ["server", "database", "inference", "road", "matching", "enrolment", "log"];
 
     /// Reads `file` (a missing one only when it was not named explicitly: `None` means
     /// `config.toml` if there is one) and the environment.
@@ -304,14 +283,9 @@ impl Config {
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let path = file.unwrap_or(Path::new("config.toml"));
         if file.is_some() && !path.is_file() {
-            return Err(ConfigError(vec![format!(
-                "{} does not exist",
-                path.display()
-            )]));
+            return Err(ConfigError(vec![format!("{} does not exist", path.display())]));
         }
-        let figment = Figment::new()
-            .merge(Toml::file_exact(path))
-            .merge(environment());
+        let figment = Figment::new().merge(Toml::file_exact(path)).merge(environment());
         Self::from_figment(&match std::env::var("DATABASE_URL") {
             Ok(url) => figment.merge(Serialized::default("database.url", url)),
             Err(_) => figment,
@@ -329,9 +303,7 @@ impl Config {
             ),
             // The file itself does not parse: its sections would all say so again.
             Err(error) => {
-                return Err(ConfigError(
-                    error.into_iter().map(|e| e.to_string()).collect(),
-                ));
+                return Err(ConfigError(error.into_iter().map(|e| e.to_string()).collect()));
             }
         }
         let config = Self {
@@ -343,11 +315,7 @@ impl Config {
             enrolment: section(figment, "enrolment", &mut errors),
             log: section(figment, "log", &mut errors),
         };
-        if errors.is_empty() {
-            Ok(config)
-        } else {
-            Err(ConfigError(errors))
-        }
+        if errors.is_empty() { Ok(config) } else { Err(ConfigError(errors)) }
     }
 
     /// How the inference engine runs.
@@ -357,11 +325,7 @@ impl Config {
         EngineSettings {
             weights_dir: self.inference.weights_dir.clone(),
             road: self.road.clone(),
-            workers: if self.inference.workers == 0 {
-                cores
-            } else {
-                self.inference.workers
-            },
+            workers: if self.inference.workers == 0 { cores } else { self.inference.workers },
             queue_max: self.inference.queue_max,
         }
     }
@@ -369,9 +333,7 @@ impl Config {
 
 /// `LIMEN_SECTION__KEY`; a variable without `__` (`LIMEN_CONFIG`, ...) is none of ours.
 fn environment() -> Env {
-    Env::prefixed("LIMEN_")
-        .filter(|key| key.as_str().contains("__"))
-        .split("__")
+    Env::prefixed("LIMEN_").filter(|key| key.as_str().contains("__")).split("__")
 }
 
 /// One section, checked; what is wrong with it goes to `errors`.
@@ -399,21 +361,9 @@ where
 /// An error with the key it is about, as it would be written: `road.frame.bytes_max: ...`.
 fn located(section: &str, error: &figment::Error) -> String {
     // The section itself comes last in a path that was found through it.
-    let keys: Vec<_> = error
-        .path
-        .iter()
-        .filter(|key| *key != section)
-        .cloned()
-        .collect();
-    let source = error
-        .metadata
-        .as_ref()
-        .map_or("", |metadata| metadata.name.as_ref());
-    format!(
-        "{}: {} (in {source})",
-        [vec![section.to_owned()], keys].concat().join("."),
-        error.kind
-    )
+    let keys: Vec<_> = error.path.iter().filter(|key| *key != section).cloned().collect();
+    let source = error.metadata.as_ref().map_or("", |metadata| metadata.name.as_ref());
+    format!("{}: {} (in {source})", [vec![section.to_owned()], keys].concat().join("."), error.kind)
 }
 
 #[cfg(test)]
@@ -446,10 +396,7 @@ mod tests {
     #[test]
     fn a_number_out_of_range_is_refused_with_its_name_and_the_limit() {
         let error = load("[inference]\nqueue_max = 0").unwrap_err().to_string();
-        assert!(
-            error.contains("inference.queue_max") && error.contains('1'),
-            "{error}"
-        );
+        assert!(error.contains("inference.queue_max") && error.contains('1'), "{error}");
     }
 
     #[test]

@@ -158,16 +158,8 @@ impl Metrics {
             "Frames that may wait for an inference worker",
             self.queue_max.clone(),
         );
-        registry.register(
-            "gallery_faces",
-            "Templates in the gallery",
-            self.gallery_faces.clone(),
-        );
-        registry.register(
-            "gallery_people",
-            "People in the gallery",
-            self.gallery_people.clone(),
-        );
+        registry.register("gallery_faces", "Templates in the gallery", self.gallery_faces.clone());
+        registry.register("gallery_people", "People in the gallery", self.gallery_people.clone());
         registry.register_with_unit(
             "gallery_age",
             "Time since the gallery was last loaded whole; changes are followed in between",
@@ -188,38 +180,27 @@ impl Metrics {
 
     /// Notes an answered request.
     pub fn request(&self, labels: RequestLabels, duration: Duration) {
-        self.request_seconds
-            .get_or_create(&labels)
-            .observe(duration.as_secs_f64());
+        self.request_seconds.get_or_create(&labels).observe(duration.as_secs_f64());
         self.requests.get_or_create(&labels).inc();
     }
 
     /// Notes how long each stage of the road took.
     pub fn stages(&self, timings: &StageTimings) {
         for (stage, duration) in timings.iter() {
-            let labels = StageLabels {
-                stage: stage.name(),
-            };
-            self.stage_seconds
-                .get_or_create(&labels)
-                .observe(duration.as_secs_f64());
+            let labels = StageLabels { stage: stage.name() };
+            self.stage_seconds.get_or_create(&labels).observe(duration.as_secs_f64());
         }
     }
 
     /// Notes an answer at a gate.
     pub fn passage(&self, reason: Reason) {
-        let labels = DecisionLabels {
-            decision: reason.decision().code(),
-            reason: reason.code(),
-        };
+        let labels = DecisionLabels { decision: reason.decision().code(), reason: reason.code() };
         self.passages.get_or_create(&labels).inc();
     }
 
     /// Notes an outcome of a task that is not a passage.
     pub fn outcome(&self, task: &'static str, outcome: &'static str) {
-        self.outcomes
-            .get_or_create(&OutcomeLabels { task, outcome })
-            .inc();
+        self.outcomes.get_or_create(&OutcomeLabels { task, outcome }).inc();
     }
 
     /// Notes a frame that was refused because of overload.
@@ -236,15 +217,11 @@ impl Metrics {
         self.queue_max.set(readings.queue.1 as i64);
         self.gallery_faces.set(readings.gallery_faces as i64);
         self.gallery_people.set(readings.gallery_people as i64);
-        self.gallery_age_seconds
-            .set(readings.gallery_age.map_or(f64::NAN, |a| a.as_secs_f64()));
-        for (state, value) in [
-            ("open", i64::from(readings.connections.0)),
-            ("idle", readings.connections.1 as i64),
-        ] {
-            self.connections
-                .get_or_create(&ConnectionLabels { state })
-                .set(value);
+        self.gallery_age_seconds.set(readings.gallery_age.map_or(f64::NAN, |a| a.as_secs_f64()));
+        for (state, value) in
+            [("open", i64::from(readings.connections.0)), ("idle", readings.connections.1 as i64)]
+        {
+            self.connections.get_or_create(&ConnectionLabels { state }).set(value);
         }
         self.ready.set(readings.ready.into());
         let mut text = String::new();

@@ -26,11 +26,7 @@ pub fn init(filter: &str, format: LogFormat) -> anyhow::Result<()> {
         .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).try_init(),
     }
     .map_err(|error| anyhow::anyhow!("the log could not be set up: {error}"))
 }

@@ -36,43 +36,22 @@ struct Cell {
 fn yunet_sees_the_same_faces_as_the_original() {
     let yunet = load::detector(&manifest(), "yunet-2023mar", Device::Cpu).unwrap();
     for name in PORTRAITS {
-        let levels = yunet
-            .forward(&picture(name, "yunet", Channels::Bgr))
-            .unwrap();
+        let levels = yunet.forward(&picture(name, "yunet", Channels::Bgr)).unwrap();
         let golden = golden(name);
         let faces: i64 = levels
             .iter()
             .map(|level| (&level.cls * &level.obj).sqrt().ge(CELL_SCORE_MIN))
             .map(|faces| faces.sum(Kind::Int64).int64_value(&[]))
             .sum();
-        assert_eq!(
-            faces,
-            golden.cells.len() as i64,
-            "{name}: cells that could be a face"
-        );
+        assert_eq!(faces, golden.cells.len() as i64, "{name}: cells that could be a face");
         for cell in golden.cells {
-            let level = levels
-                .iter()
-                .find(|level| level.stride == cell.stride)
-                .unwrap();
+            let level = levels.iter().find(|level| level.stride == cell.stride).unwrap();
             let at = |tensor: &Tensor| values(&tensor.get(0).get(cell.cell));
-            assert!(
-                largest_difference(&at(&level.cls), &cell.cls) < 1e-4,
-                "{name}: cls"
-            );
-            assert!(
-                largest_difference(&at(&level.obj), &cell.obj) < 1e-4,
-                "{name}: obj"
-            );
+            assert!(largest_difference(&at(&level.cls), &cell.cls) < 1e-4, "{name}: cls");
+            assert!(largest_difference(&at(&level.obj), &cell.obj) < 1e-4, "{name}: obj");
             // In strides: 1e-3 of the coarsest is 0.03 pixels.
-            assert!(
-                largest_difference(&at(&level.bbox), &cell.bbox) < 1e-3,
-                "{name}: bbox"
-            );
-            assert!(
-                largest_difference(&at(&level.kps), &cell.kps) < 1e-3,
-                "{name}: kps"
-            );
+            assert!(largest_difference(&at(&level.bbox), &cell.bbox) < 1e-3, "{name}: bbox");
+            assert!(largest_difference(&at(&level.kps), &cell.kps) < 1e-3, "{name}: kps");
         }
     }
 }
@@ -92,9 +71,7 @@ fn mobilefacenet_encodes_faces_as_the_original_does() {
 fn minifasnet_judges_liveness_as_the_original_does() {
     let liveness = load::liveness(&manifest(), "minifasnet-v2-se", Device::Cpu).unwrap();
     for name in PORTRAITS {
-        let classes = liveness
-            .forward(&picture(name, "minifasnet", Channels::Bgr))
-            .unwrap();
+        let classes = liveness.forward(&picture(name, "minifasnet", Channels::Bgr)).unwrap();
         let difference = largest_difference(&values(&classes), &golden(name).minifasnet);
         assert!(difference < 1e-3, "{name}: {difference}");
     }
@@ -130,10 +107,7 @@ fn the_projection_keeps_the_distances_between_faces() {
 
     assert_eq!(short.size(), [5, 128]);
     let similarities = |xs: &Tensor| xs.matmul(&xs.tr());
-    let worst = (similarities(&whole) - similarities(&short))
-        .abs()
-        .max()
-        .double_value(&[]);
+    let worst = (similarities(&whole) - similarities(&short)).abs().max().double_value(&[]);
     assert!(worst < 0.25, "a cosine moved by {worst}");
 }
 
@@ -164,32 +138,16 @@ fn a_picture_of_the_wrong_size_is_an_error_and_not_a_panic() {
         assert!(liveness.forward(&pictures(sides)).is_err(), "{sides:?}");
         assert!(projection.forward(&pictures(sides)).is_err(), "{sides:?}");
     }
-    assert!(
-        encoder
-            .forward(&Tensor::zeros([112], (Kind::Float, Device::Cpu)))
-            .is_err()
-    );
-    assert!(
-        encoder
-            .forward(&Tensor::zeros([1, 3, 112, 112], (Kind::Int64, Device::Cpu)))
-            .is_err()
-    );
+    assert!(encoder.forward(&Tensor::zeros([112], (Kind::Float, Device::Cpu))).is_err());
+    assert!(encoder.forward(&Tensor::zeros([1, 3, 112, 112], (Kind::Int64, Device::Cpu))).is_err());
 }
 
 #[test]
 fn every_shipped_file_is_the_one_the_manifest_vouches_for() {
     let manifest = manifest();
-    for entry in manifest
-        .entries()
-        .iter()
-        .filter(|entry| entry.import.is_none())
-    {
+    for entry in manifest.entries().iter().filter(|entry| entry.import.is_none()) {
         manifest.verify(entry).unwrap();
-        assert!(
-            manifest.folder().join(&entry.licence_file).is_file(),
-            "{}",
-            entry.id
-        );
+        assert!(manifest.folder().join(&entry.licence_file).is_file(), "{}", entry.id);
     }
 }
 
@@ -200,13 +158,7 @@ fn a_tampered_file_is_refused() {
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(folder.file(), bytes).unwrap();
     let error = folder.load().unwrap_err();
-    assert!(
-        matches!(
-            error,
-            LoadError::Manifest(ManifestError::HashMismatch { .. })
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, LoadError::Manifest(ManifestError::HashMismatch { .. })), "{error}");
 }
 
 #[test]
@@ -225,20 +177,14 @@ fn a_file_with_a_surplus_tensor_is_refused_by_its_name() {
     let folder = WeightsFolder::new();
     folder.rewrite(|tensors| tensors.push(("extra".into(), Dtype::F32, vec![1], vec![0; 4])));
     let error = folder.load().unwrap_err();
-    assert!(
-        matches!(&error, LoadError::Surplus { tensor, .. } if tensor == "extra"),
-        "{error}"
-    );
+    assert!(matches!(&error, LoadError::Surplus { tensor, .. } if tensor == "extra"), "{error}");
 }
 
 #[test]
 fn a_tensor_of_another_shape_is_refused_by_its_name() {
     let folder = WeightsFolder::new();
     folder.rewrite(|tensors| {
-        let (_, _, shape, _) = tensors
-            .iter_mut()
-            .find(|(name, ..)| name == "norm.bias")
-            .unwrap();
+        let (_, _, shape, _) = tensors.iter_mut().find(|(name, ..)| name == "norm.bias").unwrap();
         *shape = vec![2, 64];
     });
     let error = folder.load().unwrap_err();
@@ -252,10 +198,7 @@ fn a_tensor_of_another_shape_is_refused_by_its_name() {
 fn a_tensor_of_another_type_is_refused_by_its_name() {
     let folder = WeightsFolder::new();
     folder.rewrite(|tensors| {
-        let (_, dtype, ..) = tensors
-            .iter_mut()
-            .find(|(name, ..)| name == "norm.bias")
-            .unwrap();
+        let (_, dtype, ..) = tensors.iter_mut().find(|(name, ..)| name == "norm.bias").unwrap();
         *dtype = Dtype::I32;
     });
     let error = folder.load().unwrap_err();
@@ -275,10 +218,7 @@ fn a_file_of_another_format_is_refused() {
 #[test]
 fn weights_of_another_network_are_refused() {
     let error = load::encoder(&manifest(), "minifasnet-v2-se", Device::Cpu).unwrap_err();
-    assert!(
-        matches!(error, LoadError::WrongArchitecture { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, LoadError::WrongArchitecture { .. }), "{error}");
 }
 
 #[test]
@@ -335,19 +275,13 @@ fn values(tensor: &Tensor) -> Vec<f32> {
 
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, f32::max)
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
     let dot = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter()
-            .zip(b)
-            .map(|(&a, &b)| f64::from(a) * f64::from(b))
-            .sum()
+        a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
     };
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
@@ -359,11 +293,7 @@ fn with_dlib() -> Manifest {
     let cache = root().join(".dev/weights-cache");
     let folder = cache.join("imported");
     fs::create_dir_all(&folder).unwrap();
-    fs::copy(
-        root().join("weights/manifest.toml"),
-        folder.join(Manifest::FILE),
-    )
-    .unwrap();
+    fs::copy(root().join("weights/manifest.toml"), folder.join(Manifest::FILE)).unwrap();
     let fetched_by_convert = cache.join("face_recognition_models-0.3.0.tar.gz");
     let source = std::env::var_os("LIMEN_TEST_DLIB_DAT")
         .map(PathBuf::from)
@@ -383,11 +313,8 @@ impl WeightsFolder {
     fn new() -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
         let shipped = manifest();
-        fs::copy(
-            shipped.folder().join(Manifest::FILE),
-            folder.path().join(Manifest::FILE),
-        )
-        .unwrap();
+        fs::copy(shipped.folder().join(Manifest::FILE), folder.path().join(Manifest::FILE))
+            .unwrap();
         fs::copy(shipped.path(shipped.get(Self::ID).unwrap()), folder.file()).unwrap();
         folder
     }
@@ -409,11 +336,7 @@ impl WeightsFolder {
         let manifest = self.path().join(Manifest::FILE);
         let before = Digest::of(&self.bytes()).to_string();
         let text = fs::read_to_string(&manifest).unwrap();
-        fs::write(
-            manifest,
-            text.replace(&before, &Digest::of(bytes).to_string()),
-        )
-        .unwrap();
+        fs::write(manifest, text.replace(&before, &Digest::of(bytes).to_string())).unwrap();
         fs::write(self.file(), bytes).unwrap();
     }
 
@@ -423,21 +346,11 @@ impl WeightsFolder {
             .unwrap()
             .tensors()
             .into_iter()
-            .map(|(name, view)| {
-                (
-                    name,
-                    view.dtype(),
-                    view.shape().to_vec(),
-                    view.data().to_vec(),
-                )
-            })
+            .map(|(name, view)| (name, view.dtype(), view.shape().to_vec(), view.data().to_vec()))
             .collect();
         change(&mut tensors);
         let views = tensors.iter().map(|(name, dtype, shape, values)| {
-            (
-                name,
-                TensorView::new(*dtype, shape.clone(), values).unwrap(),
-            )
+            (name, TensorView::new(*dtype, shape.clone(), values).unwrap())
         });
         self.replace(&serialize(views, None).unwrap());
     }

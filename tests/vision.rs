@@ -10,14 +10,8 @@ use limen::vision::{
     DecodeError, FrameFormat, LookError, LookSettings, OpenError, Road, RoadSettings,
 };
 
-const PORTRAITS: [&str; 6] = [
-    "obama-1.jpg",
-    "obama-2.jpg",
-    "obama-3.jpg",
-    "biden-1.jpg",
-    "hopper-1.jpg",
-    "collins-1.jpg",
-];
+const PORTRAITS: [&str; 6] =
+    ["obama-1.jpg", "obama-2.jpg", "obama-3.jpg", "biden-1.jpg", "hopper-1.jpg", "collins-1.jpg"];
 
 fn in_repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -43,19 +37,14 @@ fn look_with(name: &str, settings: LookSettings) -> Result<View<FaceSeen>, LookE
 
 /// Looks without asking for liveness, at faces of 20 pixels between the pupils and more.
 fn look(name: &str) -> View<FaceSeen> {
-    let settings = LookSettings {
-        liveness_threshold: None,
-        pupil_distance_px_min: 20.0,
-    };
+    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
     look_with(name, settings).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn look_for_life(name: &str) -> View<FaceSeen> {
     let threshold = LivenessScore::try_from(0.5).unwrap();
-    let settings = LookSettings {
-        liveness_threshold: Some(threshold),
-        pupil_distance_px_min: 20.0,
-    };
+    let settings =
+        LookSettings { liveness_threshold: Some(threshold), pupil_distance_px_min: 20.0 };
     look_with(name, settings).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -78,10 +67,7 @@ fn issues(name: &str) -> Vec<QualityIssue> {
 }
 
 fn decode_error(name: &str) -> DecodeError {
-    let settings = LookSettings {
-        liveness_threshold: None,
-        pupil_distance_px_min: 20.0,
-    };
+    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
     match look_with(name, settings) {
         Err(LookError::Decode(error)) => error,
         other => panic!("{name}: {other:?}"),
@@ -123,11 +109,7 @@ fn portraits_are_alive_and_prints_of_them_are_not() {
             other => panic!("{name}: {other:?}"),
         }
     }
-    for name in [
-        "print-attack-obama.jpg",
-        "print-attack-biden.jpg",
-        "print-attack-collins.jpg",
-    ] {
+    for name in ["print-attack-obama.jpg", "print-attack-biden.jpg", "print-attack-collins.jpg"] {
         match look_for_life(name).sighting {
             Sighting::Spoof { liveness } => assert!(liveness.value() < 0.1, "{name}"),
             other => panic!("{name}: {other:?}"),
@@ -149,12 +131,7 @@ fn the_liveness_of_a_print_is_told_without_judging_it() {
 
 #[test]
 fn a_frame_without_a_face_is_an_outcome() {
-    for name in [
-        "no-face-hubble.jpg",
-        "no-face-rocket.jpg",
-        "pixel-1x1.jpg",
-        "pixel-1x1.png",
-    ] {
+    for name in ["no-face-hubble.jpg", "no-face-rocket.jpg", "pixel-1x1.jpg", "pixel-1x1.png"] {
         let view = look(name);
         assert_eq!((view.sighting, view.faces), (Sighting::NoFace, 0), "{name}");
     }
@@ -181,14 +158,9 @@ fn a_head_turned_further_than_the_limit_is_refused() {
     let mut settings = RoadSettings::default();
     settings.quality.yaw_max = 0.2;
     let road = Road::open(&in_repository("weights"), settings).unwrap();
-    let settings = LookSettings {
-        liveness_threshold: None,
-        pupil_distance_px_min: 20.0,
-    };
+    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
     let bytes = fixture("turned-away.jpg");
-    let view = road
-        .look(&bytes, None, &settings, StageTimings::default())
-        .unwrap();
+    let view = road.look(&bytes, None, &settings, StageTimings::default()).unwrap();
     match view.sighting {
         Sighting::LowQuality { issues, .. } => assert_eq!(issues, [QualityIssue::TurnedAway]),
         other => panic!("{other:?}"),
@@ -197,13 +169,7 @@ fn a_head_turned_further_than_the_limit_is_refused() {
 
 #[test]
 fn a_picture_stored_turned_or_mirrored_gives_the_same_face() {
-    let turned = [
-        "exif-2.jpg",
-        "exif-3.jpg",
-        "exif-5.jpg",
-        "exif-6.jpg",
-        "exif-8.jpg",
-    ];
+    let turned = ["exif-2.jpg", "exif-3.jpg", "exif-5.jpg", "exif-6.jpg", "exif-8.jpg"];
     for name in turned {
         assert!(distance("exif-1.jpg", name) < 0.01, "{name}");
     }
@@ -235,10 +201,7 @@ fn every_kind_of_picture_gives_the_same_face() {
 #[test]
 fn the_content_decides_and_a_false_declaration_is_refused() {
     let bytes = fixture("png-named.jpg");
-    let settings = LookSettings {
-        liveness_threshold: None,
-        pupil_distance_px_min: 20.0,
-    };
+    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
     let look = |declared| {
         with_road(|road| road.look(&bytes, declared, &settings, StageTimings::default()))
     };
@@ -254,54 +217,25 @@ fn the_content_decides_and_a_false_declaration_is_refused() {
 
 #[test]
 fn what_is_no_whole_single_picture_is_an_error_of_its_own_kind() {
-    for name in [
-        "text-named.jpg",
-        "pdf-named.jpg",
-        "gif-named.jpg",
-        "still.gif",
-        "still.bmp",
-    ] {
+    for name in ["text-named.jpg", "pdf-named.jpg", "gif-named.jpg", "still.gif", "still.bmp"] {
         assert_eq!(decode_error(name), DecodeError::UnknownFormat, "{name}");
     }
     for name in ["animated.png", "animated.webp"] {
-        assert!(
-            matches!(decode_error(name), DecodeError::Animated { .. }),
-            "{name}"
-        );
+        assert!(matches!(decode_error(name), DecodeError::Animated { .. }), "{name}");
     }
-    let damaged = [
-        "truncated.jpg",
-        "truncated.png",
-        "truncated.webp",
-        "truncated-in-header.jpg",
-    ];
+    let damaged = ["truncated.jpg", "truncated.png", "truncated.webp", "truncated-in-header.jpg"];
     for name in damaged.into_iter().chain(["corrupt.png"]) {
-        assert!(
-            matches!(decode_error(name), DecodeError::Malformed { .. }),
-            "{name}"
-        );
+        assert!(matches!(decode_error(name), DecodeError::Malformed { .. }), "{name}");
     }
-    let huge = [
-        "header-65535.png",
-        "header-65535.jpg",
-        "header-65535.webp",
-        "header-16383.webp",
-    ];
+    let huge = ["header-65535.png", "header-65535.jpg", "header-65535.webp", "header-16383.webp"];
     for name in huge.into_iter().chain(["bomb-20000.png"]) {
-        assert!(
-            matches!(decode_error(name), DecodeError::SideTooLong { .. }),
-            "{name}"
-        );
+        assert!(matches!(decode_error(name), DecodeError::SideTooLong { .. }), "{name}");
     }
 }
 
 #[test]
 fn stages_are_timed_in_the_order_they_are_travelled() {
-    let stages: Vec<_> = look_for_life("obama-1.jpg")
-        .timings
-        .iter()
-        .map(|t| t.0)
-        .collect();
+    let stages: Vec<_> = look_for_life("obama-1.jpg").timings.iter().map(|t| t.0).collect();
     let expected = [
         Stage::Decode,
         Stage::Detect,
@@ -311,31 +245,19 @@ fn stages_are_timed_in_the_order_they_are_travelled() {
         Stage::Encode,
     ];
     assert_eq!(stages, expected);
-    let stages: Vec<_> = look("no-face-hubble.jpg")
-        .timings
-        .iter()
-        .map(|t| t.0)
-        .collect();
+    let stages: Vec<_> = look("no-face-hubble.jpg").timings.iter().map(|t| t.0).collect();
     assert_eq!(stages, [Stage::Decode, Stage::Detect]);
 }
 
 #[test]
 fn the_full_512_numbers_are_given_when_asked_for() {
-    let settings = RoadSettings {
-        encoding_size: 512,
-        ..RoadSettings::default()
-    };
+    let settings = RoadSettings { encoding_size: 512, ..RoadSettings::default() };
     let road = Road::open(&in_repository("weights"), settings).unwrap();
     road.warm_up().unwrap();
     assert_eq!(road.model().as_str(), "mobilefacenet");
-    let settings = LookSettings {
-        liveness_threshold: None,
-        pupil_distance_px_min: 20.0,
-    };
+    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
     let bytes = fixture("obama-1.jpg");
-    let view = road
-        .look(&bytes, None, &settings, StageTimings::default())
-        .unwrap();
+    let view = road.look(&bytes, None, &settings, StageTimings::default()).unwrap();
     match view.sighting {
         Sighting::Face(face) => assert_eq!(face.encoding.values().len(), 512),
         other => panic!("{other:?}"),
@@ -347,22 +269,12 @@ fn a_road_that_cannot_be_opened_says_what_is_missing() {
     let open = |folder: &Path, settings| Road::open(folder, settings).unwrap_err();
     let weights = in_repository("weights");
 
-    let settings = RoadSettings {
-        encoding_size: 100,
-        ..RoadSettings::default()
-    };
+    let settings = RoadSettings { encoding_size: 100, ..RoadSettings::default() };
     let error = open(&weights, settings);
     assert!(matches!(&error, OpenError::EncodingSize { known, .. } if known.contains("128")));
 
-    let settings = RoadSettings {
-        encoder: "facenet".to_owned(),
-        ..RoadSettings::default()
-    };
-    assert!(
-        open(&weights, settings)
-            .to_string()
-            .contains("mobilefacenet")
-    );
+    let settings = RoadSettings { encoder: "facenet".to_owned(), ..RoadSettings::default() };
+    assert!(open(&weights, settings).to_string().contains("mobilefacenet"));
 
     let error = open(&in_repository("no-such-folder"), RoadSettings::default());
     assert!(error.to_string().contains("manifest.toml"), "{error}");

@@ -28,18 +28,12 @@ impl Attempt {
     /// A road that ended before a comparison.
     #[must_use]
     pub fn ended(reason: Reason, evidence: Evidence) -> Self {
-        Self {
-            finding: Finding::Ended(reason),
-            evidence,
-        }
+        Self { finding: Finding::Ended(reason), evidence }
     }
 
     /// A comparison, as opposed to a road that ended before.
     fn is_compared(&self) -> bool {
-        matches!(
-            self.finding,
-            Finding::ComparedWithBadge | Finding::ComparedWithAll
-        )
+        matches!(self.finding, Finding::ComparedWithBadge | Finding::ComparedWithAll)
     }
 
     /// Makes one attempt of the frames of a passage, so that sending more frames never makes a
@@ -66,9 +60,8 @@ impl Attempt {
             let person = attempts[0].evidence.employee_id;
             let agree = attempts.iter().all(|a| a.evidence.employee_id == person);
             let distance = |a: &Self| a.evidence.distance.map_or(f32::INFINITY, |d| d.value());
-            let mut worst = attempts
-                .into_iter()
-                .max_by(|a, b| distance(a).total_cmp(&distance(b)))?;
+            let mut worst =
+                attempts.into_iter().max_by(|a, b| distance(a).total_cmp(&distance(b)))?;
             if !agree {
                 worst.finding = Finding::Ended(Reason::FramesDisagree);
                 (worst.evidence.employee_id, worst.evidence.face_id) = (None, None);
@@ -89,16 +82,8 @@ mod tests {
 
     fn compared(person: Option<EmployeeId>, distance: f32) -> Attempt {
         let distance = Some(Distance::try_from(distance).unwrap());
-        let evidence = Evidence {
-            employee_id: person,
-            distance,
-            frames: 1,
-            ..Evidence::default()
-        };
-        Attempt {
-            finding: Finding::ComparedWithAll,
-            evidence,
-        }
+        let evidence = Evidence { employee_id: person, distance, frames: 1, ..Evidence::default() };
+        Attempt { finding: Finding::ComparedWithAll, evidence }
     }
 
     fn ended(reason: Reason) -> Attempt {
@@ -108,11 +93,7 @@ mod tests {
     #[test]
     fn a_spoof_among_good_frames_decides() {
         let person = Some(EmployeeId::generate());
-        let frames = vec![
-            compared(person, 0.3),
-            ended(Reason::Spoof),
-            compared(person, 0.3),
-        ];
+        let frames = vec![compared(person, 0.3), ended(Reason::Spoof), compared(person, 0.3)];
         let combined = Attempt::combine(frames).unwrap();
         assert_eq!(combined.finding, Finding::Ended(Reason::Spoof));
         assert_eq!(combined.evidence.frames, 3);
@@ -121,11 +102,7 @@ mod tests {
     #[test]
     fn the_worst_of_the_compared_frames_counts() {
         let person = Some(EmployeeId::generate());
-        let frames = vec![
-            ended(Reason::NoFace),
-            compared(person, 0.3),
-            compared(person, 0.9),
-        ];
+        let frames = vec![ended(Reason::NoFace), compared(person, 0.3), compared(person, 0.9)];
         let combined = Attempt::combine(frames).unwrap();
         assert_eq!(combined.finding, Finding::ComparedWithAll);
         assert_eq!(combined.evidence.distance.unwrap().value(), 0.9);
@@ -145,10 +122,7 @@ mod tests {
     #[test]
     fn frames_that_all_ask_for_a_retry_ask_for_the_first() {
         let frames = vec![ended(Reason::TooDark), ended(Reason::NoFace)];
-        assert_eq!(
-            Attempt::combine(frames).unwrap().finding,
-            Finding::Ended(Reason::TooDark)
-        );
+        assert_eq!(Attempt::combine(frames).unwrap().finding, Finding::Ended(Reason::TooDark));
     }
 
     #[test]

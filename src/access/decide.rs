@@ -39,10 +39,7 @@ pub fn admit(
 #[must_use]
 pub fn decide(request: &PassageRequest, attempt: &Attempt, ground: &Ground) -> Verdict {
     match grant(request, attempt, ground) {
-        Ok(()) => Verdict {
-            reason: Reason::Granted,
-            open_ms: ground.gate.policy.open_ms,
-        },
+        Ok(()) => Verdict { reason: Reason::Granted, open_ms: ground.gate.policy.open_ms },
         Err(reason) => Verdict { reason, open_ms: 0 },
     }
 }
@@ -59,9 +56,7 @@ fn grant(request: &PassageRequest, attempt: &Attempt, ground: &Ground) -> Result
         Finding::ComparedWithAll => Reason::UnknownPerson,
     };
     if let Some(required) = policy.liveness_threshold
-        && !evidence
-            .liveness
-            .is_some_and(|liveness| liveness.is_live(required))
+        && !evidence.liveness.is_some_and(|liveness| liveness.is_live(required))
     {
         return Err(Reason::Spoof);
     }
@@ -175,13 +170,7 @@ mod tests {
     #[test]
     fn everything_in_order_opens_the_gate_for_as_long_as_the_policy_says() {
         let verdict = Scene::granted().verdict();
-        assert_eq!(
-            verdict,
-            Verdict {
-                reason: Reason::Granted,
-                open_ms: 3000
-            }
-        );
+        assert_eq!(verdict, Verdict { reason: Reason::Granted, open_ms: 3000 });
     }
 
     /// One case for each condition: what breaks it, and the reason that must follow.
@@ -189,22 +178,12 @@ mod tests {
     fn each_broken_condition_refuses_for_its_own_reason() {
         type Break = fn(&mut Scene);
         let cases: &[(Reason, Break)] = &[
-            (Reason::GateDisabled, |s| {
-                s.ground.gate.policy.enabled = false
-            }),
-            (Reason::StaleFrame, |s| {
-                s.request.captured_at -= TimeDelta::seconds(60)
-            }),
-            (Reason::FrameFromFuture, |s| {
-                s.request.captured_at += TimeDelta::seconds(60)
-            }),
+            (Reason::GateDisabled, |s| s.ground.gate.policy.enabled = false),
+            (Reason::StaleFrame, |s| s.request.captured_at -= TimeDelta::seconds(60)),
+            (Reason::FrameFromFuture, |s| s.request.captured_at += TimeDelta::seconds(60)),
             (Reason::BadgeRequired, |s| s.request.badge_id = None),
-            (Reason::StaleFrame, |s| {
-                s.attempt.finding = Finding::NotExamined
-            }),
-            (Reason::NoFace, |s| {
-                s.attempt.finding = Finding::Ended(Reason::NoFace)
-            }),
+            (Reason::StaleFrame, |s| s.attempt.finding = Finding::NotExamined),
+            (Reason::NoFace, |s| s.attempt.finding = Finding::Ended(Reason::NoFace)),
             (Reason::Spoof, |s| s.attempt.evidence.liveness = None),
             (Reason::Spoof, |s| {
                 s.attempt.evidence.liveness = Some(LivenessScore::try_from(0.49).unwrap());
@@ -212,12 +191,8 @@ mod tests {
             (Reason::FaceDoesNotMatchBadge, |s| {
                 s.attempt.evidence.distance = Some(Distance::try_from(1.0).unwrap());
             }),
-            (Reason::FaceDoesNotMatchBadge, |s| {
-                s.attempt.evidence.distance = None
-            }),
-            (Reason::FaceDoesNotMatchBadge, |s| {
-                s.attempt.evidence.threshold = None
-            }),
+            (Reason::FaceDoesNotMatchBadge, |s| s.attempt.evidence.distance = None),
+            (Reason::FaceDoesNotMatchBadge, |s| s.attempt.evidence.threshold = None),
             (Reason::UnknownPerson, |s| {
                 s.attempt.finding = Finding::ComparedWithAll;
                 s.attempt.evidence.distance = Some(Distance::try_from(1.9).unwrap());
@@ -228,26 +203,17 @@ mod tests {
                 s.attempt.evidence.employee_id = Some(EmployeeId::generate());
             }),
             (Reason::UnknownBadge, |s| s.employee().badge_id = None),
-            (Reason::Suspended, |s| {
-                s.employee().status = EmployeeStatus::Suspended
-            }),
-            (Reason::Revoked, |s| {
-                s.employee().status = EmployeeStatus::Revoked
-            }),
+            (Reason::Suspended, |s| s.employee().status = EmployeeStatus::Suspended),
+            (Reason::Revoked, |s| s.employee().status = EmployeeStatus::Revoked),
             (Reason::NotYetValid, |s| {
                 s.employee().validity.from = Some(Utc::now() + TimeDelta::hours(1));
             }),
-            (Reason::Expired, |s| {
-                s.employee().validity.until = Some(s.ground.now)
-            }),
+            (Reason::Expired, |s| s.employee().validity.until = Some(s.ground.now)),
         ];
         for (number, (reason, break_it)) in cases.iter().enumerate() {
             let mut scene = Scene::granted();
             break_it(&mut scene);
-            let expected = Verdict {
-                reason: *reason,
-                open_ms: 0,
-            };
+            let expected = Verdict { reason: *reason, open_ms: 0 };
             assert_eq!(scene.verdict(), expected, "case {number}");
         }
     }

@@ -25,11 +25,7 @@ pub enum EnrolmentError {
 }
 
 fn codes(issues: &[QualityIssue]) -> String {
-    issues
-        .iter()
-        .map(|i| i.code())
-        .collect::<Vec<_>>()
-        .join(", ")
+    issues.iter().map(|i| i.code()).collect::<Vec<_>>().join(", ")
 }
 
 /// Stores what a photo showed as a face of `employee`; the photo itself is not kept.

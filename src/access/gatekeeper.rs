@@ -54,10 +54,7 @@ impl Gatekeeper {
         request: PassageRequest,
         look: impl AsyncFnOnce() -> Result<Vec<View<FaceSeen>>, E>,
     ) -> Result<Passage, E> {
-        let recorded = self
-            .store
-            .passage_of_event(request.gate_id, &request.event_id)
-            .await;
+        let recorded = self.store.passage_of_event(request.gate_id, &request.event_id).await;
         if let Some(passage) = recorded.map_err(AccessError::from)? {
             return Ok(self.repeat(&request, passage).await?);
         }
@@ -65,10 +62,7 @@ impl Gatekeeper {
             let views = look().await?;
             self.compare(gate, &request, views).await?
         } else {
-            Attempt {
-                finding: Finding::NotExamined,
-                evidence: Evidence::default(),
-            }
+            Attempt { finding: Finding::NotExamined, evidence: Evidence::default() }
         };
         Ok(self.record(request, attempt).await?)
     }
@@ -87,10 +81,7 @@ impl Gatekeeper {
         let required = gate.policy.liveness_threshold;
         let mut attempts = Vec::with_capacity(views.len());
         for view in views {
-            attempts.push(
-                self.attempt(view.sighting, required, owner.as_ref())
-                    .await?,
-            );
+            attempts.push(self.attempt(view.sighting, required, owner.as_ref()).await?);
         }
         Attempt::combine(attempts).ok_or(AccessError::NoFrames)
     }
@@ -112,9 +103,7 @@ impl Gatekeeper {
             Sighting::NoFace => return Ok(Attempt::ended(Reason::NoFace, evidence)),
             Sighting::MultipleFaces => return Ok(Attempt::ended(Reason::MultipleFaces, evidence)),
             Sighting::LowQuality { issues, .. } => {
-                let reason = issues
-                    .first()
-                    .map_or(Reason::NoFace, |issue| Reason::from(*issue));
+                let reason = issues.first().map_or(Reason::NoFace, |issue| Reason::from(*issue));
                 return Ok(Attempt::ended(reason, evidence));
             }
             Sighting::Spoof { liveness } => {
@@ -163,9 +152,7 @@ impl Gatekeeper {
         let evidence = attempt.evidence.clone();
         let recorded = self
             .store
-            .record_passage(request.clone(), evidence, |ground| {
-                decide(&request, &attempt, ground)
-            })
+            .record_passage(request.clone(), evidence, |ground| decide(&request, &attempt, ground))
             .await?;
         match recorded {
             Recorded::New(passage) => Ok(passage),
@@ -190,10 +177,7 @@ impl Gatekeeper {
             Some(_) => Finding::ComparedWithBadge,
             None => Finding::ComparedWithAll,
         };
-        let attempt = Attempt {
-            finding,
-            evidence: passage.evidence.clone(),
-        };
+        let attempt = Attempt { finding, evidence: passage.evidence.clone() };
         let recorded = passage.request.clone();
         Ok(self
             .store

@@ -36,10 +36,7 @@ impl Matcher {
     /// A matcher over `gallery`.
     #[must_use]
     pub fn new(gallery: Arc<Gallery>, thresholds: Thresholds) -> Self {
-        Self {
-            gallery,
-            thresholds,
-        }
+        Self { gallery, thresholds }
     }
 
     /// The model whose encodings it compares.

@@ -45,9 +45,7 @@ pub(super) async fn run(config: &Config, command: KeyCommand) -> anyhow::Result<
             );
             let key = ApiKeyText::generate()?;
             let scopes: BTreeSet<Scope> = scopes.into_iter().collect();
-            store
-                .create_key(&key.draft(name.trim().to_owned(), scopes, gate))
-                .await?;
+            store.create_key(&key.draft(name.trim().to_owned(), scopes, gate)).await?;
             println!("{key}");
         }
         KeyCommand::List => {
@@ -59,10 +57,7 @@ pub(super) async fn run(config: &Config, command: KeyCommand) -> anyhow::Result<
                     key.draft.id.to_string(),
                     key.draft.name,
                     scopes.join(", "),
-                    key.draft
-                        .gate_id
-                        .map(|id| id.to_string())
-                        .unwrap_or_default(),
+                    key.draft.gate_id.map(|id| id.to_string()).unwrap_or_default(),
                     key.created_at.to_rfc3339(),
                     key.revoked_at.map(|at| at.to_rfc3339()).unwrap_or_default(),
                 ]);

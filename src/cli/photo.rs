@@ -15,20 +15,14 @@ pub(super) fn read(config: &Config, path: &Path) -> anyhow::Result<Vec<u8>> {
         .with_context(|| format!("{} cannot be read", path.display()))?
         .len();
     if length > bytes_max as u64 {
-        bail!(
-            "{} has {length} bytes; at most {bytes_max} are allowed",
-            path.display()
-        );
+        bail!("{} has {length} bytes; at most {bytes_max} are allowed", path.display());
     }
     std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
 /// Loads the networks.
 pub(super) fn open_road(config: &Config) -> anyhow::Result<Road> {
-    Ok(Road::open(
-        &config.inference.weights_dir,
-        config.road.clone(),
-    )?)
+    Ok(Road::open(&config.inference.weights_dir, config.road.clone())?)
 }
 
 /// The face of a photo; an error that names the photo where there is none to compare.
@@ -62,18 +56,12 @@ pub(super) fn refusal(view: &View<FaceSeen>) -> Option<String> {
         Sighting::NoFace => Some("no face was found".to_owned()),
         Sighting::MultipleFaces => Some("several faces are about equally near".to_owned()),
         Sighting::LowQuality { issues, .. } => {
-            let issues: Vec<_> = issues
-                .iter()
-                .map(|i| format!("{} ({})", i.code(), i.advice()))
-                .collect();
-            Some(format!(
-                "the picture is not good enough: {}",
-                issues.join(", ")
-            ))
+            let issues: Vec<_> =
+                issues.iter().map(|i| format!("{} ({})", i.code(), i.advice())).collect();
+            Some(format!("the picture is not good enough: {}", issues.join(", ")))
         }
-        Sighting::Spoof { liveness } => Some(format!(
-            "taken for a print or a screen (liveness {:.3})",
-            liveness.value()
-        )),
+        Sighting::Spoof { liveness } => {
+            Some(format!("taken for a print or a screen (liveness {:.3})", liveness.value()))
+        }
     }
 }

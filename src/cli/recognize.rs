@@ -55,9 +55,7 @@ pub(super) async fn run(
     let face = photo::face(config, &road, &arguments.photo, arguments.liveness)?;
     let threshold = config.matching.recognize_threshold;
     let nearest = gallery.search(&face.encoding, arguments.candidates.into())?;
-    let known = nearest
-        .first()
-        .is_some_and(|first| first.distance.is_match(threshold));
+    let known = nearest.first().is_some_and(|first| first.distance.is_match(threshold));
     let mut candidates = Vec::with_capacity(nearest.len());
     for candidate in nearest {
         let employee = store.employee(candidate.employee_id).await?;
@@ -77,24 +75,10 @@ pub(super) async fn run(
         println!("{}", serde_json::to_string(&recognition)?);
     } else {
         for candidate in &recognition.candidates {
-            println!(
-                "{:.4}  {}  {}",
-                candidate.distance, candidate.employee_id, candidate.name
-            );
+            println!("{:.4}  {}  {}", candidate.distance, candidate.employee_id, candidate.name);
         }
         println!("threshold  {:.4}", recognition.threshold);
-        println!(
-            "verdict    {}",
-            if known {
-                "known (the first above)"
-            } else {
-                "unknown"
-            }
-        );
+        println!("verdict    {}", if known { "known (the first above)" } else { "unknown" });
     }
-    Ok(if known {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if known { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

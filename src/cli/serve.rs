@@ -14,10 +14,8 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(bind).await.with_context(|| {
         format!("{bind} cannot be listened on; `bind` in [server] of config.toml sets the address")
     })?;
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}

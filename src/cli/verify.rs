@@ -50,18 +50,7 @@ pub(super) fn run(config: &Config, arguments: &VerifyArguments) -> anyhow::Resul
     } else {
         println!("distance   {:.4}", verdict.distance);
         println!("threshold  {:.4}", verdict.threshold);
-        println!(
-            "verdict    {}",
-            if same {
-                "same person"
-            } else {
-                "different people"
-            }
-        );
+        println!("verdict    {}", if same { "same person" } else { "different people" });
     }
-    Ok(if same {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -36,10 +36,7 @@ pub(super) fn run(config: &Config, command: &WeightsCommand) -> anyhow::Result<E
     match command {
         WeightsCommand::List => list(&Manifest::open(folder)?),
         WeightsCommand::Verify => verify(&Manifest::open(folder)?),
-        WeightsCommand::Import {
-            what: Importable::Dlib,
-            from,
-        } => {
+        WeightsCommand::Import { what: Importable::Dlib, from } => {
             let file = import_dlib(from.as_deref(), folder)?;
             println!("imported {}", file.display());
             Ok(ExitCode::SUCCESS)
@@ -50,9 +47,7 @@ pub(super) fn run(config: &Config, command: &WeightsCommand) -> anyhow::Result<E
 fn list(manifest: &Manifest) -> anyhow::Result<ExitCode> {
     let mut table = Table::new();
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header([
-        "id", "role", "numbers", "licence", "source", "training", "file",
-    ]);
+    table.set_header(["id", "role", "numbers", "licence", "source", "training", "file"]);
     for entry in manifest.entries() {
         let there = manifest.path(entry).is_file();
         let file = match (&entry.import, there) {
@@ -90,9 +85,5 @@ fn verify(manifest: &Manifest) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    Ok(if all_good {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -123,10 +123,8 @@ mod tests {
 
     #[test]
     fn only_one_reason_opens_the_gate() {
-        let opening: Vec<_> = Reason::ALL
-            .iter()
-            .filter(|r| r.decision() == Decision::Grant)
-            .collect();
+        let opening: Vec<_> =
+            Reason::ALL.iter().filter(|r| r.decision() == Decision::Grant).collect();
         assert_eq!(opening, [&Reason::Granted]);
     }
 

@@ -48,10 +48,7 @@ impl TextError {
             return Err(Self::TooLong { what, max, chars });
         }
         if text.chars().any(char::is_control) {
-            return Err(Self::Character {
-                what,
-                allowed: "printable characters",
-            });
+            return Err(Self::Character { what, allowed: "printable characters" });
         }
         Ok(())
     }

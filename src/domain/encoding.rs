@@ -68,21 +68,14 @@ impl Encoding {
         if values.iter().any(|v| !v.is_finite()) {
             return Err(EncodingError::NotFinite);
         }
-        let norm = values
-            .iter()
-            .map(|v| f64::from(*v).powi(2))
-            .sum::<f64>()
-            .sqrt();
+        let norm = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
         if norm < 1e-12 {
             return Err(EncodingError::Zero);
         }
         for value in &mut values {
             *value = (f64::from(*value) / norm) as f32;
         }
-        Ok(Self {
-            values: values.into(),
-            model,
-        })
+        Ok(Self { values: values.into(), model })
     }
 
     /// Reads an encoding from its stored form: little-endian `f32`.
@@ -94,10 +87,7 @@ impl Encoding {
         if !rest.is_empty() || chunks.is_empty() {
             return Err(EncodingError::Bytes(bytes.len()));
         }
-        Self::normalised(
-            chunks.iter().map(|c| f32::from_le_bytes(*c)).collect(),
-            model,
-        )
+        Self::normalised(chunks.iter().map(|c| f32::from_le_bytes(*c)).collect(), model)
     }
 
     /// The stored form: little-endian `f32`, 4 bytes a number.
@@ -136,12 +126,7 @@ impl Encoding {
 /// Shows the model and the size only: a biometric template must never reach a log.
 impl fmt::Debug for Encoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Encoding({} numbers of {})",
-            self.values.len(),
-            self.model
-        )
+        write!(f, "Encoding({} numbers of {})", self.values.len(), self.model)
     }
 }
 
@@ -164,11 +149,7 @@ impl Distance {
                 lanes[lane] += difference * difference;
             }
         }
-        let rest: f32 = a_rest
-            .iter()
-            .zip(b_rest)
-            .map(|(x, y)| (x - y) * (x - y))
-            .sum();
+        let rest: f32 = a_rest.iter().zip(b_rest).map(|(x, y)| (x - y) * (x - y)).sum();
         Self((lanes.iter().sum::<f32>() + rest).min(4.0))
     }
 
@@ -192,11 +173,7 @@ impl TryFrom<f32> for Distance {
         if (0.0..=4.0).contains(&value) {
             Ok(Self(value))
         } else {
-            Err(OutOfRange {
-                what: "a distance",
-                range: "0 to 4",
-                value,
-            })
+            Err(OutOfRange { what: "a distance", range: "0 to 4", value })
         }
     }
 }
@@ -233,11 +210,7 @@ impl TryFrom<f32> for Threshold {
         if value > 0.0 && value <= 4.0 {
             Ok(Self(value))
         } else {
-            Err(OutOfRange {
-                what: "a threshold",
-                range: "over 0 and at most 4",
-                value,
-            })
+            Err(OutOfRange { what: "a threshold", range: "over 0 and at most 4", value })
         }
     }
 }
@@ -276,11 +249,7 @@ impl TryFrom<f32> for LivenessScore {
         if (0.0..=1.0).contains(&value) {
             Ok(Self(value))
         } else {
-            Err(OutOfRange {
-                what: "a liveness score",
-                range: "0 to 1",
-                value,
-            })
+            Err(OutOfRange { what: "a liveness score", range: "0 to 1", value })
         }
     }
 }
@@ -305,10 +274,7 @@ mod tests {
     fn encodings_of_different_models_are_never_compared() {
         let a = encoding(vec![1.0, 0.0]);
         let b = Encoding::normalised(vec![1.0, 0.0], ModelId::new("other")).unwrap();
-        assert!(matches!(
-            a.distance(&b),
-            Err(EncodingError::ModelMismatch { .. })
-        ));
+        assert!(matches!(a.distance(&b), Err(EncodingError::ModelMismatch { .. })));
     }
 
     #[test]
@@ -318,28 +284,20 @@ mod tests {
             Encoding::normalised(vec![f32::NAN, 1.0], model.clone()),
             Err(EncodingError::NotFinite)
         );
-        assert_eq!(
-            Encoding::normalised(vec![0.0; 4], model),
-            Err(EncodingError::Zero)
-        );
+        assert_eq!(Encoding::normalised(vec![0.0; 4], model), Err(EncodingError::Zero));
     }
 
     #[test]
     fn a_distance_equal_to_the_threshold_is_no_match() {
         let tau = Threshold::try_from(2.0).unwrap();
-        let distance = encoding(vec![1.0, 0.0])
-            .distance(&encoding(vec![0.0, 1.0]))
-            .unwrap();
+        let distance = encoding(vec![1.0, 0.0]).distance(&encoding(vec![0.0, 1.0])).unwrap();
         assert_eq!(distance.value(), 2.0);
         assert!(!distance.is_match(tau));
     }
 
     #[test]
     fn debug_output_holds_no_number_of_the_template() {
-        assert_eq!(
-            format!("{:?}", encoding(vec![0.6, 0.8])),
-            "Encoding(2 numbers of test)"
-        );
+        assert_eq!(format!("{:?}", encoding(vec![0.6, 0.8])), "Encoding(2 numbers of test)");
     }
 
     proptest! {

@@ -42,10 +42,7 @@ impl BoundingBox {
     /// The centre.
     #[must_use]
     pub fn centre(&self) -> Point {
-        Point {
-            x: self.x + self.width / 2.0,
-            y: self.y + self.height / 2.0,
-        }
+        Point { x: self.x + self.width / 2.0, y: self.y + self.height / 2.0 }
     }
 
     /// Intersection over union with `other`, 0 to 1.

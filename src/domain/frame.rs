@@ -25,11 +25,7 @@ impl Frame {
     pub fn new(width: u32, height: u32, rgb: Vec<u8>) -> Result<Self, FrameSizeError> {
         let expected = u64::from(width) * u64::from(height) * 3;
         if expected == 0 || rgb.len() as u64 != expected {
-            return Err(FrameSizeError {
-                width,
-                height,
-                bytes: rgb.len(),
-            });
+            return Err(FrameSizeError { width, height, bytes: rgb.len() });
         }
         Ok(Self { width, height, rgb })
     }

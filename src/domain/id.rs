@@ -82,16 +82,10 @@ impl FromStr for EventId {
 
     fn from_str(text: &str) -> Result<Self, TextError> {
         TextError::check("event id", text, Self::CHARS_MAX)?;
-        if text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-        {
+        if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(TextError::Character {
-                what: "event id",
-                allowed: "A-Z a-z 0-9 . _ -",
-            })
+            Err(TextError::Character { what: "event id", allowed: "A-Z a-z 0-9 . _ -" })
         }
     }
 }

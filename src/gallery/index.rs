@@ -36,12 +36,7 @@ pub(super) struct Index {
 
 impl Index {
     pub(super) fn new(size: usize) -> Self {
-        Self {
-            size,
-            matrix: Vec::new(),
-            templates: Vec::new(),
-            rows_by_employee: HashMap::new(),
-        }
+        Self { size, matrix: Vec::new(), templates: Vec::new(), rows_by_employee: HashMap::new() }
     }
 
     pub(super) fn size(&self) -> usize {
@@ -67,15 +62,8 @@ impl Index {
         if values.len() != self.size {
             return false;
         }
-        self.rows_by_employee
-            .entry(employee_id)
-            .or_default()
-            .push(self.templates.len());
-        self.templates.push(Template {
-            employee_id,
-            face_id,
-            status,
-        });
+        self.rows_by_employee.entry(employee_id).or_default().push(self.templates.len());
+        self.templates.push(Template { employee_id, face_id, status });
         self.matrix.extend_from_slice(values);
         true
     }
@@ -92,9 +80,7 @@ impl Index {
             if row != last {
                 self.matrix.copy_within(last * self.size.., row * self.size);
                 self.templates[row] = self.templates[last];
-                if let Some(rows) = self
-                    .rows_by_employee
-                    .get_mut(&self.templates[row].employee_id)
+                if let Some(rows) = self.rows_by_employee.get_mut(&self.templates[row].employee_id)
                     && let Some(moved) = rows.iter_mut().find(|r| **r == last)
                 {
                     *moved = row;
@@ -116,10 +102,7 @@ impl Index {
                 continue;
             }
             let candidate = self.candidate(row, distance);
-            match nearest
-                .iter()
-                .position(|c| c.employee_id == candidate.employee_id)
-            {
+            match nearest.iter().position(|c| c.employee_id == candidate.employee_id) {
                 Some(same) if nearest[same].distance <= distance => continue,
                 Some(same) => {
                     nearest.remove(same);
@@ -145,17 +128,8 @@ impl Index {
     }
 
     fn candidate(&self, row: usize, distance: Distance) -> Candidate {
-        let Template {
-            employee_id,
-            face_id,
-            status,
-        } = self.templates[row];
-        Candidate {
-            employee_id,
-            face_id,
-            status,
-            distance,
-        }
+        let Template { employee_id, face_id, status } = self.templates[row];
+        Candidate { employee_id, face_id, status, distance }
     }
 }
 
@@ -178,12 +152,7 @@ mod tests {
     #[test]
     fn an_encoding_of_another_size_is_not_taken_in() {
         let mut index = Index::new(3);
-        assert!(!index.add(
-            employee(1),
-            FaceId::generate(),
-            EmployeeStatus::Active,
-            &[1.0, 0.0]
-        ));
+        assert!(!index.add(employee(1), FaceId::generate(), EmployeeStatus::Active, &[1.0, 0.0]));
         assert_eq!(index.len(), 0);
     }
 

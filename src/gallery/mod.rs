@@ -96,9 +96,6 @@ impl Gallery {
         if *probe.model() == self.model {
             return Ok(());
         }
-        Err(EncodingError::ModelMismatch {
-            left: probe.model().clone(),
-            right: self.model.clone(),
-        })
+        Err(EncodingError::ModelMismatch { left: probe.model().clone(), right: self.model.clone() })
     }
 }

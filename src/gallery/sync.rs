@@ -54,12 +54,7 @@ impl Gallery {
 }
 
 fn take_in(index: &mut Index, row: &GalleryRow) -> Result<(), StoreError> {
-    let GalleryRow {
-        face_id,
-        employee_id,
-        status,
-        encoding,
-    } = row;
+    let GalleryRow { face_id, employee_id, status, encoding } = row;
     if index.add(*employee_id, *face_id, *status, encoding.values()) {
         return Ok(());
     }
@@ -99,11 +94,7 @@ async fn follow_listener(
         if let Err(error) = gallery.resync(store).await {
             return error;
         }
-        info!(
-            faces = gallery.faces(),
-            people = gallery.people(),
-            "the gallery is in step"
-        );
+        info!(faces = gallery.faces(), people = gallery.people(), "the gallery is in step");
         let resync_at = tokio::time::Instant::now() + resync_interval;
         loop {
             let news = match tokio::time::timeout_at(resync_at, listener.next()).await {

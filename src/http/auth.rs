@@ -41,10 +41,7 @@ impl ApiKeyText {
     pub fn generate() -> Result<Self, rand::rand_core::OsError> {
         let mut secret = [0; 32];
         OsRng.try_fill_bytes(&mut secret)?;
-        Ok(Self {
-            id: KeyId::generate(),
-            secret,
-        })
+        Ok(Self { id: KeyId::generate(), secret })
     }
 
     /// The row to store for it.
@@ -55,13 +52,7 @@ impl ApiKeyText {
         scopes: BTreeSet<Scope>,
         gate_id: Option<GateId>,
     ) -> KeyDraft {
-        KeyDraft {
-            id: self.id,
-            name,
-            secret_sha256: self.hash(),
-            scopes,
-            gate_id,
-        }
+        KeyDraft { id: self.id, name, secret_sha256: self.hash(), scopes, gate_id }
     }
 
     fn hash(&self) -> [u8; 32] {
@@ -72,12 +63,7 @@ impl ApiKeyText {
 /// The whole key, to be shown once.
 impl fmt::Display for ApiKeyText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "limen_{}_{}",
-            self.id.0.simple(),
-            URL_SAFE_NO_PAD.encode(self.secret)
-        )
+        write!(f, "limen_{}_{}", self.id.0.simple(), URL_SAFE_NO_PAD.encode(self.secret))
     }
 }
 
@@ -85,16 +71,11 @@ impl FromStr for ApiKeyText {
     type Err = ApiKeyError;
 
     fn from_str(text: &str) -> Result<Self, ApiKeyError> {
-        let (id, secret) = text
-            .strip_prefix("limen_")
-            .and_then(|rest| rest.split_once('_'))
-            .ok_or(ApiKeyError)?;
+        let (id, secret) =
+            text.strip_prefix("limen_").and_then(|rest| rest.split_once('_')).ok_or(ApiKeyError)?;
         let id = Uuid::try_parse(id).map_err(|_| ApiKeyError)?;
         let secret = URL_SAFE_NO_PAD.decode(secret).map_err(|_| ApiKeyError)?;
-        Ok(Self {
-            id: KeyId(id),
-            secret: secret.try_into().map_err(|_| ApiKeyError)?,
-        })
+        Ok(Self { id: KeyId(id), secret: secret.try_into().map_err(|_| ApiKeyError)? })
     }
 }
 
@@ -122,10 +103,7 @@ impl Caller {
         if self.gate_id.is_none_or(|bound| bound == gate) {
             return Ok(());
         }
-        Err(Problem::forbidden(
-            "wrong_gate",
-            "this key is bound to another gate",
-        ))
+        Err(Problem::forbidden("wrong_gate", "this key is bound to another gate"))
     }
 
     async fn from_parts(parts: &Parts, state: &AppState) -> Result<Self, Problem> {
@@ -146,17 +124,8 @@ impl Caller {
         if !same || stored.revoked_at.is_some() {
             return Err(refused());
         }
-        let KeyDraft {
-            id: key_id,
-            scopes,
-            gate_id,
-            ..
-        } = stored.draft;
-        Ok(Self {
-            key_id,
-            scopes,
-            gate_id,
-        })
+        let KeyDraft { id: key_id, scopes, gate_id, .. } = stored.draft;
+        Ok(Self { key_id, scopes, gate_id })
     }
 }
 

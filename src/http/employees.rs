@@ -20,9 +20,7 @@ use crate::domain::{
 use crate::store::{EmployeeChange, EmployeeFilter, NewEmployee};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(create, list))
-        .routes(routes!(read, change, delete))
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(read, change, delete))
 }
 
 /// An employee.
@@ -109,10 +107,7 @@ async fn create(
         name: body.name,
         department: body.department,
         metadata: body.metadata.into(),
-        validity: Validity {
-            from: body.valid_from,
-            until: body.valid_until,
-        },
+        validity: Validity { from: body.valid_from, until: body.valid_until },
         status: body.status.unwrap_or(EmployeeStatus::Active),
     };
     let employee = state.store.create_employee(new).await?;
@@ -155,10 +150,7 @@ async fn list(
         name_contains: query.name,
         status: query.status,
     };
-    let found = state
-        .store
-        .employees(&filter, query.cursor, rows + 1)
-        .await?;
+    let found = state.store.employees(&filter, query.cursor, rows + 1).await?;
     Ok(Json(Page::new(found, rows, |employee| employee.id.0)))
 }
 

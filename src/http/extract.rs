@@ -48,11 +48,9 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
             return Err(Problem::unsupported("not_json", detail));
         }
         let body = frames::read_body(request, state.settings.json_bytes_max, "body").await?;
-        serde_json::from_slice(&body)
-            .map(Self)
-            .map_err(|error| match error.classify() {
-                serde_json::error::Category::Data => Problem::unprocessable("bad_value", error),
-                _ => Problem::bad_request("bad_json", error),
-            })
+        serde_json::from_slice(&body).map(Self).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => Problem::unprocessable("bad_value", error),
+            _ => Problem::bad_request("bad_json", error),
+        })
     }
 }

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Admin, Allowed};
 use super::extract::Path;
-use super::frames::OneFrame;
+use super::frames::{FrameForm, OneFrame};
 use super::{AppState, Problem};
 use crate::access::enroll as enroll_view;
 use crate::domain::{EmployeeId, FaceId};
@@ -19,9 +19,7 @@ use crate::store::Face;
 use crate::vision::LookSettings;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(enroll, list))
-        .routes(routes!(delete))
+    OpenApiRouter::new().routes(routes!(enroll, list)).routes(routes!(delete))
 }
 
 /// An enrolled face; its encoding is never shown.
@@ -76,7 +74,8 @@ impl From<Face> for FaceView {
     post, path = "/v1/employees/{employee_id}/faces", tag = "employees",
     params(("employee_id" = Uuid, Path, description = "The employee")),
     request_body(description = "The photo", content(
-        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"))),
+        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
+        (FrameForm = "multipart/form-data"))),
     responses((status = 201, description = "Enrolled", body = FaceView),
         (status = 404, description = "No such employee", body = Problem),
         (status = 409, description = "Enrolled already, or too many faces", body = Problem),
@@ -101,14 +100,7 @@ async fn enroll(
     state.metrics.stages(&view.timings);
     let faces_max = state.settings.faces_max;
     let enrolled = enroll_view(&state.store, employee.id, view, photo.sha256(), faces_max).await;
-    state.metrics.outcome(
-        "enrol",
-        if enrolled.is_ok() {
-            "enrolled"
-        } else {
-            "refused"
-        },
-    );
+    state.metrics.outcome("enrol", if enrolled.is_ok() { "enrolled" } else { "refused" });
     let face = enrolled?;
     state.refresh_gallery(employee.id).await;
     Ok((StatusCode::CREATED, Json(face.into())))
@@ -133,9 +125,7 @@ async fn list(
     Path(employee_id): Path<EmployeeId>,
 ) -> Result<Json<FaceList>, Problem> {
     let faces = state.store.faces(employee_id).await?;
-    Ok(Json(FaceList {
-        items: faces.into_iter().map(FaceView::from).collect(),
-    }))
+    Ok(Json(FaceList { items: faces.into_iter().map(FaceView::from).collect() }))
 }
 
 /// Removes a face.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sha2::{Digest, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
+use utoipa::ToSchema;
 
 use super::{AppState, Problem};
 use crate::inference::FrameBytes;
@@ -16,6 +17,15 @@ use crate::vision::{DecodeError, FrameFormat};
 
 /// What a multipart body may hold beside the frames themselves.
 const MULTIPART_OVERHEAD_BYTES: usize = 16_384;
+
+/// How frames come in a form.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "names the form in the contract; the parts are read as they arrive")]
+pub(super) struct FrameForm {
+    /// A picture each, with its own content type.
+    #[schema(value_type = Vec<String>, format = Binary)]
+    frame: Vec<Vec<u8>>,
+}
 
 /// One to [`super::HttpSettings::frames_per_passage_max`] frames, with the permit to keep them in
 /// memory.
@@ -48,9 +58,7 @@ impl FromRequest<AppState> for Frames {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         let permits = Arc::clone(&state.frame_permits);
-        let permit = permits
-            .try_acquire_owned()
-            .map_err(|_| Problem::overloaded())?;
+        let permit = permits.try_acquire_owned().map_err(|_| Problem::overloaded())?;
         let content_type = request
             .headers()
             .get(CONTENT_TYPE)
@@ -59,10 +67,7 @@ impl FromRequest<AppState> for Frames {
             Some(kind) if is_multipart(&kind) => multipart(request, state).await?,
             kind => vec![raw(request, kind.as_deref(), state).await?],
         };
-        Ok(Self {
-            frames,
-            _permit: permit,
-        })
+        Ok(Self { frames, _permit: permit })
     }
 }
 
@@ -85,10 +90,7 @@ impl FromRequest<AppState> for OneFrame {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        let Frames {
-            mut frames,
-            _permit,
-        } = Frames::from_request(request, state).await?;
+        let Frames { mut frames, _permit } = Frames::from_request(request, state).await?;
         match (frames.pop(), frames.len()) {
             (Some(frame), 0) => Ok(Self { frame, _permit }),
             (_, others) => {
@@ -100,10 +102,7 @@ impl FromRequest<AppState> for OneFrame {
 }
 
 fn is_multipart(content_type: &str) -> bool {
-    content_type
-        .trim_start()
-        .to_ascii_lowercase()
-        .starts_with("multipart/form-data")
+    content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data")
 }
 
 /// Which format a frame's content type declares.
@@ -168,10 +167,7 @@ async fn multipart(request: Request, state: &AppState) -> Result<Vec<FrameBytes>
         if bytes.is_empty() {
             return Err(DecodeError::Empty.into());
         }
-        frames.push(FrameBytes {
-            bytes: bytes.into(),
-            declared,
-        });
+        frames.push(FrameBytes { bytes: bytes.into(), declared });
     }
     if frames.is_empty() {
         let detail = "the form has no part named frame";
@@ -208,12 +204,5 @@ fn check_length(request: &Request, bytes_max: usize, what: &str) -> Result<(), P
 
 fn too_large(what: &str, bytes_max: usize) -> Problem {
     let detail = format!("the {what} is larger than the allowed {bytes_max} bytes");
-    Problem::too_large(
-        if what == "frame" {
-            "frame_too_large"
-        } else {
-            "body_too_large"
-        },
-        detail,
-    )
+    Problem::too_large(if what == "frame" { "frame_too_large" } else { "body_too_large" }, detail)
 }

@@ -18,9 +18,7 @@ use crate::domain::{Gate, GateId, GateName, GatePolicy, LivenessScore};
 use crate::store::{GateChange, NewGate};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(create, list))
-        .routes(routes!(read, change, delete))
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(read, change, delete))
 }
 
 /// A gate.
@@ -93,10 +91,7 @@ struct GateBody {
 impl GateBody {
     fn validated(self) -> Result<Self, Problem> {
         self.validate().map_err(|report| {
-            let wrong: Vec<_> = report
-                .iter()
-                .map(|(path, e)| format!("{path}: {e}"))
-                .collect();
+            let wrong: Vec<_> = report.iter().map(|(path, e)| format!("{path}: {e}")).collect();
             Problem::unprocessable("bad_value", wrong.join("; "))
         })?;
         Ok(self)
@@ -116,21 +111,16 @@ async fn create(
     Body(body): Body<GateBody>,
 ) -> Result<(StatusCode, Json<GateView>), Problem> {
     let body = body.validated()?;
-    let name = body
-        .name
-        .ok_or_else(|| Problem::unprocessable("bad_value", "a gate needs a name"))?;
+    let name =
+        body.name.ok_or_else(|| Problem::unprocessable("bad_value", "a gate needs a name"))?;
     let settings = &state.settings;
     let policy = GatePolicy {
         enabled: body.enabled.unwrap_or(true),
         open_ms: body.open_ms.unwrap_or(3_000),
         frame_age_ms_max: body.frame_age_ms_max.unwrap_or(5_000),
-        pupil_distance_px_min: body
-            .pupil_distance_px_min
-            .unwrap_or(settings.pupil_distance_px_min),
+        pupil_distance_px_min: body.pupil_distance_px_min.unwrap_or(settings.pupil_distance_px_min),
         badge_required: body.badge_required.unwrap_or(false),
-        liveness_threshold: body
-            .liveness_threshold
-            .unwrap_or(Some(settings.liveness_threshold)),
+        liveness_threshold: body.liveness_threshold.unwrap_or(Some(settings.liveness_threshold)),
     };
     let gate = state.store.create_gate(NewGate { name, policy }).await?;
     Ok((StatusCode::CREATED, Json(gate.into())))

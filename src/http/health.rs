@@ -10,9 +10,7 @@ use utoipa_axum::routes;
 use super::{AppState, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(healthz))
-        .routes(routes!(readyz))
+    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz))
 }
 
 /// The service runs.
@@ -30,10 +28,7 @@ struct Health {
     responses((status = 200, description = "Alive", body = Health))
 )]
 async fn healthz() -> Json<Health> {
-    Json(Health {
-        status: "alive",
-        version: env!("CARGO_PKG_VERSION"),
-    })
+    Json(Health { status: "alive", version: env!("CARGO_PKG_VERSION") })
 }
 
 /// The service can decide.
@@ -58,10 +53,7 @@ struct Readiness {
 async fn readyz(State(state): State<AppState>) -> Result<Json<Readiness>, Problem> {
     // The networks are warm before the first connection is accepted.
     if !state.gallery.is_loaded() {
-        return Err(Problem::unavailable(
-            "gallery_loading",
-            "the gallery is not loaded yet",
-        ));
+        return Err(Problem::unavailable("gallery_loading", "the gallery is not loaded yet"));
     }
     state.store.ping().await?;
     Ok(Json(Readiness {

@@ -153,9 +153,6 @@ impl IdentityAnswer {
 
 impl From<Candidate> for CandidateView {
     fn from(candidate: Candidate) -> Self {
-        Self {
-            employee_id: candidate.employee_id,
-            distance: candidate.distance.value(),
-        }
+        Self { employee_id: candidate.employee_id, distance: candidate.distance.value() }
     }
 }

@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Allowed, Gate};
-use super::frames::OneFrame;
+use super::frames::{FrameForm, OneFrame};
 use super::identity::{Outcome, milliseconds};
 use super::{AppState, Problem};
 use crate::domain::Sighting;
@@ -41,7 +41,8 @@ struct LivenessAnswer {
 #[utoipa::path(
     post, path = "/v1/liveness", tag = "frames",
     request_body(description = "The frame", content(
-        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"))),
+        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
+        (FrameForm = "multipart/form-data"))),
     responses((status = 200, description = "What came of it", body = LivenessAnswer),
         (status = "4XX", description = "The frame cannot be used", body = Problem),
         (status = 429, description = "Overloaded", body = Problem))
@@ -53,10 +54,7 @@ async fn liveness(
 ) -> Result<Json<LivenessAnswer>, Problem> {
     let threshold = state.settings.liveness_threshold;
     let pupil_distance_px_min = state.settings.pupil_distance_px_min;
-    let view = state
-        .engine
-        .liveness(frame.frame.clone(), pupil_distance_px_min)
-        .await?;
+    let view = state.engine.liveness(frame.frame.clone(), pupil_distance_px_min).await?;
     state.metrics.stages(&view.timings);
     let (outcome, score, issues) = match view.sighting {
         Sighting::NoFace => (Outcome::NoFace, None, Vec::new()),
@@ -64,11 +62,7 @@ async fn liveness(
         Sighting::LowQuality { issues, .. } => (Outcome::LowQuality, None, issues),
         Sighting::Spoof { liveness } => (Outcome::Spoof, Some(liveness.value()), Vec::new()),
         Sighting::Face(score) => {
-            let outcome = if score.is_live(threshold) {
-                Outcome::Live
-            } else {
-                Outcome::Spoof
-            };
+            let outcome = if score.is_live(threshold) { Outcome::Live } else { Outcome::Spoof };
             (outcome, Some(score.value()), Vec::new())
         }
     };

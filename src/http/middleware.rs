@@ -40,11 +40,8 @@ pub(super) fn around(router: Router<AppState>, state: &AppState) -> Router<AppSt
 async fn observe(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let started_at = Instant::now();
     let method = request.method().to_string();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("none", MatchedPath::as_str)
-        .to_owned();
+    let route =
+        request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", id = request_id(&request), method, route);
     async {
         let response = next.run(request).await;
@@ -55,14 +52,7 @@ async fn observe(State(state): State<AppState>, request: Request, next: Next) ->
         if status == StatusCode::TOO_MANY_REQUESTS {
             state.metrics.overload();
         }
-        state.metrics.request(
-            RequestLabels {
-                method,
-                route,
-                status: status.as_u16(),
-            },
-            duration,
-        );
+        state.metrics.request(RequestLabels { method, route, status: status.as_u16() }, duration);
         response
     }
     .instrument(span)

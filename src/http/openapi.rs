@@ -43,12 +43,8 @@ impl Modify for ApiKey {
 
 /// A handler that answers with the document.
 pub(super) fn serve(document: &Document) -> MethodRouter<AppState> {
-    let text = document
-        .to_json()
-        .map(Bytes::from)
-        .map_err(|error| error.to_string());
+    let text = document.to_json().map(Bytes::from).map_err(|error| error.to_string());
     get(async move || {
-        text.map(|text| ([(CONTENT_TYPE, "application/json")], text))
-            .map_err(Problem::internal)
+        text.map(|text| ([(CONTENT_TYPE, "application/json")], text)).map_err(Problem::internal)
     })
 }

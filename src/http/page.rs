@@ -26,10 +26,7 @@ pub(super) fn rows(limit: Option<u32>, state: &AppState) -> Result<u32, Problem>
     if (1..=rows_max).contains(&rows) {
         return Ok(rows);
     }
-    Err(Problem::bad_request(
-        "bad_query",
-        format!("limit must be 1 to {rows_max}, not {rows}"),
-    ))
+    Err(Problem::bad_request("bad_query", format!("limit must be 1 to {rows_max}, not {rows}")))
 }
 
 impl<T> Page<T> {
@@ -38,9 +35,6 @@ impl<T> Page<T> {
         let more = found.len() > rows as usize;
         found.truncate(rows as usize);
         let next_cursor = found.last().filter(|_| more).map(id);
-        Self {
-            items: found.into_iter().map(Into::into).collect(),
-            next_cursor,
-        }
+        Self { items: found.into_iter().map(Into::into).collect(), next_cursor }
     }
 }

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
-use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -12,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Admin, Allowed, Gate as GateScope};
 use super::extract::{Path, Query};
-use super::frames::Frames;
+use super::frames::{FrameForm, Frames};
 use super::page::{self, Page};
 use super::{AppState, Problem};
 use crate::domain::{
@@ -23,9 +22,7 @@ use crate::store::PassageFilter;
 use crate::vision::LookSettings;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(pass))
-        .routes(routes!(list))
+    OpenApiRouter::new().routes(routes!(pass)).routes(routes!(list))
 }
 
 /// The gate's answer.
@@ -77,7 +74,8 @@ impl From<Passage> for PassageAnswer {
         ("x-badge-id" = Option<String>, Header, description =
             "The badge that was shown: the face is then compared with its owner alone")),
     request_body(description = "The frame, or multipart/form-data with parts named frame", content(
-        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"))),
+        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
+        (FrameForm = "multipart/form-data"))),
     responses((status = 200, description = "The decision", body = PassageAnswer),
         (status = 404, description = "No such gate", body = Problem),
         (status = 409, description = "The event id was used for other frames", body = Problem),
@@ -103,9 +101,7 @@ async fn pass(
     };
     let passage = state
         .gatekeeper
-        .pass(&gate, request, async || {
-            look(&state, &gate.policy, &frames).await
-        })
+        .pass(&gate, request, async || look(&state, &gate.policy, &frames).await)
         .await?;
     state.metrics.passage(passage.reason);
     tracing::info!(
@@ -125,15 +121,13 @@ async fn look(
         liveness_threshold: policy.liveness_threshold,
         pupil_distance_px_min: policy.pupil_distance_px_min,
     };
-    let views = try_join_all(
-        frames
-            .iter()
-            .map(|frame| state.engine.look(frame.clone(), settings)),
-    )
-    .await?;
-    views
-        .iter()
-        .for_each(|view| state.metrics.stages(&view.timings));
+    // One after the other: a passage never takes more than one place in the queue.
+    let mut views = Vec::new();
+    for frame in frames.iter() {
+        let view = state.engine.look(frame.clone(), settings).await?;
+        state.metrics.stages(&view.timings);
+        views.push(view);
+    }
     Ok(views)
 }
 
@@ -154,10 +148,7 @@ where
         return Ok(None);
     };
     let bad = |error: &dyn std::fmt::Display| {
-        Problem::bad_request(
-            "bad_header",
-            format!("the header {name} is not valid: {error}"),
-        )
+        Problem::bad_request("bad_header", format!("the header {name} is not valid: {error}"))
     };
     let text = std::str::from_utf8(value.as_bytes()).map_err(|error| bad(&error))?;
     text.parse().map(Some).map_err(|error| bad(&error))
@@ -225,15 +216,7 @@ struct PassageView {
 
 impl From<Passage> for PassageView {
     fn from(passage: Passage) -> Self {
-        let Passage {
-            id,
-            request,
-            reason,
-            evidence,
-            open_ms,
-            decided_at,
-            replay_of,
-        } = passage;
+        let Passage { id, request, reason, evidence, open_ms, decided_at, replay_of } = passage;
         Self {
             passage_id: id,
             gate_id: request.gate_id,
@@ -276,9 +259,6 @@ async fn list(
         from: query.from,
         until: query.until,
     };
-    let found = state
-        .store
-        .passages(&filter, query.cursor, rows + 1)
-        .await?;
+    let found = state.store.passages(&filter, query.cursor, rows + 1).await?;
     Ok(Json(Page::new(found, rows, |passage| passage.id.0)))
 }

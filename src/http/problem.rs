@@ -46,44 +46,22 @@ impl Problem {
         detail: impl ToString,
     ) -> Self {
         let (detail, members) = (detail.to_string(), Map::new());
-        Self {
-            status,
-            code,
-            title,
-            detail,
-            instance: None,
-            members,
-        }
+        Self { status, code, title, detail, instance: None, members }
     }
 
     /// 400: the request cannot be understood.
     pub fn bad_request(code: &'static str, detail: impl ToString) -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            code,
-            "The request cannot be understood",
-            detail,
-        )
+        Self::new(StatusCode::BAD_REQUEST, code, "The request cannot be understood", detail)
     }
 
     /// 401: no valid key.
     pub fn unauthorized(detail: impl ToString) -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "unauthorized",
-            "A valid API key is needed",
-            detail,
-        )
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid API key is needed", detail)
     }
 
     /// 403: the key does not allow it.
     pub fn forbidden(code: &'static str, detail: impl ToString) -> Self {
-        Self::new(
-            StatusCode::FORBIDDEN,
-            code,
-            "The API key does not allow this",
-            detail,
-        )
+        Self::new(StatusCode::FORBIDDEN, code, "The API key does not allow this", detail)
     }
 
     /// 404: no such resource.
@@ -94,85 +72,45 @@ impl Problem {
 
     /// 409: conflicts with what is stored.
     pub fn conflict(code: &'static str, detail: impl ToString) -> Self {
-        Self::new(
-            StatusCode::CONFLICT,
-            code,
-            "Conflicts with what is stored",
-            detail,
-        )
+        Self::new(StatusCode::CONFLICT, code, "Conflicts with what is stored", detail)
     }
 
     /// 413: larger than a limit.
     pub fn too_large(code: &'static str, detail: impl ToString) -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            code,
-            "Larger than allowed",
-            detail,
-        )
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, "Larger than allowed", detail)
     }
 
     /// 415: not a media type that is read here.
     pub fn unsupported(code: &'static str, detail: impl ToString) -> Self {
-        Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            code,
-            "Unsupported media type",
-            detail,
-        )
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, "Unsupported media type", detail)
     }
 
     /// 422: understood, but not usable.
     pub fn unprocessable(code: &'static str, detail: impl ToString) -> Self {
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            code,
-            "The content cannot be used",
-            detail,
-        )
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, "The content cannot be used", detail)
     }
 
     /// 408: the request did not arrive or was not answered in time.
     pub fn timeout(detail: impl ToString) -> Self {
-        Self::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "timeout",
-            "Out of time",
-            detail,
-        )
+        Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", "Out of time", detail)
     }
 
     /// 429: try again after a second.
     pub fn overloaded() -> Self {
         let detail = "too many frames are in flight; try again after the stated seconds";
-        Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "overloaded",
-            "Overloaded",
-            detail,
-        )
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "Overloaded", detail)
     }
 
     /// 503: a part that the answer needs is not there. Says nothing about its insides.
     pub fn unavailable(code: &'static str, detail: impl ToString) -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            code,
-            "Not available now",
-            detail,
-        )
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Not available now", detail)
     }
 
     /// 500: a fault of ours. The cause goes to the log, never to the client.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed");
         let detail = "an unexpected fault; the log has it under the request's id";
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "Internal error",
-            detail,
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
     }
 
     /// Adds a member.
@@ -202,10 +140,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self.status {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -238,6 +173,7 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::NotFound(what) => Self::not_found(what),
             StoreError::Conflict(conflict) => conflict.into(),
+            StoreError::Unstorable(_) => Self::unprocessable("bad_value", error),
             StoreError::Unavailable(_) => {
                 tracing::error!(%error, "the database did not answer");
                 Self::unavailable("database_unavailable", "the database does not answer")

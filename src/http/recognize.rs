@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Allowed, Gate};
 use super::extract::Query;
-use super::frames::OneFrame;
+use super::frames::{FrameForm, OneFrame};
 use super::identity::{CandidateView, IdentityAnswer, Outcome, look};
 use super::{AppState, Problem};
 use crate::store::Scope;
@@ -30,7 +30,8 @@ struct RecognizeQuery {
 #[utoipa::path(
     post, path = "/v1/recognize", tag = "frames", params(RecognizeQuery),
     request_body(description = "The frame", content(
-        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"))),
+        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
+        (FrameForm = "multipart/form-data"))),
     responses((status = 200, description = "What came of it", body = IdentityAnswer),
         (status = "4XX", description = "The frame cannot be used", body = Problem),
         (status = 429, description = "Overloaded", body = Problem))
@@ -54,23 +55,16 @@ async fn recognize(
     let model = state.matcher.model().to_string();
     let (mut answer, face) = IdentityAnswer::begin(view, threshold.value(), model);
     if let Some(face) = face {
-        let nearest = state
-            .matcher
-            .nearest(face.encoding, query.candidates.unwrap_or(1))
-            .await?;
+        let nearest = state.matcher.nearest(face.encoding, query.candidates.unwrap_or(1)).await?;
         answer.distance = nearest.first().map(|candidate| candidate.distance.value());
         answer.outcome = Outcome::Unknown;
-        if let Some(first) = nearest
-            .first()
-            .filter(|first| first.distance.is_match(threshold))
-        {
+        if let Some(first) = nearest.first().filter(|first| first.distance.is_match(threshold)) {
             answer.outcome = Outcome::Match;
             answer.employee_id = Some(first.employee_id);
             answer.employee_status = Some(first.status);
         }
-        answer.candidates = query
-            .candidates
-            .map(|_| nearest.into_iter().map(CandidateView::from).collect());
+        answer.candidates =
+            query.candidates.map(|_| nearest.into_iter().map(CandidateView::from).collect());
     }
     state.metrics.outcome("recognize", answer.outcome.name());
     Ok(Json(answer))

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Allowed, Gate};
 use super::extract::Query;
-use super::frames::OneFrame;
+use super::frames::{FrameForm, OneFrame};
 use super::identity::{IdentityAnswer, Outcome, look};
 use super::{AppState, Problem};
 use crate::domain::EmployeeId;
@@ -31,7 +31,8 @@ struct VerifyQuery {
 #[utoipa::path(
     post, path = "/v1/verify", tag = "frames", params(VerifyQuery),
     request_body(description = "The frame", content(
-        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"))),
+        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
+        (FrameForm = "multipart/form-data"))),
     responses((status = 200, description = "What came of it", body = IdentityAnswer),
         (status = 404, description = "No such employee", body = Problem),
         (status = 409, description = "The employee has no face of this model", body = Problem),
@@ -51,15 +52,9 @@ async fn verify(
     let (mut answer, face) = IdentityAnswer::begin(view, threshold.value(), model);
     answer.employee_id = Some(employee.id);
     if let Some(face) = face {
-        let candidate = state
-            .matcher
-            .claimed(employee.id, &face.encoding)?
-            .ok_or_else(|| {
-                Problem::conflict(
-                    "not_enrolled",
-                    "the employee has no face of this model enrolled",
-                )
-            })?;
+        let candidate = state.matcher.claimed(employee.id, &face.encoding)?.ok_or_else(|| {
+            Problem::conflict("not_enrolled", "the employee has no face of this model enrolled")
+        })?;
         answer.distance = Some(candidate.distance.value());
         answer.outcome = Outcome::NoMatch;
         if candidate.distance.is_match(threshold) {

@@ -71,12 +71,7 @@ pub struct FrameBytes {
 /// Shows the size only: a frame must never reach a log.
 impl std::fmt::Debug for FrameBytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "FrameBytes({} bytes, {:?})",
-            self.bytes.len(),
-            self.declared
-        )
+        write!(f, "FrameBytes({} bytes, {:?})", self.bytes.len(), self.declared)
     }
 }
 
@@ -137,10 +132,7 @@ impl Engine {
     /// Frames that wait for a worker now, and how many may.
     #[must_use]
     pub fn queue(&self) -> (usize, usize) {
-        (
-            self.jobs.lock().as_ref().map_or(0, Sender::len),
-            self.queue_max,
-        )
+        (self.jobs.lock().as_ref().map_or(0, Sender::len), self.queue_max)
     }
 
     /// Travels the road from the bytes to the encoding. Dropping the future withdraws the frame.
@@ -167,13 +159,7 @@ impl Engine {
         pupil_distance_px_min: f32,
     ) -> Result<View<LivenessScore>, EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.submit(Job::new(
-            frame,
-            Task::Liveness {
-                pupil_distance_px_min,
-                reply,
-            },
-        ))?;
+        self.submit(Job::new(frame, Task::Liveness { pupil_distance_px_min, reply }))?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 

@@ -24,24 +24,14 @@ pub(super) struct Job {
 /// How far the road is to be travelled.
 pub(super) enum Task {
     /// As far as the encoding.
-    Encode {
-        settings: LookSettings,
-        reply: Reply<FaceSeen>,
-    },
+    Encode { settings: LookSettings, reply: Reply<FaceSeen> },
     /// As far as the liveness score.
-    Liveness {
-        pupil_distance_px_min: f32,
-        reply: Reply<LivenessScore>,
-    },
+    Liveness { pupil_distance_px_min: f32, reply: Reply<LivenessScore> },
 }
 
 impl Job {
     pub(super) fn new(frame: FrameBytes, task: Task) -> Self {
-        Self {
-            frame,
-            task,
-            submitted_at: Instant::now(),
-        }
+        Self { frame, task, submitted_at: Instant::now() }
     }
 }
 
@@ -61,20 +51,12 @@ pub(super) fn run(
         }
     };
     let _ = ready.send(Ok((road.model().clone(), road.encoding_size())));
-    for Job {
-        frame,
-        task,
-        submitted_at,
-    } in queue
-    {
+    for Job { frame, task, submitted_at } in queue {
         match task {
             Task::Encode { settings, reply } => answer(reply, submitted_at, |timings| {
                 road.look(&frame.bytes, frame.declared, &settings, timings)
             }),
-            Task::Liveness {
-                pupil_distance_px_min,
-                reply,
-            } => {
+            Task::Liveness { pupil_distance_px_min, reply } => {
                 answer(reply, submitted_at, |timings| {
                     road.look_alive(&frame.bytes, frame.declared, pupil_distance_px_min, timings)
                 });

@@ -26,10 +26,7 @@ impl Bottleneck {
 
     /// Stride 1, the input is added to the output.
     pub fn residual(path: &Path, channels: i64, expansion: i64) -> Self {
-        Self {
-            shortcut: true,
-            ..Self::new(path, [channels, expansion, channels], 1)
-        }
+        Self { shortcut: true, ..Self::new(path, [channels, expansion, channels], 1) }
     }
 
     /// As `residual`, with the branch reweighted by squeeze and excitation before the sum.

@@ -29,9 +29,9 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, DigestError> {
         let digits: Option<Vec<u8>> = text.bytes().map(nibble).collect();
         match digits {
-            Some(digits) if digits.len() == 64 => Ok(Self(std::array::from_fn(|i| {
-                (digits[2 * i] << 4) | digits[2 * i + 1]
-            }))),
+            Some(digits) if digits.len() == 64 => {
+                Ok(Self(std::array::from_fn(|i| (digits[2 * i] << 4) | digits[2 * i + 1])))
+            }
             _ => Err(DigestError(text.to_owned())),
         }
     }
@@ -83,12 +83,7 @@ mod tests {
 
     #[test]
     fn upper_case_short_long_and_foreign_digits_are_refused() {
-        for text in [
-            &EMPTY.to_uppercase(),
-            &EMPTY[1..],
-            &format!("{EMPTY}0"),
-            &"é".repeat(32),
-        ] {
+        for text in [&EMPTY.to_uppercase(), &EMPTY[1..], &format!("{EMPTY}0"), &"é".repeat(32)] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
     }

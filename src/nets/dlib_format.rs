@@ -10,11 +10,7 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Layer<'a> {
     /// `con_`: `[outputs, inputs, height, width]`, then one bias per output.
-    Conv {
-        shape: [usize; 4],
-        weight: &'a [u8],
-        bias: &'a [u8],
-    },
+    Conv { shape: [usize; 4], weight: &'a [u8], bias: &'a [u8] },
     /// `affine_`: one gamma and one beta per channel.
     Affine { gamma: &'a [u8], beta: &'a [u8] },
     /// `fc_` without bias: `[inputs, outputs]`.
@@ -101,11 +97,7 @@ impl<'a> Reader<'a> {
         let biases = self.alias()?;
         self.floats(4)?; // learning rate and weight decay
         let (weight, bias) = self.split(parameters, &shape, &biases)?;
-        Ok(Layer::Conv {
-            shape,
-            weight,
-            bias,
-        })
+        Ok(Layer::Conv { shape, weight, bias })
     }
 
     fn affine(&mut self) -> Result<Layer<'a>, FormatError> {
@@ -127,10 +119,7 @@ impl<'a> Reader<'a> {
         if !bias.is_empty() {
             return Err(self.error("a bias where none is expected".into()));
         }
-        Ok(Layer::Linear {
-            shape: [shape[0], shape[1]],
-            weight,
-        })
+        Ok(Layer::Linear { shape: [shape[0], shape[1]], weight })
     }
 
     /// Parameters are stored as one tensor; two aliases say how to see it as two.
@@ -167,9 +156,7 @@ impl<'a> Reader<'a> {
     }
 
     fn byte_size(&self, shape: &[usize; 4]) -> Result<usize, FormatError> {
-        let size = shape
-            .iter()
-            .try_fold(F32_SIZE, |size, &side| size.checked_mul(side));
+        let size = shape.iter().try_fold(F32_SIZE, |size, &side| size.checked_mul(side));
         size.ok_or_else(|| self.error("a tensor larger than memory".into()))
     }
 
@@ -195,11 +182,7 @@ impl<'a> Reader<'a> {
     }
 
     fn flags(&mut self, count: usize) -> Result<(), FormatError> {
-        if self
-            .take(count)?
-            .iter()
-            .all(|flag| matches!(flag, b'0' | b'1'))
-        {
+        if self.take(count)?.iter().all(|flag| matches!(flag, b'0' | b'1')) {
             Ok(())
         } else {
             Err(self.error("a flag that is neither 0 nor 1".into()))
@@ -220,20 +203,15 @@ impl<'a> Reader<'a> {
             return Err(self.error(format!("{header:#04x} where an integer begins")));
         }
         let digits = self.take(length)?;
-        let magnitude = digits
-            .iter()
-            .rev()
-            .fold(0_u64, |value, &byte| (value << 8) | u64::from(byte));
+        let magnitude =
+            digits.iter().rev().fold(0_u64, |value, &byte| (value << 8) | u64::from(byte));
         let magnitude = i64::try_from(magnitude)
             .map_err(|_| self.error("an integer of more than 63 bits".into()))?;
         Ok(if negative { -magnitude } else { magnitude })
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], FormatError> {
-        let taken = self
-            .bytes
-            .get(self.position..)
-            .and_then(|rest| rest.get(..length));
+        let taken = self.bytes.get(self.position..).and_then(|rest| rest.get(..length));
         let taken = taken.ok_or_else(|| self.error(format!("the end before {length} bytes")))?;
         self.position += length;
         Ok(taken)
@@ -244,10 +222,7 @@ impl<'a> Reader<'a> {
     }
 
     fn error(&self, problem: String) -> FormatError {
-        FormatError {
-            position: self.position,
-            problem,
-        }
+        FormatError { position: self.position, problem }
     }
 }
 
@@ -268,13 +243,9 @@ mod tests {
 
     #[test]
     fn a_bad_integer_header_is_refused() {
-        for bytes in [
-            &[][..],
-            &[0x00],
-            &[0x09, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-            &[0x41, 0x00],
-            &[0x02, 0x01],
-        ] {
+        for bytes in
+            [&[][..], &[0x00], &[0x09, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[0x41, 0x00], &[0x02, 0x01]]
+        {
             assert!(integer(bytes).is_err(), "{bytes:?}");
         }
     }
@@ -283,14 +254,7 @@ mod tests {
     fn a_tensor_that_promises_more_than_the_file_holds_is_refused() {
         let huge = [8, 255, 255, 255, 255, 255, 255, 255, 127];
         let bytes = [&[1, 2][..], &huge, &huge, &huge, &huge].concat();
-        assert!(
-            Reader {
-                bytes: &bytes,
-                position: 0
-            }
-            .tensor()
-            .is_err()
-        );
+        assert!(Reader { bytes: &bytes, position: 0 }.tensor().is_err());
     }
 
     #[test]

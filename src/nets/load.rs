@@ -131,11 +131,7 @@ pub fn liveness(manifest: &Manifest, id: &str, device: Device) -> Result<MiniFas
 }
 
 fn wrong(entry: &WeightsEntry, wanted: &'static str) -> LoadError {
-    LoadError::WrongArchitecture {
-        id: entry.id.clone(),
-        wanted,
-        found: entry.architecture,
-    }
+    LoadError::WrongArchitecture { id: entry.id.clone(), wanted, found: entry.architecture }
 }
 
 /// Builds a network on `device`, fills it from the entry's file and freezes it.
@@ -147,10 +143,8 @@ fn network<N>(
 ) -> Result<N, LoadError> {
     expect_device(device)?;
     let bytes = manifest.read(entry)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|source| LoadError::Format {
-        id: entry.id.clone(),
-        source,
-    })?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|source| LoadError::Format { id: entry.id.clone(), source })?;
     let mut store = VarStore::new(device);
     let network = build(&store.root());
     store.freeze();
@@ -168,11 +162,7 @@ fn expect_device(device: Device) -> Result<(), LoadError> {
         Device::Mps => tch::utils::has_mps(),
         Device::Vulkan => tch::utils::has_vulkan(),
     };
-    if there {
-        Ok(())
-    } else {
-        Err(LoadError::NoSuchDevice(device))
-    }
+    if there { Ok(()) } else { Err(LoadError::NoSuchDevice(device)) }
 }
 
 fn fill(
@@ -184,21 +174,12 @@ fn fill(
     let parameters: BTreeMap<String, Tensor> = parameters.into_iter().collect();
     let mut names = file.names();
     names.sort_unstable();
-    if let Some(surplus) = names
-        .into_iter()
-        .find(|name| !parameters.contains_key(*name))
-    {
-        return Err(LoadError::Surplus {
-            id: id.to_owned(),
-            tensor: surplus.to_owned(),
-        });
+    if let Some(surplus) = names.into_iter().find(|name| !parameters.contains_key(*name)) {
+        return Err(LoadError::Surplus { id: id.to_owned(), tensor: surplus.to_owned() });
     }
     for (name, mut parameter) in parameters {
         let Ok(view) = file.tensor(&name) else {
-            return Err(LoadError::Missing {
-                id: id.to_owned(),
-                tensor: name,
-            });
+            return Err(LoadError::Missing { id: id.to_owned(), tensor: name });
         };
         if !same_shape(&parameter, &view) {
             return Err(LoadError::WrongShape {

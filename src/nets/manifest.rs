@@ -188,23 +188,16 @@ impl Manifest {
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, ManifestError> {
         let folder = folder.into();
         let path = folder.join(Self::FILE);
-        let text = fs::read_to_string(&path).map_err(|source| ManifestError::Read {
-            path: path.clone(),
-            source,
-        })?;
-        let listing: Listing = toml::from_str(&text).map_err(|source| ManifestError::Parse {
-            path: path.clone(),
-            source: source.into(),
-        })?;
+        let text = fs::read_to_string(&path)
+            .map_err(|source| ManifestError::Read { path: path.clone(), source })?;
+        let listing: Listing = toml::from_str(&text)
+            .map_err(|source| ManifestError::Parse { path: path.clone(), source: source.into() })?;
         check(&listing.weights).map_err(|(id, problem)| ManifestError::Inconsistent {
             path,
             id,
             problem,
         })?;
-        Ok(Self {
-            folder,
-            weights: listing.weights,
-        })
+        Ok(Self { folder, weights: listing.weights })
     }
 
     /// The folder that the manifest describes.
@@ -224,10 +217,7 @@ impl Manifest {
     pub fn get(&self, id: &str) -> Result<&WeightsEntry, ManifestError> {
         find(&self.weights, id).ok_or_else(|| {
             let known: Vec<&str> = self.weights.iter().map(|entry| entry.id.as_str()).collect();
-            ManifestError::UnknownId {
-                id: id.to_owned(),
-                known: known.join(", "),
-            }
+            ManifestError::UnknownId { id: id.to_owned(), known: known.join(", ") }
         })
     }
 
@@ -251,23 +241,13 @@ impl Manifest {
         let path = self.path(entry);
         let bytes = fs::read(&path).map_err(|source| match &entry.import {
             Some(import) if source.kind() == io::ErrorKind::NotFound => {
-                ManifestError::NotImported {
-                    id: entry.id.clone(),
-                    import: import.clone(),
-                }
+                ManifestError::NotImported { id: entry.id.clone(), import: import.clone() }
             }
-            _ => ManifestError::Read {
-                path: path.clone(),
-                source,
-            },
+            _ => ManifestError::Read { path: path.clone(), source },
         })?;
         let (expected, found) = (entry.sha256, Digest::of(&bytes));
         if found != expected {
-            return Err(ManifestError::HashMismatch {
-                path,
-                expected,
-                found,
-            });
+            return Err(ManifestError::HashMismatch { path, expected, found });
         }
         Ok(bytes)
     }
@@ -324,9 +304,7 @@ fn check_projection(entry: &WeightsEntry, entries: &[WeightsEntry]) -> Result<()
             {
                 Ok(())
             }
-            _ => Err(format!(
-                "`{encoder}` is no encoder whose output it could take"
-            )),
+            _ => Err(format!("`{encoder}` is no encoder whose output it could take")),
         },
         (Some(_), _) => Err("only a projection `projects`".into()),
     }
@@ -343,26 +321,14 @@ mod tests {
     }
 
     fn shipped() -> String {
-        fs::read_to_string(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/weights/manifest.toml"
-        ))
-        .unwrap()
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/weights/manifest.toml")).unwrap()
     }
 
     #[test]
     fn the_shipped_manifest_lists_a_network_for_every_role() {
         let manifest = open(&shipped()).unwrap();
-        for role in [
-            Role::Detector,
-            Role::Encoder,
-            Role::Projection,
-            Role::Liveness,
-        ] {
-            assert!(
-                manifest.entries().iter().any(|entry| entry.role == role),
-                "{role:?}"
-            );
+        for role in [Role::Detector, Role::Encoder, Role::Projection, Role::Liveness] {
+            assert!(manifest.entries().iter().any(|entry| entry.role == role), "{role:?}");
         }
     }
 
@@ -375,37 +341,25 @@ mod tests {
     #[test]
     fn a_file_outside_the_folder_is_refused() {
         let text = shipped().replace("yunet-2023mar.safetensors", "../yunet.safetensors");
-        assert!(matches!(
-            open(&text),
-            Err(ManifestError::Inconsistent { .. })
-        ));
+        assert!(matches!(open(&text), Err(ManifestError::Inconsistent { .. })));
     }
 
     #[test]
     fn an_architecture_in_a_foreign_role_is_refused() {
         let text = shipped().replace("role = \"liveness\"", "role = \"detector\"");
-        assert!(matches!(
-            open(&text),
-            Err(ManifestError::Inconsistent { .. })
-        ));
+        assert!(matches!(open(&text), Err(ManifestError::Inconsistent { .. })));
     }
 
     #[test]
     fn a_projection_of_an_unknown_encoder_is_refused() {
         let text = shipped().replace("projects = \"mobilefacenet\"", "projects = \"facenet\"");
-        assert!(matches!(
-            open(&text),
-            Err(ManifestError::Inconsistent { .. })
-        ));
+        assert!(matches!(open(&text), Err(ManifestError::Inconsistent { .. })));
     }
 
     #[test]
     fn an_id_that_appears_twice_is_refused() {
         let text = shipped() + &shipped();
-        assert!(matches!(
-            open(&text),
-            Err(ManifestError::Inconsistent { .. })
-        ));
+        assert!(matches!(open(&text), Err(ManifestError::Inconsistent { .. })));
     }
 
     #[test]
@@ -417,12 +371,7 @@ mod tests {
     #[test]
     fn a_file_that_was_not_imported_is_answered_with_the_command_that_imports_it() {
         let manifest = open(&shipped()).unwrap();
-        let error = manifest
-            .verify(manifest.get("dlib-resnet-v1").unwrap())
-            .unwrap_err();
-        assert!(
-            error.to_string().contains("limen weights import dlib"),
-            "{error}"
-        );
+        let error = manifest.verify(manifest.get("dlib-resnet-v1").unwrap()).unwrap_err();
+        assert!(error.to_string().contains("limen weights import dlib"), "{error}");
     }
 }

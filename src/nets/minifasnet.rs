@@ -59,20 +59,14 @@ impl MiniFasNet {
     /// # Errors
     /// When the input is not `[N, 3, 128, 128]`.
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        expect_pictures(xs, "[N, 3, 128, 128]", |h, w| {
-            h == Self::SIDE && w == Self::SIDE
-        })?;
+        expect_pictures(xs, "[N, 3, 128, 128]", |h, w| h == Self::SIDE && w == Self::SIDE)?;
         let mut xs = self.stem_depthwise.forward(&self.stem.forward(xs)?)?;
         for bottleneck in &self.bottlenecks {
             xs = bottleneck.forward(&xs)?;
         }
         let xs = self.global_depthwise.forward(&self.widen.forward(&xs)?)?;
-        let embedding = self
-            .norm
-            .forward(&self.embedding.forward(&xs.f_flatten(1, 3)?)?)?;
-        self.classifier
-            .forward(&embedding)?
-            .f_softmax(1, Kind::Float)
+        let embedding = self.norm.forward(&self.embedding.forward(&xs.f_flatten(1, 3)?)?)?;
+        self.classifier.forward(&embedding)?.f_softmax(1, Kind::Float)
     }
 }
 

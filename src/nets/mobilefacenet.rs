@@ -50,9 +50,7 @@ impl MobileFaceNet {
     /// # Errors
     /// When the input is not `[N, 3, 112, 112]`.
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        expect_pictures(xs, "[N, 3, 112, 112]", |h, w| {
-            h == Self::SIDE && w == Self::SIDE
-        })?;
+        expect_pictures(xs, "[N, 3, 112, 112]", |h, w| h == Self::SIDE && w == Self::SIDE)?;
         let mut xs = self.stem_depthwise.forward(&self.stem.forward(xs)?)?;
         for bottleneck in &self.bottlenecks {
             xs = bottleneck.forward(&xs)?;

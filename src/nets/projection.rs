@@ -33,9 +33,7 @@ impl Projection {
             [_, inputs] if inputs == self.inputs => xs.f_linear(&self.weight, Some(&self.bias)),
             ref found => {
                 let wanted = self.inputs;
-                Err(TchError::Shape(format!(
-                    "expected [N, {wanted}], found {found:?}"
-                )))
+                Err(TchError::Shape(format!("expected [N, {wanted}], found {found:?}")))
             }
         }
     }

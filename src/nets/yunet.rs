@@ -56,11 +56,9 @@ impl Yunet {
     /// When the input is not `[N, 3, H, W]` with sides that are multiples of 32.
     pub fn forward(&self, xs: &Tensor) -> Result<[YunetLevel; 3], TchError> {
         let multiple = |side: i64| side > 0 && side % Self::SIDE_MULTIPLE == 0;
-        expect_pictures(
-            xs,
-            "[N, 3, H, W] with sides that are multiples of 32",
-            |h, w| multiple(h) && multiple(w),
-        )?;
+        expect_pictures(xs, "[N, 3, H, W] with sides that are multiples of 32", |h, w| {
+            multiple(h) && multiple(w)
+        })?;
         let [fine, middle, coarse] = self.neck.forward(self.backbone.forward(xs)?)?;
         let [stride_fine, stride_middle, stride_coarse] = Self::STRIDES;
         let [head_fine, head_middle, head_coarse] = &self.head;
@@ -123,9 +121,7 @@ struct Neck {
 impl Neck {
     fn new(path: &Path) -> Self {
         let laterals = path / "laterals";
-        Self {
-            laterals: [0, 1, 2].map(|level| Separable::new(&(&laterals / level), 64, 64)),
-        }
+        Self { laterals: [0, 1, 2].map(|level| Separable::new(&(&laterals / level), 64, 64)) }
     }
 
     fn forward(&self, [fine, middle, coarse]: [Tensor; 3]) -> Result<[Tensor; 3], TchError> {
@@ -159,12 +155,8 @@ impl Head {
     fn forward(&self, xs: &Tensor, stride: i64) -> Result<YunetLevel, TchError> {
         Ok(YunetLevel {
             stride,
-            cls: by_cell(&self.cls.forward(xs)?)?
-                .f_squeeze_dim(2)?
-                .f_sigmoid()?,
-            obj: by_cell(&self.obj.forward(xs)?)?
-                .f_squeeze_dim(2)?
-                .f_sigmoid()?,
+            cls: by_cell(&self.cls.forward(xs)?)?.f_squeeze_dim(2)?.f_sigmoid()?,
+            obj: by_cell(&self.obj.forward(xs)?)?.f_squeeze_dim(2)?.f_sigmoid()?,
             bbox: by_cell(&self.bbox.forward(xs)?)?,
             kps: by_cell(&self.kps.forward(xs)?)?,
         })

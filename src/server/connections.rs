@@ -36,14 +36,8 @@ pub(super) async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(limits.header_timeout);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(limits.header_timeout);
     let graceful = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(limits.connections_max));
     let mut shutdown = std::pin::pin!(shutdown);
@@ -56,9 +50,7 @@ pub(super) async fn serve(
             break;
         };
         let service = TowerToHyperService::new(router.clone());
-        let connection = builder
-            .serve_connection(TokioIo::new(stream), service)
-            .into_owned();
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -70,14 +62,8 @@ pub(super) async fn serve(
     // New connections are refused from here on, not left to wait.
     drop(listener);
     info!("stopping: answering what was accepted");
-    if tokio::time::timeout(limits.shutdown_grace, graceful.shutdown())
-        .await
-        .is_err()
-    {
-        warn!(
-            grace_ms = limits.shutdown_grace.as_millis() as u64,
-            "some requests were cut off"
-        );
+    if tokio::time::timeout(limits.shutdown_grace, graceful.shutdown()).await.is_err() {
+        warn!(grace_ms = limits.shutdown_grace.as_millis() as u64, "some requests were cut off");
     }
 }
 

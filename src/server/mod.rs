@@ -45,10 +45,7 @@ impl Server {
         let engine = tokio::task::spawn_blocking(move || Engine::start(&settings)).await??;
         let gallery = Arc::new(Gallery::new(engine.model().clone(), engine.encoding_size()));
         check_models(&store, &gallery).await??;
-        gallery
-            .resync(&store)
-            .await
-            .context("the gallery cannot be loaded")?;
+        gallery.resync(&store).await.context("the gallery cannot be loaded")?;
 
         let matcher = Matcher::new(Arc::clone(&gallery), config.matching.thresholds());
         let state = AppState {
@@ -79,12 +76,7 @@ impl Server {
     /// # Errors
     /// When the listener's address cannot be read.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self {
-            listener,
-            state,
-            limits,
-            resync_interval,
-        } = self;
+        let Self { listener, state, limits, resync_interval } = self;
         info!(
             address = %listener.local_addr()?,
             model = %state.engine.model(),

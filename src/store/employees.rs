@@ -107,10 +107,7 @@ impl TryFrom<EmployeeRow> for Employee {
                 .transpose()
                 .map_err(StoreError::corrupt)?,
             metadata: row.metadata,
-            validity: Validity {
-                from: row.valid_from,
-                until: row.valid_until,
-            },
+            validity: Validity { from: row.valid_from, until: row.valid_until },
             status: EmployeeStatus::from_stored(&row.status)?,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -161,15 +158,11 @@ impl Store {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn employee_by_badge(&self, badge: &BadgeId) -> Result<Option<Employee>, StoreError> {
-        sqlx::query_as!(
-            EmployeeRow,
-            "select * from employees where badge_id = $1",
-            badge.as_str()
-        )
-        .fetch_optional(&self.pool)
-        .await?
-        .map(Employee::try_from)
-        .transpose()
+        sqlx::query_as!(EmployeeRow, "select * from employees where badge_id = $1", badge.as_str())
+            .fetch_optional(&self.pool)
+            .await?
+            .map(Employee::try_from)
+            .transpose()
     }
 
     /// At most `limit` employees in the order of their creation, beginning after `after`.
@@ -255,10 +248,6 @@ impl Store {
             .execute(&self.pool)
             .await?
             .rows_affected();
-        if deleted == 0 {
-            Err(StoreError::NotFound("employee"))
-        } else {
-            Ok(())
-        }
+        if deleted == 0 { Err(StoreError::NotFound("employee")) } else { Ok(()) }
     }
 }

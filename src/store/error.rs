@@ -26,6 +26,9 @@ pub enum StoreError {
     /// The schema refuses the change.
     #[error("the change conflicts with what is stored: {0:?}")]
     Conflict(Conflict),
+    /// A value that Postgres cannot hold: a NUL in a text, a date out of its range.
+    #[error("a value cannot be stored: {0}")]
+    Unstorable(String),
     /// A stored value that this version cannot read.
     #[error("the database holds a value that cannot be read: {0}")]
     Corrupt(String),
@@ -62,21 +65,24 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let conflict = error
-            .as_database_error()
-            .and_then(|e| e.constraint())
-            .and_then(|name| {
-                Some(match name {
-                    "employees_badge_id_key" => Self::Conflict(Conflict::BadgeTaken),
-                    "employees_validity_check" => Self::Conflict(Conflict::ValidityEmpty),
-                    "gates_name_key" => Self::Conflict(Conflict::GateNameTaken),
-                    "passages_gate_id_fkey" => Self::Conflict(Conflict::GateHasPassages),
-                    "face_encodings_photo_key" => Self::Conflict(Conflict::PhotoAlreadyEnrolled),
-                    "face_encodings_employee_id_fkey" => Self::NotFound("employee"),
-                    "api_keys_gate_id_fkey" => Self::NotFound("gate"),
-                    _ => return None,
-                })
-            });
+        // Class 22 is "data exception": the value is at fault, not the database.
+        if let Some(data) = error.as_database_error()
+            && data.code().is_some_and(|code| code.starts_with("22"))
+        {
+            return Self::Unstorable(data.message().to_owned());
+        }
+        let conflict = error.as_database_error().and_then(|e| e.constraint()).and_then(|name| {
+            Some(match name {
+                "employees_badge_id_key" => Self::Conflict(Conflict::BadgeTaken),
+                "employees_validity_check" => Self::Conflict(Conflict::ValidityEmpty),
+                "gates_name_key" => Self::Conflict(Conflict::GateNameTaken),
+                "passages_gate_id_fkey" => Self::Conflict(Conflict::GateHasPassages),
+                "face_encodings_photo_key" => Self::Conflict(Conflict::PhotoAlreadyEnrolled),
+                "face_encodings_employee_id_fkey" => Self::NotFound("employee"),
+                "api_keys_gate_id_fkey" => Self::NotFound("gate"),
+                _ => return None,
+            })
+        });
         conflict.unwrap_or(Self::Unavailable(error))
     }
 }

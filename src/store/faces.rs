@@ -187,11 +187,7 @@ impl Store {
         .execute(&self.pool)
         .await?
         .rows_affected();
-        if deleted == 0 {
-            Err(StoreError::NotFound("face"))
-        } else {
-            Ok(())
-        }
+        if deleted == 0 { Err(StoreError::NotFound("face")) } else { Ok(()) }
     }
 
     /// Removes an employee's templates of every model but `model`; returns how many.
@@ -245,10 +241,7 @@ impl Store {
         )
         .fetch_all(&self.pool)
         .await?;
-        Ok(counts
-            .into_iter()
-            .map(|c| (ModelId::new(c.model_id), c.count.unsigned_abs()))
-            .collect())
+        Ok(counts.into_iter().map(|c| (ModelId::new(c.model_id), c.count.unsigned_abs())).collect())
     }
 
     /// Streams every template of `model`.

@@ -156,10 +156,7 @@ impl Store {
             change.pupil_distance_px_min,
             change.badge_required,
             change.liveness_threshold.is_some(),
-            change
-                .liveness_threshold
-                .flatten()
-                .map(LivenessScore::value),
+            change.liveness_threshold.flatten().map(LivenessScore::value),
         )
         .fetch_optional(&self.pool)
         .await?
@@ -176,10 +173,6 @@ impl Store {
             .execute(&self.pool)
             .await?
             .rows_affected();
-        if deleted == 0 {
-            Err(StoreError::NotFound("gate"))
-        } else {
-            Ok(())
-        }
+        if deleted == 0 { Err(StoreError::NotFound("gate")) } else { Ok(()) }
     }
 }

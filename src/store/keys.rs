@@ -172,10 +172,6 @@ impl Store {
         .execute(&self.pool)
         .await?
         .rows_affected();
-        if revoked == 0 {
-            Err(StoreError::NotFound("API key"))
-        } else {
-            Ok(())
-        }
+        if revoked == 0 { Err(StoreError::NotFound("API key")) } else { Ok(()) }
     }
 }

@@ -50,17 +50,11 @@ impl Store {
     /// When the URL is not one, or Postgres does not answer.
     pub async fn connect(settings: &StoreSettings) -> Result<Self, StoreError> {
         let statement_timeout_ms = settings.statement_timeout.as_millis().to_string();
-        let options = settings
-            .url
-            .parse::<PgConnectOptions>()?
-            .application_name("limen")
-            .options([
+        let options =
+            settings.url.parse::<PgConnectOptions>()?.application_name("limen").options([
                 ("statement_timeout", statement_timeout_ms.as_str()),
                 // A transaction left open by a stalled replica must not hold an employee's lock.
-                (
-                    "idle_in_transaction_session_timeout",
-                    statement_timeout_ms.as_str(),
-                ),
+                ("idle_in_transaction_session_timeout", statement_timeout_ms.as_str()),
             ]);
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections_max)
@@ -89,10 +83,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Schema`] when it is not, with the way out.
     pub async fn check_schema(&self) -> Result<(), StoreError> {
-        let known = sqlx::migrate!()
-            .iter()
-            .map(|migration| migration.version)
-            .max();
+        let known = sqlx::migrate!().iter().map(|migration| migration.version).max();
         // The table is sqlx's own; it does not exist before the first migration.
         let found: Option<i64> =
             match sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
@@ -105,11 +96,7 @@ impl Store {
                 }
                 Err(error) => return Err(error.into()),
             };
-        if found == known {
-            Ok(())
-        } else {
-            Err(StoreError::Schema { found, known })
-        }
+        if found == known { Ok(()) } else { Err(StoreError::Schema { found, known }) }
     }
 
     /// Whether Postgres answers.
@@ -117,9 +104,7 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query_scalar!("select 1")
-            .fetch_one(&self.pool)
-            .await?;
+        sqlx::query_scalar!("select 1").fetch_one(&self.pool).await?;
         Ok(())
     }
 
@@ -167,10 +152,7 @@ impl GalleryListener {
         // A payload that is no id means that we know that something changed, not what.
         Ok(match self.0.try_recv().await? {
             None => GalleryNews::Gap,
-            Some(news) => news
-                .payload()
-                .parse()
-                .map_or(GalleryNews::Gap, GalleryNews::Changed),
+            Some(news) => news.payload().parse().map_or(GalleryNews::Gap, GalleryNews::Changed),
         })
     }
 }

@@ -96,10 +96,7 @@ impl TryFrom<PassageRow> for Passage {
             return Err(corrupt(&"the decision does not follow from the reason"));
         }
         let liveness = |value: Option<f32>| {
-            value
-                .map(LivenessScore::try_from)
-                .transpose()
-                .map_err(|e| corrupt(&e))
+            value.map(LivenessScore::try_from).transpose().map_err(|e| corrupt(&e))
         };
         Ok(Self {
             id: PassageId(row.id),
@@ -301,19 +298,12 @@ async fn ground(
     )
     .fetch_optional(&mut *connection)
     .await?;
-    Ok(Ground {
-        gate,
-        employee,
-        face_exists: face.is_some(),
-        now: Utc::now(),
-    })
+    Ok(Ground { gate, employee, face_exists: face.is_some(), now: Utc::now() })
 }
 
 /// Writes a passage; false when its event was recorded before.
 async fn insert(connection: &mut PgConnection, passage: &Passage) -> Result<bool, StoreError> {
-    let Passage {
-        request, evidence, ..
-    } = passage;
+    let Passage { request, evidence, .. } = passage;
     let inserted = sqlx::query!(
         "insert into passages
              (id, gate_id, event_id, captured_at, decided_at, decision, reason, open_ms,

@@ -14,34 +14,13 @@ pub enum Template {
 }
 
 pub(super) const FIVE_POINTS_112: [Point; 5] = [
-    Point {
-        x: 38.2946,
-        y: 51.6963,
-    },
-    Point {
-        x: 73.5318,
-        y: 51.5014,
-    },
-    Point {
-        x: 56.0252,
-        y: 71.7366,
-    },
-    Point {
-        x: 41.5493,
-        y: 92.3655,
-    },
-    Point {
-        x: 70.7299,
-        y: 92.2041,
-    },
+    Point { x: 38.2946, y: 51.6963 },
+    Point { x: 73.5318, y: 51.5014 },
+    Point { x: 56.0252, y: 71.7366 },
+    Point { x: 41.5493, y: 92.3655 },
+    Point { x: 70.7299, y: 92.2041 },
 ];
-const EYES_150: [Point; 2] = [
-    Point { x: 47.73, y: 47.14 },
-    Point {
-        x: 100.28,
-        y: 47.12,
-    },
-];
+const EYES_150: [Point; 2] = [Point { x: 47.73, y: 47.14 }, Point { x: 100.28, y: 47.12 }];
 
 impl Template {
     /// Side of the picture in pixels.
@@ -103,10 +82,7 @@ impl std::fmt::Debug for AlignedFace {
 #[must_use]
 pub fn align(frame: &Frame, landmarks: &Landmarks, template: Template) -> Option<AlignedFace> {
     let to_template = template.fit(landmarks)?;
-    Some(AlignedFace {
-        template,
-        rgb: warp(frame, &to_template, template.side()),
-    })
+    Some(AlignedFace { template, rgb: warp(frame, &to_template, template.side()) })
 }
 
 #[cfg(test)]

@@ -29,11 +29,7 @@ pub struct DetectSettings {
 
 impl Default for DetectSettings {
     fn default() -> Self {
-        Self {
-            side_px_max: 640,
-            score_min: 0.6,
-            overlap_max: 0.3,
-        }
+        Self { side_px_max: 640, score_min: 0.6, overlap_max: 0.3 }
     }
 }
 
@@ -60,10 +56,7 @@ pub fn detect(
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     candidates.truncate(CANDIDATES_MAX);
     let kept = suppress_overlapping(candidates, settings.overlap_max);
-    Ok(kept
-        .into_iter()
-        .map(|detection| in_frame(&canvas, detection))
-        .collect())
+    Ok(kept.into_iter().map(|detection| in_frame(&canvas, detection)).collect())
 }
 
 /// The cells of one level that look like faces, in the canvas's pixels (Wu, Peng and Yu 2023, "YuNet:
@@ -115,17 +108,9 @@ fn is_finite(detection: &Detection) -> bool {
 fn in_frame(canvas: &Letterbox, detection: Detection) -> Detection {
     let b = detection.bounding_box;
     let corner = canvas.to_frame(Point { x: b.x, y: b.y });
-    let size = canvas.to_frame(Point {
-        x: b.width,
-        y: b.height,
-    });
+    let size = canvas.to_frame(Point { x: b.width, y: b.height });
     Detection {
-        bounding_box: BoundingBox {
-            x: corner.x,
-            y: corner.y,
-            width: size.x,
-            height: size.y,
-        },
+        bounding_box: BoundingBox { x: corner.x, y: corner.y, width: size.x, height: size.y },
         landmarks: Landmarks(detection.landmarks.0.map(|point| canvas.to_frame(point))),
         score: detection.score,
     }

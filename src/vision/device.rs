@@ -28,10 +28,7 @@ impl FromStr for Device {
         let device = match text {
             "cpu" => Some(Self::Cpu),
             "cuda" => Some(Self::Cuda(0)),
-            _ => text
-                .strip_prefix("cuda:")
-                .and_then(|n| n.parse().ok())
-                .map(Self::Cuda),
+            _ => text.strip_prefix("cuda:").and_then(|n| n.parse().ok()).map(Self::Cuda),
         };
         device.ok_or_else(|| DeviceError(text.to_owned()))
     }

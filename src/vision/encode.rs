@@ -72,10 +72,7 @@ impl FaceEncoder {
     fn input(&self, faces: &[AlignedFace]) -> Result<Tensor, EncodeError> {
         let wanted = self.template();
         if let Some(face) = faces.iter().find(|face| face.template() != wanted) {
-            return Err(EncodeError::Template {
-                wanted,
-                found: face.template(),
-            });
+            return Err(EncodeError::Template { wanted, found: face.template() });
         }
         let rgb: Vec<u8> = faces.iter().flat_map(|face| face.rgb()).copied().collect();
         let size = (wanted.side(), wanted.side());
@@ -86,9 +83,7 @@ impl FaceEncoder {
             nets::Encoder::DlibResnet(_) => {
                 let mean = Tensor::f_from_slice(&[122.782f32, 117.001, 104.298])?;
                 let mean = mean.f_view([1, 3, 1, 1])?.f_to_device(self.device)?;
-                pictures(&rgb, size, Planes::Rgb, self.device)?
-                    .f_sub(&mean)?
-                    .f_div_scalar(256.0)
+                pictures(&rgb, size, Planes::Rgb, self.device)?.f_sub(&mean)?.f_div_scalar(256.0)
             }
         };
         Ok(scaled?)
@@ -109,9 +104,6 @@ impl FaceEncoder {
 
 /// Each row scaled to unit length; a row of zeros stays one.
 fn unit_rows(rows: &Tensor) -> Result<Tensor, TchError> {
-    let norms = rows
-        .f_square()?
-        .f_sum_dim_intlist([1].as_slice(), true, Kind::Float)?
-        .f_sqrt()?;
+    let norms = rows.f_square()?.f_sum_dim_intlist([1].as_slice(), true, Kind::Float)?.f_sqrt()?;
     rows.f_div(&norms.f_clamp_min(f64::from(f32::MIN_POSITIVE))?)
 }

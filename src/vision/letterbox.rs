@@ -26,10 +26,8 @@ impl Letterbox {
         let ratio = (f64::from(side_px_max) / f64::from(longest)).min(1.0);
         let shrunk = |side: u32| ((f64::from(side) * ratio).round() as u32).max(1);
         let (inner_width, inner_height) = (shrunk(frame.width()), shrunk(frame.height()));
-        let (width, height) = (
-            inner_width.next_multiple_of(multiple),
-            inner_height.next_multiple_of(multiple),
-        );
+        let (width, height) =
+            (inner_width.next_multiple_of(multiple), inner_height.next_multiple_of(multiple));
 
         let inner = shrink_area(frame, inner_width, inner_height);
         let mut rgb = vec![0; width as usize * height as usize * 3];
@@ -41,21 +39,13 @@ impl Letterbox {
             frame.width() as f32 / inner_width as f32,
             frame.height() as f32 / inner_height as f32,
         );
-        Self {
-            width,
-            height,
-            rgb,
-            scale,
-        }
+        Self { width, height, rgb, scale }
     }
 
     /// Where a place on the canvas lies in the frame.
     #[must_use]
     pub fn to_frame(&self, place: Point) -> Point {
-        Point {
-            x: place.x * self.scale.0,
-            y: place.y * self.scale.1,
-        }
+        Point { x: place.x * self.scale.0, y: place.y * self.scale.1 }
     }
 }
 
@@ -70,10 +60,7 @@ mod tests {
     #[test]
     fn a_small_frame_is_padded_and_never_enlarged() {
         let canvas = Letterbox::new(&grey(250, 100), 320, 32);
-        assert_eq!(
-            (canvas.width, canvas.height, canvas.scale),
-            (256, 128, (1.0, 1.0))
-        );
+        assert_eq!((canvas.width, canvas.height, canvas.scale), (256, 128, (1.0, 1.0)));
         assert_eq!(canvas.rgb[249 * 3], 100);
         assert_eq!(canvas.rgb[250 * 3], 0);
         assert_eq!(canvas.rgb[256 * 3 * 100], 0);
@@ -83,13 +70,7 @@ mod tests {
     fn a_large_frame_is_shrunk_to_the_limit_and_places_map_back() {
         let canvas = Letterbox::new(&grey(1280, 720), 320, 32);
         assert_eq!((canvas.width, canvas.height), (320, 192));
-        assert_eq!(
-            canvas.to_frame(Point { x: 320.0, y: 180.0 }),
-            Point {
-                x: 1280.0,
-                y: 720.0
-            }
-        );
+        assert_eq!(canvas.to_frame(Point { x: 320.0, y: 180.0 }), Point { x: 1280.0, y: 720.0 });
     }
 
     #[test]

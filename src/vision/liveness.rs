@@ -46,21 +46,12 @@ impl Crop {
         let centre = b.centre();
         let (left, width) = Self::span(centre.x, b.width * growth, end_x);
         let (top, height) = Self::span(centre.y, b.height * growth, end_y);
-        Self {
-            left,
-            top,
-            width,
-            height,
-        }
+        Self { left, top, width, height }
     }
 
     /// First pixel and number of pixels of `len` around `centre` within `0..=end`.
     fn span(centre: f32, len: f32, end: f32) -> (u32, u32) {
-        let first = (centre - len / 2.0)
-            .max(0.0)
-            .min(end - len)
-            .max(0.0)
-            .floor();
+        let first = (centre - len / 2.0).max(0.0).min(end - len).max(0.0).floor();
         let last = (first + len).floor().min(end);
         (first as u32, (last - first) as u32 + 1)
     }
@@ -127,32 +118,14 @@ mod tests {
 
     #[test]
     fn a_box_in_the_middle_grows_to_2_7_times_its_size() {
-        let face = BoundingBox {
-            x: 450.0,
-            y: 450.0,
-            width: 100.0,
-            height: 100.0,
-        };
+        let face = BoundingBox { x: 450.0, y: 450.0, width: 100.0, height: 100.0 };
         let crop = Crop::around(&face, &frame(1000, 1000));
-        assert_eq!(
-            crop,
-            Crop {
-                left: 365,
-                top: 365,
-                width: 271,
-                height: 271
-            }
-        );
+        assert_eq!(crop, Crop { left: 365, top: 365, width: 271, height: 271 });
     }
 
     #[test]
     fn a_box_at_the_edge_is_shifted_inside() {
-        let face = BoundingBox {
-            x: 0.0,
-            y: 900.0,
-            width: 100.0,
-            height: 100.0,
-        };
+        let face = BoundingBox { x: 0.0, y: 900.0, width: 100.0, height: 100.0 };
         let crop = Crop::around(&face, &frame(1000, 1000));
         assert_eq!((crop.left, crop.top + crop.height), (0, 1000));
         assert_eq!((crop.width, crop.height), (271, 271));

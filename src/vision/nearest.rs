@@ -23,10 +23,7 @@ impl Default for NearestSettings {
     /// in 13 and calls 164 ambiguous; these values pick one in 1, which they call ambiguous, as
     /// they do 20 in all.
     fn default() -> Self {
-        Self {
-            centre_weight: 0.5,
-            rival_share_min: 0.75,
-        }
+        Self { centre_weight: 0.5, rival_share_min: 0.75 }
     }
 }
 
@@ -53,10 +50,7 @@ pub fn choose_nearest<'a>(
     settings: &NearestSettings,
 ) -> Nearest<'a> {
     let nearness = |face: &Detection| nearness(face, frame, settings.centre_weight);
-    let Some(nearest) = faces
-        .iter()
-        .max_by(|a, b| nearness(a).total_cmp(&nearness(b)))
-    else {
+    let Some(nearest) = faces.iter().max_by(|a, b| nearness(a).total_cmp(&nearness(b))) else {
         return Nearest::None;
     };
     let rival = nearness(nearest) * settings.rival_share_min;
@@ -67,10 +61,7 @@ pub fn choose_nearest<'a>(
 }
 
 fn nearness(face: &Detection, frame: &Frame, centre_weight: f32) -> f32 {
-    let centre = Point {
-        x: frame.width() as f32 / 2.0,
-        y: frame.height() as f32 / 2.0,
-    };
+    let centre = Point { x: frame.width() as f32 / 2.0, y: frame.height() as f32 / 2.0 };
     let half_diagonal = centre.distance(Point { x: 0.0, y: 0.0 });
     let distance = face.bounding_box.centre().distance(centre) / half_diagonal;
     face.bounding_box.area().sqrt() * (1.0 - centre_weight * distance.min(1.0))
@@ -88,17 +79,8 @@ mod tests {
     /// A square face around (x, 200); the frame's centre is (150, 200).
     fn face(x: f32, side: f32) -> Detection {
         let (left, top) = (x - side / 2.0, 200.0 - side / 2.0);
-        let bounding_box = BoundingBox {
-            x: left,
-            y: top,
-            width: side,
-            height: side,
-        };
-        Detection {
-            bounding_box,
-            landmarks: Landmarks([Point { x, y: 200.0 }; 5]),
-            score: 0.9,
-        }
+        let bounding_box = BoundingBox { x: left, y: top, width: side, height: side };
+        Detection { bounding_box, landmarks: Landmarks([Point { x, y: 200.0 }; 5]), score: 0.9 }
     }
 
     fn chosen(faces: &[Detection]) -> Nearest<'_> {
@@ -120,14 +102,8 @@ mod tests {
     fn two_faces_about_equally_near_leave_the_choice_open() {
         let faces = [face(80.0, 90.0), face(220.0, 100.0)];
         assert_eq!(chosen(&faces), Nearest::Several(&faces[1]));
-        let strict = NearestSettings {
-            rival_share_min: 0.95,
-            ..NearestSettings::default()
-        };
-        assert_eq!(
-            choose_nearest(&faces, &frame(), &strict),
-            Nearest::One(&faces[1])
-        );
+        let strict = NearestSettings { rival_share_min: 0.95, ..NearestSettings::default() };
+        assert_eq!(choose_nearest(&faces, &frame(), &strict), Nearest::One(&faces[1]));
     }
 
     #[test]

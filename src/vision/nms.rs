@@ -24,17 +24,8 @@ mod tests {
     use crate::domain::{BoundingBox, Landmarks, Point};
 
     fn detection(x: f32, score: f32) -> Detection {
-        let bounding_box = BoundingBox {
-            x,
-            y: 0.0,
-            width: 10.0,
-            height: 10.0,
-        };
-        Detection {
-            bounding_box,
-            landmarks: Landmarks([Point { x, y: 0.0 }; 5]),
-            score,
-        }
+        let bounding_box = BoundingBox { x, y: 0.0, width: 10.0, height: 10.0 };
+        Detection { bounding_box, landmarks: Landmarks([Point { x, y: 0.0 }; 5]), score }
     }
 
     #[test]

@@ -67,22 +67,10 @@ pub fn issues(
     let turned_little = quality.yaw.abs() <= limits.yaw_max
         && quality.roll_degrees.abs() <= limits.roll_degrees_max;
     [
-        (
-            quality.pupil_distance_px >= pupil_distance_px_min,
-            QualityIssue::TooSmall,
-        ),
-        (
-            quality.brightness >= limits.brightness_min,
-            QualityIssue::TooDark,
-        ),
-        (
-            quality.brightness <= limits.brightness_max,
-            QualityIssue::TooBright,
-        ),
-        (
-            quality.sharpness >= limits.sharpness_min,
-            QualityIssue::TooBlurred,
-        ),
+        (quality.pupil_distance_px >= pupil_distance_px_min, QualityIssue::TooSmall),
+        (quality.brightness >= limits.brightness_min, QualityIssue::TooDark),
+        (quality.brightness <= limits.brightness_max, QualityIssue::TooBright),
+        (quality.sharpness >= limits.sharpness_min, QualityIssue::TooBlurred),
         (turned_little, QualityIssue::TurnedAway),
     ]
     .into_iter()
@@ -93,16 +81,9 @@ pub fn issues(
 /// The nose's offset from the middle of the eyes along their line, as a share of the pupil distance,
 /// and that line's angle in degrees.
 fn pose(landmarks: &Landmarks) -> (f32, f32) {
-    let (left, right, nose) = (
-        landmarks.left_eye(),
-        landmarks.right_eye(),
-        landmarks.nose(),
-    );
+    let (left, right, nose) = (landmarks.left_eye(), landmarks.right_eye(), landmarks.nose());
     let (dx, dy) = (right.x - left.x, right.y - left.y);
-    let (nose_x, nose_y) = (
-        nose.x - (left.x + right.x) / 2.0,
-        nose.y - (left.y + right.y) / 2.0,
-    );
+    let (nose_x, nose_y) = (nose.x - (left.x + right.x) / 2.0, nose.y - (left.y + right.y) / 2.0);
     let yaw = (nose_x * dx + nose_y * dy) / (dx * dx + dy * dy);
     (yaw, dy.atan2(dx).to_degrees())
 }
@@ -124,14 +105,8 @@ fn inner_luma(face: &AlignedFace) -> Luma {
         // ITU-R BT.601.
         0.299 * f32::from(rgb[0]) + 0.587 * f32::from(rgb[1]) + 0.114 * f32::from(rgb[2])
     };
-    let values = rows
-        .flat_map(|y| columns.clone().map(move |x| y * side + x))
-        .map(luma)
-        .collect();
-    Luma {
-        width: columns.len(),
-        values,
-    }
+    let values = rows.flat_map(|y| columns.clone().map(move |x| y * side + x)).map(luma).collect();
+    Luma { width: columns.len(), values }
 }
 
 impl Luma {
@@ -163,23 +138,14 @@ mod tests {
 
     /// Facing the camera, pupils 40 pixels apart.
     fn frontal() -> Landmarks {
-        let points = [
-            (40.0, 50.0),
-            (80.0, 50.0),
-            (60.0, 72.0),
-            (44.0, 95.0),
-            (76.0, 95.0),
-        ];
+        let points = [(40.0, 50.0), (80.0, 50.0), (60.0, 72.0), (44.0, 95.0), (76.0, 95.0)];
         Landmarks(points.map(|(x, y)| Point { x, y }))
     }
 
     fn measured(landmarks: &Landmarks, luma: impl Fn(usize, usize) -> u8) -> Quality {
         let pixels = (0..128 * 128).flat_map(|i| [luma(i % 128, i / 128); 3]);
         let frame = Frame::new(128, 128, pixels.collect()).unwrap();
-        measure(
-            landmarks,
-            &align(&frame, landmarks, Template::FivePoints112).unwrap(),
-        )
+        measure(landmarks, &align(&frame, landmarks, Template::FivePoints112).unwrap())
     }
 
     fn issues_of(quality: &Quality) -> Vec<QualityIssue> {
@@ -187,11 +153,7 @@ mod tests {
     }
 
     fn textured(x: usize, y: usize) -> u8 {
-        if (x / 3 + y / 3).is_multiple_of(2) {
-            100
-        } else {
-            160
-        }
+        if (x / 3 + y / 3).is_multiple_of(2) { 100 } else { 160 }
     }
 
     #[test]
@@ -227,10 +189,7 @@ mod tests {
     fn few_pixels_between_the_pupils_are_too_few() {
         let quality = measured(&frontal(), textured);
         assert_eq!(quality.pupil_distance_px, 40.0);
-        assert_eq!(
-            issues(&quality, &QualityLimits::default(), 41.0),
-            [QualityIssue::TooSmall]
-        );
+        assert_eq!(issues(&quality, &QualityLimits::default(), 41.0), [QualityIssue::TooSmall]);
     }
 
     #[test]

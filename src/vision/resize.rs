@@ -44,10 +44,7 @@ struct Span {
 
 impl Span {
     fn iter(&self) -> impl Iterator<Item = (usize, f32)> + '_ {
-        self.weights
-            .iter()
-            .enumerate()
-            .map(|(i, weight)| (self.first + i, *weight))
+        self.weights.iter().enumerate().map(|(i, weight)| (self.first + i, *weight))
     }
 }
 
@@ -62,10 +59,7 @@ fn spans(source: u32, target: u32) -> Vec<Span> {
                 let pixel = pixel as f64;
                 ((end.min(pixel + 1.0) - start.max(pixel)) / step).max(0.0) as f32
             };
-            Span {
-                first,
-                weights: (first..last).map(covered).collect(),
-            }
+            Span { first, weights: (first..last).map(covered).collect() }
         })
         .collect()
 }

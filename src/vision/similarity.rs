@@ -27,24 +27,15 @@ impl Similarity {
     pub fn fit(from: &[Point], to: &[Point]) -> Option<Self> {
         let count = from.len().min(to.len());
         let vectors = |points: &[Point]| -> Vec<Vector2<f64>> {
-            points[..count]
-                .iter()
-                .map(|p| Vector2::new(p.x.into(), p.y.into()))
-                .collect()
+            points[..count].iter().map(|p| Vector2::new(p.x.into(), p.y.into())).collect()
         };
         let (from, to) = (vectors(from), vectors(to));
         let mean = |v: &[Vector2<f64>]| v.iter().sum::<Vector2<f64>>() / count as f64;
         let (mean_from, mean_to) = (mean(&from), mean(&to));
 
-        let variance = from
-            .iter()
-            .map(|p| (p - mean_from).norm_squared())
-            .sum::<f64>();
-        let covariance: Matrix2<f64> = from
-            .iter()
-            .zip(&to)
-            .map(|(p, q)| (q - mean_to) * (p - mean_from).transpose())
-            .sum();
+        let variance = from.iter().map(|p| (p - mean_from).norm_squared()).sum::<f64>();
+        let covariance: Matrix2<f64> =
+            from.iter().zip(&to).map(|(p, q)| (q - mean_to) * (p - mean_from).transpose()).sum();
         // Both sums lack the same factor 1 / n.
         let spread = variance.is_finite() && variance > f64::EPSILON;
         if !spread || !covariance.iter().all(|v| v.is_finite()) {
@@ -52,22 +43,13 @@ impl Similarity {
         }
         let svd = covariance.try_svd(true, true, f64::EPSILON, 100)?;
         let (u, v_t) = (svd.u?, svd.v_t?);
-        let sign = if u.determinant() * v_t.determinant() < 0.0 {
-            -1.0
-        } else {
-            1.0
-        };
+        let sign = if u.determinant() * v_t.determinant() < 0.0 { -1.0 } else { 1.0 };
         let s = Matrix2::new(1.0, 0.0, 0.0, sign);
         let rotation = u * s * v_t;
         let scale = (svd.singular_values[0] + sign * svd.singular_values[1]) / variance;
         let shift = mean_to - scale * rotation * mean_from;
         let (a, b) = (scale * rotation[(0, 0)], scale * rotation[(1, 0)]);
-        (scale > 0.0).then_some(Self {
-            a,
-            b,
-            tx: shift.x,
-            ty: shift.y,
-        })
+        (scale > 0.0).then_some(Self { a, b, tx: shift.x, ty: shift.y })
     }
 
     /// How much it enlarges; over 0.
@@ -79,10 +61,7 @@ impl Similarity {
     /// Where `(x, y)` goes.
     #[must_use]
     pub fn apply(&self, x: f64, y: f64) -> (f64, f64) {
-        (
-            self.a * x - self.b * y + self.tx,
-            self.b * x + self.a * y + self.ty,
-        )
+        (self.a * x - self.b * y + self.tx, self.b * x + self.a * y + self.ty)
     }
 
     /// The way back.
@@ -90,12 +69,7 @@ impl Similarity {
     pub fn inverse(&self) -> Self {
         let square = self.a * self.a + self.b * self.b;
         let (a, b) = (self.a / square, -self.b / square);
-        Self {
-            a,
-            b,
-            tx: -(a * self.tx - b * self.ty),
-            ty: -(b * self.tx + a * self.ty),
-        }
+        Self { a, b, tx: -(a * self.tx - b * self.ty), ty: -(b * self.tx + a * self.ty) }
     }
 }
 
@@ -106,10 +80,7 @@ mod tests {
     use super::*;
 
     fn point((x, y): (f64, f64)) -> Point {
-        Point {
-            x: x as f32,
-            y: y as f32,
-        }
+        Point { x: x as f32, y: y as f32 }
     }
 
     proptest! {
@@ -159,14 +130,8 @@ mod tests {
     #[test]
     fn points_that_coincide_or_are_not_finite_fit_nothing() {
         let there = [(3.0, 3.0), (3.0, 3.0)].map(point);
-        assert_eq!(
-            Similarity::fit(&there, &[(0.0, 0.0), (1.0, 0.0)].map(point)),
-            None
-        );
-        assert_eq!(
-            Similarity::fit(&[(f64::NAN, 0.0), (1.0, 0.0)].map(point), &there),
-            None
-        );
+        assert_eq!(Similarity::fit(&there, &[(0.0, 0.0), (1.0, 0.0)].map(point)), None);
+        assert_eq!(Similarity::fit(&[(f64::NAN, 0.0), (1.0, 0.0)].map(point), &there), None);
         assert_eq!(Similarity::fit(&[], &[]), None);
     }
 }

@@ -18,9 +18,7 @@ pub(super) fn pictures(
 ) -> Result<Tensor, TchError> {
     let size = [-1, i64::from(height), i64::from(width), 3];
     // Bytes travel to the device, a quarter of what floats would be.
-    let bytes = Tensor::f_from_slice(rgb)?
-        .f_view(size)?
-        .f_to_device(device)?;
+    let bytes = Tensor::f_from_slice(rgb)?.f_view(size)?.f_to_device(device)?;
     let bytes = bytes.f_permute([0, 3, 1, 2])?;
     let bytes = match planes {
         Planes::Rgb => bytes,

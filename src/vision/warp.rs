@@ -17,9 +17,7 @@ pub(super) fn warp(frame: &Frame, to_picture: &Similarity, side: u32) -> Vec<u8>
         return sample(side, &to_frame, |x, y| texel(frame, x, y));
     }
     let region = Region::around(frame, &to_frame, side, block);
-    sample(side, &region.to_blocks(&to_frame), |x, y| {
-        region.texel(x, y)
-    })
+    sample(side, &region.to_blocks(&to_frame), |x, y| region.texel(x, y))
 }
 
 /// Bilinear sampling of a picture given by its texels.
@@ -33,24 +31,12 @@ fn sample(side: u32, to_source: &Similarity, texel: impl Fn(i64, i64) -> [f32; 3
             let (left, top) = (left as i64, top as i64);
             let corners = [
                 (texel(left, top), (1.0 - right_share) * (1.0 - bottom_share)),
-                (
-                    texel(left.saturating_add(1), top),
-                    right_share * (1.0 - bottom_share),
-                ),
-                (
-                    texel(left, top.saturating_add(1)),
-                    (1.0 - right_share) * bottom_share,
-                ),
-                (
-                    texel(left.saturating_add(1), top.saturating_add(1)),
-                    right_share * bottom_share,
-                ),
+                (texel(left.saturating_add(1), top), right_share * (1.0 - bottom_share)),
+                (texel(left, top.saturating_add(1)), (1.0 - right_share) * bottom_share),
+                (texel(left.saturating_add(1), top.saturating_add(1)), right_share * bottom_share),
             ];
             for channel in 0..3 {
-                let mean: f32 = corners
-                    .iter()
-                    .map(|(texel, share)| texel[channel] * share)
-                    .sum();
+                let mean: f32 = corners.iter().map(|(texel, share)| texel[channel] * share).sum();
                 rgb.push(mean.round() as u8);
             }
         }
@@ -64,11 +50,7 @@ fn texel(frame: &Frame, x: i64, y: i64) -> [f32; 3] {
     if inside(x, frame.width()) && inside(y, frame.height()) {
         let at = (y as usize * frame.width() as usize + x as usize) * 3;
         let rgb = frame.rgb();
-        [
-            f32::from(rgb[at]),
-            f32::from(rgb[at + 1]),
-            f32::from(rgb[at + 2]),
-        ]
+        [f32::from(rgb[at]), f32::from(rgb[at + 1]), f32::from(rgb[at + 2])]
     } else {
         [0.0; 3]
     }
@@ -93,14 +75,7 @@ impl Region {
         let ys = corners.map(|c| c.1);
         let (left, columns) = extent(xs, frame.width(), block);
         let (top, rows) = extent(ys, frame.height(), block);
-        let mut region = Self {
-            left,
-            top,
-            block,
-            columns,
-            rows,
-            means: Vec::new(),
-        };
+        let mut region = Self { left, top, block, columns, rows, means: Vec::new() };
         region.means = (0..rows)
             .flat_map(|row| (0..columns).map(move |column| (column, row)))
             .map(|(column, row)| region.mean(frame, column, row))
@@ -165,12 +140,7 @@ mod tests {
     use super::*;
 
     fn shift(tx: f64, ty: f64) -> Similarity {
-        Similarity {
-            a: 1.0,
-            b: 0.0,
-            tx,
-            ty,
-        }
+        Similarity { a: 1.0, b: 0.0, tx, ty }
     }
 
     #[test]
@@ -190,26 +160,11 @@ mod tests {
     fn a_strong_shrink_averages_a_fine_pattern_instead_of_aliasing() {
         // A one-pixel checkerboard is mid-grey from afar.
         let rgb = (0..256 * 256)
-            .flat_map(|i| {
-                [if (i % 256 + i / 256) % 2 == 0 {
-                    0
-                } else {
-                    254u8
-                }; 3]
-            })
+            .flat_map(|i| [if (i % 256 + i / 256) % 2 == 0 { 0 } else { 254u8 }; 3])
             .collect();
         let frame = Frame::new(256, 256, rgb).unwrap();
-        let eighth = Similarity {
-            a: 0.125,
-            b: 0.0,
-            tx: -4.0,
-            ty: -4.0,
-        };
-        assert!(
-            warp(&frame, &eighth, 16)
-                .iter()
-                .all(|v| v.abs_diff(127) <= 1)
-        );
+        let eighth = Similarity { a: 0.125, b: 0.0, tx: -4.0, ty: -4.0 };
+        assert!(warp(&frame, &eighth, 16).iter().all(|v| v.abs_diff(127) <= 1));
     }
 
     #[test]
@@ -217,12 +172,7 @@ mod tests {
         // A ramp keeps its value under any blur, so a shift would show as another value.
         let rgb = (0..200 * 200).flat_map(|i| [(i % 200) as u8; 3]).collect();
         let frame = Frame::new(200, 200, rgb).unwrap();
-        let third = Similarity {
-            a: 1.0 / 3.0,
-            b: 0.0,
-            tx: -10.0,
-            ty: -10.0,
-        };
+        let third = Similarity { a: 1.0 / 3.0, b: 0.0, tx: -10.0, ty: -10.0 };
         let picture = warp(&frame, &third, 32);
         for column in 0..32usize {
             let expected = 3.0 * (column as f64 + 10.0);

@@ -18,12 +18,7 @@ impl Answer {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.expect("a body that can be read");
         let json = serde_json::from_str(&text).unwrap_or_default();
-        Self {
-            status,
-            headers,
-            json,
-            text,
-        }
+        Self { status, headers, json, text }
     }
 
     /// The body of an answer that must have this status.
@@ -49,17 +44,8 @@ impl Answer {
     /// Checks that a refusal has the shape of RFC 9457, and names the request.
     #[track_caller]
     pub fn assert_problem(&self) {
-        let kind = self
-            .headers
-            .get(CONTENT_TYPE)
-            .map(|value| value.to_str().unwrap());
-        assert_eq!(
-            kind,
-            Some("application/problem+json"),
-            "{} {}",
-            self.status,
-            self.text
-        );
+        let kind = self.headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap());
+        assert_eq!(kind, Some("application/problem+json"), "{} {}", self.status, self.text);
         assert_eq!(self.json["status"], self.status, "{}", self.text);
         for member in ["code", "title", "detail", "instance"] {
             let text = self.json[member].as_str().unwrap_or_default();

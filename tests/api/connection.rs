@@ -29,6 +29,7 @@ async fn talk(
     pause: Duration,
     half_close: bool,
 ) -> Ending {
+    let sent = String::from_utf8_lossy(&pieces.concat()).into_owned();
     let talking = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -46,13 +47,10 @@ async fn talk(
         let mut bytes = Vec::new();
         if let Err(error) = stream.read_to_end(&mut bytes) {
             let hung = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-            assert!(!hung, "the connection is still open after {PATIENCE:?}");
+            assert!(!hung, "still open after {PATIENCE:?}: {sent:.60?}");
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        Ending {
-            text,
-            after: started_at.elapsed(),
-        }
+        Ending { text, after: started_at.elapsed() }
     });
     talking.await.unwrap()
 }
@@ -69,24 +67,13 @@ async fn impatient(pool: &PgPool) -> TestService {
 async fn a_slow_head_and_a_silent_client_are_cut_off(pool: PgPool) {
     let service = impatient(&pool).await;
     for (what, piece) in [
-        (
-            "a head that never ends",
-            "GET /healthz HTTP/1.1\r\nhost: x\r\n",
-        ),
+        ("a head that never ends", "GET /healthz HTTP/1.1\r\nhost: x\r\n"),
         ("a first byte", "G"),
         ("nothing", ""),
     ] {
         let ending = talk(service.address, vec![piece.into()], Duration::ZERO, false).await;
-        assert!(
-            ending.after < Duration::from_secs(4),
-            "{what}: after {:?}",
-            ending.after
-        );
-        assert!(
-            !ending.text.starts_with("HTTP/1.1 2"),
-            "{what}: {}",
-            ending.text
-        );
+        assert!(ending.after < Duration::from_secs(4), "{what}: after {:?}", ending.after);
+        assert!(!ending.text.starts_with("HTTP/1.1 2"), "{what}: {}", ending.text);
     }
     service.assert_ready().await;
 }
@@ -122,10 +109,7 @@ async fn a_connection_that_breaks_off_harms_nobody(pool: PgPool) {
     for cut in [
         format!("{}half a bo", head("content-length: 1000")),
         format!("{}5\r\nhal", head("transfer-encoding: chunked")),
-        format!(
-            "{}zz\r\nnot a length\r\n",
-            head("transfer-encoding: chunked")
-        ),
+        format!("{}zz\r\nnot a length\r\n", head("transfer-encoding: chunked")),
         "POST /v1/recogn".to_owned(),
     ] {
         let ending = talk(service.address, vec![cut.into()], Duration::ZERO, true).await;
@@ -151,16 +135,10 @@ async fn what_is_not_http_is_refused(pool: PgPool) {
         b"POST /v1/gates HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n"
             .to_vec(),
         format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(1 << 20)).into_bytes(),
-        format!(
-            "GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n",
-            "y".repeat(1 << 20)
-        )
-        .into_bytes(),
-        format!(
-            "GET /healthz HTTP/1.1\r\nhost: x\r\n{}\r\n",
-            "a: b\r\n".repeat(1_000)
-        )
-        .into_bytes(),
+        format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(1 << 20))
+            .into_bytes(),
+        format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(1_000))
+            .into_bytes(),
     ] {
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into_owned();
         let ending = talk(service.address, vec![bytes], Duration::ZERO, true).await;
@@ -173,9 +151,7 @@ async fn what_is_not_http_is_refused(pool: PgPool) {
 #[sqlx::test]
 async fn a_client_that_hangs_up_frees_its_place(pool: PgPool) {
     let service = TestService::start_with(&pool, |config| config.server.connections_max = 3).await;
-    let silent: Vec<_> = (0..3)
-        .map(|_| TcpStream::connect(service.address).unwrap())
-        .collect();
+    let silent: Vec<_> = (0..3).map(|_| TcpStream::connect(service.address).unwrap()).collect();
     drop(silent);
     service.assert_ready().await;
 }

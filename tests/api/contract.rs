@@ -36,14 +36,8 @@ const ROUTES: [&str; 21] = [
 #[sqlx::test]
 async fn the_contract_lists_every_route_and_every_reference_resolves(pool: PgPool) {
     let service = TestService::start(&pool).await;
-    let contract = send(service.bare(Method::GET, "/openapi.json"))
-        .await
-        .expect(200);
-    assert!(
-        contract["openapi"].as_str().unwrap().starts_with("3."),
-        "{}",
-        contract["openapi"]
-    );
+    let contract = send(service.bare(Method::GET, "/openapi.json")).await.expect(200);
+    assert!(contract["openapi"].as_str().unwrap().starts_with("3."), "{}", contract["openapi"]);
 
     let routes: BTreeSet<_> = operations(&contract)
         .map(|(method, path, _)| format!("{} {path}", method.to_uppercase()))
@@ -54,53 +48,33 @@ async fn the_contract_lists_every_route_and_every_reference_resolves(pool: PgPoo
     find_references(&contract, &mut references);
     assert!(!references.is_empty());
     for reference in references {
-        let pointer = reference
-            .strip_prefix('#')
-            .expect("a reference into the document");
-        assert!(
-            contract.pointer(pointer).is_some(),
-            "{reference} leads nowhere"
-        );
+        let pointer = reference.strip_prefix('#').expect("a reference into the document");
+        assert!(contract.pointer(pointer).is_some(), "{reference} leads nowhere");
     }
 }
 
 #[sqlx::test]
 async fn every_route_of_the_contract_exists_and_says_whether_it_wants_a_key(pool: PgPool) {
     let service = TestService::start(&pool).await;
-    let contract = send(service.bare(Method::GET, "/openapi.json"))
-        .await
-        .expect(200);
+    let contract = send(service.bare(Method::GET, "/openapi.json")).await.expect(200);
     for (method, path, operation) in operations(&contract) {
         let id = Uuid::new_v4().to_string();
-        let real = path
-            .replace("{employee_id}", &id)
-            .replace("{face_id}", &id)
-            .replace("{gate_id}", &id);
+        let real =
+            path.replace("{employee_id}", &id).replace("{face_id}", &id).replace("{gate_id}", &id);
         let method: Method = method.to_uppercase().parse().unwrap();
         let answer = send(service.bare(method.clone(), &real)).await;
         let open = operation["security"] == serde_json::json!([{}]);
-        assert_eq!(
-            answer.status,
-            if open { 200 } else { 401 },
-            "{method} {path}"
-        );
+        assert_eq!(answer.status, if open { 200 } else { 401 }, "{method} {path}");
     }
 }
 
 #[sqlx::test]
 async fn the_contract_says_that_frames_may_come_in_a_form(pool: PgPool) {
     let service = TestService::start(&pool).await;
-    let contract = send(service.bare(Method::GET, "/openapi.json"))
-        .await
-        .expect(200);
+    let contract = send(service.bare(Method::GET, "/openapi.json")).await.expect(200);
     let pass = &contract["paths"]["/v1/gates/{gate_id}/passages"]["post"];
     let content = pass["requestBody"]["content"].as_object().unwrap();
-    for kind in [
-        "image/jpeg",
-        "image/png",
-        "image/webp",
-        "multipart/form-data",
-    ] {
+    for kind in ["image/jpeg", "image/png", "image/webp", "multipart/form-data"] {
         assert!(content.contains_key(kind), "{kind} is missing");
     }
 }
@@ -110,9 +84,7 @@ fn operations(contract: &Value) -> impl Iterator<Item = (&String, &String, &Valu
     let paths = contract["paths"].as_object().expect("paths");
     paths.iter().flat_map(|(path, item)| {
         let methods = item.as_object().expect("methods");
-        methods
-            .iter()
-            .map(move |(method, operation)| (method, path, operation))
+        methods.iter().map(move |(method, operation)| (method, path, operation))
     })
 }
 
@@ -120,9 +92,7 @@ fn find_references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
     match value {
         Value::Object(members) => {
             found.extend(members.get("$ref").and_then(Value::as_str));
-            members
-                .values()
-                .for_each(|member| find_references(member, found));
+            members.values().for_each(|member| find_references(member, found));
         }
         Value::Array(items) => items.iter().for_each(|item| find_references(item, found)),
         _ => {}

@@ -39,10 +39,7 @@ impl Outage {
         let url = std::env::var("DATABASE_URL").unwrap();
         let mut elsewhere = PgConnection::connect(&url).await.unwrap();
         let shut = format!("alter database {database:?} allow_connections false");
-        sqlx::query(AssertSqlSafe(shut))
-            .execute(&mut elsewhere)
-            .await
-            .unwrap();
+        sqlx::query(AssertSqlSafe(shut)).execute(&mut elsewhere).await.unwrap();
         sqlx::query(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = $1",
         )
@@ -50,18 +47,12 @@ impl Outage {
         .execute(&mut elsewhere)
         .await
         .unwrap();
-        Self {
-            database,
-            elsewhere,
-        }
+        Self { database, elsewhere }
     }
 
     /// Lets everybody in again.
     pub async fn end(mut self) {
         let open = format!("alter database {:?} allow_connections true", self.database);
-        sqlx::query(AssertSqlSafe(open))
-            .execute(&mut self.elsewhere)
-            .await
-            .unwrap();
+        sqlx::query(AssertSqlSafe(open)).execute(&mut self.elsewhere).await.unwrap();
     }
 }

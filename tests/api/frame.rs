@@ -6,9 +6,7 @@ use reqwest::multipart::{Form, Part};
 
 /// The bytes of a fixture.
 pub fn bytes(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -26,14 +24,10 @@ pub fn media_type(name: &str) -> &'static str {
 
 /// A form with a part `frame` for each fixture.
 pub fn form(names: &[&str]) -> Form {
-    names
-        .iter()
-        .fold(Form::new(), |form, name| form.part("frame", part(name)))
+    names.iter().fold(Form::new(), |form, name| form.part("frame", part(name)))
 }
 
 /// A part that holds a fixture.
 pub fn part(name: &str) -> Part {
-    Part::bytes(bytes(name))
-        .mime_str(media_type(name))
-        .expect("a media type")
+    Part::bytes(bytes(name)).mime_str(media_type(name)).expect("a media type")
 }

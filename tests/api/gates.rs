@@ -10,10 +10,7 @@ use crate::service::{TestService, id};
 #[sqlx::test]
 async fn a_gate_is_created_with_defaults_changed_and_removed(pool: PgPool) {
     let service = TestService::start(&pool).await;
-    let gate = service
-        .post("/v1/gates", json!({"name": "north"}))
-        .await
-        .expect(201);
+    let gate = service.post("/v1/gates", json!({"name": "north"})).await.expect(201);
     for (setting, value) in [
         ("enabled", json!(true)),
         ("open_ms", json!(3_000)),
@@ -28,18 +25,12 @@ async fn a_gate_is_created_with_defaults_changed_and_removed(pool: PgPool) {
 
     let change = json!({"open_ms": 100, "liveness_threshold": null});
     let changed = service.patch(&path, change).await.expect(200);
-    assert_eq!(
-        (&changed["open_ms"], &changed["liveness_threshold"]),
-        (&100.into(), &Value::Null)
-    );
+    assert_eq!((&changed["open_ms"], &changed["liveness_threshold"]), (&100.into(), &Value::Null));
     assert_eq!(changed["name"], "north");
 
     service.delete(&path).await.expect(204);
     service.get(&path).await.refused(404, "not_found");
-    service
-        .patch(&path, json!({}))
-        .await
-        .refused(404, "not_found");
+    service.patch(&path, json!({})).await.refused(404, "not_found");
 }
 
 #[sqlx::test]
@@ -51,18 +42,10 @@ async fn gates_are_listed_page_by_page(pool: PgPool) {
     }
     let first = service.get("/v1/gates?limit=2").await.expect(200);
     let cursor = id(&first, "next_cursor");
-    let second = service
-        .get(&format!("/v1/gates?limit=2&cursor={cursor}"))
-        .await
-        .expect(200);
+    let second = service.get(&format!("/v1/gates?limit=2&cursor={cursor}")).await.expect(200);
     assert_eq!(second["next_cursor"], Value::Null);
-    let rows = [&first, &second]
-        .into_iter()
-        .flat_map(|page| page["items"].as_array().unwrap());
-    assert_eq!(
-        rows.map(|row| id(row, "gate_id")).collect::<Vec<_>>(),
-        created
-    );
+    let rows = [&first, &second].into_iter().flat_map(|page| page["items"].as_array().unwrap());
+    assert_eq!(rows.map(|row| id(row, "gate_id")).collect::<Vec<_>>(), created);
 }
 
 #[sqlx::test]
@@ -70,15 +53,9 @@ async fn what_a_gate_cannot_be_is_refused(pool: PgPool) {
     let service = TestService::start(&pool).await;
     let gate = service.gate(json!({})).await;
     let other = service.gate(json!({"name": "south"})).await;
-    service
-        .post("/v1/gates", json!({"name": "north"}))
-        .await
-        .refused(409, "gate_name_taken");
+    service.post("/v1/gates", json!({"name": "north"})).await.refused(409, "gate_name_taken");
     let path = format!("/v1/gates/{other}");
-    service
-        .patch(&path, json!({"name": "north"}))
-        .await
-        .refused(409, "gate_name_taken");
+    service.patch(&path, json!({"name": "north"})).await.refused(409, "gate_name_taken");
     for body in [
         json!({}),
         json!({"name": ""}),
@@ -94,22 +71,13 @@ async fn what_a_gate_cannot_be_is_refused(pool: PgPool) {
         json!({"name": "x", "liveness_threshold": -0.1}),
         json!({"name": "x", "colour": "red"}),
     ] {
-        service
-            .post("/v1/gates", body)
-            .await
-            .refused(422, "bad_value");
+        service.post("/v1/gates", body).await.refused(422, "bad_value");
     }
     service.get("/v1/gates/x").await.refused(400, "bad_path");
-    service
-        .get(&format!("/v1/gates/{}", Uuid::new_v4()))
-        .await
-        .refused(404, "not_found");
+    service.get(&format!("/v1/gates/{}", Uuid::new_v4())).await.refused(404, "not_found");
 
     // The trail names gates, so one that decided anything stays.
     Passage::of("pixel-1x1.png").decide(&service, &gate).await;
-    service
-        .delete(&format!("/v1/gates/{gate}"))
-        .await
-        .refused(409, "gate_has_passages");
+    service.delete(&format!("/v1/gates/{gate}")).await.refused(409, "gate_has_passages");
     service.delete(&path).await.expect(204);
 }

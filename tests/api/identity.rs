@@ -15,16 +15,11 @@ async fn verify_compares_with_the_claimed_employee_alone(pool: PgPool) {
     let obama = service.enrolled("obama-1.jpg").await;
     let biden = service.enrolled("biden-1.jpg").await;
     let verify = async |employee: &str, photo: &str| {
-        service
-            .post_frame(&format!("/v1/verify?employee_id={employee}"), photo)
-            .await
+        service.post_frame(&format!("/v1/verify?employee_id={employee}"), photo).await
     };
 
     let same = verify(&obama, "obama-3.jpg").await.expect(200);
-    assert_eq!(
-        (&same["outcome"], &same["employee_status"]),
-        (&"match".into(), &"active".into())
-    );
+    assert_eq!((&same["outcome"], &same["employee_status"]), (&"match".into(), &"active".into()));
     assert_eq!(same["employee_id"], obama.as_str());
     assert!(same["distance"].as_f64() < same["threshold"].as_f64());
     assert!(same["liveness"].as_f64().unwrap() > 0.9);
@@ -33,10 +28,7 @@ async fn verify_compares_with_the_claimed_employee_alone(pool: PgPool) {
     }
 
     let other = verify(&biden, "obama-3.jpg").await.expect(200);
-    assert_eq!(
-        (&other["outcome"], &other["employee_status"]),
-        (&"no_match".into(), &Value::Null)
-    );
+    assert_eq!((&other["outcome"], &other["employee_status"]), (&"no_match".into(), &Value::Null));
     assert!(other["distance"].as_f64() > other["threshold"].as_f64());
 
     for (photo, outcome) in [
@@ -46,10 +38,7 @@ async fn verify_compares_with_the_claimed_employee_alone(pool: PgPool) {
         ("too-dark.jpg", "low_quality"),
     ] {
         let answer = verify(&obama, photo).await.expect(200);
-        assert_eq!(
-            (&answer["outcome"], &answer["distance"]),
-            (&outcome.into(), &Value::Null)
-        );
+        assert_eq!((&answer["outcome"], &answer["distance"]), (&outcome.into(), &Value::Null));
     }
     // A match says who it is; whether they may pass is a gate's business.
     service.set_status(&obama, "revoked").await;
@@ -61,23 +50,11 @@ async fn verify_compares_with_the_claimed_employee_alone(pool: PgPool) {
 async fn verify_wants_an_employee_who_is_enrolled(pool: PgPool) {
     let service = TestService::start(&pool).await;
     let employee = service.employee(json!({})).await;
-    let verify = async |query: &str| {
-        service
-            .post_frame(&format!("/v1/verify{query}"), "obama-3.jpg")
-            .await
-    };
-    verify(&format!("?employee_id={employee}"))
-        .await
-        .refused(409, "not_enrolled");
-    verify(&format!("?employee_id={}", Uuid::new_v4()))
-        .await
-        .refused(404, "not_found");
-    for query in [
-        "",
-        "?employee_id=1",
-        "?employee_id=",
-        &format!("?employee_id={employee}&x=1"),
-    ] {
+    let verify =
+        async |query: &str| service.post_frame(&format!("/v1/verify{query}"), "obama-3.jpg").await;
+    verify(&format!("?employee_id={employee}")).await.refused(409, "not_enrolled");
+    verify(&format!("?employee_id={}", Uuid::new_v4())).await.refused(404, "not_found");
+    for query in ["", "?employee_id=1", "?employee_id=", &format!("?employee_id={employee}&x=1")] {
         verify(query).await.refused(400, "bad_query");
     }
 }
@@ -85,35 +62,21 @@ async fn verify_wants_an_employee_who_is_enrolled(pool: PgPool) {
 #[sqlx::test]
 async fn recognize_names_the_nearest_person_under_the_threshold(pool: PgPool) {
     let service = TestService::start(&pool).await;
-    let unknown = service
-        .post_frame("/v1/recognize", "obama-3.jpg")
-        .await
-        .expect(200);
-    assert_eq!(
-        (&unknown["outcome"], &unknown["distance"]),
-        (&"unknown".into(), &Value::Null)
-    );
+    let unknown = service.post_frame("/v1/recognize", "obama-3.jpg").await.expect(200);
+    assert_eq!((&unknown["outcome"], &unknown["distance"]), (&"unknown".into(), &Value::Null));
 
     let obama = service.enrolled("obama-1.jpg").await;
     let biden = service.enrolled("biden-1.jpg").await;
-    for (photo, employee) in [
-        ("obama-2.jpg", &obama),
-        ("obama-3.jpg", &obama),
-        ("biden-1.jpg", &biden),
-    ] {
+    for (photo, employee) in
+        [("obama-2.jpg", &obama), ("obama-3.jpg", &obama), ("biden-1.jpg", &biden)]
+    {
         let answer = service.post_frame("/v1/recognize", photo).await.expect(200);
         assert_eq!(answer["outcome"], "match", "{photo}");
         assert_eq!(answer["employee_id"], employee.as_str());
         assert_eq!(answer["candidates"], Value::Null);
     }
-    let stranger = service
-        .post_frame("/v1/recognize", "hopper-1.jpg")
-        .await
-        .expect(200);
-    assert_eq!(
-        (&stranger["outcome"], &stranger["employee_id"]),
-        (&"unknown".into(), &Value::Null)
-    );
+    let stranger = service.post_frame("/v1/recognize", "hopper-1.jpg").await.expect(200);
+    assert_eq!((&stranger["outcome"], &stranger["employee_id"]), (&"unknown".into(), &Value::Null));
     assert!(stranger["distance"].as_f64() > stranger["threshold"].as_f64());
 }
 
@@ -122,24 +85,15 @@ async fn candidates_are_for_administrators(pool: PgPool) {
     let service = TestService::start(&pool).await;
     let obama = service.enrolled("obama-1.jpg").await;
     let biden = service.enrolled("biden-1.jpg").await;
-    let answer = service
-        .post_frame("/v1/recognize?candidates=5", "obama-3.jpg")
-        .await
-        .expect(200);
+    let answer = service.post_frame("/v1/recognize?candidates=5", "obama-3.jpg").await.expect(200);
     let candidates = answer["candidates"].as_array().unwrap();
-    let people: Vec<_> = candidates
-        .iter()
-        .map(|c| c["employee_id"].as_str().unwrap())
-        .collect();
+    let people: Vec<_> = candidates.iter().map(|c| c["employee_id"].as_str().unwrap()).collect();
     assert_eq!(people, [obama, biden], "the nearest first");
     assert_eq!(candidates[0]["distance"], answer["distance"]);
 
     for count in ["0", "21", "-1", "many"] {
         let path = format!("/v1/recognize?candidates={count}");
-        service
-            .post_frame(&path, "obama-3.jpg")
-            .await
-            .refused(400, "bad_query");
+        service.post_frame(&path, "obama-3.jpg").await.refused(400, "bad_query");
     }
     let key = service.make_key(&[Scope::Gate], None).await;
     let request = service
@@ -165,10 +119,7 @@ async fn liveness_tells_a_person_from_a_print(pool: PgPool) {
         let answer = service.post_frame("/v1/liveness", photo).await.expect(200);
         assert_eq!(answer["outcome"], outcome, "{photo}: {answer}");
         if let Some(score) = answer["score"].as_f64() {
-            assert_eq!(
-                score >= answer["threshold"].as_f64().unwrap(),
-                outcome == "live"
-            );
+            assert_eq!(score >= answer["threshold"].as_f64().unwrap(), outcome == "live");
         }
     }
 }
@@ -197,14 +148,9 @@ async fn every_kind_of_picture_shows_the_same_person(pool: PgPool) {
         assert_eq!(answer["employee_id"], obama.as_str());
     }
     // These are small: their faces may be too few pixels, but they are read.
-    for photo in [
-        "grey.png",
-        "palette.png",
-        "alpha.png",
-        "alpha.webp",
-        "sixteen-bit.png",
-        "lossless.webp",
-    ] {
+    for photo in
+        ["grey.png", "palette.png", "alpha.png", "alpha.webp", "sixteen-bit.png", "lossless.webp"]
+    {
         let answer = service.post_frame("/v1/recognize", photo).await.expect(200);
         assert!(
             ["match", "low_quality"].contains(&answer["outcome"].as_str().unwrap()),

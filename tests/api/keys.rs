@@ -10,12 +10,7 @@ use crate::answer::Answer;
 use crate::service::{TestService, send};
 
 async fn get_with(service: &TestService, path: &str, authorization: &str) -> Answer {
-    send(
-        service
-            .bare(Method::GET, path)
-            .header("authorization", authorization),
-    )
-    .await
+    send(service.bare(Method::GET, path).header("authorization", authorization)).await
 }
 
 #[sqlx::test]
@@ -26,12 +21,8 @@ async fn a_key_that_is_missing_wrong_or_revoked_is_refused_in_the_same_words(poo
     missing.refused(401, "unauthorized");
 
     let key = service.make_key(&[Scope::Admin], None).await;
-    get_with(&service, "/v1/employees", &format!("Bearer {key}"))
-        .await
-        .expect(200);
-    get_with(&service, "/v1/employees", &format!("bearer  {key}"))
-        .await
-        .expect(200);
+    get_with(&service, "/v1/employees", &format!("Bearer {key}")).await.expect(200);
+    get_with(&service, "/v1/employees", &format!("bearer  {key}")).await.expect(200);
 
     let id = key.split('_').nth(1).unwrap();
     let secret = ApiKeyText::generate().unwrap().to_string().split_off(39);
@@ -54,10 +45,7 @@ async fn a_key_that_is_missing_wrong_or_revoked_is_refused_in_the_same_words(poo
     service.store.revoke_key(id.parse().unwrap()).await.unwrap();
     let revoked = get_with(&service, "/v1/employees", &format!("Bearer {key}")).await;
     details.push(revoked.refused(401, "unauthorized")["detail"].clone());
-    assert!(
-        details.iter().all(|detail| *detail == details[0]),
-        "{details:?}"
-    );
+    assert!(details.iter().all(|detail| *detail == details[0]), "{details:?}");
 }
 
 #[sqlx::test]
@@ -95,11 +83,7 @@ async fn a_key_does_only_what_its_scopes_allow(pool: PgPool) {
 async fn health_is_open_to_anybody_and_metrics_where_they_are_public(pool: PgPool) {
     let public = TestService::start_with(&pool, |config| config.server.metrics_public = true).await;
     for path in ["/healthz", "/readyz", "/openapi.json", "/metrics"] {
-        assert_eq!(
-            send(public.bare(Method::GET, path)).await.status,
-            200,
-            "{path}"
-        );
+        assert_eq!(send(public.bare(Method::GET, path)).await.status, 200, "{path}");
     }
     assert_eq!(public.metric("limen_ready").await, 1.0);
     assert_eq!(public.metric("limen_gallery_people").await, 0.0);
@@ -107,9 +91,7 @@ async fn health_is_open_to_anybody_and_metrics_where_they_are_public(pool: PgPoo
     assert_eq!(public.metric("limen_gallery_people").await, 1.0);
 
     let private = TestService::start_replica(&pool).await;
-    send(private.bare(Method::GET, "/metrics"))
-        .await
-        .refused(401, "unauthorized");
+    send(private.bare(Method::GET, "/metrics")).await.refused(401, "unauthorized");
 }
 
 #[sqlx::test]
@@ -118,18 +100,11 @@ async fn no_answer_and_no_metric_shows_a_key_or_a_badge(pool: PgPool) {
         TestService::start_with(&pool, |config| config.server.metrics_public = true).await;
     let key = service.make_key(&[Scope::Admin], None).await;
     service.employee(json!({"badge_id": "SECRET-BADGE"})).await;
-    get_with(
-        &service,
-        "/v1/employees?badge_id=SECRET-BADGE",
-        &format!("Bearer {key}"),
-    )
-    .await
-    .expect(200);
+    get_with(&service, "/v1/employees?badge_id=SECRET-BADGE", &format!("Bearer {key}"))
+        .await
+        .expect(200);
     let wrong = get_with(&service, "/v1/nothing", &format!("Bearer {key}")).await;
     assert!(!wrong.text.contains(&key));
     let metrics = send(service.bare(Method::GET, "/metrics")).await.text;
-    assert!(
-        !metrics.contains("SECRET-BADGE") && !metrics.contains(&key),
-        "{metrics}"
-    );
+    assert!(!metrics.contains("SECRET-BADGE") && !metrics.contains(&key), "{metrics}");
 }

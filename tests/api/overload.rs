@@ -36,19 +36,9 @@ async fn too_many_frames_at_once_get_429_and_the_others_a_right_answer(pool: PgP
             served += 1;
         }
     }
-    assert!(
-        served > 0 && overloads > 0,
-        "{served} served, {overloads} sent away"
-    );
-    assert_eq!(
-        service.trail().await.len(),
-        served,
-        "what was sent away is not recorded"
-    );
-    assert_eq!(
-        service.metric("limen_overloads_total").await,
-        f64::from(overloads)
-    );
+    assert!(served > 0 && overloads > 0, "{served} served, {overloads} sent away");
+    assert_eq!(service.trail().await.len(), served, "what was sent away is not recorded");
+    assert_eq!(service.metric("limen_overloads_total").await, f64::from(overloads));
 
     // Sent away, not lost: the same events again are served.
     for passage in &passages[..3] {
@@ -73,18 +63,11 @@ async fn a_client_that_gives_up_leaves_its_place_to_others(pool: PgPool) {
     let gate = service.gate(json!({})).await;
     for _ in 0..6 {
         let passage = Passage::of("obama-3.jpg").request(&service, &gate);
-        let gone = passage
-            .timeout(std::time::Duration::from_millis(10))
-            .send()
-            .await;
+        let gone = passage.timeout(std::time::Duration::from_millis(10)).send().await;
         assert!(gone.is_err());
     }
     crate::service::eventually("the places are free again", async || {
-        Passage::of("obama-3.jpg")
-            .send(&service, &gate)
-            .await
-            .status
-            == 200
+        Passage::of("obama-3.jpg").send(&service, &gate).await.status == 200
     })
     .await;
 }

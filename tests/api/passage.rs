@@ -27,35 +27,21 @@ impl Passage {
     /// Several frames, captured now, under an event id of their own.
     pub fn of_frames(frames: &[&'static str]) -> Self {
         let event = Uuid::new_v4().to_string();
-        Self {
-            frames: frames.to_vec(),
-            event,
-            captured_at: Utc::now(),
-            badge: None,
-        }
+        Self { frames: frames.to_vec(), event, captured_at: Utc::now(), badge: None }
     }
 
     pub fn badge(self, badge: &'static str) -> Self {
-        Self {
-            badge: Some(badge),
-            ..self
-        }
+        Self { badge: Some(badge), ..self }
     }
 
     /// Captured so many milliseconds ago (in the future when negative).
     pub fn aged_ms(self, age_ms: i64) -> Self {
-        Self {
-            captured_at: Utc::now() - TimeDelta::milliseconds(age_ms),
-            ..self
-        }
+        Self { captured_at: Utc::now() - TimeDelta::milliseconds(age_ms), ..self }
     }
 
     /// The same event with another frame.
     pub fn with_frame(self, frame: &'static str) -> Self {
-        Self {
-            frames: vec![frame],
-            ..self
-        }
+        Self { frames: vec![frame], ..self }
     }
 
     /// The request, with the key for everything.
@@ -63,19 +49,13 @@ impl Passage {
         let request = service
             .request(Method::POST, &format!("/v1/gates/{gate}/passages"))
             .header("x-event-id", &self.event)
-            .header(
-                "x-captured-at",
-                self.captured_at
-                    .to_rfc3339_opts(SecondsFormat::Millis, true),
-            );
+            .header("x-captured-at", self.captured_at.to_rfc3339_opts(SecondsFormat::Millis, true));
         let request = match self.badge {
             Some(badge) => request.header("x-badge-id", badge),
             None => request,
         };
         match self.frames[..] {
-            [one] => request
-                .header("content-type", frame::media_type(one))
-                .body(frame::bytes(one)),
+            [one] => request.header("content-type", frame::media_type(one)).body(frame::bytes(one)),
             _ => request.multipart(frame::form(&self.frames)),
         }
     }
@@ -93,10 +73,7 @@ impl Passage {
     /// Sends it and expects a grant; returns the body.
     pub async fn granted(&self, service: &TestService, gate: &str) -> Value {
         let answer = self.decide(service, gate).await;
-        assert_eq!(
-            (&answer["decision"], &answer["reason"]),
-            (&"grant".into(), &"granted".into())
-        );
+        assert_eq!((&answer["decision"], &answer["reason"]), (&"grant".into(), &"granted".into()));
         answer
     }
 

@@ -15,35 +15,17 @@ async fn an_employee_is_created_read_changed_and_removed(pool: PgPool) {
         "metadata": {"rank": "Commodore", "nested": {"list": [1, 2.5, null, "ü"]}},
         "valid_from": "2024-01-01T00:00:00Z", "valid_until": "2034-01-01T00:00:00Z",
     });
-    let created = service
-        .post("/v1/employees", body.clone())
-        .await
-        .expect(201);
-    assert_eq!(
-        (&created["name"], &created["status"]),
-        (&"Grace Hopper".into(), &"active".into())
-    );
-    for field in [
-        "badge_id",
-        "department",
-        "metadata",
-        "valid_from",
-        "valid_until",
-    ] {
+    let created = service.post("/v1/employees", body.clone()).await.expect(201);
+    assert_eq!((&created["name"], &created["status"]), (&"Grace Hopper".into(), &"active".into()));
+    for field in ["badge_id", "department", "metadata", "valid_from", "valid_until"] {
         assert_eq!(created[field], body[field], "{field}");
     }
     let path = format!("/v1/employees/{}", id(&created, "employee_id"));
     assert_eq!(service.get(&path).await.expect(200), created);
 
     // What is absent stays.
-    let changed = service
-        .patch(&path, json!({"name": "G. Hopper"}))
-        .await
-        .expect(200);
-    assert_eq!(
-        (&changed["name"], &changed["badge_id"]),
-        (&"G. Hopper".into(), &"B-1".into())
-    );
+    let changed = service.patch(&path, json!({"name": "G. Hopper"})).await.expect(200);
+    assert_eq!((&changed["name"], &changed["badge_id"]), (&"G. Hopper".into(), &"B-1".into()));
     assert_eq!(changed["metadata"], body["metadata"]);
     // Null clears.
     let cleared =
@@ -52,20 +34,14 @@ async fn an_employee_is_created_read_changed_and_removed(pool: PgPool) {
     for field in ["badge_id", "department", "valid_from", "valid_until"] {
         assert_eq!(changed[field], Value::Null, "{field}");
     }
-    let changed = service
-        .patch(&path, json!({"metadata": {}}))
-        .await
-        .expect(200);
+    let changed = service.patch(&path, json!({"metadata": {}})).await.expect(200);
     assert_eq!(changed["metadata"], json!({}));
     assert_eq!(service.get(&path).await.expect(200), changed);
 
     service.delete(&path).await.expect(204);
     service.get(&path).await.refused(404, "not_found");
     service.delete(&path).await.refused(404, "not_found");
-    service
-        .patch(&path, json!({"name": "Nobody"}))
-        .await
-        .refused(404, "not_found");
+    service.patch(&path, json!({"name": "Nobody"})).await.refused(404, "not_found");
 }
 
 #[sqlx::test]
@@ -83,13 +59,7 @@ async fn employees_are_listed_page_by_page_and_filtered(pool: PgPool) {
     loop {
         let page = service.get(&path).await.expect(200);
         assert!(page["items"].as_array().unwrap().len() <= 2);
-        seen.extend(
-            page["items"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|row| id(row, "employee_id")),
-        );
+        seen.extend(page["items"].as_array().unwrap().iter().map(|row| id(row, "employee_id")));
         let Some(cursor) = page["next_cursor"].as_str() else {
             break;
         };
@@ -103,30 +73,12 @@ async fn employees_are_listed_page_by_page_and_filtered(pool: PgPool) {
         ("name=pErSoN%204", &created[4..5]),
         ("name=%25", &[]),
     ] {
-        let page = service
-            .get(&format!("/v1/employees?{filter}"))
-            .await
-            .expect(200);
-        let items = page["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|row| id(row, "employee_id"));
+        let page = service.get(&format!("/v1/employees?{filter}")).await.expect(200);
+        let items = page["items"].as_array().unwrap().iter().map(|row| id(row, "employee_id"));
         assert_eq!(items.collect::<Vec<_>>(), found, "{filter}");
     }
-    for filter in [
-        "limit=0",
-        "limit=-1",
-        "limit=501",
-        "limit=x",
-        "cursor=x",
-        "status=x",
-        "x=1",
-    ] {
-        service
-            .get(&format!("/v1/employees?{filter}"))
-            .await
-            .refused(400, "bad_query");
+    for filter in ["limit=0", "limit=-1", "limit=501", "limit=x", "cursor=x", "status=x", "x=1"] {
+        service.get(&format!("/v1/employees?{filter}")).await.refused(400, "bad_query");
     }
 }
 
@@ -136,23 +88,11 @@ async fn a_badge_names_one_person_at_most(pool: PgPool) {
     let first = service.employee(json!({"badge_id": "B-1"})).await;
     let second = service.employee(json!({"badge_id": "B-2"})).await;
     let taken = json!({"name": "Third", "badge_id": " B-1 "});
-    service
-        .post("/v1/employees", taken)
-        .await
-        .refused(409, "badge_taken");
+    service.post("/v1/employees", taken).await.refused(409, "badge_taken");
     let path = format!("/v1/employees/{second}");
-    service
-        .patch(&path, json!({"badge_id": "B-1"}))
-        .await
-        .refused(409, "badge_taken");
-    service
-        .delete(&format!("/v1/employees/{first}"))
-        .await
-        .expect(204);
-    service
-        .patch(&path, json!({"badge_id": "B-1"}))
-        .await
-        .expect(200);
+    service.patch(&path, json!({"badge_id": "B-1"})).await.refused(409, "badge_taken");
+    service.delete(&format!("/v1/employees/{first}")).await.expect(204);
+    service.patch(&path, json!({"badge_id": "B-1"})).await.expect(200);
 }
 
 #[sqlx::test]
@@ -178,35 +118,20 @@ async fn what_an_employee_cannot_be_is_refused(pool: PgPool) {
         json!({"name": "A", "valid_from": "tomorrow"}),
         json!({"name": "A", "employee_id": Uuid::new_v4()}),
     ] {
-        service
-            .post("/v1/employees", body)
-            .await
-            .refused(422, "bad_value");
+        service.post("/v1/employees", body).await.refused(422, "bad_value");
     }
     let empty = json!({"name": "A", "valid_from": "2025-01-01T00:00:00Z", "valid_until": "2024-01-01T00:00:00Z"});
-    service
-        .post("/v1/employees", empty.clone())
-        .await
-        .refused(422, "validity_empty");
+    service.post("/v1/employees", empty.clone()).await.refused(422, "validity_empty");
     service
         .patch(&path, json!({"status": null, "name": "A", "x": 1}))
         .await
         .refused(422, "bad_value");
-    service
-        .patch(&path, json!({"name": ""}))
-        .await
-        .refused(422, "bad_value");
-    service
-        .patch(&path, empty)
-        .await
-        .refused(422, "validity_empty");
+    service.patch(&path, json!({"name": ""})).await.refused(422, "bad_value");
+    service.patch(&path, empty).await.refused(422, "validity_empty");
     for bad in ["/v1/employees/1", "/v1/employees/%ff", "/v1/employees/%00"] {
         service.get(bad).await.refused(400, "bad_path");
     }
-    service
-        .get(&format!("/v1/employees/{}", Uuid::new_v4()))
-        .await
-        .refused(404, "not_found");
+    service.get(&format!("/v1/employees/{}", Uuid::new_v4())).await.refused(404, "not_found");
 }
 
 /// Postgres's text holds no NUL, its jsonb no `\u0000` and its timestamps no year before 4713 BC.
@@ -229,18 +154,13 @@ async fn what_postgres_cannot_hold_is_the_clients_fault(pool: PgPool) {
         faults.push((change.clone(), service.post("/v1/employees", body).await));
         faults.push((change.clone(), service.patch(&path, change).await));
     }
-    for query in [
-        "employees?name=%00",
-        "employees?badge_id=%00",
-        "passages?from=-9999-01-01T00:00:00Z",
-    ] {
+    for query in
+        ["employees?name=%00", "employees?badge_id=%00", "passages?from=-9999-01-01T00:00:00Z"]
+    {
         faults.push((query.into(), service.get(&format!("/v1/{query}")).await));
     }
     faults.retain(|(_, answer)| answer.status >= 500);
-    let faults: Vec<_> = faults
-        .iter()
-        .map(|(sent, a)| format!("{} to {sent}", a.status))
-        .collect();
+    let faults: Vec<_> = faults.iter().map(|(sent, a)| format!("{} to {sent}", a.status)).collect();
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
@@ -251,22 +171,12 @@ async fn the_trail_outlives_the_people_in_it(pool: PgPool) {
     let employee = service.enrolled("obama-1.jpg").await;
     let passage = Passage::of("obama-3.jpg").granted(&service, &gate).await;
 
-    service
-        .delete(&format!("/v1/employees/{employee}"))
-        .await
-        .expect(204);
+    service.delete(&format!("/v1/employees/{employee}")).await.expect(204);
     let trail = service.trail().await;
-    assert_eq!(
-        (trail.len(), &trail[0]["passage_id"]),
-        (1, &passage["passage_id"])
-    );
+    assert_eq!((trail.len(), &trail[0]["passage_id"]), (1, &passage["passage_id"]));
     assert_eq!(trail[0]["employee_id"], employee.as_str());
-    Passage::of("obama-3.jpg")
-        .refused(&service, &gate, "unknown_person")
-        .await;
-    let faces: i64 = sqlx::query_scalar("select count(*) from face_encodings")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+    Passage::of("obama-3.jpg").refused(&service, &gate, "unknown_person").await;
+    let faces: i64 =
+        sqlx::query_scalar("select count(*) from face_encodings").fetch_one(&pool).await.unwrap();
     assert_eq!(faces, 0, "the templates went with the person");
 }

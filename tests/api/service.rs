@@ -104,10 +104,7 @@ impl TestService {
     pub async fn make_key(&self, scopes: &[Scope], gate: Option<GateId>) -> String {
         let key = ApiKeyText::generate().unwrap();
         let scopes = BTreeSet::from_iter(scopes.iter().copied());
-        self.store
-            .create_key(&key.draft("test".to_owned(), scopes, gate))
-            .await
-            .unwrap();
+        self.store.create_key(&key.draft("test".to_owned(), scopes, gate)).await.unwrap();
         key.to_string()
     }
 
@@ -118,8 +115,7 @@ impl TestService {
 
     /// A request without a key.
     pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client
-            .request(method, format!("http://{}{path}", self.address))
+        self.client.request(method, format!("http://{}{path}", self.address))
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -146,30 +142,21 @@ impl TestService {
 
     /// A request whose raw body is a frame.
     pub fn frame_request(&self, path: &str, bytes: Vec<u8>, kind: &str) -> RequestBuilder {
-        self.request(Method::POST, path)
-            .header("content-type", kind)
-            .body(bytes)
+        self.request(Method::POST, path).header("content-type", kind).body(bytes)
     }
 
     /// Creates a gate with these settings beside its name; returns its id.
     pub async fn gate(&self, settings: Value) -> String {
         let mut body = json!({"name": "north", "frame_age_ms_max": 60_000});
-        body.as_object_mut()
-            .unwrap()
-            .extend(settings.as_object().unwrap().clone());
+        body.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
         id(&self.post("/v1/gates", body).await.expect(201), "gate_id")
     }
 
     /// Creates an employee with these fields beside the name; returns the id.
     pub async fn employee(&self, fields: Value) -> String {
         let mut body = json!({"name": "Somebody"});
-        body.as_object_mut()
-            .unwrap()
-            .extend(fields.as_object().unwrap().clone());
-        id(
-            &self.post("/v1/employees", body).await.expect(201),
-            "employee_id",
-        )
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        id(&self.post("/v1/employees", body).await.expect(201), "employee_id")
     }
 
     /// Enrols a photo; returns the face's id.
@@ -188,9 +175,7 @@ impl TestService {
     /// Sets an employee's status.
     pub async fn set_status(&self, employee: &str, status: &str) {
         let path = format!("/v1/employees/{employee}");
-        self.patch(&path, json!({"status": status}))
-            .await
-            .expect(200);
+        self.patch(&path, json!({"status": status})).await.expect(200);
     }
 
     /// The trail, the newest first.
@@ -202,12 +187,8 @@ impl TestService {
     /// The gauge or counter of this name (with its labels).
     pub async fn metric(&self, name: &str) -> f64 {
         let text = send(self.bare(Method::GET, "/metrics")).await.text;
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no {name} in {text}"))
-            .parse()
-            .unwrap()
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
     }
 
     /// Checks that the service is alive and can decide.
@@ -225,9 +206,7 @@ impl TestService {
 
     /// Waits until the service has stopped; returns what `run` returned.
     pub fn join(&mut self) -> Option<anyhow::Result<()>> {
-        self.thread
-            .take()
-            .map(|thread| thread.join().expect("the service panicked"))
+        self.thread.take().map(|thread| thread.join().expect("the service panicked"))
     }
 }
 
@@ -237,19 +216,13 @@ impl Drop for TestService {
         // A test that already failed says why by itself.
         let thread = self.thread.take().map(JoinHandle::join);
         if let (Some(ended), false) = (thread, std::thread::panicking()) {
-            ended
-                .expect("the service panicked")
-                .expect("the service failed");
+            ended.expect("the service panicked").expect("the service failed");
         }
     }
 }
 
 fn client() -> reqwest::Client {
-    reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(90))
-        .build()
-        .unwrap()
+    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(90)).build().unwrap()
 }
 
 /// Sends a request and reads the answer whole.
@@ -260,20 +233,14 @@ pub async fn send(request: RequestBuilder) -> Answer {
 /// A member of an answer that is an id.
 #[track_caller]
 pub fn id(answer: &Value, member: &str) -> String {
-    answer[member]
-        .as_str()
-        .unwrap_or_else(|| panic!("no {member} in {answer}"))
-        .to_owned()
+    answer[member].as_str().unwrap_or_else(|| panic!("no {member} in {answer}")).to_owned()
 }
 
 /// Tries again until `probe` is true.
 pub async fn eventually(what: &str, mut probe: impl AsyncFnMut() -> bool) {
     let started_at = Instant::now();
     while !probe().await {
-        assert!(
-            started_at.elapsed() < PATIENCE,
-            "not within {PATIENCE:?}: {what}"
-        );
+        assert!(started_at.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -19,9 +19,8 @@ async fn requests_in_flight_are_answered_before_the_service_ends(pool: PgPool) {
     let gate = service.gate(json!({})).await;
     service.enrolled("obama-1.jpg").await;
 
-    let requests: Vec<_> = (0..12)
-        .map(|_| Passage::of("obama-3.jpg").request(&service, &gate))
-        .collect();
+    let requests: Vec<_> =
+        (0..12).map(|_| Passage::of("obama-3.jpg").request(&service, &gate)).collect();
     let in_flight = tokio::spawn(join_all(requests.into_iter().map(crate::service::send)));
     eventually("frames are waiting", async || {
         service.metric("limen_inference_queue_depth").await >= 4.0
@@ -33,18 +32,11 @@ async fn requests_in_flight_are_answered_before_the_service_ends(pool: PgPool) {
         assert_eq!(answer.expect(200)["decision"], "grant");
     }
     let address = service.address;
-    let ended = tokio::task::spawn_blocking(move || service.join())
-        .await
-        .unwrap();
+    let ended = tokio::task::spawn_blocking(move || service.join()).await.unwrap();
     ended.unwrap().unwrap();
-    assert!(
-        TcpStream::connect(address).is_err(),
-        "nobody listens any more"
-    );
-    let recorded: i64 = sqlx::query_scalar("select count(*) from passages")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+    assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+    let recorded: i64 =
+        sqlx::query_scalar("select count(*) from passages").fetch_one(&pool).await.unwrap();
     assert_eq!(recorded, 12);
 }
 
@@ -56,14 +48,8 @@ async fn silent_connections_do_not_hold_up_the_end(pool: PgPool) {
     service.assert_ready().await;
     let begun_at = std::time::Instant::now();
     service.begin_stop();
-    let ended = tokio::task::spawn_blocking(move || service.join())
-        .await
-        .unwrap();
+    let ended = tokio::task::spawn_blocking(move || service.join()).await.unwrap();
     ended.unwrap().unwrap();
-    assert!(
-        begun_at.elapsed().as_secs() < 10,
-        "{:?}",
-        begun_at.elapsed()
-    );
+    assert!(begun_at.elapsed().as_secs() < 10, "{:?}", begun_at.elapsed());
     drop(silent);
 }

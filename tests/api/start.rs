@@ -10,9 +10,7 @@ use crate::service::config;
 /// Why a service does not start on this database.
 async fn refusal(config: &limen::config::Config) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let error = Server::build(config, listener)
-        .await
-        .expect_err("the service starts");
+    let error = Server::build(config, listener).await.expect_err("the service starts");
     format!("{error:#}")
 }
 
@@ -31,20 +29,14 @@ async fn a_gallery_of_another_model_is_refused_with_the_way_out(pool: PgPool) {
     )
     .bind(FaceId::generate().0)
     .bind(employee)
-    .bind(vec![0, 0, 0, 63, 0, 0, 0, 63, 0, 0, 0, 63, 0, 0, 0, 63])
-    .bind(vec![0; 32])
+    .bind(0.5f32.to_le_bytes().repeat(4))
+    .bind(vec![0u8; 32])
     .execute(&pool)
     .await
     .unwrap();
 
     let message = refusal(&config(&pool)).await;
-    for part in [
-        "1 face(s)",
-        "another-model-4",
-        "config.toml",
-        "limen enroll",
-        "--replace-model",
-    ] {
+    for part in ["1 face(s)", "another-model-4", "config.toml", "limen enroll", "--replace-model"] {
         assert!(message.contains(part), "no {part:?} in {message}");
     }
 }

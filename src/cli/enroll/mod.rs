@@ -68,11 +68,7 @@ pub(super) async fn run(config: &Config, arguments: &EnrollArguments) -> anyhow:
     bar.finish_and_clear();
     tokio::task::spawn_blocking(move || engine.stop()).await?;
     println!("{report}");
-    Ok(if report.is_complete() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 struct Enroller<'a> {
@@ -104,10 +100,7 @@ impl Enroller<'_> {
         let sha256: [u8; 32] = Sha256::digest(&bytes).into();
         let known = self.people.find(person).await?;
         if let Some(employee) = &known
-            && self
-                .store
-                .has_photo(employee.id, self.engine.model(), &sha256)
-                .await?
+            && self.store.has_photo(employee.id, self.engine.model(), &sha256).await?
         {
             self.drop_other_models(employee.id).await?;
             return Ok(Outcome::AlreadyEnrolled);
@@ -120,10 +113,7 @@ impl Enroller<'_> {
                 .then_some(self.config.matching.liveness_threshold),
             pupil_distance_px_min: self.config.enrolment.pupil_distance_px_min,
         };
-        let frame = FrameBytes {
-            bytes: bytes.into(),
-            declared: None,
-        };
+        let frame = FrameBytes { bytes: bytes.into(), declared: None };
         let view = self.engine.look(frame, settings).await?;
         if let Some(refusal) = photo::refusal(&view) {
             return Ok(Outcome::Refused(refusal));
@@ -152,9 +142,7 @@ impl Enroller<'_> {
 
     async fn drop_other_models(&self, employee: EmployeeId) -> anyhow::Result<()> {
         if self.replace_model {
-            self.store
-                .delete_faces_of_other_models(employee, self.engine.model())
-                .await?;
+            self.store.delete_faces_of_other_models(employee, self.engine.model()).await?;
         }
         Ok(())
     }

@@ -26,13 +26,8 @@ impl People {
                 Some(employee) => Ok(Some(employee)),
                 None => self.by_name(&readable(text)).await,
             },
-            Label::Stated {
-                badge_id: Some(badge),
-                ..
-            } => self.by_badge(badge).await,
-            Label::Stated {
-                name: Some(name), ..
-            } => self.by_name(name).await,
+            Label::Stated { badge_id: Some(badge), .. } => self.by_badge(badge).await,
+            Label::Stated { name: Some(name), .. } => self.by_name(name).await,
             Label::Stated { .. } => Ok(None),
         }
     }
@@ -41,15 +36,8 @@ impl People {
     pub async fn create(&self, person: &Person) -> anyhow::Result<Employee> {
         let (badge_id, name, department) = match &person.label {
             Label::BadgeOrName(text) => (None, readable(text), None),
-            Label::Stated {
-                badge_id,
-                name,
-                department,
-            } => {
-                let name = name
-                    .clone()
-                    .or_else(|| badge_id.clone())
-                    .context("no name")?;
+            Label::Stated { badge_id, name, department } => {
+                let name = name.clone().or_else(|| badge_id.clone()).context("no name")?;
                 (badge_id.clone(), name, department.clone())
             }
         };
@@ -72,17 +60,12 @@ impl People {
     }
 
     async fn by_name(&self, name: &str) -> anyhow::Result<Option<Employee>> {
-        let filter = EmployeeFilter {
-            name_contains: Some(name.to_owned()),
-            ..EmployeeFilter::default()
-        };
+        let filter =
+            EmployeeFilter { name_contains: Some(name.to_owned()), ..EmployeeFilter::default() };
         let mut same = self.store.employees(&filter, None, SAME_NAME_MAX).await?;
         same.retain(|employee| employee.name.as_str() == name);
         if same.len() > 1 {
-            bail!(
-                "{} employees are called {name:?}: name the photo by badge",
-                same.len()
-            );
+            bail!("{} employees are called {name:?}: name the photo by badge", same.len());
         }
         Ok(same.pop())
     }

@@ -15,11 +15,7 @@ pub(super) enum Label {
     /// The name of a file or folder: a badge where one is known, else a name.
     BadgeOrName(String),
     /// A row of a CSV.
-    Stated {
-        badge_id: Option<String>,
-        name: Option<String>,
-        department: Option<String>,
-    },
+    Stated { badge_id: Option<String>, name: Option<String>, department: Option<String> },
 }
 
 /// A person and their photos.
@@ -40,19 +36,13 @@ impl Plan {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let photos = if path.is_dir() {
             from_folder(path)?
-        } else if path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("csv"))
-        {
+        } else if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")) {
             from_csv(path)?
         } else {
             bail!("{} is neither a folder nor a .csv file", path.display());
         };
         ensure!(!photos.is_empty(), "{} holds no photo", path.display());
-        let people = photos
-            .into_iter()
-            .map(|(label, photos)| Person { label, photos })
-            .collect();
+        let people = photos.into_iter().map(|(label, photos)| Person { label, photos }).collect();
         Ok(Self { people })
     }
 
@@ -66,11 +56,7 @@ type Photos = BTreeMap<Label, Vec<PathBuf>>;
 
 fn from_folder(folder: &Path) -> anyhow::Result<Photos> {
     let mut photos = Photos::new();
-    for entry in WalkDir::new(folder)
-        .min_depth(1)
-        .max_depth(2)
-        .sort_by_file_name()
-    {
+    for entry in WalkDir::new(folder).min_depth(1).max_depth(2).sort_by_file_name() {
         let entry = entry.with_context(|| format!("{} cannot be read", folder.display()))?;
         let path = entry.path();
         if !entry.file_type().is_file() || !is_photo(path) {
@@ -83,22 +69,15 @@ fn from_folder(folder: &Path) -> anyhow::Result<Photos> {
         let name = name
             .and_then(|name| name.to_str())
             .with_context(|| format!("the name of {} is not UTF-8", path.display()))?;
-        photos
-            .entry(Label::BadgeOrName(name.to_owned()))
-            .or_default()
-            .push(path.to_owned());
+        photos.entry(Label::BadgeOrName(name.to_owned())).or_default().push(path.to_owned());
     }
     Ok(photos)
 }
 
 fn is_photo(path: &Path) -> bool {
-    path.extension()
-        .and_then(|e| e.to_str())
-        .is_some_and(|extension| {
-            ["jpg", "jpeg", "png", "webp"]
-                .iter()
-                .any(|known| extension.eq_ignore_ascii_case(known))
-        })
+    path.extension().and_then(|e| e.to_str()).is_some_and(|extension| {
+        ["jpg", "jpeg", "png", "webp"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    })
 }
 
 #[derive(Deserialize)]
@@ -124,11 +103,7 @@ fn from_csv(file: &Path) -> anyhow::Result<Photos> {
         let row = row.with_context(line)?;
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
         let (badge_id, name) = (filled(row.badge_id), filled(row.name));
-        ensure!(
-            badge_id.is_some() || name.is_some(),
-            "{}: badge_id or name is needed",
-            line()
-        );
+        ensure!(badge_id.is_some() || name.is_some(), "{}: badge_id or name is needed", line());
         if let Some(badge) = &badge_id {
             badge.parse::<BadgeId>().with_context(line)?;
         }
@@ -139,15 +114,8 @@ fn from_csv(file: &Path) -> anyhow::Result<Photos> {
         if let Some(department) = &department {
             department.parse::<Department>().with_context(line)?;
         }
-        let label = Label::Stated {
-            badge_id,
-            name,
-            department,
-        };
-        photos
-            .entry(label)
-            .or_default()
-            .push(folder.join(row.photo));
+        let label = Label::Stated { badge_id, name, department };
+        photos.entry(label).or_default().push(folder.join(row.photo));
     }
     Ok(photos)
 }
@@ -164,25 +132,12 @@ mod tests {
     #[test]
     fn files_and_folders_name_people_and_other_files_are_passed_over() {
         let folder = tempfile::tempdir().unwrap();
-        for file in [
-            "B-17.jpg",
-            "Ada/1.png",
-            "Ada/2.JPEG",
-            "notes.txt",
-            "Ada/deep/3.jpg",
-        ] {
+        for file in ["B-17.jpg", "Ada/1.png", "Ada/2.JPEG", "notes.txt", "Ada/deep/3.jpg"] {
             touch(&folder.path().join(file));
         }
         let plan = Plan::read(folder.path()).unwrap();
-        let found: Vec<_> = plan
-            .people
-            .iter()
-            .map(|p| (&p.label, p.photos.len()))
-            .collect();
-        let (ada, badge) = (
-            Label::BadgeOrName("Ada".into()),
-            Label::BadgeOrName("B-17".into()),
-        );
+        let found: Vec<_> = plan.people.iter().map(|p| (&p.label, p.photos.len())).collect();
+        let (ada, badge) = (Label::BadgeOrName("Ada".into()), Label::BadgeOrName("B-17".into()));
         assert_eq!(found, [(&ada, 2), (&badge, 1)]);
         assert_eq!(plan.photos(), 3);
     }
@@ -193,10 +148,7 @@ mod tests {
         let file = folder.path().join("people.csv");
         std::fs::write(&file, "photo,badge_id,name\na.jpg,B-1,Ada\nb.jpg,,\n").unwrap();
         let error = format!("{:#}", Plan::read(&file).unwrap_err());
-        assert!(
-            error.contains("line 3") && error.contains("badge_id or name"),
-            "{error}"
-        );
+        assert!(error.contains("line 3") && error.contains("badge_id or name"), "{error}");
     }
 
     #[test]
@@ -211,11 +163,6 @@ mod tests {
     #[test]
     fn an_empty_folder_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(
-            Plan::read(folder.path())
-                .unwrap_err()
-                .to_string()
-                .contains("no photo")
-        );
+        assert!(Plan::read(folder.path()).unwrap_err().to_string().contains("no photo"));
     }
 }

@@ -31,9 +31,7 @@ impl FrameFormat {
     #[must_use]
     pub fn from_media_type(content_type: &str) -> Option<Self> {
         let essence = content_type.split(';').next()?.trim();
-        Self::ALL
-            .into_iter()
-            .find(|format| format.media_type().eq_ignore_ascii_case(essence))
+        Self::ALL.into_iter().find(|format| format.media_type().eq_ignore_ascii_case(essence))
     }
 
     /// The format whose signature `bytes` start with.
@@ -67,10 +65,7 @@ mod tests {
 
     #[test]
     fn a_media_type_is_read_without_regard_to_case_and_parameters() {
-        assert_eq!(
-            FrameFormat::from_media_type("Image/JPEG; q=1"),
-            Some(FrameFormat::Jpeg)
-        );
+        assert_eq!(FrameFormat::from_media_type("Image/JPEG; q=1"), Some(FrameFormat::Jpeg));
         assert_eq!(FrameFormat::from_media_type("image/gif"), None);
         assert_eq!(FrameFormat::from_media_type(""), None);
     }

@@ -26,28 +26,20 @@ pub(super) fn decode(bytes: &[u8], limits: &FrameLimits) -> Result<Picture, Deco
     let (width, height) = (u32::from(info.width), u32::from(info.height));
     limits.check_size(width, height)?;
     if !ends(bytes) {
-        return Err(malformed(
-            "the end-of-image marker is missing: the file is truncated",
-        ));
+        return Err(malformed("the end-of-image marker is missing: the file is truncated"));
     }
 
-    let orientation = decoder
-        .exif()
-        .and_then(|exif| Orientation::from_exif_chunk(exif))
-        .unwrap_or(UPRIGHT);
+    let orientation =
+        decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif)).unwrap_or(UPRIGHT);
     let rgb = decoder.decode().map_err(|error| match error {
-        DecodeErrors::Unsupported(_) => DecodeError::Unsupported {
-            format: FrameFormat::Jpeg,
-            feature: "this coding process",
-        },
+        DecodeErrors::Unsupported(_) => {
+            DecodeError::Unsupported { format: FrameFormat::Jpeg, feature: "this coding process" }
+        }
         other => malformed(other),
     })?;
     let rgb = image::RgbImage::from_raw(width, height, rgb)
         .ok_or_else(|| malformed("the pixels do not fill the frame"))?;
-    Ok(Picture {
-        image: rgb.into(),
-        orientation,
-    })
+    Ok(Picture { image: rgb.into(), orientation })
 }
 
 const UPRIGHT: Orientation = Orientation::NoTransforms;

@@ -30,29 +30,18 @@ pub struct FrameLimits {
 impl Default for FrameLimits {
     /// 10 MiB and 25 megapixels: a photo of most phones, which a site may enrol from, still passes.
     fn default() -> Self {
-        Self {
-            bytes_max: 10 << 20,
-            side_px_max: 8_192,
-            pixels_max: 25_000_000,
-        }
+        Self { bytes_max: 10 << 20, side_px_max: 8_192, pixels_max: 25_000_000 }
     }
 }
 
 impl FrameLimits {
     fn check_size(&self, width: u32, height: u32) -> Result<(), DecodeError> {
         if width.max(height) > self.side_px_max {
-            return Err(DecodeError::SideTooLong {
-                width,
-                height,
-                side_px_max: self.side_px_max,
-            });
+            return Err(DecodeError::SideTooLong { width, height, side_px_max: self.side_px_max });
         }
         let pixels = u64::from(width) * u64::from(height);
         if pixels > u64::from(self.pixels_max) {
-            return Err(DecodeError::TooManyPixels {
-                pixels,
-                pixels_max: self.pixels_max,
-            });
+            return Err(DecodeError::TooManyPixels { pixels, pixels_max: self.pixels_max });
         }
         Ok(())
     }
@@ -127,10 +116,7 @@ pub enum DecodeError {
 
 impl DecodeError {
     fn malformed(format: FrameFormat, reason: impl std::fmt::Display) -> Self {
-        Self::Malformed {
-            format,
-            reason: reason.to_string(),
-        }
+        Self::Malformed { format, reason: reason.to_string() }
     }
 }
 
@@ -158,10 +144,7 @@ pub fn decode(
         return Err(DecodeError::Empty);
     }
     if bytes.len() > limits.bytes_max {
-        return Err(DecodeError::TooManyBytes {
-            bytes: bytes.len(),
-            bytes_max: limits.bytes_max,
-        });
+        return Err(DecodeError::TooManyBytes { bytes: bytes.len(), bytes_max: limits.bytes_max });
     }
     let actual = FrameFormat::sniff(bytes).ok_or(DecodeError::UnknownFormat)?;
     if let Some(declared) = declared.filter(|declared| *declared != actual) {

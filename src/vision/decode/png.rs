@@ -21,9 +21,7 @@ pub(super) fn decode(bytes: &[u8], limits: &FrameLimits) -> Result<Picture, Deco
     allocation.max_alloc = Some(u64::from(limits.pixels_max) * BYTES_PER_PIXEL_MAX);
     let mut decoder = PngDecoder::with_limits(Cursor::new(bytes), allocation).map_err(malformed)?;
     if decoder.is_apng().map_err(malformed)? {
-        return Err(DecodeError::Animated {
-            format: FrameFormat::Png,
-        });
+        return Err(DecodeError::Animated { format: FrameFormat::Png });
     }
     let orientation = decoder.orientation().map_err(malformed)?;
     let image = DynamicImage::from_decoder(decoder).map_err(malformed)?;

@@ -19,18 +19,13 @@ fn quarters() -> Vec<u8> {
         (true, false) => [20, 20, 220],
         (false, false) => [220, 220, 220],
     };
-    (0..HEIGHT)
-        .flat_map(|y| (0..WIDTH).flat_map(move |x| colour(x, y)))
-        .collect()
+    (0..HEIGHT).flat_map(|y| (0..WIDTH).flat_map(move |x| colour(x, y))).collect()
 }
 
 fn encoded(format: FrameFormat, exif_orientation: Option<u8>) -> Vec<u8> {
     let mut bytes = Vec::new();
     match format {
-        FrameFormat::Jpeg => write(
-            JpegEncoder::new_with_quality(&mut bytes, 95),
-            exif_orientation,
-        ),
+        FrameFormat::Jpeg => write(JpegEncoder::new_with_quality(&mut bytes, 95), exif_orientation),
         FrameFormat::Png => write(PngEncoder::new(&mut bytes), exif_orientation),
         FrameFormat::WebP => write(WebPEncoder::new_lossless(&mut bytes), exif_orientation),
     }
@@ -44,9 +39,7 @@ fn write(mut encoder: impl ImageEncoder, exif_orientation: Option<u8>) {
         exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
         encoder.set_exif_metadata(exif).unwrap();
     }
-    encoder
-        .write_image(&quarters(), WIDTH, HEIGHT, ExtendedColorType::Rgb8)
-        .unwrap();
+    encoder.write_image(&quarters(), WIDTH, HEIGHT, ExtendedColorType::Rgb8).unwrap();
 }
 
 fn decoded(bytes: &[u8]) -> Result<Frame, DecodeError> {
@@ -70,12 +63,7 @@ fn corners(frame: &Frame) -> String {
 #[test]
 fn every_format_gives_the_same_picture() {
     for format in FrameFormat::ALL {
-        let frame = decode(
-            &encoded(format, None),
-            Some(format),
-            &FrameLimits::default(),
-        )
-        .unwrap();
+        let frame = decode(&encoded(format, None), Some(format), &FrameLimits::default()).unwrap();
         assert_eq!((frame.width(), frame.height()), (WIDTH, HEIGHT), "{format}");
         assert_eq!(corners(&frame), "rgbw", "{format}");
     }
@@ -83,17 +71,11 @@ fn every_format_gives_the_same_picture() {
 
 #[test]
 fn all_eight_exif_orientations_are_turned_upright_in_every_format() {
-    let upright = [
-        "rgbw", "grwb", "wbgr", "bwrg", "rbgw", "brwg", "wgbr", "gwrb",
-    ];
+    let upright = ["rgbw", "grwb", "wbgr", "bwrg", "rbgw", "brwg", "wgbr", "gwrb"];
     for format in FrameFormat::ALL {
         for (orientation, expected) in (1..=8).zip(upright) {
             let frame = decoded(&encoded(format, Some(orientation))).unwrap();
-            assert_eq!(
-                corners(&frame),
-                expected,
-                "{format}, orientation {orientation}"
-            );
+            assert_eq!(corners(&frame), expected, "{format}, orientation {orientation}");
             let turned = orientation >= 5;
             assert_eq!(frame.width(), if turned { HEIGHT } else { WIDTH });
         }
@@ -103,11 +85,7 @@ fn all_eight_exif_orientations_are_turned_upright_in_every_format() {
 #[test]
 fn an_orientation_that_does_not_exist_is_ignored() {
     for format in FrameFormat::ALL {
-        assert_eq!(
-            corners(&decoded(&encoded(format, Some(9))).unwrap()),
-            "rgbw",
-            "{format}"
-        );
+        assert_eq!(corners(&decoded(&encoded(format, Some(9))).unwrap()), "rgbw", "{format}");
     }
 }
 
@@ -116,10 +94,7 @@ fn a_frame_declared_as_another_format_is_refused() {
     let png = encoded(FrameFormat::Png, None);
     assert_eq!(
         decode(&png, Some(FrameFormat::Jpeg), &FrameLimits::default()),
-        Err(DecodeError::FormatMismatch {
-            declared: FrameFormat::Jpeg,
-            actual: FrameFormat::Png
-        })
+        Err(DecodeError::FormatMismatch { declared: FrameFormat::Jpeg, actual: FrameFormat::Png })
     );
 }
 
@@ -132,41 +107,22 @@ fn nothing_and_what_is_no_picture_are_told_apart() {
 #[test]
 fn a_limit_broken_is_named_with_its_numbers() {
     let bytes = encoded(FrameFormat::Png, None);
-    let limits = FrameLimits {
-        bytes_max: bytes.len() - 1,
-        ..FrameLimits::default()
-    };
+    let limits = FrameLimits { bytes_max: bytes.len() - 1, ..FrameLimits::default() };
     assert_eq!(
         decode(&bytes, None, &limits),
-        Err(DecodeError::TooManyBytes {
-            bytes: bytes.len(),
-            bytes_max: bytes.len() - 1
-        })
+        Err(DecodeError::TooManyBytes { bytes: bytes.len(), bytes_max: bytes.len() - 1 })
     );
     for format in FrameFormat::ALL {
         let bytes = encoded(format, None);
-        let limits = FrameLimits {
-            side_px_max: 63,
-            ..FrameLimits::default()
-        };
+        let limits = FrameLimits { side_px_max: 63, ..FrameLimits::default() };
         assert_eq!(
             decode(&bytes, None, &limits),
-            Err(DecodeError::SideTooLong {
-                width: 64,
-                height: 48,
-                side_px_max: 63
-            })
+            Err(DecodeError::SideTooLong { width: 64, height: 48, side_px_max: 63 })
         );
-        let limits = FrameLimits {
-            pixels_max: 3_071,
-            ..FrameLimits::default()
-        };
+        let limits = FrameLimits { pixels_max: 3_071, ..FrameLimits::default() };
         assert_eq!(
             decode(&bytes, None, &limits),
-            Err(DecodeError::TooManyPixels {
-                pixels: 3_072,
-                pixels_max: 3_071
-            })
+            Err(DecodeError::TooManyPixels { pixels: 3_072, pixels_max: 3_071 })
         );
     }
 }
@@ -176,19 +132,12 @@ fn a_header_that_promises_65535_pixels_a_side_is_refused_by_its_header() {
     let mut png = encoded(FrameFormat::Png, None);
     png[16..24].copy_from_slice(&[0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff]);
     let mut jpeg = encoded(FrameFormat::Jpeg, None);
-    let sof = jpeg
-        .windows(2)
-        .position(|pair| pair == [0xff, 0xc0])
-        .unwrap();
+    let sof = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
     jpeg[sof + 5..sof + 9].fill(0xff);
     for bytes in [png, jpeg] {
         assert_eq!(
             decoded(&bytes),
-            Err(DecodeError::SideTooLong {
-                width: 65_535,
-                height: 65_535,
-                side_px_max: 8_192
-            })
+            Err(DecodeError::SideTooLong { width: 65_535, height: 65_535, side_px_max: 8_192 })
         );
     }
 }
@@ -198,17 +147,9 @@ fn a_truncated_frame_is_refused_wherever_it_was_cut() {
     for format in FrameFormat::ALL {
         let bytes = encoded(format, None);
         // The last chunk of a PNG (12 bytes) holds nothing, so its loss loses nothing.
-        let whole = if format == FrameFormat::Png {
-            bytes.len() - 16
-        } else {
-            bytes.len()
-        };
+        let whole = if format == FrameFormat::Png { bytes.len() - 16 } else { bytes.len() };
         for cut in 0..whole {
-            assert!(
-                decoded(&bytes[..cut]).is_err(),
-                "{format} cut at {cut} of {}",
-                bytes.len()
-            );
+            assert!(decoded(&bytes[..cut]).is_err(), "{format} cut at {cut} of {}", bytes.len());
         }
     }
 }
@@ -223,12 +164,7 @@ fn an_animated_png_is_refused() {
     chunk.extend(crc.sum().to_be_bytes());
     // After the signature and the header chunk.
     bytes.splice(33..33, chunk);
-    assert_eq!(
-        decoded(&bytes),
-        Err(DecodeError::Animated {
-            format: FrameFormat::Png
-        })
-    );
+    assert_eq!(decoded(&bytes), Err(DecodeError::Animated { format: FrameFormat::Png }));
 }
 
 #[test]
@@ -236,25 +172,18 @@ fn grey_alpha_and_16_bits_become_8_bit_rgb() {
     let png = |pixel: &[u8], colour| {
         let mut bytes = Vec::new();
         let pixels = pixel.repeat(4);
-        PngEncoder::new(Cursor::new(&mut bytes))
-            .write_image(&pixels, 2, 2, colour)
-            .unwrap();
+        PngEncoder::new(Cursor::new(&mut bytes)).write_image(&pixels, 2, 2, colour).unwrap();
         decoded(&bytes).unwrap().pixel_clamped(1, 1)
     };
     assert_eq!(png(&[90], ExtendedColorType::L8), [90; 3]);
     assert_eq!(png(&[90, 0], ExtendedColorType::La8), [90; 3]);
     assert_eq!(png(&[1, 2, 3, 0], ExtendedColorType::Rgba8), [1, 2, 3]);
-    let deep: Vec<u8> = [0u16, 32_896, 65_535]
-        .iter()
-        .flat_map(|v| v.to_ne_bytes())
-        .collect();
+    let deep: Vec<u8> = [0u16, 32_896, 65_535].iter().flat_map(|v| v.to_ne_bytes()).collect();
     assert_eq!(png(&deep, ExtendedColorType::Rgb16), [0, 128, 255]);
 
     let mut jpeg = Vec::new();
     let grey = vec![90; 64];
-    JpegEncoder::new(&mut jpeg)
-        .write_image(&grey, 8, 8, ExtendedColorType::L8)
-        .unwrap();
+    JpegEncoder::new(&mut jpeg).write_image(&grey, 8, 8, ExtendedColorType::L8).unwrap();
     assert_eq!(decoded(&jpeg).unwrap().pixel_clamped(3, 3), [90; 3]);
 }
 

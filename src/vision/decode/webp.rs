@@ -10,17 +10,13 @@ use super::{DecodeError, FrameFormat, FrameLimits, Picture};
 /// Lossy and lossless, with and without alpha.
 pub(super) fn decode(bytes: &[u8], limits: &FrameLimits) -> Result<Picture, DecodeError> {
     if bytes.len() < declared_len(bytes).ok_or_else(|| malformed("the header is truncated"))? {
-        return Err(malformed(
-            "shorter than its header says: the file is truncated",
-        ));
+        return Err(malformed("shorter than its header says: the file is truncated"));
     }
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(malformed)?;
     let (width, height) = decoder.dimensions();
     limits.check_size(width, height)?;
     if decoder.has_animation() {
-        return Err(DecodeError::Animated {
-            format: FrameFormat::WebP,
-        });
+        return Err(DecodeError::Animated { format: FrameFormat::WebP });
     }
     let orientation = decoder.orientation().map_err(malformed)?;
     let image = DynamicImage::from_decoder(decoder).map_err(malformed)?;

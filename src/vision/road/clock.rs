@@ -13,10 +13,7 @@ pub(super) struct StageClock {
 impl StageClock {
     /// Starts now; `timings` are those of earlier stages.
     pub fn start(timings: StageTimings) -> Self {
-        Self {
-            timings,
-            since: Instant::now(),
-        }
+        Self { timings, since: Instant::now() }
     }
 
     /// Notes that `stage` ends now.

@@ -85,12 +85,7 @@ impl Road {
         let black = Frame::new(side, side, vec![0; side as usize * side as usize * 3])
             .map_err(|error| TchError::Shape(error.to_string()))?;
         let landmarks = Landmarks(FIVE_POINTS_112);
-        let bounding_box = BoundingBox {
-            x: 0.0,
-            y: 0.0,
-            width: 112.0,
-            height: 112.0,
-        };
+        let bounding_box = BoundingBox { x: 0.0, y: 0.0, width: 112.0, height: 112.0 };
         tch::no_grad(|| {
             let device = self.encoder.device;
             detect(&self.detector, &black, &self.settings.detect, device)?;
@@ -115,25 +110,19 @@ impl Road {
         timings: StageTimings,
     ) -> Result<View<FaceSeen>, LookError> {
         let pupil_distance_px_min = settings.pupil_distance_px_min;
-        self.travel(
-            bytes,
-            declared,
-            pupil_distance_px_min,
-            timings,
-            |approached, clock| {
-                let liveness = match settings.liveness_threshold {
-                    None => None,
-                    Some(threshold) => {
-                        let liveness = self.score(&approached, clock)?;
-                        if !liveness.is_live(threshold) {
-                            return Ok(Sighting::Spoof { liveness });
-                        }
-                        Some(liveness)
+        self.travel(bytes, declared, pupil_distance_px_min, timings, |approached, clock| {
+            let liveness = match settings.liveness_threshold {
+                None => None,
+                Some(threshold) => {
+                    let liveness = self.score(&approached, clock)?;
+                    if !liveness.is_live(threshold) {
+                        return Ok(Sighting::Spoof { liveness });
                     }
-                };
-                self.encode(approached, liveness, clock)
-            },
-        )
+                    Some(liveness)
+                }
+            };
+            self.encode(approached, liveness, clock)
+        })
     }
 
     /// Travels the road up to liveness. The score is given whatever it is: a threshold is the
@@ -148,13 +137,9 @@ impl Road {
         pupil_distance_px_min: f32,
         timings: StageTimings,
     ) -> Result<View<LivenessScore>, LookError> {
-        self.travel(
-            bytes,
-            declared,
-            pupil_distance_px_min,
-            timings,
-            |approached, clock| Ok(Sighting::Face(self.score(&approached, clock)?)),
-        )
+        self.travel(bytes, declared, pupil_distance_px_min, timings, |approached, clock| {
+            Ok(Sighting::Face(self.score(&approached, clock)?))
+        })
     }
 
     /// decode, detect, align, quality; then `onwards` with a face that is good enough.
@@ -183,11 +168,7 @@ impl Road {
                     }
                 }
             };
-            Ok(View {
-                sighting,
-                faces: faces.len(),
-                timings: clock.timings(),
-            })
+            Ok(View { sighting, faces: faces.len(), timings: clock.timings() })
         })
     }
 
@@ -209,12 +190,7 @@ impl Road {
         let issues = issues(&quality, &self.settings.quality, pupil_distance_px_min);
         clock.lap(Stage::Quality);
         if issues.is_empty() {
-            Ok(Approached {
-                frame,
-                detection,
-                face,
-                quality,
-            })
+            Ok(Approached { frame, detection, face, quality })
         } else {
             Err((quality, issues))
         }
@@ -226,12 +202,7 @@ impl Road {
         clock: &mut StageClock,
     ) -> Result<LivenessScore, LookError> {
         let bounding_box = &approached.detection.bounding_box;
-        let score = liveness(
-            &self.liveness,
-            &approached.frame,
-            bounding_box,
-            self.encoder.device,
-        )?;
+        let score = liveness(&self.liveness, &approached.frame, bounding_box, self.encoder.device)?;
         clock.lap(Stage::Liveness);
         Ok(score)
     }
@@ -242,12 +213,7 @@ impl Road {
         liveness: Option<LivenessScore>,
         clock: &mut StageClock,
     ) -> Result<Sighting<FaceSeen>, LookError> {
-        let Approached {
-            frame,
-            detection,
-            face,
-            quality,
-        } = approached;
+        let Approached { frame, detection, face, quality } = approached;
         // The face is measured on one template whichever the encoder wants.
         let template = self.encoder.template();
         let face = if face.template() == template {
@@ -258,16 +224,9 @@ impl Road {
         let encodings = self.encoder.encode(face.as_slice())?;
         clock.lap(Stage::Encode);
         Ok(match encodings.into_iter().next() {
-            Some(encoding) => Sighting::Face(FaceSeen {
-                encoding,
-                liveness,
-                quality,
-            }),
+            Some(encoding) => Sighting::Face(FaceSeen { encoding, liveness, quality }),
             // The eyes coincide though the five landmarks do not.
-            None => Sighting::LowQuality {
-                quality,
-                issues: vec![QualityIssue::TurnedAway],
-            },
+            None => Sighting::LowQuality { quality, issues: vec![QualityIssue::TurnedAway] },
         })
     }
 }

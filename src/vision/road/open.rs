@@ -104,10 +104,7 @@ impl Road {
     pub fn open(weights: &Path, settings: RoadSettings) -> Result<Self, OpenError> {
         let folder = || weights.display().to_string();
         let in_folder = |error| match error {
-            LoadError::Manifest(error) => OpenError::Weights {
-                error,
-                folder: folder(),
-            },
+            LoadError::Manifest(error) => OpenError::Weights { error, folder: folder() },
             other => OpenError::Load(other),
         };
         let manifest = Manifest::open(weights).map_err(|e| in_folder(e.into()))?;
@@ -115,10 +112,7 @@ impl Road {
             let entry = manifest.entries().iter().find(|entry| entry.role == role);
             entry
                 .map(|entry| entry.id.as_str())
-                .ok_or_else(|| OpenError::NoNetwork {
-                    role,
-                    folder: folder(),
-                })
+                .ok_or_else(|| OpenError::NoNetwork { role, folder: folder() })
         };
         let device = settings.device.into();
         let detector =
@@ -135,30 +129,15 @@ impl Road {
         };
         let model =
             model(&manifest, &settings.encoder, model_id).map_err(|e| in_folder(e.into()))?;
-        let encoder = FaceEncoder {
-            network,
-            projection,
-            mirror: settings.mirror,
-            model,
-            device,
-        };
-        Ok(Self {
-            detector,
-            liveness,
-            encoder,
-            settings,
-        })
+        let encoder = FaceEncoder { network, projection, mirror: settings.mirror, model, device };
+        Ok(Self { detector, liveness, encoder, settings })
     }
 }
 
 /// Names the encoder (and projection) with the start of its files' SHA-256, so that encodings of
 /// retrained weights under an old id are never compared with those of the old ones.
 fn model(manifest: &Manifest, encoder: &str, model_id: &str) -> Result<ModelId, ManifestError> {
-    let files = format!(
-        "{}{}",
-        manifest.get(encoder)?.sha256,
-        manifest.get(model_id)?.sha256
-    );
+    let files = format!("{}{}", manifest.get(encoder)?.sha256, manifest.get(model_id)?.sha256);
     let digest = Digest::of(files.as_bytes()).to_string();
     Ok(ModelId::new(format!("{model_id}@{}", &digest[..8])))
 }
@@ -173,17 +152,8 @@ fn model_id<'a>(manifest: &'a Manifest, settings: &RoadSettings) -> Result<&'a s
     if let Some(projection) = manifest.projection_of(encoder, size) {
         return Ok(&projection.id);
     }
-    let projections = manifest
-        .entries()
-        .iter()
-        .filter(|e| e.projects.as_ref() == Some(encoder));
-    let known: Vec<String> = projections
-        .chain([entry])
-        .map(|entry| entry.output_size.to_string())
-        .collect();
-    Err(OpenError::EncodingSize {
-        encoder: encoder.clone(),
-        size,
-        known: known.join(" or "),
-    })
+    let projections = manifest.entries().iter().filter(|e| e.projects.as_ref() == Some(encoder));
+    let known: Vec<String> =
+        projections.chain([entry]).map(|entry| entry.output_size.to_string()).collect();
+    Err(OpenError::EncodingSize { encoder: encoder.clone(), size, known: known.join(" or ") })
 }

@@ -1,0 +1,291 @@
+//! Who may know whom: the import rules of the crate, read from its source.
+//!
+//! A room is a module at the top of `src`. Its name in a path that starts at the crate's root is
+//! an import, wherever it stands: in a `use`, in a signature, in a test. Comments and literals do
+//! not count.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each room may import of ours. `domain` imports nothing, and whoever decodes, decides or
+/// stores does not know who asks.
+const ROOMS: [(&str, &[&str]); 14] = [
+    ("main", &["cli"]),
+    ("cli", EVERYTHING),
+    ("server", EVERYTHING),
+    ("http", &["access", "domain", "gallery", "inference", "metrics", "store", "vision"]),
+    ("access", &["domain", "gallery", "store"]),
+    ("gallery", &["domain", "store"]),
+    ("store", &["domain"]),
+    ("inference", &["domain", "vision"]),
+    ("vision", &["domain", "nets"]),
+    ("nets", &["domain"]),
+    ("metrics", &["domain"]),
+    ("telemetry", &[]),
+    // Embeds the settings that each of these defines; only who builds the service reads it.
+    ("config", &["access", "domain", "inference", "store", "telemetry", "vision"]),
+    ("domain", &[]),
+];
+
+const EVERYTHING: &[&str] = &["*"];
+
+/// Which rooms may name a crate.
+const CRATES: [(&str, &[&str]); 3] = [
+    ("axum", &["http", "server"]),
+    ("sqlx", &["store"]),
+    ("tch", &["inference", "nets", "vision"]),
+];
+
+#[test]
+fn every_room_imports_only_what_it_may_know() {
+    let broken: Vec<_> = sources().iter().flat_map(Source::broken_imports).collect();
+    assert!(broken.is_empty(), "the import rules are broken:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn axum_sqlx_and_tch_stay_in_their_rooms() {
+    let broken: Vec<_> = sources().iter().flat_map(Source::broken_crates).collect();
+    assert!(broken.is_empty(), "a crate is named outside its rooms:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn every_room_has_a_rule() {
+    for source in sources() {
+        let known = source.room == "lib" || rule(&source.room).is_some();
+        assert!(known, "{} belongs to no room of tests/architecture.rs", source.path.display());
+    }
+}
+
+#[test]
+fn imports_are_found_wherever_they_hide() {
+    let text = r##"
+        //! [`crate::server`] in a comment, /* crate::cli */
+        use crate::store::{Store, faces::Face};
+        pub(crate) use crate::{access, domain::{Gate, http}, vision as eyes};
+        const TEXT: &str = "crate::nets \" tch::Tensor"; /* axum::Router /* sqlx:: */ tch:: */
+        fn f<'a>(c: char) -> crate::gallery::Gallery { ['"', '\'']; r#"crate::cli"#; todo!() }
+        mod tests { use super::super::metrics::Metrics; use ::sqlx::PgPool; my_axum::f(); }
+    "##;
+    let source = Source::new("src/http/state.rs".into(), text);
+    let rooms: Vec<_> = source.imports().into_iter().map(|(_, room)| room).collect();
+    assert_eq!(rooms, ["store", "access", "domain", "vision", "gallery", "metrics"]);
+    assert_eq!(source.broken_crates().len(), 1, "{:?}", source.broken_crates());
+
+    let source = Source::new("src/domain/gate.rs".into(), "\n\nuse crate::store::Store;");
+    assert_eq!(source.broken_imports(), ["src/domain/gate.rs:3: domain may not import store"]);
+}
+
+fn rule(room: &str) -> Option<&'static [&'static str]> {
+    ROOMS.iter().find(|(name, _)| *name == room).map(|(_, may)| *may)
+}
+
+/// A file of `src` as names and punctuation, each with its line.
+struct Source {
+    path: PathBuf,
+    room: String,
+    /// How many modules lie between the file's and the crate's root.
+    depth: usize,
+    tokens: Vec<(usize, String)>,
+}
+
+impl Source {
+    /// `path` is relative to the repository.
+    fn new(path: PathBuf, text: &str) -> Self {
+        let below = path.strip_prefix("src").expect("a path in src").with_extension("");
+        let mut modules: Vec<_> =
+            below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        modules.pop_if(|last| last == "mod");
+        let (room, depth) = (modules[0].clone(), modules.len());
+        Self { path, room, depth, tokens: tokens(&without_comments_and_literals(text)) }
+    }
+
+    fn broken_imports(&self) -> Vec<String> {
+        let may = if self.room == "lib" { EVERYTHING } else { rule(&self.room).unwrap_or(&[]) };
+        self.imports()
+            .into_iter()
+            .filter(|(_, room)| *room != self.room && may != EVERYTHING && !may.contains(room))
+            .map(|(line, room)| {
+                format!("{}:{line}: {} may not import {room}", self.path.display(), self.room)
+            })
+            .collect()
+    }
+
+    fn broken_crates(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        for (at, (line, token)) in self.tokens.iter().enumerate() {
+            let Some((name, rooms)) = CRATES.iter().find(|(name, _)| name == token) else {
+                continue;
+            };
+            let named = self.is(at + 1, "::") || (at > 0 && self.is(at - 1, "use"));
+            if named && !rooms.contains(&self.room.as_str()) {
+                broken.push(format!(
+                    "{}:{line}: {} may not name {name}",
+                    self.path.display(),
+                    self.room
+                ));
+            }
+        }
+        broken
+    }
+
+    /// The rooms that are named by a path from the crate's root, with the lines.
+    fn imports(&self) -> Vec<(usize, &str)> {
+        let mut rooms = Vec::new();
+        let mut at = 0;
+        while at < self.tokens.len() {
+            let from_root = (self.is(at, "crate") || self.is(at, "limen")) && self.is(at + 1, "::");
+            let mut climbed = 0;
+            while self.is(at + 2 * climbed, "super") && self.is(at + 2 * climbed + 1, "::") {
+                climbed += 1;
+            }
+            if from_root {
+                self.first_names(at + 2, &mut rooms);
+            } else if climbed >= self.depth {
+                self.first_names(at + 2 * climbed, &mut rooms);
+            }
+            at += 1 + 2 * climbed.saturating_sub(1);
+        }
+        rooms.retain(|(_, name)| rule(name).is_some());
+        rooms
+    }
+
+    /// The name at `at`, or the first name of each path of the group that opens there.
+    fn first_names<'a>(&'a self, at: usize, names: &mut Vec<(usize, &'a str)>) {
+        if !self.is(at, "{") {
+            names.extend(self.tokens.get(at).map(|(line, name)| (*line, name.as_str())));
+            return;
+        }
+        let mut open = 0;
+        for (here, (_, token)) in self.tokens.iter().enumerate().skip(at) {
+            match token.as_str() {
+                "{" => open += 1,
+                "}" => open -= 1,
+                _ => {}
+            }
+            if open == 0 {
+                return;
+            }
+            if open == 1 && (here == at || token == ",") {
+                names.extend(self.tokens.get(here + 1).map(|(line, name)| (*line, name.as_str())));
+            }
+        }
+    }
+
+    fn is(&self, at: usize, token: &str) -> bool {
+        self.tokens.get(at).is_some_and(|(_, t)| t == token)
+    }
+}
+
+/// Every file of `src`.
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources: Vec<_> = walkdir::WalkDir::new(root.join("src"))
+        .sort_by_file_name()
+        .into_iter()
+        .map(|entry| entry.expect("a readable folder").into_path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("a readable file");
+            Source::new(path.strip_prefix(root).expect("a path below").to_owned(), &text)
+        })
+        .collect();
+    assert!(sources.len() > 50, "only {} files were found", sources.len());
+    sources
+}
+
+/// The text with blanks for comments, strings and characters; lines stay lines.
+fn without_comments_and_literals(text: &str) -> String {
+    let mut rest = text;
+    let mut kept = String::new();
+    while let Some(first) = rest.chars().next() {
+        let after_name = kept.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            block_comment(rest)
+        } else if first == '"' {
+            quoted(rest, '"')
+        } else if let Some(length) = raw_string(rest).filter(|_| !after_name) {
+            length
+        } else if first == '\'' && is_character(rest) {
+            quoted(rest, '\'')
+        } else {
+            kept.push(first);
+            rest = &rest[first.len_utf8()..];
+            continue;
+        };
+        kept.extend(rest[..length].chars().map(|c| if c == '\n' { '\n' } else { ' ' }));
+        rest = &rest[length..];
+    }
+    kept
+}
+
+/// The length of a block comment; they nest.
+fn block_comment(text: &str) -> usize {
+    let (mut open, mut at) = (0, 0);
+    while at < text.len() {
+        let pair = text.as_bytes().get(at..at + 2).unwrap_or_default();
+        match pair {
+            b"/*" => open += 1,
+            b"*/" => open -= 1,
+            _ => {
+                at += 1;
+                continue;
+            }
+        }
+        at += 2;
+        if open == 0 {
+            break;
+        }
+    }
+    at
+}
+
+/// The length of a literal up to its closing `quote`.
+fn quoted(text: &str, quote: char) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            _ if c == quote => return at + c.len_utf8(),
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// The length of a raw string, if one begins here.
+fn raw_string(text: &str) -> Option<usize> {
+    let fence = text.strip_prefix("br").or_else(|| text.strip_prefix('r'))?;
+    let hashes = fence.len() - fence.trim_start_matches('#').len();
+    let body = fence[hashes..].strip_prefix('"')?;
+    let end = format!("\"{}", "#".repeat(hashes));
+    let length = body.find(&end).map_or(body.len(), |at| at + end.len());
+    Some(text.len() - body.len() + length)
+}
+
+/// A character literal, not a lifetime.
+fn is_character(text: &str) -> bool {
+    let mut chars = text.chars().skip(1);
+    chars.next() == Some('\\') || chars.next() == Some('\'')
+}
+
+/// Names, `::` and single characters.
+fn tokens(text: &str) -> Vec<(usize, String)> {
+    let mut tokens = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let mut rest = line.trim_start();
+        while let Some(first) = rest.chars().next() {
+            let name = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let length = match name {
+                0 if rest.starts_with("::") => 2,
+                0 => first.len_utf8(),
+                _ => name,
+            };
+            tokens.push((number + 1, rest[..length].to_owned()));
+            rest = rest[length..].trim_start();
+        }
+    }
+    tokens
+}
