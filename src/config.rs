@@ -210,7 +210,7 @@ impl Default for MatchingConfig {
     fn default() -> Self {
         let threshold = |value| Threshold::try_from(value).expect("a constant in range");
         Self {
-            verify_threshold: threshold(1.2),
+            verify_threshold: threshold(1.1),
             recognize_threshold: threshold(1.0),
             liveness_threshold: LivenessScore::try_from(0.5).expect("a constant in range"),
             pupil_distance_px_min: 24.0,

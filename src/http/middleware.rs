@@ -17,7 +17,7 @@ use tower_http::request_id::{
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tracing::Instrument;
 
-use super::{AppState, Problem};
+use super::{AppState, Problem, leftover};
 use crate::metrics::RequestLabels;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,6 +32,7 @@ pub(super) fn around(router: Router<AppState>, state: &AppState) -> Router<AppSt
             .layer(from_fn_with_state(state.clone(), observe))
             .layer(from_fn(name_problem))
             .layer(CatchPanicLayer::custom(panicked))
+            .layer(from_fn(leftover::clear))
             .layer(from_fn_with_state(state.clone(), limit_time)),
     )
 }

@@ -8,6 +8,7 @@ mod frames;
 mod gates;
 mod health;
 mod identity;
+mod leftover;
 mod liveness;
 mod metrics;
 mod middleware;

@@ -1,9 +1,9 @@
-//! A frame as the detector wants it: not too large, its sides multiples of 32.
+//! A frame as the detector wants it: at a given size, its sides multiples of 32.
 
-use super::resize::shrink_area;
+use super::resize::resize;
 use crate::domain::{Frame, Point};
 
-/// A shrunk frame in the top left corner of a black canvas.
+/// A resized frame in the top left corner of a black canvas.
 #[derive(Clone, PartialEq)]
 pub(super) struct Letterbox {
     /// Width of the canvas in pixels.
@@ -12,24 +12,23 @@ pub(super) struct Letterbox {
     pub height: u32,
     /// The canvas: RGB bytes, rows from the top.
     pub rgb: Vec<u8>,
-    /// Frame pixels per canvas pixel, across and down; at least 1.
+    /// Frame pixels per canvas pixel, across and down.
     pub scale: (f32, f32),
 }
 
 impl Letterbox {
-    /// Shrinks `frame` by area averaging so that its longer side has at most `side_px_max` pixels
-    /// (it is never enlarged) and pads it at the right and the bottom with black up to multiples of
-    /// `multiple`.
+    /// Resizes `frame` so that its longer side has `side_px` pixels and pads it at the right and the
+    /// bottom with black up to multiples of `multiple`.
     #[must_use]
-    pub fn new(frame: &Frame, side_px_max: u32, multiple: u32) -> Self {
+    pub fn new(frame: &Frame, side_px: u32, multiple: u32) -> Self {
         let longest = frame.width().max(frame.height());
-        let ratio = (f64::from(side_px_max) / f64::from(longest)).min(1.0);
-        let shrunk = |side: u32| ((f64::from(side) * ratio).round() as u32).max(1);
-        let (inner_width, inner_height) = (shrunk(frame.width()), shrunk(frame.height()));
+        let ratio = f64::from(side_px) / f64::from(longest);
+        let resized = |side: u32| ((f64::from(side) * ratio).round() as u32).max(1);
+        let (inner_width, inner_height) = (resized(frame.width()), resized(frame.height()));
         let (width, height) =
             (inner_width.next_multiple_of(multiple), inner_height.next_multiple_of(multiple));
 
-        let inner = shrink_area(frame, inner_width, inner_height);
+        let inner = resize(frame, inner_width, inner_height);
         let mut rgb = vec![0; width as usize * height as usize * 3];
         let rows = rgb.chunks_exact_mut(width as usize * 3);
         for (row, source) in rows.zip(inner.chunks_exact(inner_width as usize * 3)) {
@@ -58,12 +57,19 @@ mod tests {
     }
 
     #[test]
-    fn a_small_frame_is_padded_and_never_enlarged() {
-        let canvas = Letterbox::new(&grey(250, 100), 320, 32);
+    fn a_frame_is_padded_with_black_at_the_right_and_the_bottom() {
+        let canvas = Letterbox::new(&grey(250, 100), 250, 32);
         assert_eq!((canvas.width, canvas.height, canvas.scale), (256, 128, (1.0, 1.0)));
         assert_eq!(canvas.rgb[249 * 3], 100);
         assert_eq!(canvas.rgb[250 * 3], 0);
         assert_eq!(canvas.rgb[256 * 3 * 100], 0);
+    }
+
+    #[test]
+    fn a_small_frame_is_enlarged_and_places_map_back() {
+        let canvas = Letterbox::new(&grey(160, 80), 320, 32);
+        assert_eq!((canvas.width, canvas.height), (320, 160));
+        assert_eq!(canvas.to_frame(Point { x: 320.0, y: 160.0 }), Point { x: 160.0, y: 80.0 });
     }
 
     #[test]

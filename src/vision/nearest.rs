@@ -23,7 +23,7 @@ impl Default for NearestSettings {
     /// in 13 and calls 164 ambiguous; these values pick one in 1, which they call ambiguous, as
     /// they do 20 in all.
     fn default() -> Self {
-        Self { centre_weight: 0.5, rival_share_min: 0.75 }
+        Self { centre_weight: 0.75, rival_share_min: 0.75 }
     }
 }
 

@@ -1,17 +1,17 @@
-//! Shrinking by area averaging, so that no detail aliases.
+//! Resizing: area averaging where it shrinks, so that no detail aliases, linear where it enlarges.
 
 use crate::domain::Frame;
 
-/// `frame` at `width` x `height`, neither more than the frame's own: every new pixel is the mean of
-/// the area it covers, pixels at its border counting by the share it covers of them (OpenCV's
-/// `INTER_AREA`). RGB bytes, rows from the top.
-pub(super) fn shrink_area(frame: &Frame, width: u32, height: u32) -> Vec<u8> {
+/// `frame` at `width` x `height`. Along an axis that shrinks every new pixel is the mean of the area
+/// it covers, pixels at its border counting by the share it covers of them (OpenCV's `INTER_AREA`);
+/// along one that grows it mixes its two neighbours (`INTER_LINEAR`). RGB bytes, rows from the top.
+pub(super) fn resize(frame: &Frame, width: u32, height: u32) -> Vec<u8> {
     if (width, height) == (frame.width(), frame.height()) {
         return frame.rgb().to_vec();
     }
     let row_len = frame.width() as usize * 3;
     let columns = spans(frame.width(), width);
-    let mut shrunk = Vec::with_capacity(width as usize * height as usize * 3);
+    let mut resized = Vec::with_capacity(width as usize * height as usize * 3);
     let mut row = vec![0f32; row_len];
     for span in spans(frame.height(), height) {
         // Rows first: whole rows are summed with vector instructions, and few remain for columns.
@@ -30,13 +30,13 @@ pub(super) fn shrink_area(frame: &Frame, width: u32, height: u32) -> Vec<u8> {
                 }
             }
             // Means of bytes: rounding keeps them within 0..=255.
-            shrunk.extend(sum.map(|mean| mean.round() as u8));
+            resized.extend(sum.map(|mean| mean.round() as u8));
         }
     }
-    shrunk
+    resized
 }
 
-/// The source pixels that one new pixel covers along one axis, and their weights, which sum to 1.
+/// The source pixels that one new pixel is made of along one axis, and their weights, which sum to 1.
 struct Span {
     first: usize,
     weights: Vec<f32>,
@@ -50,18 +50,28 @@ impl Span {
 
 fn spans(source: u32, target: u32) -> Vec<Span> {
     let step = f64::from(source) / f64::from(target);
-    (0..target)
-        .map(|i| {
-            let (start, end) = (f64::from(i) * step, (f64::from(i) + 1.0) * step);
-            let first = start.floor() as usize;
-            let last = (end.ceil() as usize).min(source as usize);
-            let covered = |pixel: usize| {
-                let pixel = pixel as f64;
-                ((end.min(pixel + 1.0) - start.max(pixel)) / step).max(0.0) as f32
-            };
-            Span { first, weights: (first..last).map(covered).collect() }
-        })
-        .collect()
+    let span = if step >= 1.0 { covered } else { between };
+    (0..target).map(|i| span(f64::from(i), step, source as usize)).collect()
+}
+
+/// The source pixels under new pixel `i`, each `step` of them wide.
+fn covered(i: f64, step: f64, source: usize) -> Span {
+    let (start, end) = (i * step, (i + 1.0) * step);
+    let (first, last) = (start.floor() as usize, (end.ceil() as usize).min(source));
+    let share = |pixel: usize| {
+        let pixel = pixel as f64;
+        ((end.min(pixel + 1.0) - start.max(pixel)) / step).max(0.0) as f32
+    };
+    Span { first, weights: (first..last).map(share).collect() }
+}
+
+/// The two source pixels between whose centres the centre of new pixel `i` lies.
+fn between(i: f64, step: f64, source: usize) -> Span {
+    let centre = ((i + 0.5) * step - 0.5).clamp(0.0, (source - 1) as f64);
+    let first = (centre.floor() as usize).min(source.saturating_sub(2));
+    let second = (centre - first as f64) as f32;
+    let weights = if source == 1 { vec![1.0] } else { vec![1.0 - second, second] };
+    Span { first, weights }
 }
 
 #[cfg(test)]
@@ -72,7 +82,7 @@ mod tests {
     fn a_pixel_becomes_the_mean_of_the_area_it_covers() {
         let rgb = [0u8, 30, 60, 90].iter().flat_map(|v| [*v; 3]).collect();
         let frame = Frame::new(4, 1, rgb).unwrap();
-        assert_eq!(shrink_area(&frame, 2, 1), [15, 15, 15, 75, 75, 75]);
+        assert_eq!(resize(&frame, 2, 1), [15, 15, 15, 75, 75, 75]);
     }
 
     #[test]
@@ -80,12 +90,22 @@ mod tests {
         let rgb = [0u8, 90, 180].iter().flat_map(|v| [*v; 3]).collect();
         let frame = Frame::new(3, 1, rgb).unwrap();
         // The first covers all of 0 and half of 90, the second half of 90 and all of 180.
-        assert_eq!(shrink_area(&frame, 2, 1), [30, 30, 30, 150, 150, 150]);
+        assert_eq!(resize(&frame, 2, 1), [30, 30, 30, 150, 150, 150]);
+    }
+
+    #[test]
+    fn an_enlarged_row_mixes_its_neighbours() {
+        let rgb = [0u8, 100].iter().flat_map(|v| [*v; 3]).collect();
+        let frame = Frame::new(2, 1, rgb).unwrap();
+        let enlarged: Vec<u8> = resize(&frame, 4, 1).chunks(3).map(|pixel| pixel[0]).collect();
+        assert_eq!(enlarged, [0, 25, 75, 100]);
     }
 
     #[test]
     fn a_flat_frame_stays_flat_at_any_size() {
         let frame = Frame::new(97, 31, vec![201; 97 * 31 * 3]).unwrap();
-        assert!(shrink_area(&frame, 41, 13).iter().all(|v| *v == 201));
+        for (width, height) in [(41, 13), (200, 100), (41, 100)] {
+            assert!(resize(&frame, width, height).iter().all(|v| *v == 201));
+        }
     }
 }

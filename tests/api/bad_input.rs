@@ -248,3 +248,31 @@ async fn two_hundred_mixed_bad_requests_at_once_give_no_5xx(pool: PgPool) {
     let known = service.post_frame("/v1/recognize", "obama-3.jpg").await.expect(200);
     assert_eq!(known["employee_id"], employee.as_str());
 }
+
+/// What is refused before its body was read ends the connection, and must say so: a client that
+/// keeps connections would otherwise lose its next request.
+#[sqlx::test]
+async fn a_refusal_does_not_cost_the_client_its_next_request(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let large = frame::bytes("obama-1.jpg");
+    let mut lost = Vec::new();
+    for (what, request) in [
+        ("413", service.request(Method::POST, "/v1/employees")),
+        ("401", service.bare(Method::POST, "/v1/recognize")),
+        ("404", service.request(Method::POST, "/v1/nothing")),
+        ("405", service.request(Method::PUT, "/v1/employees")),
+        ("400", service.request(Method::POST, "/v1/employees/x/faces")),
+    ] {
+        let request = request.header("content-type", "application/json");
+        for _ in 0..10 {
+            let refused = request.try_clone().expect("no stream");
+            let refused = send(refused.body(large.clone())).await;
+            assert_eq!(refused.status.to_string(), what);
+            let next = service.request(Method::POST, "/v1/employees").json(&json!({}));
+            if next.send().await.is_err() {
+                lost.push(what);
+            }
+        }
+    }
+    assert!(lost.is_empty(), "the requests after these were lost: {lost:?}");
+}

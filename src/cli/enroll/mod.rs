@@ -4,7 +4,7 @@ mod people;
 mod plan;
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -95,7 +95,7 @@ impl Enroller<'_> {
         outcomes
     }
 
-    async fn enroll_photo(&self, person: &Person, path: &PathBuf) -> anyhow::Result<Outcome> {
+    async fn enroll_photo(&self, person: &Person, path: &Path) -> anyhow::Result<Outcome> {
         let bytes = photo::read(self.config, path)?;
         let sha256: [u8; 32] = Sha256::digest(&bytes).into();
         let known = self.people.find(person).await?;

@@ -1,0 +1,81 @@
+//! A refusal often comes before the body was read. What is left of it is then in the way of the
+//! connection's next request, so it is read and thrown away where it is short, and the client is told
+//! that the connection ends where it is not.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::http::header::{CONNECTION, EXPECT};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use parking_lot::Mutex;
+
+/// The most that is read to be thrown away.
+const LEFTOVER_BYTES_MAX: usize = 1 << 20;
+
+/// The longest that is waited for it.
+const LEFTOVER_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Where a body goes that nobody read to its end.
+type Leftover = Arc<Mutex<Option<Body>>>;
+
+/// A body that goes to its leftover when it is dropped.
+struct Returned {
+    body: Body,
+    leftover: Leftover,
+}
+
+impl HttpBody for Returned {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
+
+impl Drop for Returned {
+    fn drop(&mut self) {
+        *self.leftover.lock() = Some(std::mem::take(&mut self.body));
+    }
+}
+
+/// Sees to what the handler left of the request's body.
+pub(super) async fn clear(request: Request, next: Next) -> Response {
+    // A client that waits for leave to send has sent nothing that could be in the way.
+    let waits = request.headers().contains_key(EXPECT);
+    let leftover = Leftover::default();
+    let request = request.map(|body| Body::new(Returned { body, leftover: Arc::clone(&leftover) }));
+    let mut response = next.run(request).await;
+    let left = leftover.lock().take().filter(|body| !body.is_end_stream());
+    if let Some(body) = left
+        && (waits || !thrown_away(body).await)
+    {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Reads a body to its end; false when it is too long or too slow.
+async fn thrown_away(body: Body) -> bool {
+    let announced = body.size_hint().exact().unwrap_or(0);
+    if announced > LEFTOVER_BYTES_MAX as u64 {
+        return false;
+    }
+    let rest = Limited::new(body, LEFTOVER_BYTES_MAX).collect();
+    matches!(tokio::time::timeout(LEFTOVER_WAIT_MAX, rest).await, Ok(Ok(_)))
+}
