@@ -29,10 +29,12 @@ create table api_keys (
     secret_sha256 bytea not null check (octet_length(secret_sha256) = 32),
     scopes text[] not null
         check (cardinality(scopes) > 0 and scopes <@ array['gate', 'admin', 'metrics']),
-    -- A key that is bound to a gate speaks for that gate only.
-    gate_id uuid constraint api_keys_gate_id_fkey references gates (id) on delete cascade,
+    -- A key that is bound to a gate asks for that gate's passages and for nothing else; it goes with
+    -- the gate, which can be removed only while it has no passages.
+    gate_id uuid constraint api_keys_gate_id_fkey references gates (id) on delete cascade
+        constraint api_keys_gate_scope_check check (gate_id is null or scopes = array['gate']),
     created_at timestamptz not null default now(),
-    -- A revoked key stays, so that passages can name it.
+    -- A revoked key stays, so that its passages can be traced to it.
     revoked_at timestamptz
 );
 
@@ -50,7 +52,7 @@ create table passages (
     reason text not null,
     -- How long the gate was told to open; 0 unless granted.
     open_ms integer not null,
-    -- Whose face was nearest, or whose badge was shown. No foreign key: the trail outlives people.
+    -- Whose face matched (1:N), or whose badge was shown. No foreign key: the trail outlives people.
     employee_id uuid,
     face_id uuid,
     badge_id text,

@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
+use figment::value::Value;
 use garde::Validate;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::access::Thresholds;
-use crate::domain::{LivenessScore, Threshold};
+use crate::domain::{LivenessScore, Threshold, Thresholds};
 use crate::inference::EngineSettings;
 use crate::store::StoreSettings;
-use crate::telemetry::LogFormat;
+use crate::telemetry::{self, LogFormat};
 use crate::vision::RoadSettings;
 
 /// Everything that can be configured.
@@ -50,6 +50,10 @@ pub struct ServerConfig {
     /// Connections at once; a further one waits to be accepted.
     #[garde(range(min = 1, max = 100_000))]
     pub connections_max: usize,
+    /// Requests that are answered at once; one more gets 429. A pool of ten connections to Postgres
+    /// serves a few hundred within `acquire_timeout_ms`.
+    #[garde(range(min = 1, max = 10_000))]
+    pub requests_max: usize,
     /// Requests with frames that are read or looked at at once; one more is answered with 429.
     #[garde(range(min = 1, max = 10_000))]
     pub frame_requests_max: usize,
@@ -65,6 +69,9 @@ pub struct ServerConfig {
     /// Milliseconds that the head of a request may take to arrive.
     #[garde(range(min = 100, max = 600_000))]
     pub header_timeout_ms: u64,
+    /// Milliseconds that a client may leave an answer unread before its connection is closed.
+    #[garde(range(min = 100, max = 600_000))]
+    pub write_timeout_ms: u64,
     /// Milliseconds from a request's head to its answer.
     #[garde(range(min = 100, max = 600_000))]
     pub request_timeout_ms: u64,
@@ -81,11 +88,13 @@ impl Default for ServerConfig {
         Self {
             bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
             connections_max: 1024,
+            requests_max: 256,
             frame_requests_max: 64,
             frames_per_passage_max: 5,
             json_bytes_max: 65_536,
             page_rows_max: 500,
             header_timeout_ms: 30_000,
+            write_timeout_ms: 10_000,
             request_timeout_ms: 10_000,
             shutdown_grace_ms: 15_000,
             metrics_public: false,
@@ -189,12 +198,12 @@ impl Default for InferenceConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Validate)]
 #[serde(default, deny_unknown_fields)]
 pub struct MatchingConfig {
-    /// τ of 1:1, over 0 and at most 4.
+    /// τ of 1:1, over 0 and at most 4; absent: the one that the manifest states for the encoder.
     #[garde(skip)]
-    pub verify_threshold: Threshold,
-    /// τ of 1:N, over 0 and at most 4.
+    pub verify_threshold: Option<Threshold>,
+    /// τ of 1:N, over 0 and at most 4; absent: the one that the manifest states for the encoder.
     #[garde(skip)]
-    pub recognize_threshold: Threshold,
+    pub recognize_threshold: Option<Threshold>,
     /// The liveness that verify, recognize, liveness and new gates ask for, 0 to 1.
     #[garde(skip)]
     pub liveness_threshold: LivenessScore,
@@ -208,10 +217,9 @@ pub struct MatchingConfig {
 
 impl Default for MatchingConfig {
     fn default() -> Self {
-        let threshold = |value| Threshold::try_from(value).expect("a constant in range");
         Self {
-            verify_threshold: threshold(1.1),
-            recognize_threshold: threshold(1.0),
+            verify_threshold: None,
+            recognize_threshold: None,
             liveness_threshold: LivenessScore::try_from(0.5).expect("a constant in range"),
             pupil_distance_px_min: 24.0,
             candidates_max: 20,
@@ -220,10 +228,13 @@ impl Default for MatchingConfig {
 }
 
 impl MatchingConfig {
-    /// The τ of each kind of comparison.
+    /// The τ of each kind of comparison, where `encoder` states those of the encoder.
     #[must_use]
-    pub fn thresholds(&self) -> Thresholds {
-        Thresholds { verify: self.verify_threshold, recognize: self.recognize_threshold }
+    pub fn thresholds(&self, encoder: Thresholds) -> Thresholds {
+        Thresholds {
+            verify: self.verify_threshold.unwrap_or(encoder.verify),
+            recognize: self.recognize_threshold.unwrap_or(encoder.recognize),
+        }
     }
 }
 
@@ -253,11 +264,15 @@ impl Default for EnrolmentConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
     /// What is logged, in `tracing`'s form.
-    #[garde(length(min = 1, max = 1_000))]
+    #[garde(length(min = 1, max = 1_000), custom(is_filter))]
     pub filter: String,
     /// `text` or `json`.
     #[garde(skip)]
     pub format: LogFormat,
+}
+
+fn is_filter(filter: &str, (): &()) -> garde::Result {
+    telemetry::check_filter(filter).map_err(garde::Error::new)
 }
 
 impl Default for LogConfig {
@@ -285,7 +300,9 @@ impl Config {
         if file.is_some() && !path.is_file() {
             return Err(ConfigError(vec![format!("{} does not exist", path.display())]));
         }
-        let figment = Figment::new().merge(Toml::file_exact(path)).merge(environment());
+        let file =
+            if path.is_file() { Figment::from(Toml::file_exact(path)) } else { Figment::new() };
+        let figment = file.merge(environment());
         Self::from_figment(&match std::env::var("DATABASE_URL") {
             Ok(url) => figment.merge(Serialized::default("database.url", url)),
             Err(_) => figment,
@@ -336,34 +353,45 @@ fn environment() -> Env {
     Env::prefixed("LIMEN_").filter(|key| key.as_str().contains("__")).split("__")
 }
 
-/// One section, checked; what is wrong with it goes to `errors`.
+/// One section, checked; what is wrong with it goes to `errors`. A key that does not fit is told of
+/// and left out, so that the next one is looked at too.
 fn section<T>(figment: &Figment, name: &str, errors: &mut Vec<String>) -> T
 where
     T: DeserializeOwned + Default + Validate<Context = ()>,
 {
-    if figment.find_value(name).is_err() {
-        return T::default();
-    }
-    match figment.extract_inner::<T>(name) {
-        Ok(section) => {
-            if let Err(report) = section.validate() {
-                errors.extend(report.iter().map(|(path, e)| format!("{name}.{path}: {e}")));
+    let Ok(mut value) = figment.find_value(name) else { return T::default() };
+    loop {
+        let error = match value.deserialize::<T>() {
+            Ok(section) => {
+                if let Err(report) = section.validate() {
+                    errors.extend(report.iter().map(|(path, e)| format!("{name}.{path}: {e}")));
+                }
+                return section;
             }
-            section
+            Err(error) => error,
+        };
+        errors.push(located(name, &error));
+        if !remove(&mut value, &error.path) {
+            return T::default();
         }
-        Err(error) => {
-            errors.extend(error.into_iter().map(|e| located(name, &e)));
-            T::default()
+    }
+}
+
+/// Removes the key at `path`; false when there is none.
+fn remove(value: &mut Value, path: &[String]) -> bool {
+    match (value, path) {
+        (Value::Dict(_, keys), [key]) => keys.remove(key).is_some(),
+        (Value::Dict(_, keys), [key, rest @ ..]) => {
+            keys.get_mut(key).is_some_and(|value| remove(value, rest))
         }
+        _ => false,
     }
 }
 
 /// An error with the key it is about, as it would be written: `road.frame.bytes_max: ...`.
 fn located(section: &str, error: &figment::Error) -> String {
-    // The section itself comes last in a path that was found through it.
-    let keys: Vec<_> = error.path.iter().filter(|key| *key != section).cloned().collect();
-    let source = error.metadata.as_ref().map_or("", |metadata| metadata.name.as_ref());
-    format!("{}: {} (in {source})", [vec![section.to_owned()], keys].concat().join("."), error.kind)
+    let key = [vec![section.to_owned()], error.path.clone()].concat().join(".");
+    format!("{key}: {}", error.kind)
 }
 
 #[cfg(test)]
@@ -388,7 +416,7 @@ mod tests {
         )
         .unwrap_err()
         .to_string();
-        for part in ["bind", "verify_threshold", "colour", "[sever]"] {
+        for part in ["connections_max", "bind", "verify_threshold", "colour", "[sever]"] {
             assert!(error.contains(part), "{part} is missing in: {error}");
         }
     }

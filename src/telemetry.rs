@@ -15,6 +15,14 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whether `filter` is in `tracing`'s form.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_filter(filter: &str) -> Result<(), String> {
+    EnvFilter::try_new(filter).map(drop).map_err(|error| error.to_string())
+}
+
 /// Installs the subscriber. `filter` is in `tracing`'s form (`info,limen=debug`).
 ///
 /// # Errors

@@ -46,6 +46,9 @@ pub fn decide(request: &PassageRequest, attempt: &Attempt, ground: &Ground) -> V
 
 fn grant(request: &PassageRequest, attempt: &Attempt, ground: &Ground) -> Result<(), Reason> {
     let policy = &ground.gate.policy;
+    if ground.key_revoked {
+        return Err(Reason::KeyRevoked);
+    }
     admit(policy, request, ground.now)?;
     let evidence = &attempt.evidence;
     let no_match = match attempt.finding {
@@ -127,6 +130,7 @@ mod tests {
                     },
                 },
                 ground: Ground {
+                    key_revoked: false,
                     gate: Gate {
                         id: gate_id,
                         name: "North".parse().unwrap(),
@@ -178,6 +182,7 @@ mod tests {
     fn each_broken_condition_refuses_for_its_own_reason() {
         type Break = fn(&mut Scene);
         let cases: &[(Reason, Break)] = &[
+            (Reason::KeyRevoked, |s| s.ground.key_revoked = true),
             (Reason::GateDisabled, |s| s.ground.gate.policy.enabled = false),
             (Reason::StaleFrame, |s| s.request.captured_at -= TimeDelta::seconds(60)),
             (Reason::FrameFromFuture, |s| s.request.captured_at += TimeDelta::seconds(60)),

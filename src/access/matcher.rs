@@ -2,17 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::domain::{EmployeeId, Encoding, EncodingError, ModelId, Threshold};
+use crate::domain::{EmployeeId, Encoding, EncodingError, ModelId, Thresholds};
 use crate::gallery::{Candidate, Gallery};
-
-/// The τ of each kind of comparison.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Thresholds {
-    /// 1:1, where a badge or a client claims who it is.
-    pub verify: Threshold,
-    /// 1:N, where every enrolled person is another chance to err.
-    pub recognize: Threshold,
-}
 
 /// Why a probe could not be compared.
 #[derive(Debug, thiserror::Error)]

@@ -22,7 +22,7 @@ pub(super) enum KeyCommand {
         /// What it allows: gate, admin or metrics; may be given several times.
         #[arg(long = "scope", required = true)]
         scopes: Vec<Scope>,
-        /// Bind it to one gate.
+        /// Bind it to the passages of one gate; the scope is then gate alone.
         #[arg(long, value_name = "GATE_ID")]
         gate: Option<GateId>,
     },
@@ -45,6 +45,10 @@ pub(super) async fn run(config: &Config, command: KeyCommand) -> anyhow::Result<
             );
             let key = ApiKeyText::generate()?;
             let scopes: BTreeSet<Scope> = scopes.into_iter().collect();
+            anyhow::ensure!(
+                gate.is_none() || scopes == [Scope::Gate].into(),
+                "a key that is bound to a gate has the scope gate alone"
+            );
             store.create_key(&key.draft(name.trim().to_owned(), scopes, gate)).await?;
             println!("{key}");
         }

@@ -2,22 +2,24 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 use crate::config::Config;
 use crate::domain::{FaceSeen, Sighting, View};
 use crate::vision::{LookSettings, Road};
 
-/// Reads a photo of at most the configured bytes.
-pub(super) fn read(config: &Config, path: &Path) -> anyhow::Result<Vec<u8>> {
-    let bytes_max = config.road.frame.bytes_max;
-    let length = std::fs::metadata(path)
-        .with_context(|| format!("{} cannot be read", path.display()))?
-        .len();
-    if length > bytes_max as u64 {
-        bail!("{} has {length} bytes; at most {bytes_max} are allowed", path.display());
-    }
-    std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+/// Reads a photo of at most `bytes_max`; only a plain file, since another may never end.
+pub(super) fn read(path: &Path, bytes_max: usize) -> anyhow::Result<Vec<u8>> {
+    let cannot = || format!("{} cannot be read", path.display());
+    let metadata = std::fs::metadata(path).with_context(cannot)?;
+    ensure!(metadata.is_file(), "{} is not a file", path.display());
+    let length = metadata.len();
+    ensure!(
+        length <= bytes_max as u64,
+        "{} has {length} bytes; at most {bytes_max} are allowed",
+        path.display()
+    );
+    std::fs::read(path).with_context(cannot)
 }
 
 /// Loads the networks.
@@ -36,7 +38,7 @@ pub(super) fn face(
         liveness_threshold: liveness.then_some(config.matching.liveness_threshold),
         pupil_distance_px_min: config.matching.pupil_distance_px_min,
     };
-    let bytes = read(config, path)?;
+    let bytes = read(path, config.road.frame.bytes_max)?;
     let view = road
         .look(&bytes, None, &settings, Default::default())
         .with_context(|| format!("{} cannot be used", path.display()))?;

@@ -49,11 +49,12 @@ pub(super) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let store = connect(config).await?;
     let road = photo::open_road(config)?;
-    let gallery = Gallery::new(road.model().clone(), road.encoding_size());
+    let encoder = road.profile();
+    let gallery = Gallery::new(encoder.model.clone(), encoder.encoding_size);
     check_models(&store, &gallery).await??;
     gallery.resync(&store).await?;
     let face = photo::face(config, &road, &arguments.photo, arguments.liveness)?;
-    let threshold = config.matching.recognize_threshold;
+    let threshold = config.matching.thresholds(encoder.thresholds).recognize;
     let nearest = gallery.search(&face.encoding, arguments.candidates.into())?;
     let known = nearest.first().is_some_and(|first| first.distance.is_match(threshold));
     let mut candidates = Vec::with_capacity(nearest.len());
@@ -68,7 +69,7 @@ pub(super) async fn run(
     let recognition = Recognition {
         outcome: if known { "match" } else { "unknown" },
         threshold: threshold.value(),
-        model_id: road.model().to_string(),
+        model_id: encoder.model.to_string(),
         candidates,
     };
     if arguments.json {

@@ -22,6 +22,11 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
             _ = interrupt.recv() => {}
         }
     };
-    Server::build(config, listener).await?.run(shutdown).await?;
+    let mut shutdown = std::pin::pin!(shutdown);
+    let server = tokio::select! {
+        server = Server::build(config, listener) => server?,
+        () = &mut shutdown => return Ok(ExitCode::SUCCESS),
+    };
+    server.run(shutdown).await?;
     Ok(ExitCode::SUCCESS)
 }

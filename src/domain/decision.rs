@@ -88,6 +88,8 @@ reasons! {
     StaleFrame = "stale_frame" => Deny,
     /// The frame claims to be from the future.
     FrameFromFuture = "frame_from_future" => Deny,
+    /// The key that the gate asked with was revoked while the frame travelled.
+    KeyRevoked = "key_revoked" => Deny,
     /// The gate is switched off.
     GateDisabled = "gate_disabled" => Deny,
 }

@@ -47,11 +47,16 @@ impl TextError {
         if chars > max {
             return Err(Self::TooLong { what, max, chars });
         }
-        if text.chars().any(char::is_control) {
+        if text.chars().any(|c| c.is_control() || is_invisible(c)) {
             return Err(Self::Character { what, allowed: "printable characters" });
         }
         Ok(())
     }
+}
+
+/// Characters that change how a text looks without being seen: direction overrides, zero widths.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200B}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }
 
 macro_rules! text {

@@ -221,6 +221,17 @@ impl From<Threshold> for f32 {
     }
 }
 
+/// The τ of each kind of comparison. Distances of different models are not alike, so each model has
+/// its own.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thresholds {
+    /// 1:1, where a badge or a client claims who it is.
+    pub verify: Threshold,
+    /// 1:N, where every enrolled person is another chance to err.
+    pub recognize: Threshold,
+}
+
 /// How sure the liveness network is that the face is alive: 0 (an attack) to 1 (alive).
 ///
 /// Also the type of the threshold, which a live face must reach.

@@ -19,7 +19,7 @@ pub use employee::{
     BadgeId, Department, Employee, EmployeeName, EmployeeStatus, Standing, TextError, Validity,
 };
 pub use encoding::{
-    Distance, Encoding, EncodingError, LivenessScore, ModelId, OutOfRange, Threshold,
+    Distance, Encoding, EncodingError, LivenessScore, ModelId, OutOfRange, Threshold, Thresholds,
 };
 pub use face::{BoundingBox, Detection, Landmarks, Point, Quality, QualityIssue};
 pub use frame::{Frame, FrameSizeError};

@@ -27,11 +27,11 @@ pub struct PassageRequest {
 /// The figures that a decision rests on; those that were not reached are absent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
-    /// The employee whose face was nearest, or who owns the badge.
+    /// The employee whose face matched (1:N), or who owns the badge.
     pub employee_id: Option<EmployeeId>,
-    /// The template that was nearest.
+    /// That employee's nearest template.
     pub face_id: Option<FaceId>,
-    /// Its distance.
+    /// The distance to the nearest template, of whomever it is.
     pub distance: Option<Distance>,
     /// The τ that the distance had to stay under.
     pub threshold: Option<Threshold>,

@@ -74,8 +74,11 @@ pub async fn follow(gallery: Arc<Gallery>, store: Store, resync_interval: Durati
     loop {
         match store.listen_gallery().await {
             Ok(listener) => {
-                let error = follow_listener(&gallery, &store, listener, resync_interval).await;
-                warn!(%error, "the gallery lost touch with the database");
+                match follow_listener(&gallery, &store, listener, resync_interval).await {
+                    // A connection that died unnoticed is not kept beyond the interval.
+                    Ok(()) => continue,
+                    Err(error) => warn!(%error, "the gallery lost touch with the database"),
+                }
             }
             Err(error) => warn!(%error, "the gallery cannot listen to the database"),
         }
@@ -83,36 +86,24 @@ pub async fn follow(gallery: Arc<Gallery>, store: Store, resync_interval: Durati
     }
 }
 
-/// Follows one listener until something fails; returns what.
+/// Loads the gallery and follows one listener for the interval, or until something fails.
 async fn follow_listener(
     gallery: &Gallery,
     store: &Store,
     mut listener: GalleryListener,
     resync_interval: Duration,
-) -> StoreError {
-    loop {
-        if let Err(error) = gallery.resync(store).await {
-            return error;
-        }
-        info!(faces = gallery.faces(), people = gallery.people(), "the gallery is in step");
-        let resync_at = tokio::time::Instant::now() + resync_interval;
-        loop {
-            let news = match tokio::time::timeout_at(resync_at, listener.next()).await {
-                Ok(Ok(news)) => news,
-                Ok(Err(error)) => return error,
-                Err(_) => break,
-            };
-            match news {
-                GalleryNews::Gap => {
-                    warn!("the connection that tells of changes had a gap: loading everything");
-                    break;
-                }
-                GalleryNews::Changed(employee) => {
-                    if let Err(error) = gallery.refresh(store, employee).await {
-                        return error;
-                    }
-                }
+) -> Result<(), StoreError> {
+    gallery.resync(store).await?;
+    info!(faces = gallery.faces(), people = gallery.people(), "the gallery is in step");
+    let resync_at = tokio::time::Instant::now() + resync_interval;
+    while let Ok(news) = tokio::time::timeout_at(resync_at, listener.next()).await {
+        match news? {
+            GalleryNews::Gap => {
+                warn!("the connection that tells of changes had a gap: loading everything");
+                gallery.resync(store).await?;
             }
+            GalleryNews::Changed(employee) => gallery.refresh(store, employee).await?,
         }
     }
+    Ok(())
 }

@@ -98,6 +98,14 @@ impl Caller {
         Err(Problem::forbidden("missing_scope", detail))
     }
 
+    /// Checks that the key is not bound to a gate.
+    pub fn require_unbound(&self) -> Result<(), Problem> {
+        if self.gate_id.is_none() {
+            return Ok(());
+        }
+        Err(Problem::forbidden("wrong_gate", "this key may only ask for its gate's passages"))
+    }
+
     /// Checks that the key may speak for a gate.
     pub fn require_gate(&self, gate: GateId) -> Result<(), Problem> {
         if self.gate_id.is_none_or(|bound| bound == gate) {
@@ -106,7 +114,8 @@ impl Caller {
         Err(Problem::forbidden("wrong_gate", "this key is bound to another gate"))
     }
 
-    async fn from_parts(parts: &Parts, state: &AppState) -> Result<Self, Problem> {
+    /// Checks the key of a request.
+    pub async fn from_parts(parts: &Parts, state: &AppState) -> Result<Self, Problem> {
         let header = parts.headers.get(AUTHORIZATION).ok_or_else(|| {
             Problem::unauthorized("send the header authorization: Bearer limen_...")
         })?;
@@ -145,7 +154,7 @@ macro_rules! scope_types {
 }
 scope_types!(Gate, Admin, Metrics);
 
-/// A caller whose key has the scope `S`. Comes before the body among a handler's arguments, so
+/// A caller whose key has the scope `S` and is not bound to a gate. Comes before the body among a handler's arguments, so
 /// that nothing is read from a stranger.
 #[derive(Debug)]
 pub(super) struct Allowed<S>(pub Caller, pub PhantomData<S>);
@@ -156,6 +165,7 @@ impl<S: RequiredScope> FromRequestParts<AppState> for Allowed<S> {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let caller = Caller::from_parts(parts, state).await?;
         caller.require(S::SCOPE)?;
+        caller.require_unbound()?;
         Ok(Self(caller, PhantomData))
     }
 }

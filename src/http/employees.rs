@@ -94,8 +94,8 @@ struct CreateEmployee {
 #[utoipa::path(
     post, path = "/v1/employees", tag = "employees", request_body = CreateEmployee,
     responses((status = 201, description = "Created", body = EmployeeView),
-        (status = 409, description = "The badge is taken", body = Problem),
-        (status = "4XX", description = "The request cannot be used", body = Problem))
+        (status = 409, description = "The badge is taken", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", description = "The request cannot be used", body = Problem, content_type = "application/problem+json"))
 )]
 async fn create(
     State(state): State<AppState>,
@@ -137,7 +137,7 @@ struct ListQuery {
 #[utoipa::path(
     get, path = "/v1/employees", tag = "employees", params(ListQuery),
     responses((status = 200, description = "A page", body = Page<EmployeeView>),
-        (status = "4XX", description = "The request cannot be used", body = Problem))
+        (status = "4XX", description = "The request cannot be used", body = Problem, content_type = "application/problem+json"))
 )]
 async fn list(
     State(state): State<AppState>,
@@ -159,7 +159,7 @@ async fn list(
     get, path = "/v1/employees/{employee_id}", tag = "employees",
     params(("employee_id" = Uuid, Path, description = "The employee")),
     responses((status = 200, description = "The employee", body = EmployeeView),
-        (status = 404, description = "No such employee", body = Problem))
+        (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"))
 )]
 async fn read(
     State(state): State<AppState>,
@@ -200,9 +200,9 @@ struct ChangeEmployee {
     patch, path = "/v1/employees/{employee_id}", tag = "employees", request_body = ChangeEmployee,
     params(("employee_id" = Uuid, Path, description = "The employee")),
     responses((status = 200, description = "Changed", body = EmployeeView),
-        (status = 404, description = "No such employee", body = Problem),
-        (status = 409, description = "The badge is taken", body = Problem),
-        (status = "4XX", description = "The request cannot be used", body = Problem))
+        (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The badge is taken", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", description = "The request cannot be used", body = Problem, content_type = "application/problem+json"))
 )]
 async fn change(
     State(state): State<AppState>,
@@ -229,7 +229,7 @@ async fn change(
     delete, path = "/v1/employees/{employee_id}", tag = "employees",
     params(("employee_id" = Uuid, Path, description = "The employee")),
     responses((status = 204, description = "Removed"),
-        (status = 404, description = "No such employee", body = Problem))
+        (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"))
 )]
 async fn delete(
     State(state): State<AppState>,

@@ -48,9 +48,14 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
             return Err(Problem::unsupported("not_json", detail));
         }
         let body = frames::read_body(request, state.settings.json_bytes_max, "body").await?;
-        serde_json::from_slice(&body).map(Self).map_err(|error| match error.classify() {
+        let value = serde_json::from_slice(&body).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => Problem::unprocessable("bad_value", error),
             _ => Problem::bad_request("bad_json", error),
-        })
+        })?;
+        // Serde takes an array for an object, its fields in their order; no client means that.
+        if body.trim_ascii_start().starts_with(b"[") {
+            return Err(Problem::unprocessable("bad_value", "the body must be a JSON object"));
+        }
+        Ok(Self(value))
     }
 }

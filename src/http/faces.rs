@@ -77,10 +77,10 @@ impl From<Face> for FaceView {
         (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
         (FrameForm = "multipart/form-data"))),
     responses((status = 201, description = "Enrolled", body = FaceView),
-        (status = 404, description = "No such employee", body = Problem),
-        (status = 409, description = "Enrolled already, or too many faces", body = Problem),
-        (status = 422, description = "No face, several, or not good enough", body = Problem),
-        (status = 429, description = "Overloaded", body = Problem))
+        (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Enrolled already, or too many faces", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "No face, several, or not good enough", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Overloaded", body = Problem, content_type = "application/problem+json"))
 )]
 async fn enroll(
     State(state): State<AppState>,
@@ -99,7 +99,8 @@ async fn enroll(
     let view = state.engine.look(photo.frame.clone(), settings).await?;
     state.metrics.stages(&view.timings);
     let faces_max = state.settings.faces_max;
-    let enrolled = enroll_view(&state.store, employee.id, view, photo.sha256(), faces_max).await;
+    let enrolled =
+        enroll_view(&state.store, employee.id, view, photo.sha256().await?, faces_max).await;
     state.metrics.outcome("enrol", if enrolled.is_ok() { "enrolled" } else { "refused" });
     let face = enrolled?;
     state.refresh_gallery(employee.id).await;
@@ -117,7 +118,7 @@ struct FaceList {
     get, path = "/v1/employees/{employee_id}/faces", tag = "employees",
     params(("employee_id" = Uuid, Path, description = "The employee")),
     responses((status = 200, description = "The faces", body = FaceList),
-        (status = 404, description = "No such employee", body = Problem))
+        (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"))
 )]
 async fn list(
     State(state): State<AppState>,
@@ -134,7 +135,7 @@ async fn list(
     params(("employee_id" = Uuid, Path, description = "The employee"),
         ("face_id" = Uuid, Path, description = "The face")),
     responses((status = 204, description = "Removed"),
-        (status = 404, description = "No such face", body = Problem))
+        (status = 404, description = "No such face", body = Problem, content_type = "application/problem+json"))
 )]
 async fn delete(
     State(state): State<AppState>,

@@ -38,13 +38,20 @@ pub(super) struct Frames {
 
 impl Frames {
     /// SHA-256 over all frames and their lengths.
-    pub fn sha256(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        for frame in &self.frames {
-            hash.update((frame.bytes.len() as u64).to_le_bytes());
-            hash.update(&frame.bytes);
-        }
-        hash.finalize().into()
+    ///
+    /// # Errors
+    /// When the thread that hashes breaks down.
+    pub async fn sha256(&self) -> Result<[u8; 32], Problem> {
+        let frames: Vec<Bytes> = self.iter().map(|frame| frame.bytes.clone()).collect();
+        let hash = tokio::task::spawn_blocking(move || {
+            let mut hash = Sha256::new();
+            for frame in frames {
+                hash.update((frame.len() as u64).to_le_bytes());
+                hash.update(&frame);
+            }
+            hash.finalize().into()
+        });
+        hash.await.map_err(Problem::internal)
     }
 
     /// The frames as sent.
@@ -81,8 +88,13 @@ pub(super) struct OneFrame {
 
 impl OneFrame {
     /// SHA-256 of the frame's bytes.
-    pub fn sha256(&self) -> [u8; 32] {
-        Sha256::digest(&self.frame.bytes).into()
+    ///
+    /// # Errors
+    /// When the thread that hashes breaks down.
+    pub async fn sha256(&self) -> Result<[u8; 32], Problem> {
+        let frame = self.frame.bytes.clone();
+        let hash = tokio::task::spawn_blocking(move || Sha256::digest(&frame).into());
+        hash.await.map_err(Problem::internal)
     }
 }
 

@@ -102,8 +102,8 @@ impl GateBody {
 #[utoipa::path(
     post, path = "/v1/gates", tag = "gates", request_body = GateBody,
     responses((status = 201, description = "Created", body = GateView),
-        (status = 409, description = "The name is taken", body = Problem),
-        (status = "4XX", description = "The request cannot be used", body = Problem))
+        (status = 409, description = "The name is taken", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", description = "The request cannot be used", body = Problem, content_type = "application/problem+json"))
 )]
 async fn create(
     State(state): State<AppState>,
@@ -141,7 +141,7 @@ struct ListQuery {
 #[utoipa::path(
     get, path = "/v1/gates", tag = "gates", params(ListQuery),
     responses((status = 200, description = "A page", body = Page<GateView>),
-        (status = "4XX", description = "The request cannot be used", body = Problem))
+        (status = "4XX", description = "The request cannot be used", body = Problem, content_type = "application/problem+json"))
 )]
 async fn list(
     State(state): State<AppState>,
@@ -158,7 +158,7 @@ async fn list(
     get, path = "/v1/gates/{gate_id}", tag = "gates",
     params(("gate_id" = Uuid, Path, description = "The gate")),
     responses((status = 200, description = "The gate", body = GateView),
-        (status = 404, description = "No such gate", body = Problem))
+        (status = 404, description = "No such gate", body = Problem, content_type = "application/problem+json"))
 )]
 async fn read(
     State(state): State<AppState>,
@@ -173,9 +173,9 @@ async fn read(
     patch, path = "/v1/gates/{gate_id}", tag = "gates", request_body = GateBody,
     params(("gate_id" = Uuid, Path, description = "The gate")),
     responses((status = 200, description = "Changed", body = GateView),
-        (status = 404, description = "No such gate", body = Problem),
-        (status = 409, description = "The name is taken", body = Problem),
-        (status = "4XX", description = "The request cannot be used", body = Problem))
+        (status = 404, description = "No such gate", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The name is taken", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", description = "The request cannot be used", body = Problem, content_type = "application/problem+json"))
 )]
 async fn change(
     State(state): State<AppState>,
@@ -201,8 +201,8 @@ async fn change(
     delete, path = "/v1/gates/{gate_id}", tag = "gates",
     params(("gate_id" = Uuid, Path, description = "The gate")),
     responses((status = 204, description = "Removed"),
-        (status = 404, description = "No such gate", body = Problem),
-        (status = 409, description = "The trail names it", body = Problem))
+        (status = 404, description = "No such gate", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The trail names it", body = Problem, content_type = "application/problem+json"))
 )]
 async fn delete(
     State(state): State<AppState>,

@@ -48,7 +48,7 @@ struct Readiness {
 #[utoipa::path(
     get, path = "/readyz", tag = "operation", security(()),
     responses((status = 200, description = "Ready", body = Readiness),
-        (status = 503, description = "Not ready; the detail says why", body = Problem))
+        (status = 503, description = "Not ready; the detail says why", body = Problem, content_type = "application/problem+json"))
 )]
 async fn readyz(State(state): State<AppState>) -> Result<Json<Readiness>, Problem> {
     // The networks are warm before the first connection is accepted.

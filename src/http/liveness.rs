@@ -44,8 +44,8 @@ struct LivenessAnswer {
         (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
         (FrameForm = "multipart/form-data"))),
     responses((status = 200, description = "What came of it", body = LivenessAnswer),
-        (status = "4XX", description = "The frame cannot be used", body = Problem),
-        (status = 429, description = "Overloaded", body = Problem))
+        (status = "4XX", description = "The frame cannot be used", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Overloaded", body = Problem, content_type = "application/problem+json"))
 )]
 async fn liveness(
     State(state): State<AppState>,

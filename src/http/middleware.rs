@@ -1,6 +1,7 @@
 //! What surrounds every route: request ids, the log, metrics, the time limit, caught panics.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
@@ -22,25 +23,48 @@ use crate::metrics::RequestLabels;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The longest request id that is taken from a client.
+const REQUEST_ID_BYTES_MAX: usize = 64;
+
 /// Wraps the router; the first layer named is the outermost.
 pub(super) fn around(router: Router<AppState>, state: &AppState) -> Router<AppState> {
     router.layer(
         ServiceBuilder::new()
             .layer(SetSensitiveRequestHeadersLayer::new([AUTHORIZATION]))
+            .layer(from_fn(check_request_id))
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
             .layer(PropagateRequestIdLayer::new(REQUEST_ID))
             .layer(from_fn_with_state(state.clone(), observe))
             .layer(from_fn(name_problem))
             .layer(CatchPanicLayer::custom(panicked))
+            .layer(from_fn_with_state(state.clone(), limit_number))
             .layer(from_fn(leftover::clear))
             .layer(from_fn_with_state(state.clone(), limit_time)),
     )
 }
 
+/// A client may name its request, in few and plain characters; another name is replaced.
+async fn check_request_id(mut request: Request, next: Next) -> Response {
+    let fits = |name: &[u8]| {
+        name.len() <= REQUEST_ID_BYTES_MAX
+            && name.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b))
+    };
+    if request.headers().get(REQUEST_ID).is_some_and(|name| !fits(name.as_bytes())) {
+        request.headers_mut().remove(REQUEST_ID);
+    }
+    next.run(request).await
+}
+
 /// One span and one line of the log for each request, counted by route and status.
 async fn observe(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let started_at = Instant::now();
-    let method = request.method().to_string();
+    // A client may invent methods, and every label makes a series that stays.
+    let method = match request.method().as_str() {
+        known @ ("GET" | "POST" | "PATCH" | "DELETE" | "HEAD" | "PUT" | "OPTIONS") => {
+            known.to_owned()
+        }
+        _ => "other".to_owned(),
+    };
     let route =
         request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", id = request_id(&request), method, route);
@@ -67,6 +91,18 @@ async fn name_problem(request: Request, next: Next) -> Response {
     match response.extensions_mut().remove::<Problem>() {
         Some(problem) => problem.of_request(&id).into_response(),
         None => response,
+    }
+}
+
+/// Bounds the requests that are answered at once; one more is told to come again.
+async fn limit_number(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    // Whoever watches the service must hear of it when it is busiest.
+    if request.uri().path() == "/healthz" {
+        return next.run(request).await;
+    }
+    match Arc::clone(&state.request_permits).try_acquire_owned() {
+        Ok(_permit) => next.run(request).await,
+        Err(_) => Problem::overloaded().into_response(),
     }
 }
 

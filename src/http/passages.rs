@@ -1,24 +1,25 @@
 //! `POST /v1/gates/G/passages`: does the gate open? `GET /v1/passages`: the trail.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Admin, Allowed, Gate as GateScope};
+use super::auth::{Admin, Allowed, Caller};
 use super::extract::{Path, Query};
 use super::frames::{FrameForm, Frames};
 use super::page::{self, Page};
 use super::{AppState, Problem};
 use crate::domain::{
-    BadgeId, Decision, EmployeeId, FaceSeen, GateId, GatePolicy, Passage, PassageId,
-    PassageRequest, Reason, View,
+    BadgeId, Decision, EmployeeId, EventId, FaceSeen, Gate, GateId, GatePolicy, KeyId, Passage,
+    PassageId, PassageRequest, Reason, View,
 };
-use crate::store::PassageFilter;
+use crate::store::{PassageFilter, Scope};
 use crate::vision::LookSettings;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -77,27 +78,24 @@ impl From<Passage> for PassageAnswer {
         (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
         (FrameForm = "multipart/form-data"))),
     responses((status = 200, description = "The decision", body = PassageAnswer),
-        (status = 404, description = "No such gate", body = Problem),
-        (status = 409, description = "The event id was used for other frames", body = Problem),
-        (status = "4XX", description = "The request cannot be used", body = Problem),
-        (status = 429, description = "Overloaded", body = Problem))
+        (status = 404, description = "No such gate", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The event id was used for other frames", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", description = "The request cannot be used", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Overloaded", body = Problem, content_type = "application/problem+json"))
 )]
 async fn pass(
     State(state): State<AppState>,
-    Allowed(caller, _): Allowed<GateScope>,
-    Path(gate_id): Path<GateId>,
-    headers: HeaderMap,
+    head: PassageHead,
     frames: Frames,
 ) -> Result<Json<PassageAnswer>, Problem> {
-    caller.require_gate(gate_id)?;
-    let gate = state.store.gate(gate_id).await?;
+    let gate = head.gate;
     let request = PassageRequest {
-        gate_id,
-        event_id: required(&headers, "x-event-id")?,
-        captured_at: required(&headers, "x-captured-at")?,
-        badge_id: optional(&headers, "x-badge-id")?,
-        frames_sha256: frames.sha256(),
-        key_id: caller.key_id,
+        gate_id: gate.id,
+        event_id: head.event_id,
+        captured_at: head.captured_at,
+        badge_id: head.badge_id,
+        frames_sha256: frames.sha256().await?,
+        key_id: head.key_id,
     };
     let passage = state
         .gatekeeper
@@ -110,6 +108,34 @@ async fn pass(
         "decided"
     );
     Ok(Json(passage.into()))
+}
+
+/// Everything that a passage says before its frames: what is wrong with it costs no frame.
+struct PassageHead {
+    key_id: KeyId,
+    gate: Gate,
+    event_id: EventId,
+    captured_at: DateTime<Utc>,
+    badge_id: Option<BadgeId>,
+}
+
+impl FromRequestParts<AppState> for PassageHead {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let caller = Caller::from_parts(parts, state).await?;
+        caller.require(Scope::Gate)?;
+        let Path(gate_id) = Path::<GateId>::from_request_parts(parts, state).await?;
+        caller.require_gate(gate_id)?;
+        let headers = &parts.headers;
+        Ok(Self {
+            key_id: caller.key_id,
+            event_id: required(headers, "x-event-id")?,
+            captured_at: required(headers, "x-captured-at")?,
+            badge_id: optional(headers, "x-badge-id")?,
+            gate: state.store.gate(gate_id).await?,
+        })
+    }
 }
 
 async fn look(
@@ -243,7 +269,7 @@ impl From<Passage> for PassageView {
 #[utoipa::path(
     get, path = "/v1/passages", tag = "passages", params(ListQuery),
     responses((status = 200, description = "A page", body = Page<PassageView>),
-        (status = "4XX", description = "The request cannot be used", body = Problem))
+        (status = "4XX", description = "The request cannot be used", body = Problem, content_type = "application/problem+json"))
 )]
 async fn list(
     State(state): State<AppState>,

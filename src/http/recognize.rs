@@ -33,8 +33,8 @@ struct RecognizeQuery {
         (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
         (FrameForm = "multipart/form-data"))),
     responses((status = 200, description = "What came of it", body = IdentityAnswer),
-        (status = "4XX", description = "The frame cannot be used", body = Problem),
-        (status = 429, description = "Overloaded", body = Problem))
+        (status = "4XX", description = "The frame cannot be used", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Overloaded", body = Problem, content_type = "application/problem+json"))
 )]
 async fn recognize(
     State(state): State<AppState>,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::FromRef;
 use tokio::sync::Semaphore;
 
 use crate::access::{Gatekeeper, Matcher};
@@ -43,7 +42,7 @@ pub struct HttpSettings {
 }
 
 /// Shared by every request; cheap to clone.
-#[derive(Clone, Debug, FromRef)]
+#[derive(Clone, Debug)]
 pub struct AppState {
     /// Looks at frames.
     pub engine: Arc<Engine>,
@@ -57,6 +56,8 @@ pub struct AppState {
     pub store: Store,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Requests of any kind that may be in flight.
+    pub request_permits: Arc<Semaphore>,
     /// Requests with frames that may be in flight.
     pub frame_permits: Arc<Semaphore>,
     /// Limits and defaults.

@@ -9,8 +9,10 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::worker::{self, Job, Task};
-use crate::domain::{FaceSeen, LivenessScore, ModelId, View};
-use crate::vision::{FrameFormat, LookError, LookSettings, OpenError, RoadSettings};
+use crate::domain::{FaceSeen, LivenessScore, View};
+use crate::vision::{
+    EncoderProfile, FrameFormat, LookError, LookSettings, OpenError, RoadSettings,
+};
 
 /// How the engine runs.
 #[derive(Clone, Debug)]
@@ -80,8 +82,7 @@ impl std::fmt::Debug for FrameBytes {
 pub struct Engine {
     jobs: Mutex<Option<Sender<Job>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    model: ModelId,
-    encoding_size: usize,
+    encoder: EncoderProfile,
     queue_max: usize,
 }
 
@@ -107,26 +108,19 @@ impl Engine {
         for _ in &threads {
             made = Some(readiness.recv().map_err(|_| StartError::Ended)??);
         }
-        let (model, encoding_size) = made.ok_or(StartError::Ended)?;
+        let encoder = made.ok_or(StartError::Ended)?;
         Ok(Self {
             jobs: Mutex::new(Some(jobs)),
             threads: Mutex::new(threads),
-            model,
-            encoding_size,
+            encoder,
             queue_max: settings.queue_max,
         })
     }
 
-    /// The model that makes the encodings.
+    /// What there is to know of the encoder.
     #[must_use]
-    pub fn model(&self) -> &ModelId {
-        &self.model
-    }
-
-    /// How many numbers an encoding has.
-    #[must_use]
-    pub fn encoding_size(&self) -> usize {
-        self.encoding_size
+    pub fn encoder(&self) -> &EncoderProfile {
+        &self.encoder
     }
 
     /// Frames that wait for a worker now, and how many may.

@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 use tracing::error;
 
 use super::engine::{EngineError, EngineSettings, FrameBytes, StartError};
-use crate::domain::{FaceSeen, LivenessScore, ModelId, Stage, StageTimings, View};
-use crate::vision::{LookError, LookSettings, Road};
+use crate::domain::{FaceSeen, LivenessScore, Stage, StageTimings, View};
+use crate::vision::{EncoderProfile, LookError, LookSettings, Road};
 
 type Reply<F> = oneshot::Sender<Result<View<F>, EngineError>>;
 
@@ -39,7 +39,7 @@ impl Job {
 pub(super) fn run(
     settings: &EngineSettings,
     queue: &Receiver<Job>,
-    ready: &mpsc::Sender<Result<(ModelId, usize), StartError>>,
+    ready: &mpsc::Sender<Result<EncoderProfile, StartError>>,
 ) {
     // The workers are the parallelism: a second thread inside each would only get in their way.
     tch::set_num_threads(1);
@@ -50,7 +50,7 @@ pub(super) fn run(
             return;
         }
     };
-    let _ = ready.send(Ok((road.model().clone(), road.encoding_size())));
+    let _ = ready.send(Ok(road.profile()));
     for Job { frame, task, submitted_at } in queue {
         match task {
             Task::Encode { settings, reply } => answer(reply, submitted_at, |timings| {

@@ -12,6 +12,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tracing::{debug, info, warn};
 
 /// How long to wait when no connection can be accepted (out of file descriptors, say).
@@ -22,6 +23,8 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 pub(super) struct ConnectionLimits {
     /// Connections at once; a further one waits in the system's queue.
     pub connections_max: usize,
+    /// Time that a client may leave an answer unread.
+    pub write_timeout: Duration,
     /// Time that the head of a request may take, counted from the one before.
     pub header_timeout: Duration,
     /// Time that is left to accepted requests after the signal to stop.
@@ -49,8 +52,11 @@ pub(super) async fn serve(
         let Some((stream, permit)) = accepted else {
             break;
         };
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limits.write_timeout));
+        let stream = TokioIo::new(Box::pin(stream));
         let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = builder.serve_connection(stream, service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -43,18 +43,21 @@ impl Server {
         let settings = config.engine();
         info!(workers = settings.workers, device = %settings.road.device, "loading the networks");
         let engine = tokio::task::spawn_blocking(move || Engine::start(&settings)).await??;
-        let gallery = Arc::new(Gallery::new(engine.model().clone(), engine.encoding_size()));
+        let encoder = engine.encoder().clone();
+        let gallery = Arc::new(Gallery::new(encoder.model.clone(), encoder.encoding_size));
         check_models(&store, &gallery).await??;
         gallery.resync(&store).await.context("the gallery cannot be loaded")?;
 
-        let matcher = Matcher::new(Arc::clone(&gallery), config.matching.thresholds());
+        let matcher =
+            Matcher::new(Arc::clone(&gallery), config.matching.thresholds(encoder.thresholds));
         let state = AppState {
-            metrics: Arc::new(Metrics::new(engine.model().as_str())),
+            metrics: Arc::new(Metrics::new(encoder.model.as_str())),
             engine: Arc::new(engine),
             gatekeeper: Gatekeeper::new(store.clone(), matcher.clone()),
             matcher,
             gallery,
             store,
+            request_permits: Arc::new(Semaphore::new(config.server.requests_max)),
             frame_permits: Arc::new(Semaphore::new(config.server.frame_requests_max)),
             settings: Arc::new(http_settings(config)),
         };
@@ -63,6 +66,7 @@ impl Server {
             state,
             limits: ConnectionLimits {
                 connections_max: config.server.connections_max,
+                write_timeout: Duration::from_millis(config.server.write_timeout_ms),
                 header_timeout: Duration::from_millis(config.server.header_timeout_ms),
                 shutdown_grace: Duration::from_millis(config.server.shutdown_grace_ms),
             },
@@ -79,7 +83,7 @@ impl Server {
         let Self { listener, state, limits, resync_interval } = self;
         info!(
             address = %listener.local_addr()?,
-            model = %state.engine.model(),
+            model = %state.engine.encoder().model,
             people = state.gallery.people(),
             "serving"
         );

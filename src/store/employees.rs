@@ -165,6 +165,28 @@ impl Store {
             .transpose()
     }
 
+    /// Who has exactly this name; at most `limit`.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn employees_by_name(
+        &self,
+        name: &EmployeeName,
+        limit: u32,
+    ) -> Result<Vec<Employee>, StoreError> {
+        sqlx::query_as!(
+            EmployeeRow,
+            "select * from employees where name = $1 order by id limit $2",
+            name.as_str(),
+            i64::from(limit),
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(Employee::try_from)
+        .collect()
+    }
+
     /// At most `limit` employees in the order of their creation, beginning after `after`.
     ///
     /// # Errors

@@ -63,7 +63,7 @@ pub struct KeyDraft {
     pub secret_sha256: [u8; 32],
     /// What it allows; at least one.
     pub scopes: BTreeSet<Scope>,
-    /// The only gate it speaks for, where it is bound to one.
+    /// The gate whose passages alone it may ask for, where it is bound to one.
     pub gate_id: Option<GateId>,
 }
 

@@ -114,7 +114,7 @@ impl Store {
         (self.pool.size(), self.pool.num_idle())
     }
 
-    /// A connection of its own that hears of every change of the gallery.
+    /// Hears of every change of the gallery, on one connection that it keeps of the pool.
     ///
     /// # Errors
     /// When Postgres does not answer.

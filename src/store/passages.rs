@@ -12,10 +12,12 @@ use crate::domain::{
     KeyId, LivenessScore, ModelId, Passage, PassageId, PassageRequest, Reason, Threshold,
 };
 
-/// What is true in the database at the moment of decision; the employee's and the face's rows
-/// stay locked until the passage is written.
+/// What is true in the database at the moment of decision; the rows of the key, the gate, the
+/// employee and the face stay locked until the passage is written.
 #[derive(Clone, Debug)]
 pub struct Ground {
+    /// Whether the key that asks was revoked meanwhile.
+    pub key_revoked: bool,
     /// The gate, read again.
     pub gate: Gate,
     /// The employee whom the evidence names, read again; none when removed.
@@ -144,9 +146,8 @@ impl TryFrom<PassageRow> for Passage {
 impl Store {
     /// Decides and records a passage in one transaction.
     ///
-    /// The gate, the employee and the template that `evidence` names are read again, the last
-    /// two under a lock that holds until the passage is committed, and `decide` judges what was
-    /// read. So a change that was acknowledged before is seen, and one that comes later waits:
+    /// The key, the gate, and the employee and template that `evidence` names are read again under
+    /// locks that hold until the passage is committed, and `decide` judges what was read. So a change that was acknowledged before is seen, and one that comes later waits:
     /// a revocation that was acknowledged is never followed by a grant.
     ///
     /// # Errors
@@ -159,7 +160,7 @@ impl Store {
         decide: impl FnOnce(&Ground) -> Verdict,
     ) -> Result<Recorded, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        let ground = ground(&mut transaction, request.gate_id, &evidence).await?;
+        let ground = ground(&mut transaction, &request, &evidence).await?;
         let verdict = decide(&ground);
         let passage = Passage {
             id: PassageId::generate(),
@@ -192,7 +193,7 @@ impl Store {
         decide: impl FnOnce(&Ground) -> Verdict,
     ) -> Result<Passage, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        let ground = ground(&mut transaction, passage.request.gate_id, &passage.evidence).await?;
+        let ground = ground(&mut transaction, &passage.request, &passage.evidence).await?;
         let verdict = decide(&ground);
         if verdict.reason == passage.reason {
             transaction.commit().await?;
@@ -274,14 +275,23 @@ impl Store {
 /// Reads what the decision rests on, under locks that keep it true until the commit.
 async fn ground(
     connection: &mut PgConnection,
-    gate: GateId,
+    request: &PassageRequest,
     evidence: &Evidence,
 ) -> Result<Ground, StoreError> {
-    let gate = sqlx::query_as!(GateRow, "select * from gates where id = $1", gate.0)
-        .fetch_optional(&mut *connection)
-        .await?
-        .ok_or(StoreError::NotFound("gate"))?
-        .try_into()?;
+    // A revoked key or a changed gate waits for this passage, or is seen by it.
+    let key_revoked = sqlx::query_scalar!(
+        r#"select revoked_at is not null as "revoked!" from api_keys where id = $1 for share"#,
+        request.key_id.0
+    )
+    .fetch_optional(&mut *connection)
+    .await?
+    .unwrap_or(true);
+    let gate =
+        sqlx::query_as!(GateRow, "select * from gates where id = $1 for share", request.gate_id.0)
+            .fetch_optional(&mut *connection)
+            .await?
+            .ok_or(StoreError::NotFound("gate"))?
+            .try_into()?;
     let employee = sqlx::query_as!(
         EmployeeRow,
         "select * from employees where id = $1 for share",
@@ -298,7 +308,7 @@ async fn ground(
     )
     .fetch_optional(&mut *connection)
     .await?;
-    Ok(Ground { gate, employee, face_exists: face.is_some(), now: Utc::now() })
+    Ok(Ground { key_revoked, gate, employee, face_exists: face.is_some(), now: Utc::now() })
 }
 
 /// Writes a passage; false when its event was recorded before.

@@ -32,5 +32,5 @@ pub use decode::{DecodeError, FrameFormat, FrameLimits};
 pub use device::{Device, DeviceError};
 pub use encode::{EncodeError, FaceEncoder};
 pub use quality::QualityLimits;
-pub use road::{LookError, LookSettings, OpenError, Road, RoadSettings};
+pub use road::{EncoderProfile, LookError, LookSettings, OpenError, Road, RoadSettings};
 pub use similarity::Similarity;

@@ -67,6 +67,7 @@ pub(super) async fn run(config: &Config, arguments: &EnrollArguments) -> anyhow:
         .collect::<Report>();
     bar.finish_and_clear();
     tokio::task::spawn_blocking(move || engine.stop()).await?;
+    let report = report.with_passed_over(plan.passed_over);
     println!("{report}");
     Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -96,11 +97,16 @@ impl Enroller<'_> {
     }
 
     async fn enroll_photo(&self, person: &Person, path: &Path) -> anyhow::Result<Outcome> {
-        let bytes = photo::read(self.config, path)?;
-        let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+        let (bytes_max, file) = (self.config.road.frame.bytes_max, path.to_owned());
+        let (bytes, sha256) = tokio::task::spawn_blocking(move || {
+            let bytes = photo::read(&file, bytes_max)?;
+            let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+            anyhow::Ok((bytes, sha256))
+        })
+        .await??;
         let known = self.people.find(person).await?;
         if let Some(employee) = &known
-            && self.store.has_photo(employee.id, self.engine.model(), &sha256).await?
+            && self.store.has_photo(employee.id, &self.engine.encoder().model, &sha256).await?
         {
             self.drop_other_models(employee.id).await?;
             return Ok(Outcome::AlreadyEnrolled);
@@ -142,7 +148,7 @@ impl Enroller<'_> {
 
     async fn drop_other_models(&self, employee: EmployeeId) -> anyhow::Result<()> {
         if self.replace_model {
-            self.store.delete_faces_of_other_models(employee, self.engine.model()).await?;
+            self.store.delete_faces_of_other_models(employee, &self.engine.encoder().model).await?;
         }
         Ok(())
     }

@@ -4,10 +4,7 @@ use anyhow::{Context, bail};
 
 use super::plan::{Label, Person};
 use crate::domain::{BadgeId, Employee, EmployeeName, EmployeeStatus, Validity};
-use crate::store::{EmployeeFilter, NewEmployee, Store};
-
-/// People of one name that are looked at before a name counts as ambiguous.
-const SAME_NAME_MAX: u32 = 500;
+use crate::store::{NewEmployee, Store};
 
 /// The employees in the database, found by label.
 pub(super) struct People {
@@ -20,13 +17,24 @@ impl People {
     }
 
     /// The employee whom a label means, if there is one: by badge first, else by name.
+    ///
+    /// A badge whose owner has another name than the label states is an error: a mistake in a list
+    /// must not put one person's face on another's badge.
     pub async fn find(&self, person: &Person) -> anyhow::Result<Option<Employee>> {
         match &person.label {
             Label::BadgeOrName(text) => match self.by_badge(text).await? {
                 Some(employee) => Ok(Some(employee)),
                 None => self.by_name(&readable(text)).await,
             },
-            Label::Stated { badge_id: Some(badge), .. } => self.by_badge(badge).await,
+            Label::Stated { badge_id: Some(badge), name, .. } => {
+                let owner = self.by_badge(badge).await?;
+                if let (Some(owner), Some(name)) = (&owner, name)
+                    && owner.name.as_str() != name
+                {
+                    bail!("the badge {badge} is that of {}, not of {name}", owner.name);
+                }
+                Ok(owner)
+            }
             Label::Stated { name: Some(name), .. } => self.by_name(name).await,
             Label::Stated { .. } => Ok(None),
         }
@@ -60,18 +68,15 @@ impl People {
     }
 
     async fn by_name(&self, name: &str) -> anyhow::Result<Option<Employee>> {
-        let filter =
-            EmployeeFilter { name_contains: Some(name.to_owned()), ..EmployeeFilter::default() };
-        let mut same = self.store.employees(&filter, None, SAME_NAME_MAX).await?;
-        same.retain(|employee| employee.name.as_str() == name);
+        let mut same = self.store.employees_by_name(&name.parse()?, 2).await?;
         if same.len() > 1 {
-            bail!("{} employees are called {name:?}: name the photo by badge", same.len());
+            bail!("several employees are called {name}: name the photo by badge");
         }
         Ok(same.pop())
     }
 }
 
 /// `Ada_Lovelace` is how a file system spells Ada Lovelace.
-fn readable(file_name: &str) -> String {
+pub(super) fn readable(file_name: &str) -> String {
     file_name.replace('_', " ").trim().to_owned()
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 use walkdir::WalkDir;
 
+use super::people::readable;
 use crate::domain::{BadgeId, Department, EmployeeName};
 
 /// How a person is named by the photos.
@@ -25,25 +26,27 @@ pub(super) struct Person {
     pub photos: Vec<PathBuf>,
 }
 
-/// Everybody to be enrolled, in the order of their labels.
+/// Everybody to be enrolled, and the files that are no photos or lie too deep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
     pub people: Vec<Person>,
+    pub passed_over: Vec<PathBuf>,
 }
 
 impl Plan {
     /// Reads a folder or a CSV.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let mut passed_over = Vec::new();
         let photos = if path.is_dir() {
-            from_folder(path)?
+            from_folder(path, &mut passed_over)?
         } else if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")) {
             from_csv(path)?
         } else {
             bail!("{} is neither a folder nor a .csv file", path.display());
         };
         ensure!(!photos.is_empty(), "{} holds no photo", path.display());
-        let people = photos.into_iter().map(|(label, photos)| Person { label, photos }).collect();
-        Ok(Self { people })
+        let people = photos.into_values().collect();
+        Ok(Self { people, passed_over })
     }
 
     /// How many photos there are.
@@ -52,14 +55,20 @@ impl Plan {
     }
 }
 
-type Photos = BTreeMap<Label, Vec<PathBuf>>;
+/// People by what makes them one: the badge, else the name as people write it.
+type Photos = BTreeMap<String, Person>;
 
-fn from_folder(folder: &Path) -> anyhow::Result<Photos> {
+fn from_folder(folder: &Path, passed_over: &mut Vec<PathBuf>) -> anyhow::Result<Photos> {
     let mut photos = Photos::new();
-    for entry in WalkDir::new(folder).min_depth(1).max_depth(2).sort_by_file_name() {
+    let walk = WalkDir::new(folder).min_depth(1).follow_links(true).sort_by_file_name();
+    for entry in walk {
         let entry = entry.with_context(|| format!("{} cannot be read", folder.display()))?;
         let path = entry.path();
-        if !entry.file_type().is_file() || !is_photo(path) {
+        if entry.file_type().is_dir() {
+            continue;
+        }
+        if entry.depth() > 2 || !entry.file_type().is_file() || !is_photo(path) {
+            passed_over.push(path.to_owned());
             continue;
         }
         let name = match entry.depth() {
@@ -69,7 +78,9 @@ fn from_folder(folder: &Path) -> anyhow::Result<Photos> {
         let name = name
             .and_then(|name| name.to_str())
             .with_context(|| format!("the name of {} is not UTF-8", path.display()))?;
-        photos.entry(Label::BadgeOrName(name.to_owned())).or_default().push(path.to_owned());
+        let label = Label::BadgeOrName(name.to_owned());
+        let person = photos.entry(readable(name));
+        person.or_insert_with(|| Person { label, photos: Vec::new() }).photos.push(path.to_owned());
     }
     Ok(photos)
 }
@@ -114,8 +125,17 @@ fn from_csv(file: &Path) -> anyhow::Result<Photos> {
         if let Some(department) = &department {
             department.parse::<Department>().with_context(line)?;
         }
+        let same = badge_id.clone().or_else(|| name.clone()).unwrap_or_default();
         let label = Label::Stated { badge_id, name, department };
-        photos.entry(label).or_default().push(folder.join(row.photo));
+        let person = photos
+            .entry(same.clone())
+            .or_insert_with(|| Person { label: label.clone(), photos: Vec::new() });
+        ensure!(
+            person.label == label,
+            "{}: another line says something else of {same}; state badge, name and department alike",
+            line()
+        );
+        person.photos.push(folder.join(row.photo));
     }
     Ok(photos)
 }
@@ -130,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn files_and_folders_name_people_and_other_files_are_passed_over() {
+    fn files_and_folders_name_people_and_other_files_are_told_of() {
         let folder = tempfile::tempdir().unwrap();
         for file in ["B-17.jpg", "Ada/1.png", "Ada/2.JPEG", "notes.txt", "Ada/deep/3.jpg"] {
             touch(&folder.path().join(file));
@@ -140,6 +160,8 @@ mod tests {
         let (ada, badge) = (Label::BadgeOrName("Ada".into()), Label::BadgeOrName("B-17".into()));
         assert_eq!(found, [(&ada, 2), (&badge, 1)]);
         assert_eq!(plan.photos(), 3);
+        let passed_over = ["Ada/deep/3.jpg", "notes.txt"].map(|file| folder.path().join(file));
+        assert_eq!(plan.passed_over, passed_over);
     }
 
     #[test]
@@ -149,6 +171,15 @@ mod tests {
         std::fs::write(&file, "photo,badge_id,name\na.jpg,B-1,Ada\nb.jpg,,\n").unwrap();
         let error = format!("{:#}", Plan::read(&file).unwrap_err());
         assert!(error.contains("line 3") && error.contains("badge_id or name"), "{error}");
+    }
+
+    #[test]
+    fn rows_that_contradict_each_other_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("people.csv");
+        std::fs::write(&file, "photo,badge_id,name\na.jpg,B-1,Ada\nb.jpg,B-1,Eve\n").unwrap();
+        let error = format!("{:#}", Plan::read(&file).unwrap_err());
+        assert!(error.contains("line 3") && error.contains("B-1"), "{error}");
     }
 
     #[test]

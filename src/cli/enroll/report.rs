@@ -22,9 +22,16 @@ pub(super) struct Report {
     enrolled: usize,
     already_enrolled: usize,
     refused: Vec<(PathBuf, String)>,
+    passed_over: Vec<PathBuf>,
 }
 
 impl Report {
+    /// Names files that were not looked at.
+    pub fn with_passed_over(mut self, files: Vec<PathBuf>) -> Self {
+        self.passed_over = files;
+        self
+    }
+
     /// Whether no photo was refused.
     pub fn is_complete(&self) -> bool {
         self.refused.is_empty()
@@ -48,12 +55,16 @@ impl FromIterator<(PathBuf, Outcome)> for Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.refused.is_empty() {
+        if !self.refused.is_empty() || !self.passed_over.is_empty() {
             let mut table = Table::new();
             table.set_content_arrangement(ContentArrangement::Dynamic);
-            table.set_header(["refused", "why"]);
+            table.set_header(["not enrolled", "why"]);
             for (photo, why) in &self.refused {
                 table.add_row([photo.display().to_string(), why.clone()]);
+            }
+            for file in &self.passed_over {
+                let why = "passed over: no .jpg, .png or .webp, or more than one folder deep";
+                table.add_row([file.display().to_string(), why.to_owned()]);
             }
             writeln!(f, "{table}")?;
         }

@@ -16,7 +16,7 @@ use super::nearest::{Nearest, choose_nearest};
 use super::quality::{issues, measure};
 use crate::domain::{
     BoundingBox, Detection, FaceSeen, Frame, Landmarks, LivenessScore, ModelId, Quality,
-    QualityIssue, Sighting, Stage, StageTimings, View,
+    QualityIssue, Sighting, Stage, StageTimings, Thresholds, View,
 };
 use crate::nets::{MiniFasNet, Yunet};
 
@@ -51,7 +51,19 @@ pub struct Road {
     detector: Yunet,
     liveness: MiniFasNet,
     encoder: FaceEncoder,
+    thresholds: Thresholds,
     settings: RoadSettings,
+}
+
+/// What the rest of the service must know of an encoder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncoderProfile {
+    /// The id that its encodings carry.
+    pub model: ModelId,
+    /// How many numbers an encoding has.
+    pub encoding_size: usize,
+    /// The τ of its distances, as the manifest states them.
+    pub thresholds: Thresholds,
 }
 
 /// The nearest face, good enough to compare.
@@ -69,10 +81,14 @@ impl Road {
         &self.encoder.model
     }
 
-    /// How many numbers an encoding from here has.
+    /// What the rest of the service must know of the encoder.
     #[must_use]
-    pub fn encoding_size(&self) -> usize {
-        self.settings.encoding_size as usize
+    pub fn profile(&self) -> EncoderProfile {
+        EncoderProfile {
+            model: self.encoder.model.clone(),
+            encoding_size: self.settings.encoding_size as usize,
+            thresholds: self.thresholds,
+        }
     }
 
     /// Runs every network once on a black frame, so that the first real frame does not pay for what

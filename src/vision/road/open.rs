@@ -83,6 +83,12 @@ pub enum OpenError {
         /// The weights folder.
         folder: String,
     },
+    /// Without a τ nothing can be matched.
+    #[error("the manifest states no thresholds for `{model}`")]
+    NoThresholds {
+        /// The encoder or projection.
+        model: String,
+    },
     /// The encoder cannot give encodings of that size.
     #[error("`{encoder}` gives no encodings of {size} numbers: set `encoding_size` to {known}")]
     EncodingSize {
@@ -127,17 +133,26 @@ impl Road {
         } else {
             Some(load::projection(&manifest, model_id, device).map_err(in_folder)?)
         };
-        let model =
-            model(&manifest, &settings.encoder, model_id).map_err(|e| in_folder(e.into()))?;
+        let model = model(&manifest, &settings, model_id).map_err(|e| in_folder(e.into()))?;
         let encoder = FaceEncoder { network, projection, mirror: settings.mirror, model, device };
-        Ok(Self { detector, liveness, encoder, settings })
+        let entry = manifest.get(model_id).map_err(|e| in_folder(e.into()))?;
+        let thresholds = entry
+            .thresholds
+            .ok_or_else(|| OpenError::NoThresholds { model: model_id.to_owned() })?;
+        Ok(Self { detector, liveness, encoder, thresholds, settings })
     }
 }
 
-/// Names the encoder (and projection) with the start of its files' SHA-256, so that encodings of
-/// retrained weights under an old id are never compared with those of the old ones.
-fn model(manifest: &Manifest, encoder: &str, model_id: &str) -> Result<ModelId, ManifestError> {
-    let files = format!("{}{}", manifest.get(encoder)?.sha256, manifest.get(model_id)?.sha256);
+/// Names the encoder (and projection) with the start of a SHA-256 over its files' and whether the
+/// mirrored face is averaged in, so that encodings of retrained weights under an old id, or made in
+/// another way, are never compared with the old ones.
+fn model(
+    manifest: &Manifest,
+    settings: &RoadSettings,
+    model_id: &str,
+) -> Result<ModelId, ManifestError> {
+    let encoder = manifest.get(&settings.encoder)?.sha256;
+    let files = format!("{encoder}{}{}", manifest.get(model_id)?.sha256, settings.mirror);
     let digest = Digest::of(files.as_bytes()).to_string();
     Ok(ModelId::new(format!("{model_id}@{}", &digest[..8])))
 }
