@@ -7,6 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use limen::nets::{Digest, ImportError, LoadError, Manifest, ManifestError, import_dlib, load};
+use limen::vision::decode::{FrameLimits, decode};
+use limen::vision::detect::{DetectSettings, detect, search};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::Deserialize;
 use tch::{Cuda, Device, Kind, Tensor};
@@ -15,11 +17,22 @@ const PORTRAITS: [&str; 5] = ["biden-1", "collins-1", "hopper-1", "obama-1", "ob
 const CELL_SCORE_MIN: f64 = 0.3;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Golden {
+    faces: Vec<GoldenFace>,
     cells: Vec<Cell>,
     mobilefacenet: Vec<f32>,
     minifasnet: Vec<f32>,
     dlib: Vec<f32>,
+}
+
+/// A face as OpenCV's FaceDetectorYN reports it, in pixels.
+#[derive(Deserialize)]
+struct GoldenFace {
+    score: f32,
+    #[serde(rename = "box")]
+    bounding_box: [f32; 4],
+    landmarks: [[f32; 2]; 5],
 }
 
 #[derive(Deserialize)]
@@ -52,6 +65,39 @@ fn yunet_sees_the_same_faces_as_the_original() {
             // In strides: 1e-3 of the coarsest is 0.03 pixels.
             assert!(largest_difference(&at(&level.bbox), &cell.bbox) < 1e-3, "{name}: bbox");
             assert!(largest_difference(&at(&level.kps), &cell.kps) < 1e-3, "{name}: kps");
+        }
+    }
+}
+
+#[test]
+fn boxes_and_landmarks_lie_within_half_a_pixel_of_the_original() {
+    let yunet = load::detector(&manifest(), "yunet-2023mar", Device::Cpu).unwrap();
+    let settings = DetectSettings::default();
+    for name in PORTRAITS {
+        let file = fs::read(root().join(format!("tests/goldens/{name}.yunet.png"))).unwrap();
+        let frame = decode(&file, None, &FrameLimits::default()).unwrap();
+        let side = frame.width().max(frame.height());
+        let found = search(&yunet, &frame, side, &settings, Device::Cpu).unwrap();
+        let expected: Vec<_> =
+            golden(name).faces.into_iter().filter(|f| f.score >= settings.score_min).collect();
+        assert_eq!(found.len(), expected.len(), "{name}");
+        for (found, expected) in found.iter().zip(&expected) {
+            let b = &found.bounding_box;
+            assert!(
+                largest_difference(&[b.x, b.y, b.width, b.height], &expected.bounding_box) < 0.5
+            );
+            let points: Vec<f32> = found.landmarks.0.iter().flat_map(|p| [p.x, p.y]).collect();
+            let difference = largest_difference(&points, expected.landmarks.as_flattened());
+            assert!(difference < 0.5, "{name}: landmarks {difference}");
+            assert!((found.score - expected.score).abs() < 1e-3, "{name}: score");
+        }
+        // The second search, at half the size, only steadies what the first one found.
+        let steadied = detect(&yunet, &frame, &settings, Device::Cpu).unwrap();
+        assert_eq!(steadied.len(), expected.len(), "{name}");
+        for (there, here) in steadied[0].landmarks.0.iter().zip(&expected[0].landmarks) {
+            let moved = (there.x - here[0]).hypot(there.y - here[1]);
+            let limit = 0.15 * found[0].landmarks.pupil_distance();
+            assert!(moved < limit, "{name}: {moved} pixels, at most {limit}");
         }
     }
 }

@@ -83,8 +83,12 @@ fn mean_landmarks<'a>(
     Landmarks(std::array::from_fn(|i| Point { x: mean(i, |p| p.x), y: mean(i, |p| p.y) }))
 }
 
-/// Every face that is found when the frame's longer side has `side_px` pixels.
-fn search(
+/// Every face that one search finds when the frame's longer side has `side_px` pixels, in the
+/// frame's pixels, most confident first: what YuNet's own post-processing gives.
+///
+/// # Errors
+/// When libtorch fails, e.g. out of memory.
+pub fn search(
     net: &Yunet,
     frame: &Frame,
     side_px: u32,

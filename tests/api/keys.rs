@@ -7,6 +7,7 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::answer::Answer;
+use crate::frame;
 use crate::service::{TestService, send};
 
 async fn get_with(service: &TestService, path: &str, authorization: &str) -> Answer {
@@ -107,4 +108,46 @@ async fn no_answer_and_no_metric_shows_a_key_or_a_badge(pool: PgPool) {
     assert!(!wrong.text.contains(&key));
     let metrics = send(service.bare(Method::GET, "/metrics")).await.text;
     assert!(!metrics.contains("SECRET-BADGE") && !metrics.contains(&key), "{metrics}");
+}
+
+#[sqlx::test]
+async fn a_key_that_is_bound_to_a_gate_asks_for_its_passages_alone(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let gate = service.gate(json!({})).await;
+    let key = service.make_key(&[Scope::Gate], Some(gate.parse().unwrap())).await;
+    for path in ["/v1/recognize", "/v1/liveness"] {
+        let request = service.bare(Method::POST, path).bearer_auth(&key);
+        let request =
+            request.header("content-type", "image/jpeg").body(frame::bytes("obama-1.jpg"));
+        send(request).await.refused(403, "wrong_gate");
+    }
+}
+
+#[sqlx::test]
+async fn invented_methods_add_one_series_to_the_metrics_at_most(pool: PgPool) {
+    let service =
+        TestService::start_with(&pool, |config| config.server.metrics_public = true).await;
+    for number in 0..50 {
+        let method = Method::from_bytes(format!("INVENTED{number}").as_bytes()).unwrap();
+        assert_eq!(send(service.bare(method, "/healthz")).await.status, 405);
+    }
+    let metrics = send(service.bare(Method::GET, "/metrics")).await;
+    assert_eq!(metrics.status, 200, "{}", metrics.text);
+    assert!(!metrics.text.contains("INVENTED"));
+    assert!(metrics.text.contains("method=\"other\""));
+}
+
+#[sqlx::test]
+async fn a_request_id_that_is_long_or_odd_is_replaced(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let named = async |id: &str| {
+        let request = service.bare(Method::GET, "/healthz").header("x-request-id", id);
+        send(request).await.header("x-request-id").unwrap().to_owned()
+    };
+    assert_eq!(named("turnstile-7.42").await, "turnstile-7.42");
+    for id in ["x".repeat(65).as_str(), "a b", "{}"] {
+        let given = named(id).await;
+        assert_ne!(given, id);
+        assert_eq!(given.len(), 36);
+    }
 }

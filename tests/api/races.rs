@@ -82,3 +82,57 @@ async fn enrolments_at_once_keep_to_the_limit_of_faces(pool: PgPool) {
     let faces = service.get(&path).await.expect(200);
     assert_eq!(faces["items"].as_array().unwrap().len(), 2);
 }
+
+/// Holds a passage open between its reads and its commit by a lock on the employee, and changes what
+/// the grant rests on meanwhile: the change must not be answered before the passage is.
+#[sqlx::test]
+async fn a_change_of_what_a_grant_rests_on_is_answered_after_the_grant(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    service.enrolled("obama-1.jpg").await;
+    let gate = service.gate(json!({})).await;
+    let path = format!("/v1/gates/{gate}");
+
+    let mut lock = pool.begin().await.unwrap();
+    sqlx::query("select 1 from employees for update").execute(&mut *lock).await.unwrap();
+    let passage = Passage::of("obama-3.jpg");
+    let (answer, disabled) = tokio::join!(passage.decide(&service, &gate), async {
+        let waiting = async || {
+            let waits = "select count(*) from pg_stat_activity
+                 where wait_event_type = 'Lock' and datname = current_database()";
+            sqlx::query_scalar::<_, i64>(waits).fetch_one(&pool).await.unwrap()
+        };
+        eventually("the passage waits", async || waiting().await == 1).await;
+        let (disabled, ()) = tokio::join!(service.patch(&path, json!({"enabled": false})), async {
+            eventually("the change waits for it", async || waiting().await == 2).await;
+            lock.rollback().await.unwrap();
+        });
+        disabled.expect(200)
+    });
+    assert!(granted(&answer), "{answer}");
+    assert_eq!(disabled["enabled"], false);
+    Passage::of("obama-3.jpg").refused(&service, &gate, "gate_disabled").await;
+}
+
+#[sqlx::test]
+async fn a_key_that_is_revoked_while_the_frame_travels_opens_nothing(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    service.enrolled("obama-1.jpg").await;
+    let gate = service.gate(json!({})).await;
+
+    // The key's row is locked, so that the passage passes the first check and waits in its decision.
+    let mut lock = pool.begin().await.unwrap();
+    sqlx::query("update api_keys set name = name").execute(&mut *lock).await.unwrap();
+    let passage = Passage::of("obama-3.jpg");
+    let (answer, ()) = tokio::join!(passage.decide(&service, &gate), async {
+        eventually("the passage waits", async || {
+            let waits = "select count(*) from pg_stat_activity
+                 where wait_event_type = 'Lock' and datname = current_database()";
+            sqlx::query_scalar::<_, i64>(waits).fetch_one(&pool).await.unwrap() == 1
+        })
+        .await;
+        let revoke = "update api_keys set revoked_at = now()";
+        sqlx::query(revoke).execute(&mut *lock).await.unwrap();
+        lock.commit().await.unwrap();
+    });
+    assert_eq!(answer["reason"], "key_revoked", "{answer}");
+}
