@@ -154,8 +154,8 @@ macro_rules! scope_types {
 }
 scope_types!(Gate, Admin, Metrics);
 
-/// A caller whose key has the scope `S` and is not bound to a gate. Comes before the body among a handler's arguments, so
-/// that nothing is read from a stranger.
+/// A caller whose key has the scope `S` and is not bound to a gate. Comes before the body among a
+/// handler's arguments, so that nothing is read from a stranger.
 #[derive(Debug)]
 pub(super) struct Allowed<S>(pub Caller, pub PhantomData<S>);
 

@@ -37,8 +37,9 @@ pub(super) fn around(router: Router<AppState>, state: &AppState) -> Router<AppSt
             .layer(from_fn_with_state(state.clone(), observe))
             .layer(from_fn(name_problem))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn_with_state(state.clone(), limit_number))
+            // Outside the limit: what a stranger sends slowly must not keep a place from a gate.
             .layer(from_fn(leftover::clear))
+            .layer(from_fn_with_state(state.clone(), limit_number))
             .layer(from_fn_with_state(state.clone(), limit_time)),
     )
 }
