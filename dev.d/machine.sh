@@ -4,7 +4,7 @@
 say() { printf '\033[1m>\033[0m %s\n' "$*" >&2; }
 die() { printf '\033[1;31m./dev:\033[0m %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
-checkout_hash() { printf %s "$root" | sha256sum | cut -c1-12; }
+checkout_hash() { printf %s "$state" | sha256sum | cut -c1-12; }
 
 # One set-up at a time. Whoever starts a process that stays must close descriptor 9 for it.
 lock() {

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
-use crate::server::Server;
+use crate::server;
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let bind = config.server.bind;
@@ -22,11 +22,6 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
             _ = interrupt.recv() => {}
         }
     };
-    let mut shutdown = std::pin::pin!(shutdown);
-    let server = tokio::select! {
-        server = Server::build(config, listener) => server?,
-        () = &mut shutdown => return Ok(ExitCode::SUCCESS),
-    };
-    server.run(shutdown).await?;
+    server::run(config, listener, shutdown).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt, TryStreamExt};
 use tracing::{info, warn};
 
 use super::Gallery;
@@ -13,9 +12,6 @@ use crate::store::{GalleryListener, GalleryNews, GalleryRow, Store, StoreError};
 
 /// How long to wait before Postgres is tried again after a failure.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// How many templates are taken in before other tasks get a turn.
-const LOAD_CHUNK: usize = 1024;
 
 impl Gallery {
     /// Reads the whole gallery again and swaps it in at once.
@@ -27,12 +23,12 @@ impl Gallery {
         let _turn = self.refreshing.lock().await;
         let read_at = Instant::now();
         let mut index = Index::new(self.index.read().size());
-        let mut chunks = std::pin::pin!(store.gallery(&self.model).try_chunks(LOAD_CHUNK));
-        while let Some(rows) = chunks.next().await {
-            for row in rows.map_err(|e| e.1)? {
-                take_in(&mut index, &row)?;
-            }
-            tokio::task::yield_now().await;
+        let mut last = None;
+        loop {
+            let page = store.gallery_page(&self.model, last).await?;
+            let Some(row) = page.last() else { break };
+            last = Some(row.face_id);
+            page.iter().try_for_each(|row| take_in(&mut index, row))?;
         }
         *self.index.write() = index;
         *self.synced_at.lock() = Some(read_at);

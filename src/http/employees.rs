@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Admin, Allowed};
 use super::extract::{Json as Body, Path, Query};
+use super::moment::Moment;
 use super::page::{self, Page};
 use super::{AppState, Problem};
 use crate::domain::{
@@ -82,9 +83,11 @@ struct CreateEmployee {
     #[schema(value_type = Object)]
     metadata: Map<String, Value>,
     /// The first moment the person may pass.
-    valid_from: Option<DateTime<Utc>>,
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    valid_from: Option<Moment>,
     /// The first moment the person may no longer pass.
-    valid_until: Option<DateTime<Utc>>,
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    valid_until: Option<Moment>,
     /// `active` (when absent), `suspended` or `revoked`.
     #[schema(value_type = Option<String>)]
     status: Option<EmployeeStatus>,
@@ -94,8 +97,7 @@ struct CreateEmployee {
 #[utoipa::path(
     post, path = "/v1/employees", tag = "employees", request_body = CreateEmployee,
     responses((status = 201, description = "Created", body = EmployeeView),
-        (status = 409, description = "The badge is taken", body = Problem, content_type = "application/problem+json"),
-        (status = "4XX", description = "The request cannot be used", body = Problem, content_type = "application/problem+json"))
+        (status = 409, description = "The badge is taken", body = Problem, content_type = "application/problem+json"))
 )]
 async fn create(
     State(state): State<AppState>,
@@ -107,7 +109,10 @@ async fn create(
         name: body.name,
         department: body.department,
         metadata: body.metadata.into(),
-        validity: Validity { from: body.valid_from, until: body.valid_until },
+        validity: Validity {
+            from: body.valid_from.map(|moment| moment.0),
+            until: body.valid_until.map(|moment| moment.0),
+        },
         status: body.status.unwrap_or(EmployeeStatus::Active),
     };
     let employee = state.store.create_employee(new).await?;
@@ -136,8 +141,7 @@ struct ListQuery {
 /// Lists employees in the order of their creation.
 #[utoipa::path(
     get, path = "/v1/employees", tag = "employees", params(ListQuery),
-    responses((status = 200, description = "A page", body = Page<EmployeeView>),
-        (status = "4XX", description = "The request cannot be used", body = Problem, content_type = "application/problem+json"))
+    responses((status = 200, description = "A page", body = Page<EmployeeView>))
 )]
 async fn list(
     State(state): State<AppState>,
@@ -186,10 +190,10 @@ struct ChangeEmployee {
     metadata: Option<Map<String, Value>>,
     #[serde(default, with = "serde_with::rust::double_option")]
     #[schema(value_type = Option<DateTime<Utc>>)]
-    valid_from: Option<Option<DateTime<Utc>>>,
+    valid_from: Option<Option<Moment>>,
     #[serde(default, with = "serde_with::rust::double_option")]
     #[schema(value_type = Option<DateTime<Utc>>)]
-    valid_until: Option<Option<DateTime<Utc>>>,
+    valid_until: Option<Option<Moment>>,
     /// `active`, `suspended` or `revoked`. Once answered, no gate grants on the old status.
     #[schema(value_type = Option<String>)]
     status: Option<EmployeeStatus>,
@@ -201,8 +205,7 @@ struct ChangeEmployee {
     params(("employee_id" = Uuid, Path, description = "The employee")),
     responses((status = 200, description = "Changed", body = EmployeeView),
         (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The badge is taken", body = Problem, content_type = "application/problem+json"),
-        (status = "4XX", description = "The request cannot be used", body = Problem, content_type = "application/problem+json"))
+        (status = 409, description = "The badge is taken", body = Problem, content_type = "application/problem+json"))
 )]
 async fn change(
     State(state): State<AppState>,
@@ -215,8 +218,8 @@ async fn change(
         name: body.name,
         department: body.department,
         metadata: body.metadata.map(Value::from),
-        valid_from: body.valid_from,
-        valid_until: body.valid_until,
+        valid_from: body.valid_from.map(|change| change.map(|moment| moment.0)),
+        valid_until: body.valid_until.map(|change| change.map(|moment| moment.0)),
         status: body.status,
     };
     let employee = state.store.change_employee(id, change).await?;

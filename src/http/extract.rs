@@ -3,7 +3,7 @@
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::CONTENT_TYPE;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{AppState, Problem, frames};
 
@@ -48,9 +48,13 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
             return Err(Problem::unsupported("not_json", detail));
         }
         let body = frames::read_body(request, state.settings.json_bytes_max, "body").await?;
-        let value = serde_json::from_slice(&body).map_err(|error| match error.classify() {
-            serde_json::error::Category::Data => Problem::unprocessable("bad_value", error),
-            _ => Problem::bad_request("bad_json", error),
+        let value = serde_json::from_slice(&body).map_err(|error| {
+            // A number out of its type's range counts as syntax for serde_json.
+            if error.is_data() || serde_json::from_slice::<IgnoredAny>(&body).is_ok() {
+                Problem::unprocessable("bad_value", error)
+            } else {
+                Problem::bad_request("bad_json", error)
+            }
         })?;
         // Serde takes an array for an object, its fields in their order; no client means that.
         if body.trim_ascii_start().starts_with(b"[") {

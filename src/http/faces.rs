@@ -79,8 +79,7 @@ impl From<Face> for FaceView {
     responses((status = 201, description = "Enrolled", body = FaceView),
         (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Enrolled already, or too many faces", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "No face, several, or not good enough", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Overloaded", body = Problem, content_type = "application/problem+json"))
+        (status = 422, description = "No face, several, or not good enough", body = Problem, content_type = "application/problem+json"))
 )]
 async fn enroll(
     State(state): State<AppState>,

@@ -102,8 +102,7 @@ impl GateBody {
 #[utoipa::path(
     post, path = "/v1/gates", tag = "gates", request_body = GateBody,
     responses((status = 201, description = "Created", body = GateView),
-        (status = 409, description = "The name is taken", body = Problem, content_type = "application/problem+json"),
-        (status = "4XX", description = "The request cannot be used", body = Problem, content_type = "application/problem+json"))
+        (status = 409, description = "The name is taken", body = Problem, content_type = "application/problem+json"))
 )]
 async fn create(
     State(state): State<AppState>,
@@ -140,8 +139,7 @@ struct ListQuery {
 /// Lists gates in the order of their creation.
 #[utoipa::path(
     get, path = "/v1/gates", tag = "gates", params(ListQuery),
-    responses((status = 200, description = "A page", body = Page<GateView>),
-        (status = "4XX", description = "The request cannot be used", body = Problem, content_type = "application/problem+json"))
+    responses((status = 200, description = "A page", body = Page<GateView>))
 )]
 async fn list(
     State(state): State<AppState>,
@@ -174,8 +172,7 @@ async fn read(
     params(("gate_id" = Uuid, Path, description = "The gate")),
     responses((status = 200, description = "Changed", body = GateView),
         (status = 404, description = "No such gate", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The name is taken", body = Problem, content_type = "application/problem+json"),
-        (status = "4XX", description = "The request cannot be used", body = Problem, content_type = "application/problem+json"))
+        (status = 409, description = "The name is taken", body = Problem, content_type = "application/problem+json"))
 )]
 async fn change(
     State(state): State<AppState>,

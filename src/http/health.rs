@@ -15,7 +15,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// The service runs.
 #[derive(Debug, Serialize, ToSchema)]
-struct Health {
+pub(super) struct Health {
     /// Always `alive`.
     status: &'static str,
     /// The version that runs.
@@ -27,7 +27,7 @@ struct Health {
     get, path = "/healthz", tag = "operation", security(()),
     responses((status = 200, description = "Alive", body = Health))
 )]
-async fn healthz() -> Json<Health> {
+pub(super) async fn healthz() -> Json<Health> {
     Json(Health { status: "alive", version: env!("CARGO_PKG_VERSION") })
 }
 
@@ -51,7 +51,7 @@ struct Readiness {
         (status = 503, description = "Not ready; the detail says why", body = Problem, content_type = "application/problem+json"))
 )]
 async fn readyz(State(state): State<AppState>) -> Result<Json<Readiness>, Problem> {
-    // The networks are warm before the first connection is accepted.
+    // The networks are warm before this handler is reached: until then the entrance answers.
     if !state.gallery.is_loaded() {
         return Err(Problem::unavailable("gallery_loading", "the gallery is not loaded yet"));
     }

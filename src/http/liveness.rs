@@ -43,9 +43,7 @@ struct LivenessAnswer {
     request_body(description = "The frame", content(
         (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
         (FrameForm = "multipart/form-data"))),
-    responses((status = 200, description = "What came of it", body = LivenessAnswer),
-        (status = "4XX", description = "The frame cannot be used", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Overloaded", body = Problem, content_type = "application/problem+json"))
+    responses((status = 200, description = "What came of it", body = LivenessAnswer))
 )]
 async fn liveness(
     State(state): State<AppState>,

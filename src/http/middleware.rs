@@ -44,6 +44,18 @@ pub(super) fn around(router: Router<AppState>, state: &AppState) -> Router<AppSt
     )
 }
 
+/// Names requests and clears what they leave, without a service behind.
+pub(super) fn named(router: Router) -> Router {
+    router.layer(
+        ServiceBuilder::new()
+            .layer(from_fn(check_request_id))
+            .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+            .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+            .layer(from_fn(name_problem))
+            .layer(from_fn(leftover::clear)),
+    )
+}
+
 /// A client may name its request, in few and plain characters; another name is replaced.
 async fn check_request_id(mut request: Request, next: Next) -> Response {
     let fits = |name: &[u8]| {

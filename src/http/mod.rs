@@ -2,6 +2,7 @@
 
 mod auth;
 mod employees;
+mod entrance;
 mod extract;
 mod faces;
 mod frames;
@@ -12,6 +13,7 @@ mod leftover;
 mod liveness;
 mod metrics;
 mod middleware;
+mod moment;
 mod openapi;
 mod page;
 mod passages;
@@ -26,14 +28,15 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use auth::ApiKeyText;
+pub use entrance::Entrance;
+pub use openapi::contract;
 pub use problem::Problem;
 pub use state::{AppState, HttpSettings};
 
 /// The service: every route, its limits and the middleware around them.
 pub fn router(state: AppState) -> Router {
-    let (router, contract) = api().split_for_parts();
+    let (router, _) = api().split_for_parts();
     let router = router
-        .route("/openapi.json", openapi::serve(&contract))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
         // The extractors limit each body by its kind.
@@ -41,16 +44,11 @@ pub fn router(state: AppState) -> Router {
     middleware::around(router, &state).with_state(state)
 }
 
-/// The contract alone, as `/openapi.json` shows it.
-#[must_use]
-pub fn contract() -> utoipa::openapi::OpenApi {
-    api().into_openapi()
-}
-
 fn api() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::Contract::openapi())
         .merge(health::routes())
         .merge(metrics::routes())
+        .merge(openapi::routes())
         .merge(verify::routes())
         .merge(recognize::routes())
         .merge(liveness::routes())

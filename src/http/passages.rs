@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use super::auth::{Admin, Allowed, Caller};
 use super::extract::{Path, Query};
 use super::frames::{FrameForm, Frames};
+use super::moment::Moment;
 use super::page::{self, Page};
 use super::{AppState, Problem};
 use crate::domain::{
@@ -79,9 +80,7 @@ impl From<Passage> for PassageAnswer {
         (FrameForm = "multipart/form-data"))),
     responses((status = 200, description = "The decision", body = PassageAnswer),
         (status = 404, description = "No such gate", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The event id was used for other frames", body = Problem, content_type = "application/problem+json"),
-        (status = "4XX", description = "The request cannot be used", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Overloaded", body = Problem, content_type = "application/problem+json"))
+        (status = 409, description = "The event id was used for other frames", body = Problem, content_type = "application/problem+json"))
 )]
 async fn pass(
     State(state): State<AppState>,
@@ -131,7 +130,7 @@ impl FromRequestParts<AppState> for PassageHead {
         Ok(Self {
             key_id: caller.key_id,
             event_id: required(headers, "x-event-id")?,
-            captured_at: required(headers, "x-captured-at")?,
+            captured_at: required::<Moment>(headers, "x-captured-at")?.0,
             badge_id: optional(headers, "x-badge-id")?,
             gate: state.store.gate(gate_id).await?,
         })
@@ -197,9 +196,11 @@ struct ListQuery {
     #[param(value_type = Option<String>)]
     reason: Option<Reason>,
     /// Only those decided at or after this moment.
-    from: Option<DateTime<Utc>>,
+    #[param(value_type = Option<DateTime<Utc>>)]
+    from: Option<Moment>,
     /// Only those decided before this moment.
-    until: Option<DateTime<Utc>>,
+    #[param(value_type = Option<DateTime<Utc>>)]
+    until: Option<Moment>,
     /// Rows of the page.
     limit: Option<u32>,
     /// `next_cursor` of the page before.
@@ -268,8 +269,7 @@ impl From<Passage> for PassageView {
 /// Lists passages, the newest first.
 #[utoipa::path(
     get, path = "/v1/passages", tag = "passages", params(ListQuery),
-    responses((status = 200, description = "A page", body = Page<PassageView>),
-        (status = "4XX", description = "The request cannot be used", body = Problem, content_type = "application/problem+json"))
+    responses((status = 200, description = "A page", body = Page<PassageView>))
 )]
 async fn list(
     State(state): State<AppState>,
@@ -282,8 +282,8 @@ async fn list(
         employee_id: query.employee_id,
         decision: query.decision,
         reason: query.reason,
-        from: query.from,
-        until: query.until,
+        from: query.from.map(|moment| moment.0),
+        until: query.until.map(|moment| moment.0),
     };
     let found = state.store.passages(&filter, query.cursor, rows + 1).await?;
     Ok(Json(Page::new(found, rows, |passage| passage.id.0)))

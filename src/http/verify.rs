@@ -35,9 +35,7 @@ struct VerifyQuery {
         (FrameForm = "multipart/form-data"))),
     responses((status = 200, description = "What came of it", body = IdentityAnswer),
         (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The employee has no face of this model", body = Problem, content_type = "application/problem+json"),
-        (status = "4XX", description = "The frame cannot be used", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Overloaded", body = Problem, content_type = "application/problem+json"))
+        (status = 409, description = "The employee has no face of this model", body = Problem, content_type = "application/problem+json"))
 )]
 async fn verify(
     State(state): State<AppState>,

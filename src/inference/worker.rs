@@ -94,3 +94,38 @@ fn answer<F>(
     // The receiver is gone when the client hung up meanwhile.
     let _ = reply.send(view);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Sighting;
+
+    /// What the worker answers when it looks at a frame so.
+    fn answered(
+        look: impl FnOnce() -> Result<View<FaceSeen>, LookError>,
+    ) -> Result<View<FaceSeen>, EngineError> {
+        let (reply, mut answered) = oneshot::channel();
+        answer(reply, Instant::now(), |_| look());
+        answered.try_recv().expect("an answer, whatever happens")
+    }
+
+    #[test]
+    fn a_panic_in_a_network_is_an_error_of_that_frame_and_the_next_is_looked_at() {
+        let panicked = answered(|| {
+            // What libtorch's panicking operations do where shapes do not fit.
+            let _ = tch::Tensor::from_slice(&[1f32, 2.0]).view([3i64]);
+            unreachable!("the shape does not fit");
+        });
+        assert!(matches!(panicked, Err(EngineError::Panicked)), "{panicked:?}");
+
+        let faceless = View { sighting: Sighting::NoFace, faces: 0, timings: Default::default() };
+        assert_eq!(answered(|| Ok(faceless)).unwrap().faces, 0);
+    }
+
+    #[test]
+    fn a_frame_that_nobody_waits_for_is_not_looked_at() {
+        let (reply, gone) = oneshot::channel::<Result<View<FaceSeen>, EngineError>>();
+        drop(gone);
+        answer(reply, Instant::now(), |_| unreachable!("nobody waits"));
+    }
+}

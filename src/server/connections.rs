@@ -15,6 +15,8 @@ use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 use tracing::{debug, info, warn};
 
+use crate::config::ServerConfig;
+
 /// How long to wait when no connection can be accepted (out of file descriptors, say).
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
@@ -29,6 +31,18 @@ pub(super) struct ConnectionLimits {
     pub header_timeout: Duration,
     /// Time that is left to accepted requests after the signal to stop.
     pub shutdown_grace: Duration,
+}
+
+impl ConnectionLimits {
+    /// Those of the configuration.
+    pub fn of(config: &ServerConfig) -> Self {
+        Self {
+            connections_max: config.connections_max,
+            write_timeout: Duration::from_millis(config.write_timeout_ms),
+            header_timeout: Duration::from_millis(config.header_timeout_ms),
+            shutdown_grace: Duration::from_millis(config.shutdown_grace_ms),
+        }
+    }
 }
 
 /// Serves `router` on `listener` until `shutdown` resolves and what was accepted is answered.

@@ -1,11 +1,13 @@
 //! The table `face_encodings`: the gallery at rest.
 
 use chrono::{DateTime, Utc};
-use futures_util::{Stream, StreamExt};
 use uuid::Uuid;
 
 use super::{Conflict, Store, StoreError};
 use crate::domain::{EmployeeId, EmployeeStatus, Encoding, FaceId, ModelId, Quality};
+
+/// Templates in one page of the gallery: 4 MB with encodings of 128 numbers.
+const GALLERY_PAGE_ROWS: i64 = 8192;
 
 /// A face to be enrolled.
 #[derive(Clone, Debug)]
@@ -244,20 +246,31 @@ impl Store {
         Ok(counts.into_iter().map(|c| (ModelId::new(c.model_id), c.count.unsigned_abs())).collect())
     }
 
-    /// Streams every template of `model`.
-    pub fn gallery<'a>(
-        &'a self,
-        model: &'a ModelId,
-    ) -> impl Stream<Item = Result<GalleryRow, StoreError>> + 'a {
+    /// The next templates of `model` after one, in the order of their ids; empty after the last.
+    /// Each page is a statement of its own, so that a large gallery does not run into the time that
+    /// one statement may take.
+    ///
+    /// # Errors
+    /// When Postgres does not answer, or a template cannot be read.
+    pub async fn gallery_page(
+        &self,
+        model: &ModelId,
+        after: Option<FaceId>,
+    ) -> Result<Vec<GalleryRow>, StoreError> {
         sqlx::query_as!(
             TemplateRow,
             "select f.id, f.employee_id, e.status, f.encoding
              from face_encodings f join employees e on e.id = f.employee_id
-             where f.model_id = $1",
+             where f.model_id = $1 and f.id > $2 order by f.id limit $3",
             model.as_str(),
+            after.map_or(Uuid::nil(), |face| face.0),
+            GALLERY_PAGE_ROWS,
         )
-        .fetch(&self.pool)
-        .map(|row| row?.into_gallery_row(model))
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(|row| row.into_gallery_row(model))
+        .collect()
     }
 
     /// Every template of one employee that `model` made.

@@ -11,8 +11,8 @@ mod passages;
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{Connection, PgPool};
 
 pub use employees::{EmployeeChange, EmployeeFilter, NewEmployee};
 pub use error::{Conflict, StoreError};
@@ -75,7 +75,13 @@ impl Store {
     /// # Errors
     /// When Postgres does not answer, or holds a schema that this version does not know.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        Ok(sqlx::migrate!().run(&self.pool).await?)
+        let mut connection = self.pool.acquire().await?.detach();
+        // A migration of a large table takes what it takes; the operator watches and may end it.
+        sqlx::raw_sql("set statement_timeout = 0; set idle_in_transaction_session_timeout = 0")
+            .execute(&mut connection)
+            .await?;
+        sqlx::migrate!().run(&mut connection).await?;
+        Ok(connection.close().await?)
     }
 
     /// Whether the schema is the one that this version expects.

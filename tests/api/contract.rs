@@ -9,12 +9,13 @@ use uuid::Uuid;
 
 use crate::service::{TestService, send};
 
-const ROUTES: [&str; 21] = [
+const ROUTES: [&str; 22] = [
     "DELETE /v1/employees/{employee_id}",
     "DELETE /v1/employees/{employee_id}/faces/{face_id}",
     "DELETE /v1/gates/{gate_id}",
     "GET /healthz",
     "GET /metrics",
+    "GET /openapi.json",
     "GET /readyz",
     "GET /v1/employees",
     "GET /v1/employees/{employee_id}",

@@ -17,6 +17,7 @@ mod overload;
 mod passage;
 mod passages;
 mod people;
+mod promise;
 mod races;
 mod service;
 mod shutdown;

@@ -134,7 +134,7 @@ async fn what_an_employee_cannot_be_is_refused(pool: PgPool) {
     service.get(&format!("/v1/employees/{}", Uuid::new_v4())).await.refused(404, "not_found");
 }
 
-/// Postgres's text holds no NUL, its jsonb no `\u0000` and its timestamps no year before 4713 BC.
+/// Postgres's text holds no NUL, its jsonb no `\u0000`; RFC 3339 has no year before 0 or after 9999.
 #[sqlx::test]
 async fn what_postgres_cannot_hold_is_the_clients_fault(pool: PgPool) {
     let service = TestService::start(&pool).await;
@@ -159,7 +159,7 @@ async fn what_postgres_cannot_hold_is_the_clients_fault(pool: PgPool) {
     {
         faults.push((query.into(), service.get(&format!("/v1/{query}")).await));
     }
-    faults.retain(|(_, answer)| answer.status >= 500);
+    faults.retain(|(_, answer)| !matches!(answer.status, 400 | 422));
     let faults: Vec<_> = faults.iter().map(|(sent, a)| format!("{} to {sent}", a.status)).collect();
     assert!(faults.is_empty(), "{faults:#?}");
 }

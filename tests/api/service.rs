@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use limen::config::{Config, DatabaseUrl};
 use limen::domain::GateId;
 use limen::http::ApiKeyText;
-use limen::server::Server;
+use limen::server;
 use limen::store::{Scope, Store};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use crate::answer::Answer;
-use crate::frame;
+use crate::{frame, promise};
 
 /// Tests with a service at once: each holds networks in memory and connections to Postgres.
 static TESTS: Semaphore = Semaphore::const_new(6);
@@ -69,7 +69,7 @@ impl TestService {
         let mut config = config(pool);
         change(&mut config);
         let (stop, stopped) = oneshot::channel();
-        let (ready, readiness) = oneshot::channel();
+        let (listening, address) = oneshot::channel();
         // A runtime of its own, as in production: the test cannot slow the service down.
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -79,16 +79,12 @@ impl TestService {
             runtime.block_on(async {
                 let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
                 let address = listener.local_addr()?;
-                let server = Server::build(&config, listener).await?;
-                ready.send(address).expect("the test waits");
-                server.run(async { drop(stopped.await) }).await
+                listening.send(address).expect("the test waits");
+                server::run(&config, listener, async { drop(stopped.await) }).await
             })
         });
-        let Ok(address) = readiness.await else {
-            panic!("the service did not start: {:?}", thread.join());
-        };
         let mut service = Self {
-            address,
+            address: address.await.expect("a free port"),
             store: Store::from_pool(pool.clone()),
             key: String::new(),
             client: client(),
@@ -96,8 +92,19 @@ impl TestService {
             thread: Some(thread),
             _permit: None,
         };
+        service.become_ready().await;
         service.key = service.make_key(&[Scope::Admin, Scope::Gate], None).await;
         service
+    }
+
+    /// Waits until the networks and the gallery are loaded.
+    async fn become_ready(&mut self) {
+        while send(self.bare(Method::GET, "/readyz")).await.status != 200 {
+            if self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
+                panic!("the service did not start: {:?}", self.join());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Makes an API key.
@@ -225,9 +232,14 @@ fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(90)).build().unwrap()
 }
 
-/// Sends a request and reads the answer whole.
+/// Sends a request, reads the answer whole and holds it against the contract.
 pub async fn send(request: RequestBuilder) -> Answer {
-    Answer::read(request.send().await.expect("an answer")).await
+    let (client, request) = request.build_split();
+    let request = request.expect("a request");
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let answer = Answer::read(client.execute(request).await.expect("an answer")).await;
+    promise::assert_kept(&method, &path, &answer);
+    answer
 }
 
 /// A member of an answer that is an id.

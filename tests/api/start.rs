@@ -1,16 +1,18 @@
 //! What a service refuses to start with, and the way out that it names.
 
+use std::future::pending;
+
 use limen::domain::{EmployeeId, FaceId};
-use limen::server::Server;
+use limen::server;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
-use crate::service::config;
+use crate::service::{config, eventually, send};
 
 /// Why a service does not start on this database.
 async fn refusal(config: &limen::config::Config) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let error = Server::build(config, listener).await.expect_err("the service starts");
+    let error = server::run(config, listener, pending()).await.expect_err("the service starts");
     format!("{error:#}")
 }
 
@@ -62,4 +64,49 @@ async fn weights_that_are_not_there_are_refused_with_their_name(pool: PgPool) {
     config.inference.weights_dir = "no-such-folder".into();
     let message = refusal(&config).await;
     assert!(message.contains("no-such-folder"), "{message}");
+}
+
+#[sqlx::test]
+async fn a_service_that_still_loads_is_alive_and_not_ready(pool: PgPool) {
+    let config = config(&pool);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    // Held back: the gallery cannot be read before this transaction ends.
+    let mut transaction = pool.begin().await.unwrap();
+    sqlx::query("lock table face_encodings in access exclusive mode")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running =
+        tokio::spawn(
+            async move { server::run(&config, listener, async { drop(stopped.await) }).await },
+        );
+
+    // One connection throughout: it is told of the change as well.
+    let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(1).build().unwrap();
+    let get = |path: &str| send(client.get(format!("http://{address}{path}")));
+    get("/healthz").await.expect(200);
+    let refusal = get("/readyz").await;
+    assert_eq!(refusal.header("retry-after"), Some("1"));
+    refusal.refused(503, "starting");
+    get("/v1/employees").await.refused(503, "starting");
+
+    transaction.rollback().await.unwrap();
+    eventually("the service is ready", async || get("/readyz").await.status == 200).await;
+    get("/v1/employees").await.refused(401, "unauthorized");
+    stop.send(()).unwrap();
+    running.await.unwrap().unwrap();
+}
+
+#[sqlx::test]
+async fn a_service_that_is_told_to_stop_while_it_loads_stops(pool: PgPool) {
+    let config = config(&pool);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let mut transaction = pool.begin().await.unwrap();
+    sqlx::query("lock table face_encodings in access exclusive mode")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    server::run(&config, listener, std::future::ready(())).await.unwrap();
 }

@@ -1,0 +1,251 @@
+//! The service and its Postgres are killed (SIGKILL) in turn while gates and an admin are at work:
+//! what was acknowledged is there afterwards, and the service needs nobody's help to go on.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, RequestBuilder};
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
+
+/// Kills of each; the load goes on for `PAUSE` around every one.
+const ROUNDS: usize = 3;
+const PAUSE: Duration = Duration::from_millis(1500);
+
+/// How long anything may take to come back.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A Postgres of the test's own, as `./dev` makes them.
+struct Cluster {
+    state: tempfile::TempDir,
+    url: String,
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        // Postgres may run as another user than the test.
+        fs::set_permissions(state.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let url = Self::dev(state.path(), "env");
+        let url = url.lines().find_map(|line| line.strip_prefix("export DATABASE_URL='"));
+        let url = url.expect("a DATABASE_URL").trim_end_matches('\'').to_owned();
+        Self { state, url }
+    }
+
+    /// Runs `./dev` on this cluster; returns what it prints.
+    fn dev(state: &Path, command: &str) -> String {
+        let output = Command::new("./dev")
+            .arg(command)
+            .env("LIMEN_DEV_STATE", state)
+            .env_remove("DATABASE_URL")
+            .stderr(Stdio::inherit())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "./dev {command} failed");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn kill_and_start(&self) {
+        let pid = fs::read_to_string(self.state.path().join("postgres/data/postmaster.pid"));
+        kill_9(pid.unwrap().lines().next().unwrap());
+        Self::dev(self.state.path(), "env");
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        Self::dev(self.state.path(), "stop");
+    }
+}
+
+fn kill_9(pid: &str) {
+    assert!(Command::new("kill").args(["-KILL", pid]).status().unwrap().success());
+}
+
+/// `limen` with the cluster's database and a port of the test's own.
+fn limen(cluster: &Cluster, port: u16, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_limen"));
+    command
+        .args(arguments)
+        .env_remove("LIMEN_CONFIG")
+        .env("DATABASE_URL", &cluster.url)
+        .env("LIMEN_SERVER__BIND", format!("127.0.0.1:{port}"))
+        .env("LIMEN_LOG__FILTER", "error");
+    command
+}
+
+struct Service {
+    process: Child,
+}
+
+impl Service {
+    async fn start(cluster: &Cluster, admin: &Admin) -> Self {
+        let process = limen(cluster, admin.port, &["serve"]).spawn().unwrap();
+        let started_at = Instant::now();
+        while admin.call(admin.client.get(admin.url("/readyz"))).await.is_none() {
+            assert!(started_at.elapsed() < PATIENCE, "the service is not ready");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Self { process }
+    }
+
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A client with a key for everything.
+#[derive(Clone)]
+struct Admin {
+    client: Client,
+    port: u16,
+    key: String,
+}
+
+impl Admin {
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The answer's body, when there is one and it is a success.
+    async fn call(&self, request: RequestBuilder) -> Option<Value> {
+        let answer = request.bearer_auth(&self.key).send().await.ok()?;
+        if answer.status().is_success() { answer.json().await.ok() } else { None }
+    }
+
+    async fn create(&self, path: &str, body: Value) -> Option<Value> {
+        self.call(self.client.post(self.url(path)).json(&body)).await
+    }
+
+    fn frame(&self, path: &str, photo: &str) -> RequestBuilder {
+        let bytes = fs::read(format!("tests/fixtures/{photo}")).unwrap();
+        self.client.post(self.url(path)).header("content-type", "image/jpeg").body(bytes)
+    }
+
+    async fn enrol(&self, employee: &Value, photo: &str) -> Option<Value> {
+        let id = employee["employee_id"].as_str()?;
+        self.call(self.frame(&format!("/v1/employees/{id}/faces"), photo)).await
+    }
+}
+
+fn id(answer: &Value, member: &str) -> Uuid {
+    answer[member].as_str().unwrap().parse().unwrap()
+}
+
+/// Passes the gate until told to stop; returns the id and decision of every acknowledged passage.
+async fn pass(admin: Admin, gate: Uuid, stop: Arc<AtomicBool>) -> Vec<(Uuid, String)> {
+    let mut acknowledged = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let passage = admin
+            .frame(&format!("/v1/gates/{gate}/passages"), "obama-3.jpg")
+            .header("x-event-id", Uuid::new_v4().to_string())
+            .header("x-captured-at", chrono::Utc::now().to_rfc3339());
+        match admin.call(passage).await {
+            Some(answer) => {
+                let decision = answer["decision"].as_str().unwrap().to_owned();
+                acknowledged.push((id(&answer, "passage_id"), decision));
+            }
+            None => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+    acknowledged
+}
+
+/// Enrols new people until told to stop; returns the id of every acknowledged face.
+async fn enrol(admin: Admin, stop: Arc<AtomicBool>) -> Vec<Uuid> {
+    let mut acknowledged = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let employee = admin.create("/v1/employees", json!({"name": "Somebody"})).await;
+        let Some(employee) = employee else {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        if let Some(face) = admin.enrol(&employee, "biden-1.jpg").await {
+            acknowledged.push(id(&face, "face_id"));
+        }
+    }
+    acknowledged
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_when_the_service_or_postgres_is_killed() {
+    let cluster = Cluster::start();
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    assert!(limen(&cluster, port, &["migrate"]).status().unwrap().success());
+    let arguments = ["key", "create", "--name", "test", "--scope", "admin", "--scope", "gate"];
+    let key = limen(&cluster, port, &arguments).output().unwrap().stdout;
+    let key = String::from_utf8(key).unwrap().lines().last().unwrap().to_owned();
+    let client = Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
+    let admin = Admin { client, port, key };
+    let mut service = Service::start(&cluster, &admin).await;
+
+    let gate = admin.create("/v1/gates", json!({"name": "north"})).await.unwrap();
+    let gate = id(&gate, "gate_id");
+    let employee = admin.create("/v1/employees", json!({"name": "Obama"})).await.unwrap();
+    admin.enrol(&employee, "obama-1.jpg").await.unwrap();
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let passing: Vec<_> =
+        (0..3).map(|_| tokio::spawn(pass(admin.clone(), gate, Arc::clone(&stop)))).collect();
+    let enrolling = tokio::spawn(enrol(admin.clone(), Arc::clone(&stop)));
+    for _ in 0..ROUNDS {
+        tokio::time::sleep(PAUSE).await;
+        service.kill();
+        service = Service::start(&cluster, &admin).await;
+        tokio::time::sleep(PAUSE).await;
+        // The service goes on by itself once Postgres is back.
+        cluster.kill_and_start();
+    }
+    tokio::time::sleep(PAUSE).await;
+    stop.store(true, Ordering::Relaxed);
+    let mut passages = Vec::new();
+    for gate in passing {
+        passages.extend(gate.await.unwrap());
+    }
+    let faces = enrolling.await.unwrap();
+
+    let mut database = PgConnection::connect(&cluster.url).await.unwrap();
+    assert!(passages.len() >= 3 * ROUNDS && faces.len() >= ROUNDS, "hardly anything went on");
+    for (passage, decision) in &passages {
+        let row = sqlx::query_scalar::<_, String>("select decision from passages where id = $1")
+            .bind(passage)
+            .fetch_optional(&mut database)
+            .await
+            .unwrap();
+        assert_eq!(row.as_ref(), Some(decision), "the acknowledged passage {passage}");
+    }
+    let kept: i64 = sqlx::query_scalar("select count(*) from face_encodings where id = any($1)")
+        .bind(&faces)
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+    assert_eq!(kept as usize, faces.len(), "acknowledged enrolments");
+    println!("{} passages and {} enrolments acknowledged", passages.len(), faces.len());
+
+    // As good as before: the person passes, and the stranger does not.
+    let last = pass_once(&admin, gate, "obama-3.jpg").await;
+    assert_eq!(last["decision"], "grant", "{last}");
+    let stranger = pass_once(&admin, gate, "collins-1.jpg").await;
+    assert_eq!(stranger["reason"], "unknown_person", "{stranger}");
+}
+
+async fn pass_once(admin: &Admin, gate: Uuid, photo: &str) -> Value {
+    let passage = admin
+        .frame(&format!("/v1/gates/{gate}/passages"), photo)
+        .header("x-event-id", Uuid::new_v4().to_string())
+        .header("x-captured-at", chrono::Utc::now().to_rfc3339());
+    admin.call(passage).await.expect("a decision")
+}
