@@ -3,7 +3,8 @@
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::CONTENT_TYPE;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{AppState, Problem, frames};
 
@@ -49,8 +50,8 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
         }
         let body = frames::read_body(request, state.settings.json_bytes_max, "body").await?;
         let value = serde_json::from_slice(&body).map_err(|error| {
-            // A number out of its type's range counts as syntax for serde_json.
-            if error.is_data() || serde_json::from_slice::<IgnoredAny>(&body).is_ok() {
+            // serde_json counts a number out of its type's range as syntax.
+            if error.is_data() || serde_json::from_slice::<Value>(&body).is_ok() {
                 Problem::unprocessable("bad_value", error)
             } else {
                 Problem::bad_request("bad_json", error)
