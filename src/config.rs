@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::Value;
@@ -15,11 +16,12 @@ use garde::Validate;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::domain::{LivenessScore, Threshold, Thresholds};
+use crate::domain::risk::{AcceptedRisk, Calibration, RiskPolicy};
+use crate::domain::{LivenessScore, ModelId, Threshold};
 use crate::inference::EngineSettings;
 use crate::store::StoreSettings;
 use crate::telemetry::{self, LogFormat};
-use crate::vision::RoadSettings;
+use crate::vision::{EncoderProfile, RoadSettings};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +52,10 @@ pub struct ServerConfig {
     /// Connections at once; a further one waits to be accepted.
     #[garde(range(min = 1, max = 100_000))]
     pub connections_max: usize,
+    /// Connections at once from one address; a further one is closed. Behind a proxy every client has
+    /// the proxy's address.
+    #[garde(range(min = 1, max = 100_000))]
+    pub connections_per_address_max: usize,
     /// Requests that are answered at once; one more gets 429. A pool of ten connections to Postgres
     /// serves a few hundred within `acquire_timeout_ms`.
     #[garde(range(min = 1, max = 10_000))]
@@ -88,12 +94,13 @@ impl Default for ServerConfig {
         Self {
             bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
             connections_max: 1024,
+            connections_per_address_max: 256,
             requests_max: 256,
             frame_requests_max: 64,
             frames_per_passage_max: 5,
             json_bytes_max: 65_536,
             page_rows_max: 500,
-            header_timeout_ms: 30_000,
+            header_timeout_ms: 5_000,
             write_timeout_ms: 10_000,
             request_timeout_ms: 10_000,
             shutdown_grace_ms: 15_000,
@@ -195,13 +202,22 @@ impl Default for InferenceConfig {
 }
 
 /// The thresholds (τ) of comparisons and of liveness.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Validate)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Validate)]
 #[serde(default, deny_unknown_fields)]
 pub struct MatchingConfig {
-    /// τ of 1:1, over 0 and at most 4; absent: the one that the manifest states for the encoder.
+    /// 1:1: the highest chance that a stranger with somebody's badge matches its owner. τ follows.
+    #[garde(range(min = 1e-9, max = 0.5))]
+    pub max_fmr: f64,
+    /// 1:N: the highest chance that a stranger matches anybody. τ follows from it and the gallery.
+    #[garde(range(min = 1e-9, max = 0.5))]
+    pub max_fpir: f64,
+    /// The calibration that τ is derived from; absent: the one of the weights folder.
+    #[garde(skip)]
+    pub calibration: Option<PathBuf>,
+    /// A fixed τ of 1:1, over 0 and at most 4, whatever the risk.
     #[garde(skip)]
     pub verify_threshold: Option<Threshold>,
-    /// τ of 1:N, over 0 and at most 4; absent: the one that the manifest states for the encoder.
+    /// A fixed τ of 1:N, over 0 and at most 4, whatever the risk.
     #[garde(skip)]
     pub recognize_threshold: Option<Threshold>,
     /// The liveness that verify, recognize, liveness and new gates ask for, 0 to 1.
@@ -218,6 +234,9 @@ pub struct MatchingConfig {
 impl Default for MatchingConfig {
     fn default() -> Self {
         Self {
+            max_fmr: 1e-4,
+            max_fpir: 0.01,
+            calibration: None,
             verify_threshold: None,
             recognize_threshold: None,
             liveness_threshold: LivenessScore::try_from(0.5).expect("a constant in range"),
@@ -228,14 +247,40 @@ impl Default for MatchingConfig {
 }
 
 impl MatchingConfig {
-    /// The τ of each kind of comparison, where `encoder` states those of the encoder.
-    #[must_use]
-    pub fn thresholds(&self, encoder: Thresholds) -> Thresholds {
-        Thresholds {
-            verify: self.verify_threshold.unwrap_or(encoder.verify),
-            recognize: self.recognize_threshold.unwrap_or(encoder.recognize),
+    /// The calibration that is configured, else the encoder's own, if there is one.
+    ///
+    /// # Errors
+    /// When the configured one cannot be read or is another model's.
+    pub fn calibration(&self, encoder: &EncoderProfile) -> anyhow::Result<Option<Calibration>> {
+        match &self.calibration {
+            None => Ok(encoder.calibration.clone()),
+            Some(file) => Ok(Some(read_calibration(file, &encoder.model)?)),
         }
     }
+
+    /// The accepted risk with the calibration that is configured, else the encoder's own.
+    ///
+    /// # Errors
+    /// When the calibration cannot be read or is another model's, or there is none and τ is not
+    /// fixed.
+    pub fn risk(&self, encoder: &EncoderProfile) -> anyhow::Result<RiskPolicy> {
+        let calibration = self.calibration(encoder)?;
+        let risk = AcceptedRisk {
+            max_fmr: self.max_fmr,
+            max_fpir: self.max_fpir,
+            verify_threshold: self.verify_threshold,
+            recognize_threshold: self.recognize_threshold,
+        };
+        RiskPolicy::new(risk, calibration).with_context(|| format!("no τ for {}", encoder.model))
+    }
+}
+
+fn read_calibration(file: &Path, model: &ModelId) -> anyhow::Result<Calibration> {
+    let named = || format!("`calibration` of [matching], {}", file.display());
+    let text = std::fs::read_to_string(file).with_context(named)?;
+    let calibration = Calibration::from_toml(&text).with_context(named)?;
+    calibration.check_model(model).with_context(named)?;
+    Ok(calibration)
 }
 
 /// What a photo must be to be enrolled.
@@ -300,12 +345,17 @@ impl Config {
         if file.is_some() && !path.is_file() {
             return Err(ConfigError(vec![format!("{} does not exist", path.display())]));
         }
+        let misspelt: Vec<_> =
+            std::env::vars().filter_map(|(name, _)| misspelling(&name)).collect();
+        if !misspelt.is_empty() {
+            return Err(ConfigError(misspelt));
+        }
         let file =
             if path.is_file() { Figment::from(Toml::file_exact(path)) } else { Figment::new() };
         let figment = file.merge(environment());
         Self::from_figment(&match std::env::var("DATABASE_URL") {
-            Ok(url) => figment.merge(Serialized::default("database.url", url)),
-            Err(_) => figment,
+            Ok(url) if !url.is_empty() => figment.merge(Serialized::default("database.url", url)),
+            _ => figment,
         })
     }
 
@@ -346,6 +396,17 @@ impl Config {
             queue_max: self.inference.queue_max,
         }
     }
+}
+
+/// What is wrong with the name of a variable that means a section and does not reach it.
+fn misspelling(name: &str) -> Option<String> {
+    let rest = name.strip_prefix("LIMEN_")?;
+    let section = Config::SECTIONS.iter().find(|section| {
+        let after = rest.strip_prefix(&section.to_uppercase());
+        after.is_some_and(|after| after.is_empty() || after.starts_with('_'))
+    })?;
+    let prefix = format!("LIMEN_{}__", section.to_uppercase());
+    (!name.starts_with(&prefix)).then(|| format!("{name} sets nothing: write {prefix}KEY"))
 }
 
 /// `LIMEN_SECTION__KEY`; a variable without `__` (`LIMEN_CONFIG`, ...) is none of ours.
@@ -400,6 +461,24 @@ mod tests {
 
     fn load(toml: &str) -> Result<Config, ConfigError> {
         Config::from_figment(&Figment::new().merge(Toml::string(toml)))
+    }
+
+    #[test]
+    fn a_variable_that_misses_its_section_is_an_error_and_other_variables_are_not() {
+        for wrong in ["LIMEN_SERVER_BIND", "LIMEN_ROAD", "LIMEN_LOG_FILTER"] {
+            assert!(misspelling(wrong).is_some(), "{wrong}");
+        }
+        for right in ["LIMEN_SERVER__BIND", "LIMEN_CONFIG", "LIMEN_SERVICE_HOST", "LIMEN_ROADS_X"] {
+            assert_eq!(misspelling(right), None, "{right}");
+        }
+    }
+
+    #[test]
+    fn limits_that_contradict_each_other_are_refused() {
+        let quality = load("[road.quality]\nbrightness_min = 230.0").unwrap_err().to_string();
+        assert!(quality.contains("brightness_max"), "{quality}");
+        let sides = load("[road.detect]\nside_px_min = 2000").unwrap_err().to_string();
+        assert!(sides.contains("side_px_min"), "{sides}");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! # The road a frame travels
 //!
 //! ```text
-//! bytes -> decode -> detect -> quality -> align -> liveness -> encode -> match -> decide -> record -> open
+//! bytes -> decode -> detect -> align -> quality -> liveness -> encode -> match -> decide -> record -> open
 //!          '------------------- vision -------------------------------'   gallery '----- access ----'  http
 //! ```
 //!
@@ -22,6 +22,8 @@
 //! | [`access`] | who may pass: match, decide (pure), enrol |
 //! | [`store`] | Postgres; the only place with SQL |
 //! | [`http`] | the API; one file a resource |
+//! | [`evaluate`] | how often it errs, on labelled photos |
+//! | [`calibrate`] | from measured distances to the calibration that τ follows from |
 //! | [`server`] | builds the service from the configuration and runs it |
 //! | [`cli`] | one file a subcommand |
 //! | [`config`], [`metrics`], [`telemetry`] | what can be set, counted and logged |
@@ -34,19 +36,22 @@
 //! 2. What a frame shows ("no face", "spoof", "unknown person") is an outcome, never an error.
 //! 3. A grant and its row in the trail are one transaction, which reads the employee under a lock:
 //!    a revocation that was acknowledged is never followed by a grant.
-//! 4. The preprocessing of the server and the command line is the same code.
-//! 5. Tensors stay within `nets`, `vision` and `inference`.
+//! 4. The preprocessing of the server, the command line and the evaluation is the same code.
+//! 5. Tensors stay within `nets`, `vision`, `inference` and `evaluate`.
 //! 6. An encoding carries the id of its model; those of different models are never compared.
 //! 7. Frames are not stored. Encodings, keys and passwords never reach a log.
-//! 8. Every queue, body, picture, list and wait has a limit with a name in the configuration.
+//! 8. Every queue, body, picture, list and wait has a limit with a name, in the configuration or as
+//!    a constant beside what it bounds.
 //! 9. A weights file is loaded only when its SHA-256 is the manifest's and its tensors are exactly
 //!    the network's.
 //! 10. Replicas share nothing but Postgres.
 
 pub mod access;
+pub mod calibrate;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod evaluate;
 pub mod gallery;
 pub mod http;
 pub mod inference;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// What each room may import of ours. `domain` imports nothing, and whoever decodes, decides or
 /// stores does not know who asks.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("main", &["cli"]),
     ("cli", EVERYTHING),
     ("server", EVERYTHING),
@@ -20,10 +20,12 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("inference", &["domain", "vision"]),
     ("vision", &["domain", "nets"]),
     ("nets", &["domain"]),
+    ("evaluate", &["domain", "nets", "vision"]),
+    ("calibrate", &["domain"]),
     ("metrics", &["domain"]),
     ("telemetry", &[]),
     // Embeds the settings that each of these defines; only who builds the service reads it.
-    ("config", &["access", "domain", "inference", "store", "telemetry", "vision"]),
+    ("config", &["domain", "inference", "store", "telemetry", "vision"]),
     ("domain", &[]),
 ];
 
@@ -33,7 +35,7 @@ const EVERYTHING: &[&str] = &["*"];
 const CRATES: [(&str, &[&str]); 3] = [
     ("axum", &["http", "server"]),
     ("sqlx", &["store"]),
-    ("tch", &["inference", "nets", "vision"]),
+    ("tch", &["evaluate", "inference", "nets", "vision"]),
 ];
 
 #[test]

@@ -25,7 +25,6 @@ LICENCES = {
     "dlib.txt": packages.DLIB_LICENCE,
 }
 
-MOBILEFACENET_THRESHOLDS = "{ verify = 1.1, recognize = 1.0 }"
 
 DETECTOR = manifest.Entry(
     id="yunet-2023mar", role="detector", architecture="yunet",
@@ -35,7 +34,7 @@ DETECTOR = manifest.Entry(
 )
 ENCODER = manifest.Entry(
     id="mobilefacenet", role="encoder", architecture="mobilefacenet",
-    input="{ side = 112 }", output_size=512, thresholds=MOBILEFACENET_THRESHOLDS,
+    input="{ side = 112 }", output_size=512,
     licence="MIT", licence_file="licences/faceplugin.txt", source=packages.MOBILEFACENET,
     training="not stated by the package",
 )
@@ -49,7 +48,7 @@ DLIB_ENCODER = manifest.Entry(
     id="dlib-resnet-v1", role="encoder", architecture="dlib_resnet", import_command="dlib",
     # Of the file that `limen weights import dlib` writes.
     sha256="68eecfe1c013208eb65170af949a9911c5e59c5e7e189e5ab1905d0744d80cfc",
-    input="{ side = 150 }", output_size=128, thresholds="{ verify = 0.14, recognize = 0.1 }",
+    input="{ side = 150 }", output_size=128,
     licence="CC0-1.0", licence_file="licences/dlib.txt", source=packages.DLIB_RESNET,
     training="about 3 million faces of 7,485 people, from FaceScrub, VGG and the web, by the author of dlib",
 )
@@ -89,7 +88,6 @@ def projections() -> list[manifest.Entry]:
         manifest.Entry(
             id=path.stem, role="projection", architecture="projection", projects=ENCODER.id,
             input=f"{{ length = {input_size} }}", output_size=output_size,
-            thresholds=MOBILEFACENET_THRESHOLDS,
             licence="MIT", licence_file="licences/faceplugin.txt", source=packages.MOBILEFACENET,
             training=training,
         )

@@ -26,8 +26,6 @@ class Entry:
     licence_file: str
     training: str
     source: Original
-    thresholds: str | None = None
-    """For an encoder or projection: tau of 1:1 and of 1:N, measured on LFW (tests/lfw.rs)."""
     sha256: str | None = None
     """Given only for a file that is not committed; otherwise computed from the file."""
     projects: str | None = None
@@ -57,7 +55,6 @@ def _table(folder: Path, entry: Entry) -> str:
         ("sha256", sha256),
         ("input", entry.input),
         ("output_size", entry.output_size),
-        ("thresholds", entry.thresholds),
         ("licence", entry.licence),
         ("licence_file", entry.licence_file),
         ("training", entry.training),
@@ -80,4 +77,4 @@ def _rows(rows: list[tuple[str, object]]) -> list[str]:
 
 def _value(key: str, value: object) -> str:
     # A JSON string is a TOML basic string; these two are inline tables already.
-    return str(value) if key in ("input", "thresholds") else json.dumps(value, ensure_ascii=False)
+    return str(value) if key == "input" else json.dumps(value, ensure_ascii=False)

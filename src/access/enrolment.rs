@@ -59,8 +59,8 @@ pub async fn enroll(
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the database holds {faces} face(s) encoded by {found}, but the configured encoder makes \
-     {configured}, and encodings of different models cannot be compared. Either set [encoder] in \
-     config.toml back to the one that made {found}, or enrol everybody again with this encoder: \
+     {configured}, and encodings of different models cannot be compared. Either set \
+     `encoder`, `encoding_size` and `mirror` of [road] in config.toml back to what made {found}, or enrol everybody again with this encoder: \
      `limen enroll PHOTOS --replace-model`, which removes a person's old faces when a new one is \
      stored"
 )]

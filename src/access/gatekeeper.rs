@@ -112,12 +112,11 @@ impl Gatekeeper {
             }
         };
         evidence.liveness = face.liveness;
-        let thresholds = self.matcher.thresholds();
         let finding = match owner {
             Some(None) => Finding::Ended(Reason::UnknownBadge),
             Some(Some(owner)) => {
                 evidence.employee_id = Some(owner.id);
-                evidence.threshold = Some(thresholds.verify);
+                evidence.threshold = Some(self.matcher.verify_threshold(owner.id));
                 match self.matcher.claimed(owner.id, &face.encoding)? {
                     None => Finding::Ended(Reason::NotEnrolled),
                     Some(candidate) => {
@@ -128,12 +127,13 @@ impl Gatekeeper {
                 }
             }
             None => {
-                evidence.threshold = Some(thresholds.recognize);
+                let threshold = self.matcher.recognize_threshold().threshold;
+                evidence.threshold = Some(threshold);
                 let nearest = self.matcher.nearest(face.encoding, 1).await?;
                 if let Some(candidate) = nearest.first() {
                     evidence.distance = Some(candidate.distance);
                     // Beyond the threshold the nearest person is as good as anybody.
-                    if candidate.distance.is_match(thresholds.recognize) {
+                    if candidate.distance.is_match(threshold) {
                         evidence.employee_id = Some(candidate.employee_id);
                         evidence.face_id = Some(candidate.face_id);
                     }
@@ -181,7 +181,7 @@ impl Gatekeeper {
         let recorded = passage.request.clone();
         Ok(self
             .store
-            .confirm_passage(passage, |ground| decide(&recorded, &attempt, ground))
+            .confirm_passage(passage, request.key_id, |ground| decide(&recorded, &attempt, ground))
             .await?)
     }
 }

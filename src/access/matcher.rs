@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::domain::{EmployeeId, Encoding, EncodingError, ModelId, Thresholds};
+use parking_lot::Mutex;
+use tracing::{info, warn};
+
+use crate::domain::risk::{RiskPolicy, Tau};
+use crate::domain::{EmployeeId, Encoding, EncodingError, ModelId, Threshold};
 use crate::gallery::{Candidate, Gallery};
 
 /// Why a probe could not be compared.
@@ -16,18 +20,20 @@ pub enum MatchError {
     Search(#[from] tokio::task::JoinError),
 }
 
-/// Compares probes with the gallery, off the async threads.
+/// Compares probes with the gallery, off the async threads, and knows the τ to judge them by.
 #[derive(Clone, Debug)]
 pub struct Matcher {
     gallery: Arc<Gallery>,
-    thresholds: Thresholds,
+    risk: Arc<RiskPolicy>,
+    /// τ of 1:N when it was last asked for, so that changes can be told.
+    last: Arc<Mutex<Option<Tau>>>,
 }
 
 impl Matcher {
-    /// A matcher over `gallery`.
+    /// A matcher over `gallery` at the accepted `risk`.
     #[must_use]
-    pub fn new(gallery: Arc<Gallery>, thresholds: Thresholds) -> Self {
-        Self { gallery, thresholds }
+    pub fn new(gallery: Arc<Gallery>, risk: RiskPolicy) -> Self {
+        Self { gallery, risk: Arc::new(risk), last: Arc::default() }
     }
 
     /// The model whose encodings it compares.
@@ -36,10 +42,31 @@ impl Matcher {
         self.gallery.model()
     }
 
-    /// The τ of each kind of comparison.
+    /// τ of a comparison with one employee (1:1).
     #[must_use]
-    pub fn thresholds(&self) -> Thresholds {
-        self.thresholds
+    pub fn verify_threshold(&self, employee: EmployeeId) -> Threshold {
+        self.risk.verify(self.gallery.faces_of(employee)).threshold
+    }
+
+    /// τ of a search (1:N) in the gallery as it is now. Every change of it is logged.
+    #[must_use]
+    pub fn recognize_threshold(&self) -> Tau {
+        let templates = self.gallery.faces();
+        let tau = self.risk.recognize(templates);
+        let before = self.last.lock().replace(tau);
+        if before != Some(tau) {
+            let threshold = tau.threshold.value();
+            info!(threshold, templates, supported = tau.supported, "the threshold of 1:N changed");
+            if !tau.supported && before.is_none_or(|before| before.supported) {
+                warn!(
+                    templates,
+                    max_fpir = self.risk.risk().max_fpir,
+                    "the calibration cannot show that a gallery of this size keeps within the \
+                     accepted risk; ask for a badge (1:1): see `limen threshold`"
+                );
+            }
+        }
+        tau
     }
 
     /// The `count` nearest people (1:N), whether under the threshold or not.

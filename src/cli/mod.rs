@@ -1,11 +1,14 @@
 //! The command line; one file a subcommand.
 
+mod calibrate;
 mod enroll;
+mod evaluate;
 mod key;
 mod migrate;
 mod photo;
 mod recognize;
 mod serve;
+mod threshold;
 mod verify;
 mod weights;
 
@@ -41,6 +44,13 @@ enum Command {
     Verify(verify::VerifyArguments),
     /// Find whom a photo shows (1:N).
     Recognize(recognize::RecognizeArguments),
+    /// Measure error rates on labelled photos, without a database.
+    #[command(subcommand)]
+    Evaluate(evaluate::EvaluateCommand),
+    /// Make a calibration, from which τ follows, from labelled photos.
+    Calibrate(calibrate::CalibrateArguments),
+    /// Say which τ follows from a risk and a gallery's size, and what it costs.
+    Threshold(threshold::ThresholdArguments),
     /// List, check or import the networks' weights.
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
@@ -69,6 +79,9 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&config.log.filter, config.log.format)?;
     match arguments.command {
         Command::Verify(arguments) => return verify::run(&config, &arguments),
+        Command::Evaluate(command) => return evaluate::run(&config, &command),
+        Command::Calibrate(arguments) => return calibrate::run(&config, &arguments),
+        Command::Threshold(arguments) => return threshold::run(&config, &arguments),
         Command::Weights(command) => return weights::run(&config, &command),
         _ => {}
     }
@@ -81,6 +94,9 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Recognize(arguments) => recognize::run(&config, &arguments).await,
             Command::Key(command) => key::run(&config, command).await,
             Command::Verify(arguments) => verify::run(&config, &arguments),
+            Command::Evaluate(command) => evaluate::run(&config, &command),
+            Command::Calibrate(arguments) => calibrate::run(&config, &arguments),
+            Command::Threshold(arguments) => threshold::run(&config, &arguments),
             Command::Weights(command) => weights::run(&config, &command),
         }
     })

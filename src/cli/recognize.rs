@@ -54,7 +54,7 @@ pub(super) async fn run(
     check_models(&store, &gallery).await??;
     gallery.resync(&store).await?;
     let face = photo::face(config, &road, &arguments.photo, arguments.liveness)?;
-    let threshold = config.matching.thresholds(encoder.thresholds).recognize;
+    let threshold = config.matching.risk(&encoder)?.recognize(gallery.faces()).threshold;
     let nearest = gallery.search(&face.encoding, arguments.candidates.into())?;
     let known = nearest.first().is_some_and(|first| first.distance.is_match(threshold));
     let mut candidates = Vec::with_capacity(nearest.len());

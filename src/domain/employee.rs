@@ -128,7 +128,7 @@ pub enum EmployeeStatus {
     Active,
     /// May not pass for now.
     Suspended,
-    /// May never pass again.
+    /// May not pass again unless an administrator changes it.
     Revoked,
 }
 

@@ -196,6 +196,9 @@ pub struct OutOfRange {
 pub struct Threshold(f32);
 
 impl Threshold {
+    /// So small that nothing but the very same encoding stays under it.
+    pub const SMALLEST: Self = Self(f32::MIN_POSITIVE);
+
     /// The number, over 0 and at most 4.
     #[must_use]
     pub fn value(self) -> f32 {
@@ -219,17 +222,6 @@ impl From<Threshold> for f32 {
     fn from(threshold: Threshold) -> f32 {
         threshold.0
     }
-}
-
-/// The τ of each kind of comparison. Distances of different models are not alike, so each model has
-/// its own.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Thresholds {
-    /// 1:1, where a badge or a client claims who it is.
-    pub verify: Threshold,
-    /// 1:N, where every enrolled person is another chance to err.
-    pub recognize: Threshold,
 }
 
 /// How sure the liveness network is that the face is alive: 0 (an attack) to 1 (alive).

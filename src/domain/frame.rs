@@ -48,6 +48,23 @@ impl Frame {
         &self.rgb
     }
 
+    /// The frame within a black border of `share` of its longer side on every side; 0 gives the frame
+    /// as it is.
+    #[must_use]
+    pub fn with_border(self, share: f32) -> Self {
+        let border = (self.width.max(self.height) as f32 * share.max(0.0)).round() as usize;
+        if border == 0 {
+            return self;
+        }
+        let (width, height) = (self.width as usize + 2 * border, self.height as usize + 2 * border);
+        let mut rgb = vec![0; width * height * 3];
+        let rows = rgb.chunks_exact_mut(width * 3).skip(border);
+        for (to, from) in rows.zip(self.rgb.chunks_exact(self.width as usize * 3)) {
+            to[border * 3..][..from.len()].copy_from_slice(from);
+        }
+        Self { width: width as u32, height: height as u32, rgb }
+    }
+
     /// R, G, B at column `x` and row `y`; the nearest edge pixel where they lie outside.
     #[must_use]
     pub fn pixel_clamped(&self, x: i64, y: i64) -> [u8; 3] {
@@ -62,5 +79,20 @@ impl Frame {
 impl std::fmt::Debug for Frame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Frame({} x {})", self.width, self.height)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_border_is_black_and_keeps_the_picture_in_the_middle() {
+        let frame = Frame::new(2, 1, vec![1, 1, 1, 2, 2, 2]).unwrap();
+        let wide = frame.clone().with_border(0.5);
+        assert_eq!((wide.width(), wide.height()), (4, 3));
+        let middle: Vec<u8> = [0, 1, 2, 0].iter().flat_map(|v| [*v; 3]).collect();
+        assert_eq!(wide.rgb(), [vec![0; 12], middle, vec![0; 12]].concat());
+        assert_eq!(frame.clone().with_border(0.0), frame);
     }
 }

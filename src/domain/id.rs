@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -20,6 +22,13 @@ macro_rules! uuid_id {
             #[must_use]
             pub fn generate() -> Self {
                 Self(Uuid::now_v7())
+            }
+
+            /// The smallest id that is made at `moment` or later; none before 1970.
+            #[must_use]
+            pub fn earliest(moment: DateTime<Utc>) -> Option<Self> {
+                let milliseconds = u64::try_from(moment.timestamp_millis()).ok()?;
+                Some(Self(uuid::Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid()))
             }
         }
 

@@ -12,6 +12,7 @@ mod frame;
 mod gate;
 mod id;
 mod passage;
+pub mod risk;
 mod sighting;
 
 pub use decision::{Decision, Reason};
@@ -19,7 +20,7 @@ pub use employee::{
     BadgeId, Department, Employee, EmployeeName, EmployeeStatus, Standing, TextError, Validity,
 };
 pub use encoding::{
-    Distance, Encoding, EncodingError, LivenessScore, ModelId, OutOfRange, Threshold, Thresholds,
+    Distance, Encoding, EncodingError, LivenessScore, ModelId, OutOfRange, Threshold,
 };
 pub use face::{BoundingBox, Detection, Landmarks, Point, Quality, QualityIssue};
 pub use frame::{Frame, FrameSizeError};

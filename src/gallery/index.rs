@@ -47,6 +47,10 @@ impl Index {
         self.templates.len()
     }
 
+    pub(super) fn rows_of(&self, employee: EmployeeId) -> usize {
+        self.rows_by_employee.get(&employee).map_or(0, Vec::len)
+    }
+
     pub(super) fn people(&self) -> usize {
         self.rows_by_employee.len()
     }

@@ -50,6 +50,12 @@ impl Gallery {
         self.index.read().len()
     }
 
+    /// How many templates it holds of one employee.
+    #[must_use]
+    pub fn faces_of(&self, employee: EmployeeId) -> usize {
+        self.index.read().rows_of(employee)
+    }
+
     /// How many people it holds.
     #[must_use]
     pub fn people(&self) -> usize {

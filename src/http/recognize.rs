@@ -48,7 +48,7 @@ async fn recognize(
             return Err(Problem::bad_request("bad_query", detail));
         }
     }
-    let threshold = state.matcher.thresholds().recognize;
+    let threshold = state.matcher.recognize_threshold().threshold;
     let view = look(&state, &frame).await?;
     let model = state.matcher.model().to_string();
     let (mut answer, face) = IdentityAnswer::begin(view, threshold.value(), model);

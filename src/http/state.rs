@@ -58,6 +58,8 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// Requests of any kind that may be in flight.
     pub request_permits: Arc<Semaphore>,
+    /// Lists that may be read at once.
+    pub list_permits: Arc<Semaphore>,
     /// Requests with frames that may be in flight.
     pub frame_permits: Arc<Semaphore>,
     /// Limits and defaults.

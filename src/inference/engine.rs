@@ -100,7 +100,7 @@ impl Engine {
                 let (settings, queue, ready) = (settings.clone(), queue.clone(), ready.clone());
                 std::thread::Builder::new()
                     .name(format!("inference-{number}"))
-                    .spawn(move || worker::run(&settings, &queue, &ready))
+                    .spawn(move || worker::run(&settings, &queue, ready))
             })
             .collect::<Result<Vec<_>, _>>()?;
         drop(ready);

@@ -39,7 +39,7 @@ impl Job {
 pub(super) fn run(
     settings: &EngineSettings,
     queue: &Receiver<Job>,
-    ready: &mpsc::Sender<Result<EncoderProfile, StartError>>,
+    ready: mpsc::Sender<Result<EncoderProfile, StartError>>,
 ) {
     // The workers are the parallelism: a second thread inside each would only get in their way.
     tch::set_num_threads(1);
@@ -51,6 +51,8 @@ pub(super) fn run(
         }
     };
     let _ = ready.send(Ok(road.profile()));
+    // Whoever waits for all workers hears of one that panics meanwhile by the channel's end.
+    drop(ready);
     for Job { frame, task, submitted_at } in queue {
         match task {
             Task::Encode { settings, reply } => answer(reply, submitted_at, |timings| {

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::digest::Digest;
-use crate::domain::Thresholds;
 
 /// The manifest of a weights folder, parsed and checked.
 #[derive(Debug, Clone)]
@@ -39,8 +38,6 @@ pub struct WeightsEntry {
     pub input: Input,
     /// How many numbers it answers with (per cell, for a detector).
     pub output_size: u32,
-    /// For an encoder or projection: the τ of its distances, where the configuration states none.
-    pub thresholds: Option<Thresholds>,
     /// SPDX identifier.
     pub licence: String,
     /// The licence's text, relative to the weights folder.

@@ -2,6 +2,7 @@
 //! that is left to them at the end.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
 use tracing::{debug, info, warn};
 
+use super::addresses::Addresses;
 use crate::config::ServerConfig;
 
 /// How long to wait when no connection can be accepted (out of file descriptors, say).
@@ -25,6 +27,8 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 pub(super) struct ConnectionLimits {
     /// Connections at once; a further one waits in the system's queue.
     pub connections_max: usize,
+    /// Connections at once from one address; a further one is closed.
+    pub connections_per_address_max: usize,
     /// Time that a client may leave an answer unread.
     pub write_timeout: Duration,
     /// Time that the head of a request may take, counted from the one before.
@@ -38,6 +42,7 @@ impl ConnectionLimits {
     pub fn of(config: &ServerConfig) -> Self {
         Self {
             connections_max: config.connections_max,
+            connections_per_address_max: config.connections_per_address_max,
             write_timeout: Duration::from_millis(config.write_timeout_ms),
             header_timeout: Duration::from_millis(config.header_timeout_ms),
             shutdown_grace: Duration::from_millis(config.shutdown_grace_ms),
@@ -57,14 +62,19 @@ pub(super) async fn serve(
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
     let graceful = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(limits.connections_max));
+    let addresses = Addresses::new(limits.connections_per_address_max);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
             accepted = accept(&listener, &permits) => accepted,
         };
-        let Some((stream, permit)) = accepted else {
+        let Some((stream, address, permit)) = accepted else {
             break;
+        };
+        let Some(place) = addresses.enter(address) else {
+            debug!(%address, "an address has as many connections as it may");
+            continue;
         };
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.write_timeout));
@@ -76,7 +86,7 @@ pub(super) async fn serve(
             if let Err(error) = connection.await {
                 debug!(%error, "a connection ended early");
             }
-            drop(permit);
+            drop((permit, place));
         });
     }
     // New connections are refused from here on, not left to wait.
@@ -91,15 +101,15 @@ pub(super) async fn serve(
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
     let permit = Arc::clone(permits).acquire_owned().await.ok()?;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 if let Err(error) = stream.set_nodelay(true) {
                     debug!(%error, "a connection keeps Nagle's algorithm");
                 }
-                return Some((stream, permit));
+                return Some((stream, peer.ip().to_canonical(), permit));
             }
             Err(error) => {
                 warn!(%error, "no connection can be accepted");

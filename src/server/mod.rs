@@ -1,5 +1,6 @@
 //! The service as a whole: loaded from the configuration, run until it is told to stop.
 
+mod addresses;
 mod connections;
 
 use std::future::Future;
@@ -71,8 +72,7 @@ async fn load(config: &Config) -> anyhow::Result<AppState> {
     check_models(&store, &gallery).await??;
     gallery.resync(&store).await.context("the gallery cannot be loaded")?;
 
-    let matcher =
-        Matcher::new(Arc::clone(&gallery), config.matching.thresholds(encoder.thresholds));
+    let matcher = Matcher::new(Arc::clone(&gallery), config.matching.risk(&encoder)?);
     Ok(AppState {
         metrics: Arc::new(Metrics::new(encoder.model.as_str())),
         engine: Arc::new(engine),
@@ -81,6 +81,8 @@ async fn load(config: &Config) -> anyhow::Result<AppState> {
         gallery,
         store,
         request_permits: Arc::new(Semaphore::new(config.server.requests_max)),
+        // Lists may read much: gates keep the other half of the connections to Postgres.
+        list_permits: Arc::new(Semaphore::new(config.database.connections_max as usize / 2)),
         frame_permits: Arc::new(Semaphore::new(config.server.frame_requests_max)),
         settings: Arc::new(http_settings(config)),
     })

@@ -12,7 +12,7 @@ mod passages;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 
 pub use employees::{EmployeeChange, EmployeeFilter, NewEmployee};
 pub use error::{Conflict, StoreError};
@@ -56,6 +56,8 @@ impl Store {
                 // A transaction left open by a stalled replica must not hold an employee's lock.
                 ("idle_in_transaction_session_timeout", statement_timeout_ms.as_str()),
             ]);
+        // The pool would try again until its timeout and then say only that it timed out.
+        PgConnection::connect_with(&options).await?.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections_max)
             .acquire_timeout(settings.acquire_timeout)

@@ -1,6 +1,6 @@
 //! The table `passages`: the trail of every decision.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -182,18 +182,21 @@ impl Store {
             .ok_or(StoreError::NotFound("passage"))
     }
 
-    /// Judges a recorded grant again because its event was repeated. When it no longer holds,
-    /// a passage of its own records the refusal; otherwise nothing is written.
+    /// Judges a recorded grant again because its event was repeated with the key `asking`. When it no
+    /// longer holds, a passage of its own records the refusal, once for each reason; otherwise nothing
+    /// is written.
     ///
     /// # Errors
     /// As [`Store::record_passage`].
     pub async fn confirm_passage(
         &self,
         passage: Passage,
+        asking: KeyId,
         decide: impl FnOnce(&Ground) -> Verdict,
     ) -> Result<Passage, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        let ground = ground(&mut transaction, &passage.request, &passage.evidence).await?;
+        let request = PassageRequest { key_id: asking, ..passage.request.clone() };
+        let ground = ground(&mut transaction, &request, &passage.evidence).await?;
         let verdict = decide(&ground);
         if verdict.reason == passage.reason {
             transaction.commit().await?;
@@ -205,11 +208,23 @@ impl Store {
             open_ms: verdict.open_ms,
             decided_at: ground.now,
             replay_of: Some(passage.id),
+            request,
             ..passage
         };
-        insert(&mut transaction, &refusal).await?;
-        transaction.commit().await?;
-        Ok(refusal)
+        if insert(&mut transaction, &refusal).await? {
+            transaction.commit().await?;
+            return Ok(refusal);
+        }
+        transaction.rollback().await?;
+        sqlx::query_as!(
+            PassageRow,
+            "select * from passages where replay_of = $1 and reason = $2",
+            passage.id.0,
+            refusal.reason.code(),
+        )
+        .fetch_one(&self.pool)
+        .await?
+        .try_into()
     }
 
     /// The passage of this event, if it was recorded.
@@ -253,8 +268,10 @@ impl Store {
                and ($5::text is null or reason = $5)
                and ($6::timestamptz is null or decided_at >= $6)
                and ($7::timestamptz is null or decided_at < $7)
+               and ($8::uuid is null or id >= $8)
+               and ($9::uuid is null or id < $9)
              order by id desc
-             limit $8",
+             limit $10",
             before.map(|id| id.0),
             filter.gate_id.map(|id| id.0),
             filter.employee_id.map(|id| id.0),
@@ -262,6 +279,8 @@ impl Store {
             filter.reason.map(Reason::code),
             filter.from,
             filter.until,
+            filter.from.and_then(|from| PassageId::earliest(from - ID_SLACK)).map(|id| id.0),
+            filter.until.and_then(|until| PassageId::earliest(until + ID_SLACK)).map(|id| id.0),
             i64::from(limit),
         )
         .fetch_all(&self.pool)
@@ -271,6 +290,10 @@ impl Store {
         .collect()
     }
 }
+
+/// How far the time in a passage's id may lie from the time of its decision. The ids only bound the
+/// part of the trail that is read; the times decide.
+const ID_SLACK: TimeDelta = TimeDelta::minutes(1);
 
 /// Reads what the decision rests on, under locks that keep it true until the commit.
 async fn ground(
@@ -311,7 +334,7 @@ async fn ground(
     Ok(Ground { key_revoked, gate, employee, face_exists: face.is_some(), now: Utc::now() })
 }
 
-/// Writes a passage; false when its event was recorded before.
+/// Writes a passage; false when its event, or this refusal of a repeated one, was recorded before.
 async fn insert(connection: &mut PgConnection, passage: &Passage) -> Result<bool, StoreError> {
     let Passage { request, evidence, .. } = passage;
     let inserted = sqlx::query!(
@@ -321,7 +344,7 @@ async fn insert(connection: &mut PgConnection, passage: &Passage) -> Result<bool
               model_id, frames, frames_sha256, key_id, replay_of)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
               $19, $20)
-         on conflict (gate_id, event_id) where replay_of is null do nothing",
+         on conflict do nothing",
         passage.id.0,
         request.gate_id.0,
         request.event_id.as_str(),

@@ -19,7 +19,7 @@ pub struct DetectSettings {
     pub side_px_max: u32,
     /// The longer side, in pixels, that a smaller frame is enlarged to: YuNet places the landmarks of
     /// a face better that fills some hundred pixels.
-    #[garde(range(min = 64, max = 4_096))]
+    #[garde(range(min = 64, max = self.side_px_max))]
     pub side_px_min: u32,
     /// The least confidence of a face, 0 to 1.
     #[garde(range(min = 0.01, max = 1.0))]

@@ -4,13 +4,14 @@
 //! |---|---|---|
 //! | [`decode`] | bytes | [`Frame`](crate::domain::Frame) |
 //! | [`detect`] | frame | every face, of which [`nearest`] chooses one |
+//! | [`refine`] | frame, face | the same face, its landmarks placed again |
 //! | [`align`] | frame, landmarks | [`AlignedFace`](align::AlignedFace) |
 //! | [`quality`] | landmarks, aligned face | [`Quality`](crate::domain::Quality) and its issues |
 //! | [`liveness`] | frame, box | [`LivenessScore`](crate::domain::LivenessScore) |
 //! | [`encode`] | aligned face | [`Encoding`](crate::domain::Encoding) |
 //!
 //! [`Road`] owns the networks and travels the steps in this order. The server, the command line and
-//! the trainer all use these steps: there is no second preprocessing anywhere.
+//! the evaluation all use these steps: there is no second preprocessing anywhere.
 
 pub mod align;
 pub mod decode;
@@ -22,6 +23,7 @@ pub mod liveness;
 pub mod nearest;
 mod nms;
 pub mod quality;
+pub mod refine;
 mod resize;
 mod road;
 mod similarity;

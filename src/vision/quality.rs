@@ -12,8 +12,8 @@ pub struct QualityLimits {
     /// The least mean luma of the face, 0 (black) to 255.
     #[garde(range(min = 0.0, max = 255.0))]
     pub brightness_min: f32,
-    /// The greatest mean luma of the face, 0 to 255 (white).
-    #[garde(range(min = 0.0, max = 255.0))]
+    /// The greatest mean luma of the face, at least the least one and at most 255 (white).
+    #[garde(range(min = self.brightness_min, max = 255.0))]
     pub brightness_max: f32,
     /// The least variance of the Laplacian of the aligned face's luma; less is too blurred.
     #[garde(range(min = 0.0))]
@@ -25,6 +25,17 @@ pub struct QualityLimits {
     /// The greatest tilt of the eyes' line against the horizontal, in degrees.
     #[garde(range(min = 0.0, max = 180.0))]
     pub roll_degrees_max: f32,
+}
+
+impl QualityLimits {
+    /// No limit at all.
+    pub const NONE: Self = Self {
+        brightness_min: 0.0,
+        brightness_max: 255.0,
+        sharpness_min: 0.0,
+        yaw_max: f32::MAX,
+        roll_degrees_max: 180.0,
+    };
 }
 
 impl Default for QualityLimits {

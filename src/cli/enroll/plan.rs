@@ -9,6 +9,7 @@ use walkdir::WalkDir;
 
 use super::people::readable;
 use crate::domain::{BadgeId, Department, EmployeeName};
+use crate::vision::FrameFormat;
 
 /// How a person is named by the photos.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +68,10 @@ fn from_folder(folder: &Path, passed_over: &mut Vec<PathBuf>) -> anyhow::Result<
         if entry.file_type().is_dir() {
             continue;
         }
-        if entry.depth() > 2 || !entry.file_type().is_file() || !is_photo(path) {
+        if entry.depth() > 2
+            || !entry.file_type().is_file()
+            || FrameFormat::of_file_name(path).is_none()
+        {
             passed_over.push(path.to_owned());
             continue;
         }
@@ -83,12 +87,6 @@ fn from_folder(folder: &Path, passed_over: &mut Vec<PathBuf>) -> anyhow::Result<
         person.or_insert_with(|| Person { label, photos: Vec::new() }).photos.push(path.to_owned());
     }
     Ok(photos)
-}
-
-fn is_photo(path: &Path) -> bool {
-    path.extension().and_then(|e| e.to_str()).is_some_and(|extension| {
-        ["jpg", "jpeg", "png", "webp"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-    })
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,7 @@
 //! Which picture formats a frame may come in.
 
 use std::fmt;
+use std::path::Path;
 
 /// A picture format that frames may come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +33,18 @@ impl FrameFormat {
     pub fn from_media_type(content_type: &str) -> Option<Self> {
         let essence = content_type.split(';').next()?.trim();
         Self::ALL.into_iter().find(|format| format.media_type().eq_ignore_ascii_case(essence))
+    }
+
+    /// The format that a file's name promises.
+    #[must_use]
+    pub fn of_file_name(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        Some(match extension.as_str() {
+            "jpg" | "jpeg" => Self::Jpeg,
+            "png" => Self::Png,
+            "webp" => Self::WebP,
+            _ => return None,
+        })
     }
 
     /// The format whose signature `bytes` start with.

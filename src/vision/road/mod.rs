@@ -14,9 +14,11 @@ use super::encode::{EncodeError, FaceEncoder};
 use super::liveness::liveness;
 use super::nearest::{Nearest, choose_nearest};
 use super::quality::{issues, measure};
+use super::refine::refine;
+use crate::domain::risk::Calibration;
 use crate::domain::{
     BoundingBox, Detection, FaceSeen, Frame, Landmarks, LivenessScore, ModelId, Quality,
-    QualityIssue, Sighting, Stage, StageTimings, Thresholds, View,
+    QualityIssue, Sighting, Stage, StageTimings, View,
 };
 use crate::nets::{MiniFasNet, Yunet};
 
@@ -50,8 +52,9 @@ pub enum LookError {
 pub struct Road {
     detector: Yunet,
     liveness: MiniFasNet,
+    liveness_model: ModelId,
     encoder: FaceEncoder,
-    thresholds: Thresholds,
+    calibration: Option<Calibration>,
     settings: RoadSettings,
 }
 
@@ -62,8 +65,8 @@ pub struct EncoderProfile {
     pub model: ModelId,
     /// How many numbers an encoding has.
     pub encoding_size: usize,
-    /// The τ of its distances, as the manifest states them.
-    pub thresholds: Thresholds,
+    /// Its measured error rates, where the weights folder holds a calibration of this very model.
+    pub calibration: Option<Calibration>,
 }
 
 /// The nearest face, good enough to compare.
@@ -75,10 +78,40 @@ struct Approached {
 }
 
 impl Road {
+    /// The nearest face of a photo, upright on the 112 x 112 template, for a person to look at; none
+    /// where there is no face.
+    ///
+    /// # Errors
+    /// When the bytes are no usable frame or the detector fails.
+    pub fn portrait(
+        &self,
+        bytes: &[u8],
+        border_share: f32,
+    ) -> Result<Option<AlignedFace>, LookError> {
+        tch::no_grad(|| {
+            let frame = decode(bytes, None, &self.settings.frame)?.with_border(border_share);
+            let device = self.encoder.device;
+            let faces = detect(&self.detector, &frame, &self.settings.detect, device)?;
+            Ok(match choose_nearest(&faces, &frame, &self.settings.nearest) {
+                Nearest::None => None,
+                Nearest::One(face) | Nearest::Several(face) => {
+                    let face = self.refine(&frame, *face)?;
+                    align(&frame, &face.landmarks, Template::FivePoints112)
+                }
+            })
+        })
+    }
+
     /// The id that every encoding from here carries.
     #[must_use]
     pub fn model(&self) -> &ModelId {
         &self.encoder.model
+    }
+
+    /// The liveness network, with the start of its weights' SHA-256.
+    #[must_use]
+    pub fn liveness_model(&self) -> &ModelId {
+        &self.liveness_model
     }
 
     /// What the rest of the service must know of the encoder.
@@ -87,7 +120,7 @@ impl Road {
         EncoderProfile {
             model: self.encoder.model.clone(),
             encoding_size: self.settings.encoding_size as usize,
-            thresholds: self.thresholds,
+            calibration: self.calibration.clone(),
         }
     }
 
@@ -105,6 +138,7 @@ impl Road {
         tch::no_grad(|| {
             let device = self.encoder.device;
             detect(&self.detector, &black, &self.settings.detect, device)?;
+            self.refine(&black, Detection { bounding_box, landmarks, score: 1.0 })?;
             liveness(&self.liveness, &black, &bounding_box, device)?;
             let face = align(&black, &landmarks, self.encoder.template());
             self.encoder.encode(face.as_slice())?;
@@ -125,8 +159,34 @@ impl Road {
         settings: &LookSettings,
         timings: StageTimings,
     ) -> Result<View<FaceSeen>, LookError> {
-        let pupil_distance_px_min = settings.pupil_distance_px_min;
-        self.travel(bytes, declared, pupil_distance_px_min, timings, |approached, clock| {
+        let mut clock = StageClock::start(timings);
+        let frame = decode(bytes, declared, &self.settings.frame)?;
+        clock.lap(Stage::Decode);
+        self.look_at(frame, settings, clock)
+    }
+
+    /// As [`Road::look`], for a photo that was cut tightly around a face: a black border of
+    /// `border_share` of its longer side gives the detector room.
+    ///
+    /// # Errors
+    /// As [`Road::look`].
+    pub fn look_at_crop(
+        &self,
+        bytes: &[u8],
+        border_share: f32,
+        settings: &LookSettings,
+    ) -> Result<View<FaceSeen>, LookError> {
+        let frame = decode(bytes, None, &self.settings.frame)?.with_border(border_share);
+        self.look_at(frame, settings, StageClock::start(StageTimings::default()))
+    }
+
+    fn look_at(
+        &self,
+        frame: Frame,
+        settings: &LookSettings,
+        clock: StageClock,
+    ) -> Result<View<FaceSeen>, LookError> {
+        self.travel(frame, settings.pupil_distance_px_min, clock, |approached, clock| {
             let liveness = match settings.liveness_threshold {
                 None => None,
                 Some(threshold) => {
@@ -153,32 +213,36 @@ impl Road {
         pupil_distance_px_min: f32,
         timings: StageTimings,
     ) -> Result<View<LivenessScore>, LookError> {
-        self.travel(bytes, declared, pupil_distance_px_min, timings, |approached, clock| {
+        let mut clock = StageClock::start(timings);
+        let frame = decode(bytes, declared, &self.settings.frame)?;
+        clock.lap(Stage::Decode);
+        self.travel(frame, pupil_distance_px_min, clock, |approached, clock| {
             Ok(Sighting::Face(self.score(&approached, clock)?))
         })
     }
 
-    /// decode, detect, align, quality; then `onwards` with a face that is good enough.
+    /// detect, align, quality; then `onwards` with a face that is good enough.
     fn travel<F>(
         &self,
-        bytes: &[u8],
-        declared: Option<FrameFormat>,
+        frame: Frame,
         pupil_distance_px_min: f32,
-        timings: StageTimings,
+        mut clock: StageClock,
         onwards: impl FnOnce(Approached, &mut StageClock) -> Result<Sighting<F>, LookError>,
     ) -> Result<View<F>, LookError> {
         tch::no_grad(|| {
-            let mut clock = StageClock::start(timings);
-            let frame = decode(bytes, declared, &self.settings.frame)?;
-            clock.lap(Stage::Decode);
             let device = self.encoder.device;
             let faces = detect(&self.detector, &frame, &self.settings.detect, device)?;
+            let nearest = choose_nearest(&faces, &frame, &self.settings.nearest);
+            let refined = match nearest {
+                Nearest::One(face) => Some(self.refine(&frame, *face)?),
+                Nearest::None | Nearest::Several(_) => None,
+            };
             clock.lap(Stage::Detect);
-            let sighting = match choose_nearest(&faces, &frame, &self.settings.nearest) {
-                Nearest::None => Sighting::NoFace,
-                Nearest::Several(_) => Sighting::MultipleFaces,
-                Nearest::One(detection) => {
-                    match self.approach(frame, *detection, pupil_distance_px_min, &mut clock) {
+            let sighting = match (nearest, refined) {
+                (Nearest::Several(_), _) => Sighting::MultipleFaces,
+                (_, None) => Sighting::NoFace,
+                (_, Some(detection)) => {
+                    match self.approach(frame, detection, pupil_distance_px_min, &mut clock) {
                         Ok(approached) => onwards(approached, &mut clock)?,
                         Err((quality, issues)) => Sighting::LowQuality { quality, issues },
                     }
@@ -186,6 +250,10 @@ impl Road {
             };
             Ok(View { sighting, faces: faces.len(), timings: clock.timings() })
         })
+    }
+
+    fn refine(&self, frame: &Frame, face: Detection) -> Result<Detection, TchError> {
+        refine(&self.detector, frame, face, &self.settings.detect, self.encoder.device)
     }
 
     /// Aligns and measures the nearest face; its issues where it is not good enough.

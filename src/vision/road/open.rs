@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::Road;
 use crate::domain::ModelId;
+use crate::domain::risk::{Calibration, CalibrationError};
 use crate::nets::{Digest, LoadError, Manifest, ManifestError, Role, load};
 use crate::vision::decode::FrameLimits;
 use crate::vision::detect::DetectSettings;
@@ -63,10 +64,13 @@ impl Default for RoadSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A network could not be loaded.
-    #[error("{0}")]
+    #[error(transparent)]
     Load(#[from] LoadError),
     /// A weights file could not be read. The files come with the sources.
-    #[error("{error}; `limen weights verify` tells which files of {folder} are whole")]
+    #[error(
+        "{error}; `weights_dir` in [inference] names the folder, here {folder}, and \
+         `limen weights verify` tells which of its files are whole"
+    )]
     Weights {
         /// What is wrong.
         error: ManifestError,
@@ -83,11 +87,13 @@ pub enum OpenError {
         /// The weights folder.
         folder: String,
     },
-    /// Without a τ nothing can be matched.
-    #[error("the manifest states no thresholds for `{model}`")]
-    NoThresholds {
-        /// The encoder or projection.
-        model: String,
+    /// A calibration is there and cannot be used.
+    #[error("{file}: {error}")]
+    Calibration {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        error: CalibrationError,
     },
     /// The encoder cannot give encodings of that size.
     #[error("`{encoder}` gives no encodings of {size} numbers: set `encoding_size` to {known}")]
@@ -123,8 +129,8 @@ impl Road {
         let device = settings.device.into();
         let detector =
             load::detector(&manifest, id_of(Role::Detector)?, device).map_err(in_folder)?;
-        let liveness =
-            load::liveness(&manifest, id_of(Role::Liveness)?, device).map_err(in_folder)?;
+        let liveness_id = id_of(Role::Liveness)?;
+        let liveness = load::liveness(&manifest, liveness_id, device).map_err(in_folder)?;
 
         let network = load::encoder(&manifest, &settings.encoder, device).map_err(in_folder)?;
         let model_id = model_id(&manifest, &settings)?;
@@ -135,12 +141,25 @@ impl Road {
         };
         let model = model(&manifest, &settings, model_id).map_err(|e| in_folder(e.into()))?;
         let encoder = FaceEncoder { network, projection, mirror: settings.mirror, model, device };
-        let entry = manifest.get(model_id).map_err(|e| in_folder(e.into()))?;
-        let thresholds = entry
-            .thresholds
-            .ok_or_else(|| OpenError::NoThresholds { model: model_id.to_owned() })?;
-        Ok(Self { detector, liveness, encoder, thresholds, settings })
+        let calibration = calibration(weights, &encoder.model)?;
+        let liveness_model = with_digest(
+            liveness_id,
+            &manifest.get(liveness_id).map_err(|e| in_folder(e.into()))?.sha256,
+        );
+        Ok(Self { detector, liveness, liveness_model, encoder, calibration, settings })
     }
+}
+
+/// The calibration of a model, `calibrations/MODEL.toml` in the weights folder, if there is one.
+fn calibration(weights: &Path, model: &ModelId) -> Result<Option<Calibration>, OpenError> {
+    let file = weights.join("calibrations").join(format!("{model}.toml"));
+    let Ok(text) = std::fs::read_to_string(&file) else { return Ok(None) };
+    let read = Calibration::from_toml(&text).and_then(|calibration| {
+        calibration.check_model(model)?;
+        Ok(calibration)
+    });
+    let file = file.display().to_string();
+    read.map(Some).map_err(|error| OpenError::Calibration { file, error })
 }
 
 /// Names the encoder (and projection) with the start of a SHA-256 over its files' and whether the
@@ -153,8 +172,11 @@ fn model(
 ) -> Result<ModelId, ManifestError> {
     let encoder = manifest.get(&settings.encoder)?.sha256;
     let files = format!("{encoder}{}{}", manifest.get(model_id)?.sha256, settings.mirror);
-    let digest = Digest::of(files.as_bytes()).to_string();
-    Ok(ModelId::new(format!("{model_id}@{}", &digest[..8])))
+    Ok(with_digest(model_id, &Digest::of(files.as_bytes())))
+}
+
+fn with_digest(id: &str, digest: &Digest) -> ModelId {
+    ModelId::new(format!("{id}@{}", &digest.to_string()[..8]))
 }
 
 /// The id of whatever gives encodings of the asked size: the encoder itself or a projection of it.

@@ -1,0 +1,159 @@
+//! `limen threshold`: which τ follows from a risk, and what it costs.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::photo;
+use crate::config::Config;
+use crate::domain::risk::{Alternatives, Offer, Refusal, Request, Search, Traffic};
+
+#[derive(Debug, Args)]
+pub(super) struct ThresholdArguments {
+    /// People that are searched among; 1: a badge says who it is.
+    #[arg(long, value_name = "PEOPLE")]
+    gallery: u32,
+    /// The highest chance that a stranger's attempt matches anybody [default: max_fpir in
+    /// [matching], for 1 person max_fmr].
+    #[arg(long, value_name = "RATE")]
+    fpir: Option<f64>,
+    /// Templates that each person has.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    templates: u32,
+    /// The highest share of enrolled people's attempts that may fail.
+    #[arg(long, value_name = "RATE", default_value_t = Request::MAX_FNIR_DEFAULT)]
+    max_fnir: f64,
+    /// Attempts of enrolled people a day [default: two for each].
+    #[arg(long, value_name = "ATTEMPTS")]
+    mated_per_day: Option<f64>,
+    /// Attempts of strangers a day.
+    #[arg(long, value_name = "ATTEMPTS", default_value_t = 10.0)]
+    strangers_per_day: f64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The answer in JSON: an offer, or why there is none and what there is instead.
+#[derive(Serialize)]
+struct Answer {
+    supported: bool,
+    model_id: String,
+    #[serde(flatten)]
+    offer: Option<OfferView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instead: Option<Instead>,
+}
+
+#[derive(Serialize)]
+struct OfferView {
+    threshold: f32,
+    fmr: f64,
+    fpir: f64,
+    fnir: f64,
+    false_entries_per_year: f64,
+    honest_retries_per_day: f64,
+}
+
+#[derive(Serialize)]
+struct Instead {
+    badge: Option<OfferView>,
+    largest_gallery: Option<u32>,
+    smallest_fpir: Option<f64>,
+}
+
+impl From<Offer> for OfferView {
+    fn from(offer: Offer) -> Self {
+        let Offer { tau, fmr, fpir, fnir, false_entries_per_year, honest_retries_per_day } = offer;
+        let threshold = tau.value();
+        Self { threshold, fmr, fpir, fnir, false_entries_per_year, honest_retries_per_day }
+    }
+}
+
+impl From<Alternatives> for Instead {
+    fn from(alternatives: Alternatives) -> Self {
+        let Alternatives { badge, largest_gallery, smallest_fpir } = alternatives;
+        Self { badge: badge.map(Into::into), largest_gallery, smallest_fpir }
+    }
+}
+
+/// Exits with 0 when the encoder supports the request, with 1 when it does not.
+pub(super) fn run(config: &Config, arguments: &ThresholdArguments) -> anyhow::Result<ExitCode> {
+    let encoder = photo::open_road(config)?.profile();
+    let calibration = config.matching.calibration(&encoder)?;
+    let calibration = calibration.ok_or(crate::domain::risk::NoCalibration)?;
+    let matching = &config.matching;
+    let by_default = if arguments.gallery == 1 { matching.max_fmr } else { matching.max_fpir };
+    let request = Request {
+        search: Search {
+            people: arguments.gallery,
+            templates_per_person: arguments.templates,
+            frames: 1,
+        },
+        max_fpir: arguments.fpir.unwrap_or(by_default),
+        max_fnir: arguments.max_fnir,
+        traffic: Traffic {
+            mated_per_day: arguments
+                .mated_per_day
+                .unwrap_or_else(|| f64::from(arguments.gallery) * 2.0),
+            non_mated_per_day: arguments.strangers_per_day,
+        },
+    };
+    request.check()?;
+    let offered = calibration.offer(&request);
+    let supported = offered.is_ok();
+    if arguments.json {
+        let model_id = encoder.model.to_string();
+        let answer = match offered {
+            Ok(offer) => {
+                let offer = Some(offer.into());
+                Answer { supported, model_id, offer, reason: None, instead: None }
+            }
+            Err(Refusal { reason, alternatives }) => Answer {
+                supported,
+                model_id,
+                offer: None,
+                reason: Some(reason.to_string()),
+                instead: Some(alternatives.into()),
+            },
+        };
+        println!("{}", serde_json::to_string_pretty(&answer)?);
+    } else {
+        match offered {
+            Ok(offer) => print_offer(&offer),
+            Err(refusal) => print_refusal(&refusal, arguments.gallery),
+        }
+    }
+    Ok(if supported { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print_offer(offer: &Offer) {
+    println!("τ                       {:.4}", offer.tau.value());
+    println!("FMR of a comparison     {:.1e} at most", offer.fmr);
+    println!("FPIR of an attempt      {:.2e} at most", offer.fpir);
+    println!("FNIR of an attempt      {:.2} %", offer.fnir * 100.0);
+    println!("false entries a year    {:.1} at most", offer.false_entries_per_year);
+    println!("honest retries a day    {:.1}", offer.honest_retries_per_day);
+}
+
+fn print_refusal(refusal: &Refusal, gallery: u32) {
+    println!("{refusal}");
+    let Alternatives { badge, largest_gallery, smallest_fpir } = &refusal.alternatives;
+    if let Some(offer) = badge {
+        println!(
+            "\na badge first and then its owner's face alone (1:1) keeps the risk: τ {:.4}, {:.2} % of \
+             the attempts of enrolled people fail",
+            offer.tau.value(),
+            offer.fnir * 100.0
+        );
+    }
+    if let Some(people) = largest_gallery {
+        println!("the largest gallery at this risk: {people} people");
+    }
+    if let Some(fpir) = smallest_fpir {
+        println!("the smallest risk with {gallery} people: an FPIR of {fpir:.2e}");
+    }
+}

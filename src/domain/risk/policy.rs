@@ -1,0 +1,181 @@
+//! Where τ comes from: the risk that is accepted, or a number that somebody fixed.
+
+use super::{Calibration, Search};
+use crate::domain::Threshold;
+
+/// What is configured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AcceptedRisk {
+    /// 1:1: the highest chance that a stranger with somebody's badge matches its owner; over 0,
+    /// under 1.
+    pub max_fmr: f64,
+    /// 1:N: the highest chance that a stranger matches anybody; over 0, under 1.
+    pub max_fpir: f64,
+    /// A fixed τ of 1:1, whatever the risk.
+    pub verify_threshold: Option<Threshold>,
+    /// A fixed τ of 1:N, whatever the risk.
+    pub recognize_threshold: Option<Threshold>,
+}
+
+/// The accepted risk with the calibration that turns it into τ.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RiskPolicy {
+    risk: AcceptedRisk,
+    calibration: Option<Calibration>,
+}
+
+/// τ, and whether the data behind it support the risk that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tau {
+    /// τ.
+    pub threshold: Threshold,
+    /// False where τ is an extrapolation beyond what the calibration's data can show.
+    pub supported: bool,
+}
+
+/// Without a calibration there is no way from a risk to τ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "there is no calibration from which τ could follow: make one with `limen calibrate` and name it \
+     as `calibration` in [matching], or fix both verify_threshold and recognize_threshold there"
+)]
+pub struct NoCalibration;
+
+impl RiskPolicy {
+    /// The policy of a risk.
+    ///
+    /// # Errors
+    /// When a τ is not fixed and there is no calibration to derive it from.
+    pub fn new(
+        risk: AcceptedRisk,
+        calibration: Option<Calibration>,
+    ) -> Result<Self, NoCalibration> {
+        let fixed = risk.verify_threshold.is_some() && risk.recognize_threshold.is_some();
+        if calibration.is_none() && !fixed {
+            return Err(NoCalibration);
+        }
+        Ok(Self { risk, calibration })
+    }
+
+    /// What is accepted.
+    #[must_use]
+    pub fn risk(&self) -> &AcceptedRisk {
+        &self.risk
+    }
+
+    /// τ of a comparison with one person who has so many templates.
+    #[must_use]
+    pub fn verify(&self, templates: usize) -> Tau {
+        self.tau(self.risk.verify_threshold, search(templates).fmr(self.risk.max_fmr))
+    }
+
+    /// τ of a search among so many templates: it falls as the gallery grows. In a small gallery a
+    /// comparison is as strict as 1:1, however much risk is accepted.
+    #[must_use]
+    pub fn recognize(&self, templates: usize) -> Tau {
+        let needed = search(templates).fmr(self.risk.max_fpir).min(self.risk.max_fmr);
+        self.tau(self.risk.recognize_threshold, needed)
+    }
+
+    fn tau(&self, fixed: Option<Threshold>, needed: f64) -> Tau {
+        let derived = || {
+            let calibration = self.calibration.as_ref()?;
+            Some(match calibration.tau_for_fmr(needed) {
+                Some(threshold) => Tau { threshold, supported: true },
+                None => Tau { threshold: calibration.extrapolated(needed), supported: false },
+            })
+        };
+        match fixed {
+            Some(threshold) => Tau { threshold, supported: true },
+            // `new` makes sure that one of both is there; nothing matches otherwise.
+            None => derived().unwrap_or(Tau { threshold: Threshold::SMALLEST, supported: false }),
+        }
+    }
+}
+
+/// Every template is another chance to err.
+fn search(templates: usize) -> Search {
+    let people = u32::try_from(templates).unwrap_or(u32::MAX);
+    Search { people, templates_per_person: 1, frames: 1 }
+}
+
+impl Calibration {
+    /// τ for a rate under the floor: the fitted tail, scaled so that it meets the bound at the floor.
+    /// Nothing is promised of it; it only goes on falling as the rate does.
+    fn extrapolated(&self, fmr: f64) -> Threshold {
+        let tail = &self.impostor.tail;
+        let [floor_distance, floor] = self.impostor.fmr_bound.knots()[0];
+        // P(d < x) = ζ (1 + ξ (u − x) / σ)^(−1/ξ), exponential where ξ is 0 (Pickands 1975).
+        let excess = tail.threshold - floor_distance;
+        let flat = tail.shape.abs() < 1e-9;
+        let grown = if flat { 0.0 } else { (tail.shape * excess / tail.scale).max(-1.0).ln_1p() };
+        let at_floor = if flat { -excess / tail.scale } else { -grown / tail.shape };
+        let wanted = at_floor + (fmr / floor).ln();
+        let excess = if flat {
+            -wanted * tail.scale
+        } else {
+            (-wanted * tail.shape).exp_m1() / tail.shape * tail.scale
+        };
+        let distance = (tail.threshold - excess).min(floor_distance) as f32;
+        Threshold::try_from(distance).unwrap_or(Threshold::SMALLEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::tests::calibration;
+    use super::*;
+
+    fn policy(max_fpir: f64) -> RiskPolicy {
+        let risk = AcceptedRisk {
+            max_fmr: 1e-4,
+            max_fpir,
+            verify_threshold: None,
+            recognize_threshold: None,
+        };
+        RiskPolicy::new(risk, Some(calibration())).unwrap()
+    }
+
+    #[test]
+    fn a_fixed_threshold_wins_and_without_both_a_calibration_is_needed() {
+        let fixed = Threshold::try_from(0.7).ok();
+        let risk = AcceptedRisk { recognize_threshold: fixed, ..*policy(0.01).risk() };
+        assert_eq!(RiskPolicy::new(risk, None), Err(NoCalibration));
+        let policy = RiskPolicy::new(risk, Some(calibration())).unwrap();
+        assert_eq!(Some(policy.recognize(1_000_000).threshold), fixed);
+        let both = AcceptedRisk { verify_threshold: fixed, ..risk };
+        assert_eq!(Some(RiskPolicy::new(both, None).unwrap().verify(1).threshold), fixed);
+    }
+
+    #[test]
+    fn beyond_the_data_the_threshold_goes_on_falling_and_is_said_to_be_unsupported() {
+        let policy = policy(0.01);
+        let (last, beyond) = (policy.recognize(10_000), policy.recognize(11_000));
+        assert!(last.supported && !beyond.supported);
+        assert!(beyond.threshold < last.threshold, "{beyond:?} {last:?}");
+        // Continuous where the data end: a tenth more people costs little.
+        assert!(last.threshold.value() - beyond.threshold.value() < 0.05);
+    }
+
+    #[test]
+    fn a_search_in_a_small_gallery_is_no_more_lenient_than_a_comparison() {
+        let policy = policy(0.01);
+        assert_eq!(policy.recognize(0), policy.verify(1));
+        assert_eq!(policy.recognize(50), policy.verify(1));
+        assert!(policy.recognize(200).threshold < policy.verify(1).threshold);
+    }
+
+    proptest! {
+        #[test]
+        fn the_threshold_never_rises_as_the_gallery_grows(
+            a in 0usize..10_000_000, b in 0usize..10_000_000, max_fpir in 1e-6f64..0.5
+        ) {
+            let policy = policy(max_fpir);
+            let (fewer, more) = (policy.recognize(a.min(b)), policy.recognize(a.max(b)));
+            prop_assert!(fewer.threshold >= more.threshold);
+            prop_assert!(more.threshold.value() > 0.0);
+        }
+    }
+}
