@@ -56,6 +56,10 @@ pub struct Readings {
     pub gallery_people: usize,
     /// Time since the gallery was last loaded whole; none before the first time.
     pub gallery_age: Option<Duration>,
+    /// τ of 1:N now.
+    pub recognize_threshold: f32,
+    /// Whether the calibration supports the accepted risk at the gallery's size.
+    pub risk_supported: bool,
     /// Connections of the pool: open, idle.
     pub connections: (u32, usize),
     /// Whether the service is ready.
@@ -77,6 +81,8 @@ pub struct Metrics {
     gallery_faces: Gauge,
     gallery_people: Gauge,
     gallery_age_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
+    recognize_threshold: Gauge<f64, std::sync::atomic::AtomicU64>,
+    risk_supported: Gauge,
     connections: Family<ConnectionLabels, Gauge>,
     ready: Gauge,
 }
@@ -103,6 +109,8 @@ impl Metrics {
             gallery_faces: Gauge::default(),
             gallery_people: Gauge::default(),
             gallery_age_seconds: Gauge::default(),
+            recognize_threshold: Gauge::default(),
+            risk_supported: Gauge::default(),
             connections: Family::default(),
             ready: Gauge::default(),
         };
@@ -167,6 +175,16 @@ impl Metrics {
             self.gallery_age_seconds.clone(),
         );
         registry.register(
+            "recognize_threshold",
+            "The squared distance that a match of 1:N must stay under; falls as the gallery grows",
+            self.recognize_threshold.clone(),
+        );
+        registry.register(
+            "risk_supported",
+            "1 when the calibration supports the accepted risk at the gallery's size; 0: ask for a badge",
+            self.risk_supported.clone(),
+        );
+        registry.register(
             "database_connections",
             "Connections of the pool to Postgres",
             self.connections.clone(),
@@ -218,6 +236,8 @@ impl Metrics {
         self.gallery_faces.set(readings.gallery_faces as i64);
         self.gallery_people.set(readings.gallery_people as i64);
         self.gallery_age_seconds.set(readings.gallery_age.map_or(f64::NAN, |a| a.as_secs_f64()));
+        self.recognize_threshold.set(readings.recognize_threshold.into());
+        self.risk_supported.set(readings.risk_supported.into());
         for (state, value) in
             [("open", i64::from(readings.connections.0)), ("idle", readings.connections.1 as i64)]
         {

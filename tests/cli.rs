@@ -174,6 +174,48 @@ async fn a_csv_enrols_by_badge_and_a_badge_finds_its_owner_again(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn a_second_entry_of_a_person_is_refused_or_told_of(pool: PgPool) {
+    let photos = tempfile::tempdir().unwrap();
+    copy("obama-1.jpg", &photos.path().join("Barack_Obama.jpg"));
+    let folder = photos.path().to_str().unwrap().to_owned();
+    let first = with_database(&pool, &["enroll", &folder]).await.output().unwrap();
+    assert!(text(&first).contains("1 people created"), "{}", text(&first));
+
+    // Somebody known without a badge does not get a second self with one.
+    copy("obama-2.jpg", &photos.path().join("b.jpg"));
+    let csv = photos.path().join("people.csv");
+    std::fs::write(&csv, "photo,badge_id,name\nb.jpg,B-9,Barack Obama\n").unwrap();
+    let badge = with_database(&pool, &["enroll", csv.to_str().unwrap()]).await.output().unwrap();
+    assert_eq!(badge.status.code(), Some(1), "{}", text(&badge));
+    assert!(text(&badge).contains("known without a badge"), "{}", text(&badge));
+
+    // Under another name the face is enrolled, and somebody is asked to look.
+    std::fs::write(&csv, "photo,badge_id,name\nb.jpg,B-9,Barry\n").unwrap();
+    let other = with_database(&pool, &["enroll", csv.to_str().unwrap()]).await.output().unwrap();
+    assert_eq!(other.status.code(), Some(0), "{}", text(&other));
+    for part in ["enrolled, but check", "Barack Obama ("] {
+        assert!(text(&other).contains(part), "{part} in {}", text(&other));
+    }
+}
+
+#[sqlx::test]
+async fn one_enrolment_runs_at_a_time(pool: PgPool) {
+    let mut holder = pool.acquire().await.unwrap();
+    let held: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
+        .bind(0x6c_696d_656e_i64)
+        .fetch_one(&mut *holder)
+        .await
+        .unwrap();
+    assert!(held);
+    let photos = tempfile::tempdir().unwrap();
+    copy("obama-1.jpg", &photos.path().join("Barack_Obama.jpg"));
+    let folder = photos.path().to_str().unwrap();
+    let refused = with_database(&pool, &["enroll", folder]).await.output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused).contains("another `limen enroll` runs"), "{}", text(&refused));
+}
+
+#[sqlx::test]
 async fn a_key_is_shown_once_and_can_be_revoked(pool: PgPool) {
     let create = ["key", "create", "--name", "north", "--scope", "gate"];
     let created = with_database(&pool, &create).await.output().unwrap();

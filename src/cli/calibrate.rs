@@ -1,18 +1,20 @@
 //! `limen calibrate`: from labelled photos to the file that τ follows from.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
 
-use super::evaluate::photos::Photos;
+use super::evaluate::photos::{Photos, Tally};
 use super::evaluate::{Crop, Source};
 use crate::calibrate::{GenuineScores, ImpostorScores, Person, calibrate};
 use crate::config::Config;
 use crate::domain::Distance;
 use crate::domain::risk::{Calibration, Data};
-use crate::evaluate::dataset::{listed, read_people};
+use crate::evaluate::acquire::{Sample, Template};
+use crate::evaluate::dataset::{self, listed, read_people};
 use crate::evaluate::protocol::each_pair;
 
 #[derive(Debug, Args)]
@@ -37,42 +39,10 @@ pub(super) fn run(config: &Config, arguments: &CalibrateArguments) -> anyhow::Re
     let photos = Photos::open(config, &arguments.source, arguments.crop.crop_border)?;
     let gathered = photos.templates(people.iter().flat_map(|p| p.photos.clone()).collect())?;
 
-    let mut owner = Vec::new();
-    let mut template: Vec<Option<&[f32]>> = Vec::new();
-    for (index, path) in
-        (0u32..).zip(&people).flat_map(|(n, person)| person.photos.iter().map(move |p| (n, p)))
-    {
-        if let Some(Ok(sample)) = gathered.samples.get(path) {
-            owner.push(index);
-            template.push(Some(&sample.values));
-        }
-    }
-    let calibration = {
-        let mut photos_of = vec![0u32; people.len()];
-        owner.iter().for_each(|person| photos_of[*person as usize] += 1);
-        let person = |photo: usize| {
-            let index = owner[photo];
-            Person { index, photos: photos_of[index as usize] }
-        };
-        let mut impostor = ImpostorScores::default();
-        let mut genuine: Vec<Vec<Distance>> = vec![Vec::new(); people.len()];
-        each_pair(&template, |left, right, distance| {
-            if owner[left] == owner[right] {
-                genuine[owner[left] as usize].push(distance);
-            } else {
-                impostor.push(distance, person(left), person(right));
-            }
-        })?;
-        let mut of_people = GenuineScores::default();
-        genuine.iter().for_each(|distances| of_people.push_person(distances));
-        let data = Data {
-            sources: vec![arguments.name.clone()],
-            people: people.len() as u64,
-            photos: gathered.tally.photos as u64,
-            failures_to_acquire: gathered.tally.failures.total() as u64,
-        };
-        calibrate(photos.profile().model, data, &impostor, &of_people)?
-    };
+    let labelled = Labelled::of(&people, &gathered.samples);
+    let (impostor, genuine) = scores(&labelled)?;
+    let data = data(&arguments.name, &labelled, &gathered.tally);
+    let calibration = calibrate(photos.profile().model, data, &impostor, &genuine)?;
     let text = format!("{HEADER}{}", toml::to_string(&calibration)?);
     if let Some(folder) = arguments.out.parent() {
         std::fs::create_dir_all(folder)
@@ -83,6 +53,68 @@ pub(super) fn run(config: &Config, arguments: &CalibrateArguments) -> anyhow::Re
     summarise(&calibration);
     println!("written to {}", arguments.out.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Photos with their templates, and who is in them.
+pub(super) struct Labelled<'a> {
+    people: usize,
+    pub person: Vec<u32>,
+    pub template: Vec<Option<&'a [f32]>>,
+}
+
+impl<'a> Labelled<'a> {
+    /// The photos of these people, those that were left out excepted.
+    pub fn of<'p>(
+        people: impl IntoIterator<Item = &'p dataset::Person>,
+        samples: &'a HashMap<PathBuf, Sample<Template>>,
+    ) -> Self {
+        let mut labelled = Self { people: 0, person: Vec::new(), template: Vec::new() };
+        for (number, person) in (0u32..).zip(people) {
+            labelled.people += 1;
+            for sample in person.photos.iter().filter_map(|path| samples.get(path)) {
+                labelled.person.push(number);
+                labelled.template.push(sample.as_ref().ok().map(|template| &*template.values));
+            }
+        }
+        labelled
+    }
+}
+
+/// What was measured, for the file.
+pub(super) fn data(name: &str, labelled: &Labelled<'_>, tally: &Tally) -> Data {
+    let with_template = labelled.template.iter().flatten().count();
+    let photos = labelled.person.len().min(tally.photos);
+    Data {
+        sources: vec![name.to_owned()],
+        people: labelled.people as u64,
+        photos: photos as u64,
+        failures_to_acquire: (photos - with_template) as u64,
+    }
+}
+
+/// Compares every photo with every other.
+pub(super) fn scores(labelled: &Labelled<'_>) -> anyhow::Result<(ImpostorScores, GenuineScores)> {
+    let Labelled { people, person, template } = labelled;
+    let mut photos_of = vec![0u32; *people];
+    for (person, template) in person.iter().zip(template) {
+        photos_of[*person as usize] += u32::from(template.is_some());
+    }
+    let who = |photo: usize| {
+        let index = person[photo];
+        Person { index, photos: photos_of[index as usize] }
+    };
+    let mut impostor = ImpostorScores::default();
+    let mut of_person: Vec<Vec<Distance>> = vec![Vec::new(); *people];
+    each_pair(template, |left, right, distance| {
+        if person[left] == person[right] {
+            of_person[person[left] as usize].push(distance);
+        } else {
+            impostor.push(distance, who(left), who(right));
+        }
+    })?;
+    let mut genuine = GenuineScores::default();
+    of_person.iter().for_each(|distances| genuine.push_person(distances));
+    Ok((impostor, genuine))
 }
 
 const HEADER: &str = "\

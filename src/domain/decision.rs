@@ -95,6 +95,9 @@ reasons! {
 }
 
 impl Decision {
+    /// Every decision.
+    pub const ALL: [Self; 3] = [Self::Grant, Self::Deny, Self::Retry];
+
     /// The stable code.
     #[must_use]
     pub fn code(self) -> &'static str {

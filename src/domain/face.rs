@@ -143,6 +143,10 @@ pub enum QualityIssue {
 }
 
 impl QualityIssue {
+    /// Every issue.
+    pub const ALL: [Self; 5] =
+        [Self::TooSmall, Self::TooDark, Self::TooBright, Self::TooBlurred, Self::TurnedAway];
+
     /// The stable code.
     #[must_use]
     pub fn code(self) -> &'static str {

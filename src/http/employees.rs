@@ -11,9 +11,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Admin, Allowed};
-use super::extract::{Json as Body, Path, Query};
+use super::extract::{Json as Body, Path, Query, stated};
 use super::moment::Moment;
 use super::page::{self, Page};
+use super::schema::EmployeeStatusCode;
 use super::{AppState, Problem};
 use crate::domain::{
     BadgeId, Department, Employee, EmployeeId, EmployeeName, EmployeeStatus, Validity,
@@ -41,8 +42,7 @@ struct EmployeeView {
     metadata: Value,
     valid_from: Option<DateTime<Utc>>,
     valid_until: Option<DateTime<Utc>>,
-    /// `active`, `suspended` or `revoked`.
-    #[schema(value_type = String)]
+    #[schema(value_type = EmployeeStatusCode)]
     status: EmployeeStatus,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -88,8 +88,8 @@ struct CreateEmployee {
     /// The first moment the person may no longer pass.
     #[schema(value_type = Option<DateTime<Utc>>)]
     valid_until: Option<Moment>,
-    /// `active` (when absent), `suspended` or `revoked`.
-    #[schema(value_type = Option<String>)]
+    /// `active` when absent.
+    #[schema(value_type = Option<EmployeeStatusCode>)]
     status: Option<EmployeeStatus>,
 }
 
@@ -129,7 +129,7 @@ struct ListQuery {
     /// Only those whose name contains this, in any case.
     name: Option<String>,
     /// Only those with this status.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<EmployeeStatusCode>)]
     status: Option<EmployeeStatus>,
     /// Rows of the page.
     limit: Option<u32>,
@@ -148,7 +148,7 @@ async fn list(
     _: Allowed<Admin>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<EmployeeView>>, Problem> {
-    let rows = page::rows(query.limit, &state)?;
+    let (rows, _permit) = page::begin(query.limit, &state)?;
     let filter = EmployeeFilter {
         badge_id: query.badge_id,
         name_contains: query.name,
@@ -173,11 +173,12 @@ async fn read(
     Ok(Json(state.store.employee(id).await?.into()))
 }
 
-/// A change: what is absent stays; null clears.
+/// A change: what is absent stays; null clears where it is listed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ChangeEmployee {
-    #[schema(value_type = Option<String>)]
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = String, required = false)]
     name: Option<EmployeeName>,
     #[serde(default, with = "serde_with::rust::double_option")]
     #[schema(value_type = Option<String>)]
@@ -186,7 +187,8 @@ struct ChangeEmployee {
     #[schema(value_type = Option<String>)]
     department: Option<Option<Department>>,
     /// Replaces the old object.
-    #[schema(value_type = Option<Object>)]
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = Object, required = false)]
     metadata: Option<Map<String, Value>>,
     #[serde(default, with = "serde_with::rust::double_option")]
     #[schema(value_type = Option<DateTime<Utc>>)]
@@ -194,8 +196,9 @@ struct ChangeEmployee {
     #[serde(default, with = "serde_with::rust::double_option")]
     #[schema(value_type = Option<DateTime<Utc>>)]
     valid_until: Option<Option<Moment>>,
-    /// `active`, `suspended` or `revoked`. Once answered, no gate grants on the old status.
-    #[schema(value_type = Option<String>)]
+    /// Once answered, no gate grants on the old status.
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = EmployeeStatusCode, required = false)]
     status: Option<EmployeeStatus>,
 }
 

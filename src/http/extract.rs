@@ -64,3 +64,12 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
         Ok(Self(value))
     }
 }
+
+/// A field of a change that may be absent and cannot be cleared: null is refused.
+pub(super) fn stated<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    T::deserialize(from).map(Some)
+}

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Admin, Allowed};
-use super::extract::{Json as Body, Path, Query};
+use super::extract::{Json as Body, Path, Query, stated};
 use super::page::{self, Page};
 use super::{AppState, Problem};
 use crate::domain::{Gate, GateId, GateName, GatePolicy, LivenessScore};
@@ -57,15 +57,14 @@ impl From<Gate> for GateView {
     }
 }
 
-/// A gate's settings. When one is created, an absent one takes its default; when it is changed,
-/// an absent one stays.
+/// A gate to be created.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct GateBody {
-    /// 1 to 100 characters; no other gate may have it. A new gate needs one.
+struct CreateGate {
+    /// 1 to 100 characters; no other gate may have it.
     #[garde(skip)]
-    #[schema(value_type = Option<String>)]
-    name: Option<GateName>,
+    #[schema(value_type = String)]
+    name: GateName,
     /// Default true.
     #[garde(skip)]
     enabled: Option<bool>,
@@ -88,30 +87,67 @@ struct GateBody {
     liveness_threshold: Option<Option<LivenessScore>>,
 }
 
-impl GateBody {
-    fn validated(self) -> Result<Self, Problem> {
-        self.validate().map_err(|report| {
-            let wrong: Vec<_> = report.iter().map(|(path, e)| format!("{path}: {e}")).collect();
-            Problem::unprocessable("bad_value", wrong.join("; "))
-        })?;
-        Ok(self)
-    }
+/// A change: what is absent stays.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangeGate {
+    /// 1 to 100 characters; no other gate may have it.
+    #[garde(skip)]
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = String, required = false)]
+    name: Option<GateName>,
+    /// A disabled gate denies everybody.
+    #[garde(skip)]
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = bool, required = false)]
+    enabled: Option<bool>,
+    /// 100 to 60,000.
+    #[garde(range(min = 100, max = 60_000))]
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = u32, required = false)]
+    open_ms: Option<u32>,
+    /// 100 to 600,000.
+    #[garde(range(min = 100, max = 600_000))]
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = u32, required = false)]
+    frame_age_ms_max: Option<u32>,
+    /// 8 to 1,000 pixels between the pupils.
+    #[garde(range(min = 8.0, max = 1_000.0))]
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = f32, required = false)]
+    pupil_distance_px_min: Option<f32>,
+    /// Whether a badge must come with the face.
+    #[garde(skip)]
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = bool, required = false)]
+    badge_required: Option<bool>,
+    /// 0 to 1; null switches liveness off.
+    #[garde(skip)]
+    #[serde(default, with = "serde_with::rust::double_option")]
+    #[schema(value_type = Option<f32>)]
+    liveness_threshold: Option<Option<LivenessScore>>,
+}
+
+/// Says everything that is out of range.
+fn check(body: &impl Validate<Context = ()>) -> Result<(), Problem> {
+    body.validate().map_err(|report| {
+        let wrong: Vec<_> = report.iter().map(|(path, e)| format!("{path}: {e}")).collect();
+        Problem::unprocessable("bad_value", wrong.join("; "))
+    })
 }
 
 /// Creates a gate.
 #[utoipa::path(
-    post, path = "/v1/gates", tag = "gates", request_body = GateBody,
+    post, path = "/v1/gates", tag = "gates", request_body = CreateGate,
     responses((status = 201, description = "Created", body = GateView),
         (status = 409, description = "The name is taken", body = Problem, content_type = "application/problem+json"))
 )]
 async fn create(
     State(state): State<AppState>,
     _: Allowed<Admin>,
-    Body(body): Body<GateBody>,
+    Body(body): Body<CreateGate>,
 ) -> Result<(StatusCode, Json<GateView>), Problem> {
-    let body = body.validated()?;
-    let name =
-        body.name.ok_or_else(|| Problem::unprocessable("bad_value", "a gate needs a name"))?;
+    check(&body)?;
     let settings = &state.settings;
     let policy = GatePolicy {
         enabled: body.enabled.unwrap_or(true),
@@ -121,7 +157,7 @@ async fn create(
         badge_required: body.badge_required.unwrap_or(false),
         liveness_threshold: body.liveness_threshold.unwrap_or(Some(settings.liveness_threshold)),
     };
-    let gate = state.store.create_gate(NewGate { name, policy }).await?;
+    let gate = state.store.create_gate(NewGate { name: body.name, policy }).await?;
     Ok((StatusCode::CREATED, Json(gate.into())))
 }
 
@@ -146,7 +182,7 @@ async fn list(
     _: Allowed<Admin>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<GateView>>, Problem> {
-    let rows = page::rows(query.limit, &state)?;
+    let (rows, _permit) = page::begin(query.limit, &state)?;
     let found = state.store.gates(query.cursor, rows + 1).await?;
     Ok(Json(Page::new(found, rows, |gate| gate.id.0)))
 }
@@ -168,7 +204,7 @@ async fn read(
 
 /// Changes a gate.
 #[utoipa::path(
-    patch, path = "/v1/gates/{gate_id}", tag = "gates", request_body = GateBody,
+    patch, path = "/v1/gates/{gate_id}", tag = "gates", request_body = ChangeGate,
     params(("gate_id" = Uuid, Path, description = "The gate")),
     responses((status = 200, description = "Changed", body = GateView),
         (status = 404, description = "No such gate", body = Problem, content_type = "application/problem+json"),
@@ -178,9 +214,9 @@ async fn change(
     State(state): State<AppState>,
     _: Allowed<Admin>,
     Path(id): Path<GateId>,
-    Body(body): Body<GateBody>,
+    Body(body): Body<ChangeGate>,
 ) -> Result<Json<GateView>, Problem> {
-    let body = body.validated()?;
+    check(&body)?;
     let change = GateChange {
         name: body.name,
         enabled: body.enabled,

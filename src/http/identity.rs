@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::Problem;
 use super::frames::OneFrame;
+use super::schema::{EmployeeStatusCode, IssueCode};
 use super::state::AppState;
 use crate::domain::{EmployeeId, EmployeeStatus, FaceSeen, Sighting, StageTimings, View};
 use crate::gallery::Candidate;
@@ -66,9 +67,9 @@ pub(super) struct IdentityAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<uuid::Uuid>)]
     pub employee_id: Option<EmployeeId>,
-    /// The employee's status (`active`, `suspended` or `revoked`), where one matched.
+    /// The employee's status, where one matched.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<EmployeeStatusCode>)]
     pub employee_status: Option<EmployeeStatus>,
     /// The squared distance to the nearest template, 0 to 4; absent where nothing was compared.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,6 +81,7 @@ pub(super) struct IdentityAnswer {
     pub liveness: Option<f32>,
     /// What is wrong with the picture.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<IssueCode>)]
     pub issues: Vec<&'static str>,
     /// The nearest people, the nearest first, where `candidates` asked for them.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -19,6 +19,7 @@ mod page;
 mod passages;
 mod problem;
 mod recognize;
+mod schema;
 mod state;
 mod verify;
 
@@ -30,7 +31,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use auth::ApiKeyText;
 pub use entrance::Entrance;
 pub use openapi::contract;
-pub use problem::Problem;
+pub use problem::{CODES as PROBLEM_CODES, Problem};
 pub use state::{AppState, HttpSettings};
 
 /// The service: every route, its limits and the middleware around them.

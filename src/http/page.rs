@@ -1,6 +1,9 @@
 //! Pages of lists: keyset paging by id, so that a page never repeats or skips a row.
 
+use std::sync::Arc;
+
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -19,14 +22,20 @@ pub(super) struct Page<T> {
     pub next_cursor: Option<Uuid>,
 }
 
-/// How many rows to read for a page: one more than it shows, to know whether another follows.
-pub(super) fn rows(limit: Option<u32>, state: &AppState) -> Result<u32, Problem> {
+/// How many rows a page shows, and the leave to read them: lists may take no more than their share of
+/// the connections to Postgres, so that gates always find one.
+pub(super) fn begin(
+    limit: Option<u32>,
+    state: &AppState,
+) -> Result<(u32, OwnedSemaphorePermit), Problem> {
     let rows_max = state.settings.page_rows_max;
     let rows = limit.unwrap_or(ROWS_DEFAULT.min(rows_max));
-    if (1..=rows_max).contains(&rows) {
-        return Ok(rows);
+    if !(1..=rows_max).contains(&rows) {
+        let detail = format!("limit must be 1 to {rows_max}, not {rows}");
+        return Err(Problem::bad_request("bad_query", detail));
     }
-    Err(Problem::bad_request("bad_query", format!("limit must be 1 to {rows_max}, not {rows}")))
+    let permit = Arc::clone(&state.list_permits).try_acquire_owned();
+    Ok((rows, permit.map_err(|_| Problem::overloaded())?))
 }
 
 impl<T> Page<T> {

@@ -15,6 +15,7 @@ use super::extract::{Path, Query};
 use super::frames::{FrameForm, Frames};
 use super::moment::Moment;
 use super::page::{self, Page};
+use super::schema::{DecisionCode, ReasonCode};
 use super::{AppState, Problem};
 use crate::domain::{
     BadgeId, Decision, EmployeeId, EventId, FaceSeen, Gate, GateId, GatePolicy, KeyId, Passage,
@@ -31,10 +32,10 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[derive(Debug, Serialize, ToSchema)]
 struct PassageAnswer {
     /// `grant` opens; everything else, errors included, does not.
-    #[schema(value_type = String, example = "grant")]
+    #[schema(value_type = DecisionCode)]
     decision: Decision,
     /// Why; see the table of reasons in the documentation.
-    #[schema(value_type = String, example = "granted")]
+    #[schema(value_type = ReasonCode)]
     reason: Reason,
     /// The employee, where one was identified.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,9 +170,13 @@ fn optional<T>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Problem>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
 {
-    let Some(value) = headers.get(name) else {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else {
         return Ok(None);
     };
+    if values.next().is_some() {
+        return Err(Problem::bad_request("bad_header", format!("the header {name} comes twice")));
+    }
     let bad = |error: &dyn std::fmt::Display| {
         Problem::bad_request("bad_header", format!("the header {name} is not valid: {error}"))
     };
@@ -190,10 +195,10 @@ struct ListQuery {
     #[param(value_type = Option<Uuid>)]
     employee_id: Option<EmployeeId>,
     /// Only those with this decision.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<DecisionCode>)]
     decision: Option<Decision>,
     /// Only those with this reason.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<ReasonCode>)]
     reason: Option<Reason>,
     /// Only those decided at or after this moment.
     #[param(value_type = Option<DateTime<Utc>>)]
@@ -218,9 +223,9 @@ struct PassageView {
     event_id: String,
     captured_at: DateTime<Utc>,
     decided_at: DateTime<Utc>,
-    #[schema(value_type = String)]
+    #[schema(value_type = DecisionCode)]
     decision: Decision,
-    #[schema(value_type = String)]
+    #[schema(value_type = ReasonCode)]
     reason: Reason,
     open_ms: u32,
     #[schema(value_type = Option<Uuid>)]
@@ -276,7 +281,7 @@ async fn list(
     _: Allowed<Admin>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<PassageView>>, Problem> {
-    let rows = page::rows(query.limit, &state)?;
+    let (rows, _permit) = page::begin(query.limit, &state)?;
     let filter = PassageFilter {
         gate_id: query.gate_id,
         employee_id: query.employee_id,

@@ -6,10 +6,61 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::schema::ProblemCode;
 use crate::access::{AccessError, EnrolmentError, MatchError};
 use crate::inference::EngineError;
 use crate::store::{Conflict, StoreError};
 use crate::vision::{DecodeError, LookError};
+
+/// Every code of a problem, and what it means; the contract and the documentation list them.
+pub const CODES: &[(&str, &str)] = &[
+    ("animated_frame", "a frame must be a single picture"),
+    ("bad_header", "a header is not valid, or comes twice"),
+    ("bad_json", "the body is no JSON"),
+    ("bad_multipart", "the form cannot be read"),
+    ("bad_path", "an id in the path is not valid"),
+    ("bad_query", "a query parameter is unknown, not valid or out of range"),
+    ("bad_value", "a value in the body is of the wrong kind or out of range"),
+    ("badge_taken", "another employee carries the badge"),
+    ("body_interrupted", "the body ended early"),
+    ("body_too_large", "the body has more bytes than json_bytes_max"),
+    ("content_type_mismatch", "the bytes are not what content-type says"),
+    ("database_unavailable", "the database does not answer"),
+    ("empty_frame", "a frame has no bytes"),
+    ("event_id_reused", "the event id was used for other frames before"),
+    ("frame_too_large", "a frame has more bytes than road.frame.bytes_max"),
+    ("frame_too_many_pixels", "a frame has a longer side or more pixels than road.frame allows"),
+    ("gallery_loading", "the gallery is not loaded yet"),
+    ("gate_has_passages", "the trail names the gate, so it cannot be removed"),
+    ("gate_name_taken", "another gate has the name"),
+    ("internal", "a fault of the service"),
+    ("low_quality", "the photo is not good enough; issues and advice say why"),
+    ("malformed_frame", "a frame cannot be decoded"),
+    ("method_not_allowed", "the path does not know the method"),
+    ("missing_frame", "there is no frame"),
+    ("missing_header", "a header is missing"),
+    ("missing_scope", "the key has not the scope"),
+    ("multiple_faces", "the photo shows several faces about equally near"),
+    ("no_face", "the photo shows no face"),
+    ("not_an_image", "a frame is no JPEG, PNG or WebP"),
+    ("not_enrolled", "the employee has no face of this model"),
+    ("not_found", "there is no such path, employee, face or gate"),
+    ("not_json", "content-type must be application/json"),
+    ("overloaded", "too many requests at once; try again after retry-after seconds"),
+    ("photo_already_enrolled", "this very photo is enrolled for the employee"),
+    ("spoof", "the photo is taken for a print or a screen"),
+    ("starting", "the networks and the gallery are being loaded"),
+    ("stopping", "the service is stopping"),
+    ("timeout", "not received or not answered within request_timeout_ms"),
+    ("too_many_faces", "the employee has as many faces as enrolment.faces_max allows"),
+    ("too_many_frames", "more frames than the request may hold"),
+    ("unauthorized", "a valid API key is needed"),
+    ("unknown_part", "a form may hold parts named frame alone"),
+    ("unsupported_content_type", "a frame must come as JPEG, PNG, WebP or a form"),
+    ("unsupported_frame", "a frame is encoded in a way that is not read"),
+    ("validity_empty", "valid_from must be before valid_until"),
+    ("wrong_gate", "the key is bound to another gate"),
+];
 
 /// What went wrong, for machines (`code`) and for people (`detail`).
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -19,7 +70,7 @@ pub struct Problem {
     #[schema(value_type = u16, example = 422)]
     status: StatusCode,
     /// Stable, for machines.
-    #[schema(example = "low_quality")]
+    #[schema(value_type = ProblemCode)]
     code: &'static str,
     /// The kind of problem, for people.
     title: &'static str,
@@ -45,6 +96,7 @@ impl Problem {
         title: &'static str,
         detail: impl ToString,
     ) -> Self {
+        debug_assert!(CODES.iter().any(|(known, _)| *known == code), "{code} is not in CODES");
         let (detail, members) = (detail.to_string(), Map::new());
         Self { status, code, title, detail, instance: None, members }
     }

@@ -78,7 +78,10 @@ impl AppState {
 
     /// The values of the gauges now.
     pub async fn readings(&self) -> Readings {
+        let tau = self.matcher.recognize_threshold();
         Readings {
+            recognize_threshold: tau.threshold.value(),
+            risk_supported: tau.supported,
             queue: self.engine.queue(),
             gallery_faces: self.gallery.faces(),
             gallery_people: self.gallery.people(),

@@ -57,20 +57,10 @@ pub struct EmployeeFilter {
 }
 
 impl EmployeeStatus {
-    /// The stored form, also that of the API.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Revoked => "revoked",
-        }
-    }
-
     pub(super) fn from_stored(text: &str) -> Result<Self, StoreError> {
-        [Self::Active, Self::Suspended, Self::Revoked]
+        Self::ALL
             .into_iter()
-            .find(|status| status.as_str() == text)
+            .find(|status| status.code() == text)
             .ok_or_else(|| StoreError::corrupt(format!("employee status {text:?}")))
     }
 }
@@ -134,7 +124,7 @@ impl Store {
             new.metadata,
             new.validity.from,
             new.validity.until,
-            new.status.as_str(),
+            new.status.code(),
         )
         .fetch_one(&self.pool)
         .await?
@@ -209,7 +199,7 @@ impl Store {
             after.map(|id| id.0),
             filter.badge_id.as_ref().map(BadgeId::as_str),
             filter.name_contains,
-            filter.status.map(EmployeeStatus::as_str),
+            filter.status.map(EmployeeStatus::code),
             i64::from(limit),
         )
         .fetch_all(&self.pool)
@@ -253,7 +243,7 @@ impl Store {
             change.valid_from.flatten(),
             change.valid_until.is_some(),
             change.valid_until.flatten(),
-            change.status.map(EmployeeStatus::as_str),
+            change.status.map(EmployeeStatus::code),
         )
         .fetch_optional(&self.pool)
         .await?

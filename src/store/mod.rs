@@ -24,6 +24,9 @@ pub use passages::{Ground, PassageFilter, Recorded, Verdict};
 /// The channel on which a change of the gallery is told; the payload is the employee's id.
 const GALLERY_CHANNEL: &str = "limen_gallery";
 
+/// The advisory lock of a bulk enrolment: "limen" in ASCII.
+const BULK_ENROLMENT_LOCK: i64 = 0x6c_696d_656e;
+
 /// How the pool reaches Postgres.
 #[derive(Clone, Debug)]
 pub struct StoreSettings {
@@ -132,10 +135,31 @@ impl Store {
         Ok(GalleryListener(listener))
     }
 
+    /// The right to enrol in bulk, which one run at a time has; none while another has it. Given back
+    /// when dropped, also by a kill.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn bulk_enrolment(&self) -> Result<Option<BulkEnrolment>, StoreError> {
+        let mut connection = self.pool.acquire().await?.detach();
+        let held: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
+            .bind(BULK_ENROLMENT_LOCK)
+            .fetch_one(&mut connection)
+            .await?;
+        Ok(held.then_some(BulkEnrolment { _connection: connection }))
+    }
+
     /// Closes the pool; waits until every connection is back.
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// The right to enrol in bulk.
+#[derive(Debug)]
+pub struct BulkEnrolment {
+    /// The lock is the session's.
+    _connection: PgConnection,
 }
 
 /// What the listener heard.

@@ -70,8 +70,12 @@ async fn what_a_gate_cannot_be_is_refused(pool: PgPool) {
         json!({"name": "x", "liveness_threshold": 1.5}),
         json!({"name": "x", "liveness_threshold": -0.1}),
         json!({"name": "x", "colour": "red"}),
+        json!({"name": null}),
     ] {
         service.post("/v1/gates", body).await.refused(422, "bad_value");
+    }
+    for change in [json!({"name": null}), json!({"open_ms": null}), json!({"enabled": null})] {
+        service.patch(&path, change).await.refused(422, "bad_value");
     }
     service.get("/v1/gates/x").await.refused(400, "bad_path");
     service.get(&format!("/v1/gates/{}", Uuid::new_v4())).await.refused(404, "not_found");

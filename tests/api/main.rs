@@ -19,6 +19,7 @@ mod passages;
 mod people;
 mod promise;
 mod races;
+mod risk;
 mod service;
 mod shutdown;
 mod start;

@@ -128,6 +128,9 @@ async fn what_an_employee_cannot_be_is_refused(pool: PgPool) {
         .refused(422, "bad_value");
     service.patch(&path, json!({"name": ""})).await.refused(422, "bad_value");
     service.patch(&path, empty).await.refused(422, "validity_empty");
+    for change in [json!({"name": null}), json!({"status": null}), json!({"metadata": null})] {
+        service.patch(&path, change).await.refused(422, "bad_value");
+    }
     for bad in ["/v1/employees/1", "/v1/employees/%ff", "/v1/employees/%00"] {
         service.get(bad).await.refused(400, "bad_path");
     }

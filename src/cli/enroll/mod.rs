@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context;
 use clap::Args;
 use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -16,7 +17,9 @@ use sha2::{Digest, Sha256};
 use super::{connect, photo};
 use crate::access::{EnrolmentError, enroll};
 use crate::config::Config;
-use crate::domain::{Employee, EmployeeId};
+use crate::domain::risk::RiskPolicy;
+use crate::domain::{Employee, EmployeeId, Encoding, Sighting};
+use crate::gallery::Gallery;
 use crate::inference::{Engine, FrameBytes};
 use crate::store::{Conflict, Store, StoreError};
 use crate::vision::LookSettings;
@@ -26,8 +29,8 @@ use report::{Outcome, Report};
 
 #[derive(Debug, Args)]
 pub(super) struct EnrollArguments {
-    /// A folder of photos named by badge or name (`B-17.jpg`, `Ada_Lovelace.jpg`), a folder with a
-    /// folder for each person, or a CSV with the columns photo and badge_id or name (and department).
+    /// A folder of photos, each named by the badge of somebody who exists, else by a name (`B-17.jpg`,
+    /// `Ada_Lovelace.jpg`), a folder with a folder for each person, or a CSV with the columns photo and badge_id or name (and department).
     photos: PathBuf,
     /// Remove a person's faces of other models once one of the configured model is stored.
     #[arg(long)]
@@ -45,7 +48,13 @@ pub(super) async fn run(config: &Config, arguments: &EnrollArguments) -> anyhow:
         "queue_max in [inference] must be at least {in_flight} to enrol with {} workers",
         settings.workers
     );
+    let _only =
+        store.bulk_enrolment().await?.context("another `limen enroll` runs on this database")?;
     let engine = Arc::new(tokio::task::spawn_blocking(move || Engine::start(&settings)).await??);
+    let encoder = engine.encoder();
+    let gallery = Gallery::new(encoder.model.clone(), encoder.encoding_size);
+    gallery.resync(&store).await?;
+    let risk = config.matching.risk(encoder)?;
     let bar = ProgressBar::new(plan.photos() as u64).with_style(ProgressStyle::with_template(
         "{bar:40} {pos}/{len} photos, {per_sec}, {eta} left {msg}",
     )?);
@@ -53,6 +62,8 @@ pub(super) async fn run(config: &Config, arguments: &EnrollArguments) -> anyhow:
         people: People::new(store.clone()),
         store,
         engine: Arc::clone(&engine),
+        gallery,
+        risk,
         config,
         replace_model: arguments.replace_model,
         bar: bar.clone(),
@@ -76,6 +87,8 @@ struct Enroller<'a> {
     people: People,
     store: Store,
     engine: Arc<Engine>,
+    gallery: Gallery,
+    risk: RiskPolicy,
     config: &'a Config,
     replace_model: bool,
     bar: ProgressBar,
@@ -125,13 +138,20 @@ impl Enroller<'_> {
             return Ok(Outcome::Refused(refusal));
         }
         // Only now: a person none of whose photos can be used is not created.
-        let employee: Employee = match known {
-            Some(employee) => employee,
-            None => self.people.create(person).await?,
+        let (employee, created): (Employee, bool) = match known {
+            Some(employee) => (employee, false),
+            None => (self.people.create(person).await?, true),
+        };
+        let looks_like = match &view.sighting {
+            Sighting::Face(face) => self.look_alike(employee.id, &face.encoding).await?,
+            _ => None,
         };
         let faces_max = self.config.enrolment.faces_max;
         let outcome = match enroll(&self.store, employee.id, view, sha256, faces_max).await {
-            Ok(_) => Outcome::Enrolled,
+            Ok(_) => {
+                self.gallery.refresh(&self.store, employee.id).await?;
+                Outcome::Enrolled { created, looks_like }
+            }
             Err(EnrolmentError::Store(StoreError::Conflict(Conflict::PhotoAlreadyEnrolled))) => {
                 Outcome::AlreadyEnrolled
             }
@@ -144,6 +164,21 @@ impl Enroller<'_> {
         };
         self.drop_other_models(employee.id).await?;
         Ok(outcome)
+    }
+
+    /// Another person whom the gallery would take the face for, if there is one: a second entry of
+    /// the same person would go on opening when the first is revoked.
+    async fn look_alike(
+        &self,
+        employee: EmployeeId,
+        face: &Encoding,
+    ) -> anyhow::Result<Option<String>> {
+        let tau = self.risk.recognize(self.gallery.faces()).threshold;
+        let nearest = self.gallery.search(face, 2)?;
+        let other = nearest.iter().find(|c| c.employee_id != employee && c.distance.is_match(tau));
+        let Some(other) = other else { return Ok(None) };
+        let name = self.store.employee(other.employee_id).await?.name;
+        Ok(Some(format!("{name} ({}), distance {:.3}", other.employee_id, other.distance.value())))
     }
 
     async fn drop_other_models(&self, employee: EmployeeId) -> anyhow::Result<()> {

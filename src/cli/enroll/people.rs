@@ -6,6 +6,9 @@ use super::plan::{Label, Person};
 use crate::domain::{BadgeId, Employee, EmployeeName, EmployeeStatus, Validity};
 use crate::store::{NewEmployee, Store};
 
+/// How many people of one name are looked at.
+const SAME_NAME_MAX: u32 = 100;
+
 /// The employees in the database, found by label.
 pub(super) struct People {
     store: Store,
@@ -28,10 +31,12 @@ impl People {
             },
             Label::Stated { badge_id: Some(badge), name, .. } => {
                 let owner = self.by_badge(badge).await?;
-                if let (Some(owner), Some(name)) = (&owner, name)
-                    && owner.name.as_str() != name
-                {
-                    bail!("the badge {badge} is that of {}, not of {name}", owner.name);
+                match (&owner, name) {
+                    (Some(owner), Some(name)) if owner.name.as_str() != name => {
+                        bail!("the badge {badge} is that of {}, not of {name}", owner.name)
+                    }
+                    (None, Some(name)) => self.check_badgeless(name, badge).await?,
+                    _ => {}
                 }
                 Ok(owner)
             }
@@ -58,6 +63,21 @@ impl People {
             status: EmployeeStatus::Active,
         };
         Ok(self.store.create_employee(new).await?)
+    }
+
+    /// Refuses a new badge for a name that somebody has who has no badge: probably the same person,
+    /// and a second entry would go on opening when the first is revoked.
+    async fn check_badgeless(&self, name: &str, badge: &str) -> anyhow::Result<()> {
+        let same = self.store.employees_by_name(&name.parse()?, SAME_NAME_MAX).await?;
+        match same.iter().find(|employee| employee.badge_id.is_none()) {
+            Some(employee) => bail!(
+                "{name} is known without a badge (employee {}): give them the badge {badge} first, \
+                 PATCH /v1/employees/{}",
+                employee.id,
+                employee.id
+            ),
+            None => Ok(()),
+        }
     }
 
     async fn by_badge(&self, text: &str) -> anyhow::Result<Option<Employee>> {

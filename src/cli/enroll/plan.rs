@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::people::readable;
 use crate::domain::{BadgeId, Department, EmployeeName};
@@ -27,11 +27,11 @@ pub(super) struct Person {
     pub photos: Vec<PathBuf>,
 }
 
-/// Everybody to be enrolled, and the files that are no photos or lie too deep.
+/// Everybody to be enrolled, and the files that are passed over, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
     pub people: Vec<Person>,
-    pub passed_over: Vec<PathBuf>,
+    pub passed_over: Vec<(PathBuf, String)>,
 }
 
 impl Plan {
@@ -56,14 +56,29 @@ impl Plan {
     }
 }
 
+const NO_PHOTO: &str = "no .jpg, .png or .webp, or more than one folder deep";
+
 /// People by what makes them one: the badge, else the name as people write it.
 type Photos = BTreeMap<String, Person>;
 
-fn from_folder(folder: &Path, passed_over: &mut Vec<PathBuf>) -> anyhow::Result<Photos> {
+fn from_folder(folder: &Path, passed_over: &mut Vec<(PathBuf, String)>) -> anyhow::Result<Photos> {
     let mut photos = Photos::new();
+    let is_hidden = |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
     let walk = WalkDir::new(folder).min_depth(1).follow_links(true).sort_by_file_name();
-    for entry in walk {
-        let entry = entry.with_context(|| format!("{} cannot be read", folder.display()))?;
+    for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry)) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // A dangling link, say: one file, not the end of the enrolment.
+            Err(error) if error.depth() > 0 => {
+                let path = error.path().unwrap_or(folder).to_owned();
+                let why = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+                passed_over.push((path, why));
+                continue;
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("{} cannot be read", folder.display()));
+            }
+        };
         let path = entry.path();
         if entry.file_type().is_dir() {
             continue;
@@ -72,7 +87,7 @@ fn from_folder(folder: &Path, passed_over: &mut Vec<PathBuf>) -> anyhow::Result<
             || !entry.file_type().is_file()
             || FrameFormat::of_file_name(path).is_none()
         {
-            passed_over.push(path.to_owned());
+            passed_over.push((path.to_owned(), NO_PHOTO.to_owned()));
             continue;
         }
         let name = match entry.depth() {
@@ -150,16 +165,21 @@ mod tests {
     #[test]
     fn files_and_folders_name_people_and_other_files_are_told_of() {
         let folder = tempfile::tempdir().unwrap();
-        for file in ["B-17.jpg", "Ada/1.png", "Ada/2.JPEG", "notes.txt", "Ada/deep/3.jpg"] {
+        for file in
+            ["B-17.jpg", "Ada/1.png", "Ada/2.JPEG", "notes.txt", "Ada/deep/3.jpg", ".hidden.jpg"]
+        {
             touch(&folder.path().join(file));
         }
+        std::os::unix::fs::symlink("/nowhere", folder.path().join("z.jpg")).unwrap();
         let plan = Plan::read(folder.path()).unwrap();
         let found: Vec<_> = plan.people.iter().map(|p| (&p.label, p.photos.len())).collect();
         let (ada, badge) = (Label::BadgeOrName("Ada".into()), Label::BadgeOrName("B-17".into()));
         assert_eq!(found, [(&ada, 2), (&badge, 1)]);
         assert_eq!(plan.photos(), 3);
-        let passed_over = ["Ada/deep/3.jpg", "notes.txt"].map(|file| folder.path().join(file));
-        assert_eq!(plan.passed_over, passed_over);
+        let passed_over: Vec<_> = plan.passed_over.iter().map(|(file, _)| file.clone()).collect();
+        let expected = ["Ada/deep/3.jpg", "notes.txt", "z.jpg"];
+        assert_eq!(passed_over, expected.map(|file| folder.path().join(file)));
+        assert!(plan.passed_over[2].1.contains("No such file"), "{:?}", plan.passed_over[2]);
     }
 
     #[test]

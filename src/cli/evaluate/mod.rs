@@ -1,6 +1,7 @@
 //! `limen evaluate`: how often it errs on labelled photos, through the road that serves.
 
 mod answer;
+mod calibration;
 mod identification;
 mod liveness;
 mod page;
@@ -20,6 +21,8 @@ pub(super) enum EvaluateCommand {
     Verification(verification::VerificationArguments),
     /// One photo against many people (1:N): a folder of people, the first photo of each enrolled.
     Identification(identification::IdentificationArguments),
+    /// Whether the FPIR that a calibration promises holds on people whom it never saw.
+    Calibration(calibration::CalibrationArguments),
     /// Live faces against presentation attacks.
     Liveness(liveness::LivenessArguments),
 }
@@ -77,6 +80,7 @@ pub(super) fn run(config: &Config, command: &EvaluateCommand) -> anyhow::Result<
     match command {
         EvaluateCommand::Verification(arguments) => verification::run(config, arguments)?,
         EvaluateCommand::Identification(arguments) => identification::run(config, arguments)?,
+        EvaluateCommand::Calibration(arguments) => calibration::run(config, arguments)?,
         EvaluateCommand::Liveness(arguments) => liveness::run(config, arguments)?,
     }
     Ok(ExitCode::SUCCESS)

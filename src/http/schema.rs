@@ -1,0 +1,47 @@
+//! The closed sets of the contract: each schema takes its values from the code that sends them.
+
+use std::borrow::Cow;
+
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::{RefOr, schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::problem::CODES;
+use crate::domain::{Decision, EmployeeStatus, QualityIssue, Reason};
+
+macro_rules! closed_sets {
+    ($($(#[$doc:meta])* $name:ident = $values:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(super) struct $name;
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let text: schema::Object = ObjectBuilder::new()
+                    .schema_type(SchemaType::new(Type::String))
+                    .enum_values(Some($values))
+                    .build();
+                Schema::Object(text).into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($name))
+            }
+        }
+    )*};
+}
+
+closed_sets! {
+    /// What a gate does.
+    DecisionCode = Decision::ALL.iter().map(|decision| decision.code());
+    /// Why a gate does it.
+    ReasonCode = Reason::ALL.iter().map(|reason| reason.code());
+    /// Whether an employee may pass.
+    EmployeeStatusCode = EmployeeStatus::ALL.iter().map(|status| status.code());
+    /// What is wrong with a picture.
+    IssueCode = QualityIssue::ALL.iter().map(|issue| issue.code());
+    /// What is wrong with a request.
+    ProblemCode = CODES.iter().map(|(code, _)| *code);
+}
