@@ -220,6 +220,10 @@ pub struct MatchingConfig {
     /// A fixed τ of 1:N, over 0 and at most 4, whatever the risk.
     #[garde(skip)]
     pub recognize_threshold: Option<Threshold>,
+    /// 1:N: how much farther than the nearest person the second-nearest must be, as a squared
+    /// distance, 0 to 4. Between two as near as that a face alone cannot tell.
+    #[garde(range(min = 0.0, max = 4.0))]
+    pub margin: f32,
     /// The liveness that verify, recognize, liveness and new gates ask for, 0 to 1.
     #[garde(skip)]
     pub liveness_threshold: LivenessScore,
@@ -239,6 +243,7 @@ impl Default for MatchingConfig {
             calibration: None,
             verify_threshold: None,
             recognize_threshold: None,
+            margin: 0.1,
             liveness_threshold: LivenessScore::try_from(0.5).expect("a constant in range"),
             pupil_distance_px_min: 24.0,
             candidates_max: 20,

@@ -196,6 +196,12 @@ async fn a_second_entry_of_a_person_is_refused_or_told_of(pool: PgPool) {
     for part in ["enrolled, but check", "Barack Obama ("] {
         assert!(text(&other).contains(part), "{part} in {}", text(&other));
     }
+
+    let listed =
+        with_database(&pool, &["evaluate", "lookalikes", "--json"]).await.output().unwrap();
+    let pairs: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(pairs.as_array().unwrap().len(), 1, "{pairs}");
+    assert_eq!(pairs[0]["under_threshold"], true);
 }
 
 #[sqlx::test]

@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 
-use super::{Attempt, Finding, MatchError, Matcher, admit, decide};
+use super::{Attempt, Finding, Identity, MatchError, Matcher, admit, decide};
 use crate::domain::{
     Employee, Evidence, FaceSeen, Gate, LivenessScore, Passage, PassageRequest, Reason, Sighting,
     View,
@@ -127,18 +127,25 @@ impl Gatekeeper {
                 }
             }
             None => {
-                let threshold = self.matcher.recognize_threshold().threshold;
-                evidence.threshold = Some(threshold);
-                let nearest = self.matcher.nearest(face.encoding, 1).await?;
-                if let Some(candidate) = nearest.first() {
-                    evidence.distance = Some(candidate.distance);
-                    // Beyond the threshold the nearest person is as good as anybody.
-                    if candidate.distance.is_match(threshold) {
+                let found = self.matcher.search(face.encoding, 1).await?;
+                evidence.threshold = Some(found.threshold);
+                match found.identity {
+                    Identity::Known(candidate) => {
+                        evidence.distance = Some(candidate.distance);
                         evidence.employee_id = Some(candidate.employee_id);
                         evidence.face_id = Some(candidate.face_id);
+                        Finding::ComparedWithAll
+                    }
+                    Identity::Ambiguous(candidate) => {
+                        evidence.distance = Some(candidate.distance);
+                        Finding::Ended(Reason::AmbiguousPerson)
+                    }
+                    // Beyond the threshold the nearest person is as good as anybody.
+                    Identity::Unknown(candidate) => {
+                        evidence.distance = candidate.map(|candidate| candidate.distance);
+                        Finding::ComparedWithAll
                     }
                 }
-                Finding::ComparedWithAll
             }
         };
         Ok(Attempt { finding, evidence })

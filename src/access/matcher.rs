@@ -20,20 +20,45 @@ pub enum MatchError {
     Search(#[from] tokio::task::JoinError),
 }
 
+/// Whom a search found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Identity {
+    /// The nearest person, under τ and clear of the second-nearest.
+    Known(Candidate),
+    /// The nearest person is under τ, but another is about as near.
+    Ambiguous(Candidate),
+    /// Nobody is under τ; the nearest person, if anybody is enrolled.
+    Unknown(Option<Candidate>),
+}
+
+/// What a search gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Search {
+    /// Whom it found.
+    pub identity: Identity,
+    /// The nearest people, the nearest first.
+    pub nearest: Vec<Candidate>,
+    /// The τ that a match had to stay under.
+    pub threshold: Threshold,
+}
+
 /// Compares probes with the gallery, off the async threads, and knows the τ to judge them by.
 #[derive(Clone, Debug)]
 pub struct Matcher {
     gallery: Arc<Gallery>,
     risk: Arc<RiskPolicy>,
+    /// How much farther the second-nearest person must be, as a squared distance.
+    margin: f32,
     /// τ of 1:N when it was last asked for, so that changes can be told.
     last: Arc<Mutex<Option<Tau>>>,
 }
 
 impl Matcher {
-    /// A matcher over `gallery` at the accepted `risk`.
+    /// A matcher over `gallery` at the accepted `risk`. Of two people the nearer is taken only when
+    /// the other is farther by `margin`, a squared distance.
     #[must_use]
-    pub fn new(gallery: Arc<Gallery>, risk: RiskPolicy) -> Self {
-        Self { gallery, risk: Arc::new(risk), last: Arc::default() }
+    pub fn new(gallery: Arc<Gallery>, risk: RiskPolicy, margin: f32) -> Self {
+        Self { gallery, risk: Arc::new(risk), margin, last: Arc::default() }
     }
 
     /// The model whose encodings it compares.
@@ -69,17 +94,16 @@ impl Matcher {
         tau
     }
 
-    /// The `count` nearest people (1:N), whether under the threshold or not.
+    /// Searches everybody (1:N) and lists at least the `count` nearest people.
     ///
     /// # Errors
     /// [`MatchError`].
-    pub async fn nearest(
-        &self,
-        probe: Encoding,
-        count: usize,
-    ) -> Result<Vec<Candidate>, MatchError> {
+    pub async fn search(&self, probe: Encoding, count: usize) -> Result<Search, MatchError> {
         let gallery = Arc::clone(&self.gallery);
-        Ok(tokio::task::spawn_blocking(move || gallery.search(&probe, count)).await??)
+        let count = count.max(2);
+        let nearest = tokio::task::spawn_blocking(move || gallery.search(&probe, count)).await??;
+        let threshold = self.recognize_threshold().threshold;
+        Ok(Search { identity: identity(&nearest, threshold, self.margin), nearest, threshold })
     }
 
     /// The nearest template of the claimed employee (1:1), whether under the threshold or not;
@@ -93,5 +117,50 @@ impl Matcher {
         probe: &Encoding,
     ) -> Result<Option<Candidate>, MatchError> {
         Ok(self.gallery.verify(employee, probe)?)
+    }
+}
+
+/// Who the nearest people say it is. A second person as near as that is a look-alike or the same
+/// person enrolled twice: then the face alone cannot tell, and nobody is named.
+#[must_use]
+pub fn identity(nearest: &[Candidate], threshold: Threshold, margin: f32) -> Identity {
+    let first = match nearest.first() {
+        Some(first) if first.distance.is_match(threshold) => *first,
+        other => return Identity::Unknown(other.copied()),
+    };
+    // Said as what must hold, so that a NaN is ambiguous.
+    let clear = nearest
+        .get(1)
+        .is_none_or(|second| second.distance.value() - first.distance.value() >= margin);
+    if clear { Identity::Known(first) } else { Identity::Ambiguous(first) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Distance, EmployeeStatus, FaceId};
+
+    fn at(distance: f32) -> Candidate {
+        Candidate {
+            employee_id: EmployeeId::generate(),
+            face_id: FaceId::generate(),
+            status: EmployeeStatus::Active,
+            distance: Distance::try_from(distance).unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_nearest_is_named_only_under_the_threshold_and_clear_of_the_second() {
+        let tau = Threshold::try_from(1.0).unwrap();
+        let [near, close, far] = [at(0.5), at(0.55), at(1.2)];
+        assert_eq!(identity(&[near, far], tau, 0.1), Identity::Known(near));
+        assert_eq!(identity(&[near], tau, 0.1), Identity::Known(near));
+        assert_eq!(identity(&[near, close], tau, 0.1), Identity::Ambiguous(near));
+        assert_eq!(identity(&[near, close], tau, 0.0), Identity::Known(near));
+        assert_eq!(identity(&[far], tau, 0.1), Identity::Unknown(Some(far)));
+        assert_eq!(identity(&[], tau, 0.1), Identity::Unknown(None));
+        // The second counts although it is beyond the threshold itself.
+        let edge = at(0.95);
+        assert_eq!(identity(&[edge, at(1.01)], tau, 0.1), Identity::Ambiguous(edge));
     }
 }

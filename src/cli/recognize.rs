@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{connect, photo};
-use crate::access::check_models;
+use crate::access::{Identity, check_models, identity};
 use crate::config::Config;
 use crate::domain::EmployeeId;
 use crate::gallery::Gallery;
@@ -55,8 +55,16 @@ pub(super) async fn run(
     gallery.resync(&store).await?;
     let face = photo::face(config, &road, &arguments.photo, arguments.liveness)?;
     let threshold = config.matching.risk(&encoder)?.recognize(gallery.faces()).threshold;
-    let nearest = gallery.search(&face.encoding, arguments.candidates.into())?;
-    let known = nearest.first().is_some_and(|first| first.distance.is_match(threshold));
+    let count = usize::from(arguments.candidates);
+    let mut nearest = gallery.search(&face.encoding, count.max(2))?;
+    let identity = identity(&nearest, threshold, config.matching.margin);
+    nearest.truncate(count);
+    let known = matches!(identity, Identity::Known(_));
+    let outcome = match identity {
+        Identity::Known(_) => "match",
+        Identity::Ambiguous(_) => "ambiguous",
+        Identity::Unknown(_) => "unknown",
+    };
     let mut candidates = Vec::with_capacity(nearest.len());
     for candidate in nearest {
         let employee = store.employee(candidate.employee_id).await?;
@@ -67,7 +75,7 @@ pub(super) async fn run(
         });
     }
     let recognition = Recognition {
-        outcome: if known { "match" } else { "unknown" },
+        outcome,
         threshold: threshold.value(),
         model_id: encoder.model.to_string(),
         candidates,
@@ -79,7 +87,12 @@ pub(super) async fn run(
             println!("{:.4}  {}  {}", candidate.distance, candidate.employee_id, candidate.name);
         }
         println!("threshold  {:.4}", recognition.threshold);
-        println!("verdict    {}", if known { "known (the first above)" } else { "unknown" });
+        let verdict = match identity {
+            Identity::Known(_) => "known (the first above)",
+            Identity::Ambiguous(_) => "ambiguous: two people are about equally near",
+            Identity::Unknown(_) => "unknown",
+        };
+        println!("verdict    {verdict}");
     }
     Ok(if known { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

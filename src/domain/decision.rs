@@ -59,6 +59,8 @@ reasons! {
     TooBlurred = "too_blurred" => Retry,
     /// The head is turned to a side.
     TurnedAway = "turned_away" => Retry,
+    /// Two enrolled people are about equally near.
+    AmbiguousPerson = "ambiguous_person" => Retry,
 
     /// The face is taken for a print, a screen or a mask.
     Spoof = "spoof" => Deny,

@@ -23,6 +23,8 @@ pub(super) enum Outcome {
     NoMatch,
     /// The face is nobody's who is enrolled.
     Unknown,
+    /// Two enrolled people are about equally near (recognize only).
+    Ambiguous,
     /// No face was found.
     NoFace,
     /// Several faces are about equally near.
@@ -41,6 +43,7 @@ impl Outcome {
             Self::Match => "match",
             Self::NoMatch => "no_match",
             Self::Unknown => "unknown",
+            Self::Ambiguous => "ambiguous",
             Self::NoFace => "no_face",
             Self::MultipleFaces => "multiple_faces",
             Self::Spoof => "spoof",

@@ -12,6 +12,7 @@ use super::extract::Query;
 use super::frames::{FrameForm, OneFrame};
 use super::identity::{CandidateView, IdentityAnswer, Outcome, look};
 use super::{AppState, Problem};
+use crate::access::Identity;
 use crate::store::Scope;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -53,16 +54,20 @@ async fn recognize(
     let model = state.matcher.model().to_string();
     let (mut answer, face) = IdentityAnswer::begin(view, threshold.value(), model);
     if let Some(face) = face {
-        let nearest = state.matcher.nearest(face.encoding, query.candidates.unwrap_or(1)).await?;
-        answer.distance = nearest.first().map(|candidate| candidate.distance.value());
-        answer.outcome = Outcome::Unknown;
-        if let Some(first) = nearest.first().filter(|first| first.distance.is_match(threshold)) {
-            answer.outcome = Outcome::Match;
-            answer.employee_id = Some(first.employee_id);
-            answer.employee_status = Some(first.status);
-        }
-        answer.candidates =
-            query.candidates.map(|_| nearest.into_iter().map(CandidateView::from).collect());
+        let found = state.matcher.search(face.encoding, query.candidates.unwrap_or(1)).await?;
+        answer.threshold = found.threshold.value();
+        answer.distance = found.nearest.first().map(|candidate| candidate.distance.value());
+        answer.outcome = match found.identity {
+            Identity::Known(person) => {
+                answer.employee_id = Some(person.employee_id);
+                answer.employee_status = Some(person.status);
+                Outcome::Match
+            }
+            Identity::Ambiguous(_) => Outcome::Ambiguous,
+            Identity::Unknown(_) => Outcome::Unknown,
+        };
+        let nearest = found.nearest.into_iter().map(CandidateView::from);
+        answer.candidates = query.candidates.map(|count| nearest.take(count).collect());
     }
     state.metrics.outcome("recognize", answer.outcome.name());
     Ok(Json(answer))

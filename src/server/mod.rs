@@ -72,7 +72,8 @@ async fn load(config: &Config) -> anyhow::Result<AppState> {
     check_models(&store, &gallery).await??;
     gallery.resync(&store).await.context("the gallery cannot be loaded")?;
 
-    let matcher = Matcher::new(Arc::clone(&gallery), config.matching.risk(&encoder)?);
+    let risk = config.matching.risk(&encoder)?;
+    let matcher = Matcher::new(Arc::clone(&gallery), risk, config.matching.margin);
     Ok(AppState {
         metrics: Arc::new(Metrics::new(encoder.model.as_str())),
         engine: Arc::new(engine),

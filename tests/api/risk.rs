@@ -69,3 +69,31 @@ async fn an_encoder_without_a_calibration_needs_fixed_thresholds(pool: PgPool) {
     let error = limen::server::run(&config, listener, std::future::pending()).await.unwrap_err();
     assert!(format!("{error:#}").contains("no-such-file.toml"), "{error:#}");
 }
+
+#[sqlx::test]
+async fn between_two_people_about_equally_near_a_face_alone_names_nobody(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let gate = service.gate(json!({})).await;
+    let (first, second) = (
+        service.employee(json!({"name": "One", "badge_id": "B-1"})).await,
+        service.employee(json!({"name": "The same again", "badge_id": "B-2"})).await,
+    );
+    service.enrol(&first, "obama-1.jpg").await;
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+
+    service.enrol(&second, "obama-1.jpg").await;
+    let answer = Passage::of("obama-3.jpg").decide(&service, &gate).await;
+    assert_eq!(
+        (&answer["decision"], &answer["reason"]),
+        (&"retry".into(), &"ambiguous_person".into())
+    );
+    assert_eq!(answer["employee_id"], serde_json::Value::Null);
+    let found = service.post_frame("/v1/recognize", "obama-3.jpg").await.expect(200);
+    assert_eq!(
+        (&found["outcome"], &found["employee_id"]),
+        (&"ambiguous".into(), &serde_json::Value::Null)
+    );
+
+    // A badge says who it is.
+    Passage::of("obama-3.jpg").badge("B-2").granted(&service, &gate).await;
+}

@@ -4,6 +4,7 @@ mod answer;
 mod calibration;
 mod identification;
 mod liveness;
+mod lookalikes;
 mod page;
 pub(super) mod photos;
 mod verification;
@@ -23,6 +24,8 @@ pub(super) enum EvaluateCommand {
     Identification(identification::IdentificationArguments),
     /// Whether the FPIR that a calibration promises holds on people whom it never saw.
     Calibration(calibration::CalibrationArguments),
+    /// The closest pairs of enrolled people, from the database.
+    Lookalikes(lookalikes::LookalikesArguments),
     /// Live faces against presentation attacks.
     Liveness(liveness::LivenessArguments),
 }
@@ -81,6 +84,7 @@ pub(super) fn run(config: &Config, command: &EvaluateCommand) -> anyhow::Result<
         EvaluateCommand::Verification(arguments) => verification::run(config, arguments)?,
         EvaluateCommand::Identification(arguments) => identification::run(config, arguments)?,
         EvaluateCommand::Calibration(arguments) => calibration::run(config, arguments)?,
+        EvaluateCommand::Lookalikes(arguments) => lookalikes::run(config, arguments)?,
         EvaluateCommand::Liveness(arguments) => liveness::run(config, arguments)?,
     }
     Ok(ExitCode::SUCCESS)

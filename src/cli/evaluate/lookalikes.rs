@@ -1,0 +1,102 @@
+//! `limen evaluate lookalikes`: the closest pairs of enrolled people.
+
+use std::collections::{BTreeSet, HashMap};
+
+use clap::Args;
+use comfy_table::Table;
+use serde::Serialize;
+
+use crate::cli::{connect, photo};
+use crate::config::Config;
+use crate::domain::EmployeeId;
+use crate::evaluate::protocol::all_pairs;
+use crate::store::Store;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct LookalikesArguments {
+    /// Pairs to list, the closest first.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    count: u16,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Two enrolled people and how near their nearest templates are.
+#[derive(Serialize)]
+struct Pair {
+    distance: f32,
+    /// Whether one would be taken for the other if only one were enrolled.
+    under_threshold: bool,
+    people: [Somebody; 2],
+}
+
+#[derive(Serialize)]
+struct Somebody {
+    employee_id: EmployeeId,
+    name: String,
+}
+
+/// Templates of a pair of people that are looked at beyond the pairs to be listed: a pair of people
+/// with eight photos each has 64.
+const TEMPLATE_PAIRS: usize = 64;
+
+pub(super) fn run(config: &Config, arguments: &LookalikesArguments) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let pairs = runtime.block_on(closest(config, arguments.count.into()))?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&pairs)?);
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table.set_header(["distance", "person", "looks like", ""]);
+    for Pair { distance, under_threshold, people } in pairs {
+        let [one, other] = people.map(|person| format!("{} ({})", person.name, person.employee_id));
+        let note = if under_threshold { "under τ: one twice, or give both a badge" } else { "" };
+        table.add_row([format!("{distance:.3}"), one, other, note.to_owned()]);
+    }
+    println!("{table}");
+    Ok(())
+}
+
+async fn closest(config: &Config, count: usize) -> anyhow::Result<Vec<Pair>> {
+    let store = connect(config).await?;
+    let encoder = photo::open_road(config)?.profile();
+    let mut rows = Vec::new();
+    let mut last = None;
+    loop {
+        let page = store.gallery_page(&encoder.model, last).await?;
+        let Some(row) = page.last() else { break };
+        last = Some(row.face_id);
+        rows.extend(page);
+    }
+    let mut numbers = HashMap::new();
+    let person: Vec<u32> = rows
+        .iter()
+        .map(|row| {
+            let next = numbers.len() as u32;
+            *numbers.entry(row.employee_id).or_insert(next)
+        })
+        .collect();
+    let template: Vec<Option<&[f32]>> =
+        rows.iter().map(|row| Some(row.encoding.values())).collect();
+    let nearest = all_pairs(&person, &template, count * TEMPLATE_PAIRS)?.worst_impostor;
+
+    let tau = config.matching.risk(&encoder)?.recognize(rows.len()).threshold;
+    let (mut seen, mut pairs) = (BTreeSet::new(), Vec::new());
+    for pair in nearest {
+        let mut of = [rows[pair.left].employee_id, rows[pair.right].employee_id];
+        of.sort();
+        if pairs.len() < count && seen.insert(of) {
+            let people = [somebody(&store, of[0]).await?, somebody(&store, of[1]).await?];
+            let under_threshold = pair.distance < tau.value();
+            pairs.push(Pair { distance: pair.distance, under_threshold, people });
+        }
+    }
+    Ok(pairs)
+}
+
+async fn somebody(store: &Store, employee_id: EmployeeId) -> anyhow::Result<Somebody> {
+    let name = store.employee(employee_id).await?.name.to_string();
+    Ok(Somebody { employee_id, name })
+}
