@@ -34,7 +34,7 @@ DETECTOR = manifest.Entry(
 )
 ENCODER = manifest.Entry(
     id="mobilefacenet", role="encoder", architecture="mobilefacenet",
-    input="{ side = 112 }", output_size=512,
+    input="{ side = 112 }", output_size=512, feature_norm_min=2.6,
     licence="MIT", licence_file="licences/faceplugin.txt", source=packages.MOBILEFACENET,
     training="not stated by the package",
 )

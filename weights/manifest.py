@@ -26,6 +26,8 @@ class Entry:
     licence_file: str
     training: str
     source: Original
+    feature_norm_min: float | None = None
+    """For an encoder: the least length of its output for a face that can be recognised (LFW-dev)."""
     sha256: str | None = None
     """Given only for a file that is not committed; otherwise computed from the file."""
     projects: str | None = None
@@ -55,6 +57,7 @@ def _table(folder: Path, entry: Entry) -> str:
         ("sha256", sha256),
         ("input", entry.input),
         ("output_size", entry.output_size),
+        ("feature_norm_min", entry.feature_norm_min),
         ("licence", entry.licence),
         ("licence_file", entry.licence_file),
         ("training", entry.training),

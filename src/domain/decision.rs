@@ -59,6 +59,8 @@ reasons! {
     TooBlurred = "too_blurred" => Retry,
     /// The head is turned to a side.
     TurnedAway = "turned_away" => Retry,
+    /// The encoder makes little of the face: covered, turned or badly lit.
+    Unclear = "unclear" => Retry,
     /// Two enrolled people are about equally near.
     AmbiguousPerson = "ambiguous_person" => Retry,
 
@@ -120,6 +122,7 @@ impl From<super::QualityIssue> for Reason {
             Q::TooBright => Self::TooBright,
             Q::TooBlurred => Self::TooBlurred,
             Q::TurnedAway => Self::TurnedAway,
+            Q::Unclear => Self::Unclear,
         }
     }
 }

@@ -122,6 +122,9 @@ pub struct Quality {
     /// How far the nose lies off the middle of the eyes, as a share of the pupil distance: 0
     /// facing the camera, about 0.5 turned half away; its sign says where to.
     pub yaw: f32,
+    /// How far the head is bent down (over 0) or up (under 0): the nose's height between the eyes (0)
+    /// and the mouth (1), less that of most people.
+    pub pitch: f32,
     /// The eyes' line against the horizontal, in degrees.
     pub roll_degrees: f32,
 }
@@ -138,14 +141,22 @@ pub enum QualityIssue {
     TooBright,
     /// Out of focus or moving.
     TooBlurred,
-    /// The head is turned to a side.
+    /// The head is turned to a side, bent or tilted.
     TurnedAway,
+    /// The encoder makes little of the face: it is covered, turned or badly lit.
+    Unclear,
 }
 
 impl QualityIssue {
     /// Every issue.
-    pub const ALL: [Self; 5] =
-        [Self::TooSmall, Self::TooDark, Self::TooBright, Self::TooBlurred, Self::TurnedAway];
+    pub const ALL: [Self; 6] = [
+        Self::TooSmall,
+        Self::TooDark,
+        Self::TooBright,
+        Self::TooBlurred,
+        Self::TurnedAway,
+        Self::Unclear,
+    ];
 
     /// The stable code.
     #[must_use]
@@ -156,6 +167,7 @@ impl QualityIssue {
             Self::TooBright => "too_bright",
             Self::TooBlurred => "too_blurred",
             Self::TurnedAway => "turned_away",
+            Self::Unclear => "unclear",
         }
     }
 
@@ -168,6 +180,7 @@ impl QualityIssue {
             Self::TooBright => "too bright: turn away from the light",
             Self::TooBlurred => "hold still",
             Self::TurnedAway => "look at the camera",
+            Self::Unclear => "uncover your face and look at the camera",
         }
     }
 }

@@ -36,6 +36,9 @@ pub struct FaceSeen {
     pub liveness: Option<LivenessScore>,
     /// What was measured of its picture.
     pub quality: Quality,
+    /// The length of what the encoder said before it was scaled to 1: the less it made of the face,
+    /// the shorter. Each encoder has its own scale.
+    pub feature_norm: f32,
 }
 
 /// A frame that was looked at.

@@ -46,6 +46,9 @@ struct QualityView {
     sharpness: f32,
     /// The turn to a side, as a share of the pupil distance.
     yaw: f32,
+    /// How far the head is bent down (over 0) or up: the nose's height between eyes and mouth,
+    /// against the usual.
+    pitch: f32,
     /// The tilt, in degrees.
     roll_degrees: f32,
 }
@@ -62,6 +65,7 @@ impl From<Face> for FaceView {
                 brightness: quality.brightness,
                 sharpness: quality.sharpness,
                 yaw: quality.yaw,
+                pitch: quality.pitch,
                 roll_degrees: quality.roll_degrees,
             },
             created_at: face.created_at,

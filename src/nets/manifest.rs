@@ -38,6 +38,9 @@ pub struct WeightsEntry {
     pub input: Input,
     /// How many numbers it answers with (per cell, for a detector).
     pub output_size: u32,
+    /// For an encoder: the least length of its output for a face that can be recognised, where it was
+    /// measured.
+    pub feature_norm_min: Option<f32>,
     /// SPDX identifier.
     pub licence: String,
     /// The licence's text, relative to the weights folder.

@@ -58,6 +58,7 @@ struct FaceRow {
     brightness: f32,
     sharpness: f32,
     yaw: f32,
+    pitch: f32,
     roll_degrees: f32,
     created_at: DateTime<Utc>,
 }
@@ -73,6 +74,7 @@ impl From<FaceRow> for Face {
                 brightness: row.brightness,
                 sharpness: row.sharpness,
                 yaw: row.yaw,
+                pitch: row.pitch,
                 roll_degrees: row.roll_degrees,
             },
             created_at: row.created_at,
@@ -120,10 +122,10 @@ impl Store {
             FaceRow,
             "insert into face_encodings
                  (id, employee_id, model_id, encoding, size, pupil_distance_px, brightness,
-                  sharpness, yaw, roll_degrees, photo_sha256)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                  sharpness, yaw, pitch, roll_degrees, photo_sha256)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
              returning id, employee_id, model_id, pupil_distance_px, brightness, sharpness, yaw,
-                 roll_degrees, created_at",
+                 pitch, roll_degrees, created_at",
             FaceId::generate().0,
             draft.employee_id.0,
             model_id,
@@ -133,6 +135,7 @@ impl Store {
             draft.quality.brightness,
             draft.quality.sharpness,
             draft.quality.yaw,
+            draft.quality.pitch,
             draft.quality.roll_degrees,
             &draft.photo_sha256,
         )
@@ -161,7 +164,7 @@ impl Store {
         let faces: Vec<Face> = sqlx::query_as!(
             FaceRow,
             "select id, employee_id, model_id, pupil_distance_px, brightness, sharpness, yaw,
-                 roll_degrees, created_at
+                 pitch, roll_degrees, created_at
              from face_encodings where employee_id = $1 order by id",
             employee.0,
         )

@@ -38,8 +38,19 @@ pub struct FaceEncoder {
     pub mirror: bool,
     /// The id of the projection, or of the network where there is none.
     pub model: ModelId,
+    /// The least length of what the network says of a usable face, where it is known.
+    pub feature_norm_min: Option<f32>,
     /// Where the network lives.
     pub device: Device,
+}
+
+/// `f(x)` of a face, and how much the network made of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Encoded {
+    /// `f(x)`.
+    pub encoding: Encoding,
+    /// The length of what the network said before it was scaled to 1.
+    pub feature_norm: f32,
 }
 
 impl FaceEncoder {
@@ -56,16 +67,18 @@ impl FaceEncoder {
     ///
     /// # Errors
     /// When a face is on another template or the network fails.
-    pub fn encode(&self, faces: &[AlignedFace]) -> Result<Vec<Encoding>, EncodeError> {
+    pub fn encode(&self, faces: &[AlignedFace]) -> Result<Vec<Encoded>, EncodeError> {
         if faces.is_empty() {
             return Ok(Vec::new());
         }
-        let raw = self.forward(&self.input(faces)?)?;
-        let numbers = floats(&raw)?;
-        numbers
-            .chunks_exact(numbers.len() / faces.len())
-            .map(|row| Ok(Encoding::normalised(row.to_vec(), self.model.clone())?))
-            .collect()
+        let (numbers, norms) = self.forward(&self.input(faces)?)?;
+        let (numbers, norms) = (floats(&numbers)?, floats(&norms)?);
+        let rows = numbers.chunks_exact(numbers.len() / faces.len()).zip(norms);
+        rows.map(|(row, feature_norm)| {
+            let encoding = Encoding::normalised(row.to_vec(), self.model.clone())?;
+            Ok(Encoded { encoding, feature_norm })
+        })
+        .collect()
     }
 
     /// `[N, 3, side, side]`, scaled as the network was trained.
@@ -89,21 +102,27 @@ impl FaceEncoder {
         Ok(scaled?)
     }
 
-    /// `[N, size]`, not normalised.
-    fn forward(&self, input: &Tensor) -> Result<Tensor, TchError> {
+    /// `[N, size]`, not normalised, and the lengths `[N, 1]` of what the network said of the faces as
+    /// they are.
+    fn forward(&self, input: &Tensor) -> Result<(Tensor, Tensor), TchError> {
         let mut output = self.network.forward(input)?;
+        let norms = norms(&output)?;
         if self.mirror {
             output = output.f_add(&self.network.forward(&input.f_flip([3])?)?)?;
         }
         match &self.projection {
-            Some(projection) => projection.forward(&unit_rows(&output)?),
-            None => Ok(output),
+            Some(projection) => Ok((projection.forward(&unit_rows(&output)?)?, norms)),
+            None => Ok((output, norms)),
         }
     }
 }
 
 /// Each row scaled to unit length; a row of zeros stays one.
 fn unit_rows(rows: &Tensor) -> Result<Tensor, TchError> {
-    let norms = rows.f_square()?.f_sum_dim_intlist([1].as_slice(), true, Kind::Float)?.f_sqrt()?;
-    rows.f_div(&norms.f_clamp_min(f64::from(f32::MIN_POSITIVE))?)
+    rows.f_div(&norms(rows)?.f_clamp_min(f64::from(f32::MIN_POSITIVE))?)
+}
+
+/// The length of each row.
+fn norms(rows: &Tensor) -> Result<Tensor, TchError> {
+    rows.f_square()?.f_sum_dim_intlist([1].as_slice(), true, Kind::Float)?.f_sqrt()
 }

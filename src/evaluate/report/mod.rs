@@ -7,11 +7,11 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`curves`], [`histogram`] | the plots, drawn by [`plot`] |
-//! | [`table`], [`cases`] | the figures with their intervals, the worst comparisons as pictures |
-//! | [`glossary`] | what each metric means and where it is defined |
-//! | [`number`] | numbers as people read them |
-//! | [`page`] | where all this stands |
+//! | `curves`, `histogram` | the plots, drawn by `plot` |
+//! | `table`, `cases` | the figures with their intervals, the worst comparisons as pictures |
+//! | `glossary` | what each metric means and where it is defined |
+//! | `number` | numbers as people read them |
+//! | `page` | where all this stands |
 
 mod cases;
 mod curves;

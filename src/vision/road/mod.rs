@@ -10,7 +10,7 @@ use tch::TchError;
 use super::align::{AlignedFace, FIVE_POINTS_112, Template, align};
 use super::decode::{DecodeError, FrameFormat, decode};
 use super::detect::detect;
-use super::encode::{EncodeError, FaceEncoder};
+use super::encode::{EncodeError, Encoded, FaceEncoder};
 use super::liveness::liveness;
 use super::nearest::{Nearest, choose_nearest};
 use super::quality::{issues, measure};
@@ -307,8 +307,14 @@ impl Road {
         };
         let encodings = self.encoder.encode(face.as_slice())?;
         clock.lap(Stage::Encode);
+        let limit = self.settings.quality.feature_norm_min.or(self.encoder.feature_norm_min);
         Ok(match encodings.into_iter().next() {
-            Some(encoding) => Sighting::Face(FaceSeen { encoding, liveness, quality }),
+            Some(Encoded { feature_norm, .. }) if limit.is_some_and(|min| feature_norm < min) => {
+                Sighting::LowQuality { quality, issues: vec![QualityIssue::Unclear] }
+            }
+            Some(Encoded { encoding, feature_norm }) => {
+                Sighting::Face(FaceSeen { encoding, liveness, quality, feature_norm })
+            }
             // The eyes coincide though the five landmarks do not.
             None => Sighting::LowQuality { quality, issues: vec![QualityIssue::TurnedAway] },
         })
@@ -321,5 +327,6 @@ const NO_SIZE: Quality = Quality {
     brightness: 0.0,
     sharpness: 0.0,
     yaw: 0.0,
+    pitch: 0.0,
     roll_degrees: 0.0,
 };

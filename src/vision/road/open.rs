@@ -140,7 +140,9 @@ impl Road {
             Some(load::projection(&manifest, model_id, device).map_err(in_folder)?)
         };
         let model = model(&manifest, &settings, model_id).map_err(|e| in_folder(e.into()))?;
-        let encoder = FaceEncoder { network, projection, mirror: settings.mirror, model, device };
+        let entry = manifest.get(&settings.encoder).map_err(|e| in_folder(e.into()))?;
+        let (mirror, feature_norm_min) = (settings.mirror, entry.feature_norm_min);
+        let encoder = FaceEncoder { network, projection, mirror, model, feature_norm_min, device };
         let calibration = calibration(weights, &encoder.model)?;
         let liveness_model = with_digest(
             liveness_id,
