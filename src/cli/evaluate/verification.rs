@@ -164,9 +164,10 @@ fn tell<M: Serialize>(
         evaluation: Evaluation::Verification,
         title: "Verification".to_owned(),
         summary: format!(
-            "At τ = {:.3}, {:.2} % of genuine pairs match and {fmr:.1e} of impostor pairs.",
+            "At τ = {:.3}, {} of the genuine pairs match and {} of the impostor pairs.",
             threshold.value(),
-            (1.0 - fnmr) * 100.0
+            Value::Percent(1.0 - fnmr).shown(),
+            Value::Rate(fmr).shown()
         ),
         origin: page::origin(&common.source.images, &model, &gathered.tally),
         headline: figures.rows.iter().take(4).cloned().collect(),
