@@ -35,7 +35,10 @@ impl People {
                     (Some(owner), Some(name)) if owner.name.as_str() != name => {
                         bail!("the badge {badge} is that of {}, not of {name}", owner.name)
                     }
-                    (None, Some(name)) => self.check_badgeless(name, badge).await?,
+                    // Without a name the badge would become it.
+                    (None, name) => {
+                        self.check_badgeless(name.as_ref().unwrap_or(badge), badge).await?;
+                    }
                     _ => {}
                 }
                 Ok(owner)

@@ -90,11 +90,12 @@ impl fmt::Display for Report {
         }
         write!(
             f,
-            "{} enrolled, {} enrolled before, {} refused; {} people created",
+            "{} enrolled, {} enrolled before, {} refused; {} {} created",
             self.enrolled,
             self.already_enrolled,
             self.refused.len(),
-            self.created
+            self.created,
+            if self.created == 1 { "person" } else { "people" }
         )
     }
 }

@@ -1,0 +1,137 @@
+//! Enrols the photos of one person after the other.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indicatif::ProgressBar;
+use sha2::{Digest, Sha256};
+
+use super::people::People;
+use super::plan::Person;
+use super::report::Outcome;
+use crate::access::{EnrolmentError, enroll};
+use crate::cli::photo;
+use crate::config::Config;
+use crate::domain::risk::RiskPolicy;
+use crate::domain::{Employee, EmployeeId, Encoding, Sighting};
+use crate::gallery::Gallery;
+use crate::inference::{Engine, FrameBytes};
+use crate::store::{Conflict, Store, StoreError};
+use crate::vision::LookSettings;
+
+/// What every enrolment of a run needs.
+pub(super) struct Enroller<'a> {
+    pub people: People,
+    pub store: Store,
+    pub engine: Arc<Engine>,
+    pub gallery: Gallery,
+    pub risk: RiskPolicy,
+    pub config: &'a Config,
+    pub replace_model: bool,
+    pub bar: ProgressBar,
+}
+
+impl Enroller<'_> {
+    /// Enrols the photos of one person, one after the other, so that the person is created once.
+    pub async fn enroll_person(&self, person: &Person) -> Vec<(PathBuf, Outcome)> {
+        let mut outcomes = Vec::with_capacity(person.photos.len());
+        for path in &person.photos {
+            let outcome = match self.enroll_photo(person, path).await {
+                Ok(outcome) => outcome,
+                Err(error) => Outcome::Refused(format!("{error:#}")),
+            };
+            self.bar.inc(1);
+            outcomes.push((path.clone(), outcome));
+        }
+        outcomes
+    }
+
+    async fn enroll_photo(&self, person: &Person, path: &Path) -> anyhow::Result<Outcome> {
+        let (bytes_max, file) = (self.config.road.frame.bytes_max, path.to_owned());
+        let (bytes, sha256) = tokio::task::spawn_blocking(move || {
+            let bytes = photo::read(&file, bytes_max)?;
+            let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+            anyhow::Ok((bytes, sha256))
+        })
+        .await??;
+        let known = self.people.find(person).await?;
+        if let Some(employee) = &known
+            && self.store.has_photo(employee.id, &self.engine.encoder().model, &sha256).await?
+        {
+            self.drop_other_models(employee.id).await?;
+            return Ok(Outcome::AlreadyEnrolled);
+        }
+        let settings = LookSettings {
+            liveness_threshold: self
+                .config
+                .enrolment
+                .liveness
+                .then_some(self.config.matching.liveness_threshold),
+            pupil_distance_px_min: self.config.enrolment.pupil_distance_px_min,
+        };
+        let frame = FrameBytes { bytes: bytes.into(), declared: None };
+        let view = self.engine.look(frame, settings).await?;
+        if let Some(refusal) = photo::refusal(&view) {
+            return Ok(Outcome::Refused(refusal));
+        }
+        // Only now: a person none of whose photos can be used is not created.
+        let (employee, created): (Employee, bool) = match known {
+            Some(employee) => (employee, false),
+            None => (self.people.create(person).await?, true),
+        };
+        let encoding = match &view.sighting {
+            Sighting::Face(face) => Some(face.encoding.clone()),
+            _ => None,
+        };
+        let faces_max = self.config.enrolment.faces_max;
+        let outcome = match enroll(&self.store, employee.id, view, sha256, faces_max).await {
+            Ok(_) => {
+                // First seen, then looking: of two entries made at once one sees the other.
+                self.gallery.refresh(&self.store, employee.id).await?;
+                let looks_like = match &encoding {
+                    Some(encoding) => self.look_alike(employee.id, encoding).await?,
+                    None => None,
+                };
+                Outcome::Enrolled { created, looks_like }
+            }
+            Err(EnrolmentError::Store(StoreError::Conflict(Conflict::PhotoAlreadyEnrolled))) => {
+                Outcome::AlreadyEnrolled
+            }
+            Err(EnrolmentError::Store(StoreError::Conflict(Conflict::TooManyFaces))) => {
+                return Ok(Outcome::Refused(format!(
+                    "the person has {faces_max} faces already (enrolment.faces_max)"
+                )));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.drop_other_models(employee.id).await?;
+        Ok(outcome)
+    }
+
+    /// Another person whom the gallery would take the face for, if there is one: a second entry of
+    /// the same person would go on opening when the first is revoked.
+    async fn look_alike(
+        &self,
+        employee: EmployeeId,
+        face: &Encoding,
+    ) -> anyhow::Result<Option<String>> {
+        let tau = self.risk.recognize(self.gallery.faces()).threshold;
+        let nearest = self.gallery.search(face, 2)?;
+        let other = nearest.iter().find(|c| c.employee_id != employee && c.distance.is_match(tau));
+        let Some(other) = other else { return Ok(None) };
+        let name = match self.store.employee(other.employee_id).await {
+            Ok(employee) => employee.name,
+            // Removed since the gallery was loaded.
+            Err(StoreError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Some(format!("{name} ({}), distance {:.3}", other.employee_id, other.distance.value())))
+    }
+
+    async fn drop_other_models(&self, employee: EmployeeId) -> anyhow::Result<()> {
+        if self.replace_model {
+            self.store.delete_faces_of_other_models(employee, &self.engine.encoder().model).await?;
+        }
+        Ok(())
+    }
+}
