@@ -2,36 +2,49 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Whether the gate opens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Decision {
-    /// Opens.
-    Grant,
-    /// Stays shut.
-    Deny,
-    /// Stays shut; another frame of the same person may fare better.
-    Retry,
-}
-
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $code:literal => $decision:ident,)*) => {
-        /// Why a gate answered as it did. The code is stable: firmware and reports may rely on it.
+/// A closed set: an enum whose values have stable codes, the same in JSON, and the list of them all.
+macro_rules! codes {
+    ($(#[$meta:meta])* $set:ident { $($(#[$doc:meta])* $name:ident = $code:literal,)* }) => {
+        $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum Reason {
+        pub enum $set {
             $($(#[$doc])* #[serde(rename = $code)] $name,)*
         }
 
-        impl Reason {
-            /// Every reason.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
+        impl $set {
+            /// Every value.
+            pub const ALL: [Self; [$($code),*].len()] = [$(Self::$name),*];
 
             /// The stable code.
             #[must_use]
             pub fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
             }
+        }
+    };
+}
+pub(super) use codes;
 
+codes! {
+    /// Whether the gate opens.
+    Decision {
+        /// Opens.
+        Grant = "grant",
+        /// Stays shut.
+        Deny = "deny",
+        /// Stays shut; another frame of the same person may fare better.
+        Retry = "retry",
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal => $decision:ident,)*) => {
+        codes! {
+            /// Why a gate answered as it did. Firmware and reports may rely on the code.
+            Reason { $($(#[$doc])* $name = $code,)* }
+        }
+
+        impl Reason {
             /// The decision that follows; only [`Reason::Granted`] opens.
             #[must_use]
             pub fn decision(self) -> Decision {
@@ -96,21 +109,6 @@ reasons! {
     KeyRevoked = "key_revoked" => Deny,
     /// The gate is switched off.
     GateDisabled = "gate_disabled" => Deny,
-}
-
-impl Decision {
-    /// Every decision.
-    pub const ALL: [Self; 3] = [Self::Grant, Self::Deny, Self::Retry];
-
-    /// The stable code.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Grant => "grant",
-            Self::Deny => "deny",
-            Self::Retry => "retry",
-        }
-    }
 }
 
 impl From<super::QualityIssue> for Reason {

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::EmployeeId;
+use super::decision::codes;
 
 /// Why a text cannot be a name or a code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -120,30 +121,15 @@ text!(
     Department, "a department", 200
 );
 
-/// What an administrator decided about an employee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EmployeeStatus {
-    /// May pass.
-    Active,
-    /// May not pass for now.
-    Suspended,
-    /// May not pass again unless an administrator changes it.
-    Revoked,
-}
-
-impl EmployeeStatus {
-    /// Every status.
-    pub const ALL: [Self; 3] = [Self::Active, Self::Suspended, Self::Revoked];
-
-    /// The stable code, also the stored form.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Revoked => "revoked",
-        }
+codes! {
+    /// What an administrator decided about an employee. The code is also the stored form.
+    EmployeeStatus {
+        /// May pass.
+        Active = "active",
+        /// May not pass for now.
+        Suspended = "suspended",
+        /// May not pass again unless an administrator changes it.
+        Revoked = "revoked",
     }
 }
 

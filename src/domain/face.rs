@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::decision::codes;
+
 /// A place in the frame, in pixels from the top left corner.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
@@ -129,48 +131,25 @@ pub struct Quality {
     pub roll_degrees: f32,
 }
 
-/// Why a face's picture is not good enough.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum QualityIssue {
-    /// Too few pixels between the pupils.
-    TooSmall,
-    /// Too little light on the face.
-    TooDark,
-    /// Too much light on the face.
-    TooBright,
-    /// Out of focus or moving.
-    TooBlurred,
-    /// The head is turned to a side, bent or tilted.
-    TurnedAway,
-    /// The encoder makes little of the face: it is covered, turned or badly lit.
-    Unclear,
+codes! {
+    /// Why a face's picture is not good enough.
+    QualityIssue {
+        /// Too few pixels between the pupils.
+        TooSmall = "too_small",
+        /// Too little light on the face.
+        TooDark = "too_dark",
+        /// Too much light on the face.
+        TooBright = "too_bright",
+        /// Out of focus or moving.
+        TooBlurred = "too_blurred",
+        /// The head is turned to a side, bent or tilted.
+        TurnedAway = "turned_away",
+        /// The encoder makes little of the face: it is covered, turned or badly lit.
+        Unclear = "unclear",
+    }
 }
 
 impl QualityIssue {
-    /// Every issue.
-    pub const ALL: [Self; 6] = [
-        Self::TooSmall,
-        Self::TooDark,
-        Self::TooBright,
-        Self::TooBlurred,
-        Self::TurnedAway,
-        Self::Unclear,
-    ];
-
-    /// The stable code.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::TooSmall => "too_small",
-            Self::TooDark => "too_dark",
-            Self::TooBright => "too_bright",
-            Self::TooBlurred => "too_blurred",
-            Self::TurnedAway => "turned_away",
-            Self::Unclear => "unclear",
-        }
-    }
-
     /// What the person in front of the camera can do about it.
     #[must_use]
     pub fn advice(self) -> &'static str {

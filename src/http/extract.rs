@@ -1,9 +1,12 @@
 //! Extractors whose refusals are problems: JSON, path and query.
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
+use std::error::Error as _;
+
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::CONTENT_TYPE;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Error as _};
 use serde_json::Value;
 
 use super::{AppState, Problem, frames};
@@ -49,12 +52,15 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
             return Err(Problem::unsupported("not_json", detail));
         }
         let body = frames::read_body(request, state.settings.json_bytes_max, "body").await?;
-        let value = serde_json::from_slice(&body).map_err(|error| {
+        let axum::Json(value) = axum::Json::from_bytes(&body).map_err(|rejection| {
+            // The source names the field.
+            let detail = rejection.source().map_or_else(|| rejection.body_text(), <_>::to_string);
+            let is_data = matches!(rejection, JsonRejection::JsonDataError(_));
             // serde_json counts a number out of its type's range as syntax.
-            if error.is_data() || serde_json::from_slice::<Value>(&body).is_ok() {
-                Problem::unprocessable("bad_value", error)
+            if is_data || serde_json::from_slice::<Value>(&body).is_ok() {
+                Problem::unprocessable("bad_value", detail)
             } else {
-                Problem::bad_request("bad_json", error)
+                Problem::bad_request("bad_json", detail)
             }
         })?;
         // Serde takes an array for an object, its fields in their order; no client means that.
@@ -69,7 +75,8 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
 pub(super) fn stated<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
-    T: serde::Deserialize<'de>,
+    T: Deserialize<'de>,
 {
-    T::deserialize(from).map(Some)
+    let value = Option::deserialize(from)?;
+    value.map(Some).ok_or_else(|| D::Error::custom("must not be null"))
 }

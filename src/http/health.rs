@@ -13,11 +13,24 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz))
 }
 
+/// The one status of a service that answers.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Alive {
+    Alive,
+}
+
+/// The one status of a service that can decide.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Ready {
+    Ready,
+}
+
 /// The service runs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Health {
-    /// Always `alive`.
-    status: &'static str,
+    status: Alive,
     /// The version that runs.
     version: &'static str,
 }
@@ -28,14 +41,13 @@ pub(super) struct Health {
     responses((status = 200, description = "Alive", body = Health))
 )]
 pub(super) async fn healthz() -> Json<Health> {
-    Json(Health { status: "alive", version: env!("CARGO_PKG_VERSION") })
+    Json(Health { status: Alive::Alive, version: env!("CARGO_PKG_VERSION") })
 }
 
 /// The service can decide.
 #[derive(Debug, Serialize, ToSchema)]
 struct Readiness {
-    /// Always `ready`.
-    status: &'static str,
+    status: Ready,
     /// The encoder's model.
     model_id: String,
     /// People in the gallery.
@@ -57,7 +69,7 @@ async fn readyz(State(state): State<AppState>) -> Result<Json<Readiness>, Proble
     }
     state.store.ping().await?;
     Ok(Json(Readiness {
-        status: "ready",
+        status: Ready::Ready,
         model_id: state.matcher.model().to_string(),
         people: state.gallery.people(),
         faces: state.gallery.faces(),

@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 use super::auth::{Allowed, Gate};
 use super::frames::{FrameForm, OneFrame};
 use super::identity::{Outcome, milliseconds};
+use super::schema::IssueCode;
 use super::{AppState, Problem};
 use crate::domain::Sighting;
 
@@ -30,6 +31,7 @@ struct LivenessAnswer {
     threshold: f32,
     /// What is wrong with the picture.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<IssueCode>)]
     issues: Vec<&'static str>,
     /// How many faces the frame shows.
     faces: usize,

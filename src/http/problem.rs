@@ -3,10 +3,9 @@
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::schema::ProblemCode;
+use super::schema::{IssueCode, ProblemCode};
 use crate::access::{AccessError, EnrolmentError, MatchError};
 use crate::inference::EngineError;
 use crate::store::{Conflict, StoreError};
@@ -79,10 +78,14 @@ pub struct Problem {
     /// The id of the request, also in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     instance: Option<String>,
-    /// Further members, by kind of problem.
-    #[serde(flatten)]
-    #[schema(value_type = Object)]
-    members: Map<String, Value>,
+    /// What is wrong with the photo (`low_quality` only).
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<IssueCode>, required = false)]
+    issues: Box<[&'static str]>,
+    /// What the person in it can do about each (`low_quality` only).
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<String>, required = false)]
+    advice: Box<[&'static str]>,
 }
 
 fn status_number<S: serde::Serializer>(status: &StatusCode, to: S) -> Result<S::Ok, S::Error> {
@@ -97,8 +100,8 @@ impl Problem {
         detail: impl ToString,
     ) -> Self {
         debug_assert!(CODES.iter().any(|(known, _)| *known == code), "{code} is not in CODES");
-        let (detail, members) = (detail.to_string(), Map::new());
-        Self { status, code, title, detail, instance: None, members }
+        let (detail, issues, advice) = (detail.to_string(), Box::default(), Box::default());
+        Self { status, code, title, detail, instance: None, issues, advice }
     }
 
     /// 400: the request cannot be understood.
@@ -163,13 +166,6 @@ impl Problem {
         tracing::error!(%cause, "a request failed");
         let detail = "an unexpected fault; the log has it under the request's id";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
-    }
-
-    /// Adds a member.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
-        self
     }
 
     /// Names the request.
@@ -319,11 +315,9 @@ impl From<EnrolmentError> for Problem {
             EnrolmentError::MultipleFaces => Self::unprocessable("multiple_faces", error),
             EnrolmentError::Spoof => Self::unprocessable("spoof", error),
             EnrolmentError::LowQuality(ref issues) => {
-                let codes: Vec<_> = issues.iter().map(|issue| issue.code()).collect();
-                let advice: Vec<_> = issues.iter().map(|issue| issue.advice()).collect();
-                Self::unprocessable("low_quality", &error)
-                    .with("issues", codes)
-                    .with("advice", advice)
+                let advice = issues.iter().map(|issue| issue.advice()).collect();
+                let issues = issues.iter().map(|issue| issue.code()).collect();
+                Self { issues, advice, ..Self::unprocessable("low_quality", &error) }
             }
         }
     }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use limen::domain::{Decision, EmployeeStatus, QualityIssue, Reason};
+use limen::http::PROBLEM_CODES;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -78,6 +80,88 @@ async fn the_contract_says_that_frames_may_come_in_a_form(pool: PgPool) {
     for kind in ["image/jpeg", "image/png", "image/webp", "multipart/form-data"] {
         assert!(content.contains_key(kind), "{kind} is missing");
     }
+}
+
+#[test]
+fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
+    let contract = contract();
+    let codes = |set: &[&str]| set.iter().map(|&code| Value::from(code)).collect::<Vec<_>>();
+    let decisions = codes(&Decision::ALL.map(Decision::code));
+    let reasons = codes(&Reason::ALL.map(Reason::code));
+    let statuses = codes(&EmployeeStatus::ALL.map(EmployeeStatus::code));
+    let issues = codes(&QualityIssue::ALL.map(QualityIssue::code));
+    let problems: Vec<_> = PROBLEM_CODES.iter().map(|(code, _)| Value::from(*code)).collect();
+
+    for (schema, property, values) in [
+        ("PassageAnswer", "decision", &decisions),
+        ("PassageAnswer", "reason", &reasons),
+        ("PassageView", "decision", &decisions),
+        ("PassageView", "reason", &reasons),
+        ("EmployeeView", "status", &statuses),
+        ("CreateEmployee", "status", &statuses),
+        ("ChangeEmployee", "status", &statuses),
+        ("IdentityAnswer", "employee_status", &statuses),
+        ("IdentityAnswer", "issues", &issues),
+        ("LivenessAnswer", "issues", &issues),
+        ("Problem", "issues", &issues),
+        ("Problem", "code", &problems),
+        ("Health", "status", &codes(&["alive"])),
+        ("Readiness", "status", &codes(&["ready"])),
+    ] {
+        let found = &contract["components"]["schemas"][schema]["properties"][property];
+        assert_eq!(values_of(&contract, found), Some(values), "{schema}.{property}");
+    }
+    for schema in ["IdentityAnswer", "LivenessAnswer"] {
+        let outcome = &contract["components"]["schemas"][schema]["properties"]["outcome"];
+        let outcomes = values_of(&contract, outcome).expect("a closed set");
+        assert!(outcomes.contains(&"spoof".into()), "{schema}.outcome: {outcomes:?}");
+    }
+    for (path, parameter, values) in [
+        ("/v1/employees", "status", &statuses),
+        ("/v1/passages", "decision", &decisions),
+        ("/v1/passages", "reason", &reasons),
+    ] {
+        let list = contract["paths"][path]["get"]["parameters"].as_array().expect("parameters");
+        let found = list.iter().find(|one| one["name"] == parameter).expect("the parameter");
+        assert_eq!(values_of(&contract, &found["schema"]), Some(values), "{path}?{parameter}");
+    }
+}
+
+#[test]
+fn what_must_be_sent_is_required_and_what_cannot_be_cleared_is_never_null() {
+    let schemas = &contract()["components"]["schemas"];
+    for (schema, required) in [
+        ("CreateEmployee", json!(["name"])),
+        ("CreateGate", json!(["name"])),
+        ("ChangeEmployee", Value::Null),
+        ("ChangeGate", Value::Null),
+    ] {
+        assert_eq!(schemas[schema]["required"], required, "{schema}");
+    }
+    for (schema, nullable) in [
+        ("ChangeEmployee", &["badge_id", "department", "valid_from", "valid_until"][..]),
+        ("ChangeGate", &["liveness_threshold"]),
+    ] {
+        let properties = schemas[schema]["properties"].as_object().expect("properties");
+        let found = properties.iter().filter(|(_, property)| property.to_string().contains("null"));
+        let found: BTreeSet<_> = found.map(|(name, _)| name.as_str()).collect();
+        assert_eq!(found, nullable.iter().copied().collect(), "{schema}");
+    }
+}
+
+fn contract() -> Value {
+    serde_json::to_value(limen::http::contract()).expect("the contract as JSON")
+}
+
+/// The values of a closed set, behind references, lists and "or null".
+fn values_of<'a>(contract: &'a Value, schema: &'a Value) -> Option<&'a Vec<Value>> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return values_of(contract, contract.pointer(reference.strip_prefix('#')?)?);
+    }
+    if let Some(either) = schema["oneOf"].as_array() {
+        return either.iter().find_map(|one| values_of(contract, one));
+    }
+    schema["enum"].as_array().or_else(|| values_of(contract, schema.get("items")?))
 }
 
 /// Method, path and description of every operation.

@@ -74,8 +74,18 @@ async fn what_a_gate_cannot_be_is_refused(pool: PgPool) {
     ] {
         service.post("/v1/gates", body).await.refused(422, "bad_value");
     }
-    for change in [json!({"name": null}), json!({"open_ms": null}), json!({"enabled": null})] {
-        service.patch(&path, change).await.refused(422, "bad_value");
+    // What cannot be cleared says so by its name.
+    for field in [
+        "name",
+        "enabled",
+        "open_ms",
+        "frame_age_ms_max",
+        "pupil_distance_px_min",
+        "badge_required",
+    ] {
+        let refused = service.patch(&path, json!({field: null})).await.refused(422, "bad_value");
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.starts_with(&format!("{field}: must not be null")), "{detail}");
     }
     service.get("/v1/gates/x").await.refused(400, "bad_path");
     service.get(&format!("/v1/gates/{}", Uuid::new_v4())).await.refused(404, "not_found");

@@ -289,7 +289,9 @@ async fn a_request_that_names_no_gate_or_event_is_refused(pool: PgPool) {
     assert!(service.trail().await.is_empty());
 
     // Which of two badges was meant?
-    for (name, value) in [("x-badge-id", "B-2"), ("x-event-id", "other")] {
+    for (name, value) in
+        [("x-badge-id", "B-2"), ("x-event-id", "other"), ("x-captured-at", "2024-01-01T00:00:00Z")]
+    {
         let request = Passage::of("obama-3.jpg").badge("B-1").request(&service, &gate);
         send(request.header(name, value)).await.refused(400, "bad_header");
     }

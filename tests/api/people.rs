@@ -128,8 +128,11 @@ async fn what_an_employee_cannot_be_is_refused(pool: PgPool) {
         .refused(422, "bad_value");
     service.patch(&path, json!({"name": ""})).await.refused(422, "bad_value");
     service.patch(&path, empty).await.refused(422, "validity_empty");
-    for change in [json!({"name": null}), json!({"status": null}), json!({"metadata": null})] {
-        service.patch(&path, change).await.refused(422, "bad_value");
+    // What cannot be cleared says so by its name.
+    for field in ["name", "status", "metadata"] {
+        let refused = service.patch(&path, json!({field: null})).await.refused(422, "bad_value");
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.starts_with(&format!("{field}: must not be null")), "{detail}");
     }
     for bad in ["/v1/employees/1", "/v1/employees/%ff", "/v1/employees/%00"] {
         service.get(bad).await.refused(400, "bad_path");
