@@ -64,6 +64,22 @@ impl BoundingBox {
 pub struct Landmarks(pub [Point; 5]);
 
 impl Landmarks {
+    /// The mean of each point over several placements of the same face's landmarks; none of none.
+    #[must_use]
+    pub fn mean(placements: &[Self]) -> Option<Self> {
+        let mean = |i: usize, axis: fn(&Point) -> f32| {
+            placements.iter().map(|one| axis(&one.0[i])).sum::<f32>() / placements.len() as f32
+        };
+        let points = |i| Point { x: mean(i, |p| p.x), y: mean(i, |p| p.y) };
+        (!placements.is_empty()).then(|| Self(std::array::from_fn(points)))
+    }
+
+    /// The same points after a change of each.
+    #[must_use]
+    pub fn map(self, change: impl Fn(Point) -> Point) -> Self {
+        Self(self.0.map(change))
+    }
+
     /// The eye on the image's left.
     #[must_use]
     pub fn left_eye(&self) -> Point {

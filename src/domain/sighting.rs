@@ -36,9 +36,6 @@ pub struct FaceSeen {
     pub liveness: Option<LivenessScore>,
     /// What was measured of its picture.
     pub quality: Quality,
-    /// The length of what the encoder said before it was scaled to 1: the less it made of the face,
-    /// the shorter. Each encoder has its own scale.
-    pub feature_norm: f32,
 }
 
 /// A frame that was looked at.
@@ -63,7 +60,7 @@ pub enum Stage {
     Detect,
     /// Measuring the nearest face's picture.
     Quality,
-    /// Turning the face upright onto the template.
+    /// Placing the nearest face's landmarks again and turning it upright onto the template.
     Align,
     /// Telling a live face from an attack.
     Liveness,

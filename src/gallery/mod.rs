@@ -62,12 +62,6 @@ impl Gallery {
         self.index.read().people()
     }
 
-    /// Whether it was loaded from Postgres at least once.
-    #[must_use]
-    pub fn is_loaded(&self) -> bool {
-        self.synced_at.lock().is_some()
-    }
-
     /// How long ago it was last known to equal Postgres.
     #[must_use]
     pub fn age(&self) -> Option<std::time::Duration> {

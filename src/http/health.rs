@@ -63,10 +63,7 @@ struct Readiness {
         (status = 503, description = "Not ready; the detail says why", body = Problem, content_type = "application/problem+json"))
 )]
 async fn readyz(State(state): State<AppState>) -> Result<Json<Readiness>, Problem> {
-    // The networks are warm before this handler is reached: until then the entrance answers.
-    if !state.gallery.is_loaded() {
-        return Err(Problem::unavailable("gallery_loading", "the gallery is not loaded yet"));
-    }
+    // Networks and gallery are loaded before this handler is reached: until then the entrance answers.
     state.store.ping().await?;
     Ok(Json(Readiness {
         status: Ready::Ready,

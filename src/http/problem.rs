@@ -29,7 +29,6 @@ pub const CODES: &[(&str, &str)] = &[
     ("event_id_reused", "the event id was used for other frames before"),
     ("frame_too_large", "a frame has more bytes than road.frame.bytes_max"),
     ("frame_too_many_pixels", "a frame has a longer side or more pixels than road.frame allows"),
-    ("gallery_loading", "the gallery is not loaded yet"),
     ("gate_has_passages", "the trail names the gate, so it cannot be removed"),
     ("gate_name_taken", "another gate has the name"),
     ("internal", "a fault of the service"),

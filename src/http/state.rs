@@ -87,7 +87,7 @@ impl AppState {
             gallery_people: self.gallery.people(),
             gallery_age: self.gallery.age(),
             connections: self.store.connections(),
-            ready: self.gallery.is_loaded() && self.store.ping().await.is_ok(),
+            ready: self.store.ping().await.is_ok(),
         }
     }
 }

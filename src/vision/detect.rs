@@ -62,26 +62,14 @@ pub fn detect(
     let whole = search(net, frame, side, settings, device)?;
     let half = search(net, frame, side / 2, settings, device)?;
     let faces = suppress_overlapping([whole.as_slice(), &half].concat(), settings.overlap_max);
-    let faces = faces.into_iter().map(|face| Detection {
-        landmarks: mean_landmarks(&face.bounding_box, whole.iter().chain(&half)),
-        ..face
+    let both = || whole.iter().chain(&half);
+    let faces = faces.into_iter().map(|face| {
+        let is_same =
+            |d: &&Detection| d.bounding_box.iou(&face.bounding_box) > SAME_FACE_OVERLAP_MIN;
+        let same: Vec<Landmarks> = both().filter(is_same).map(|d| d.landmarks).collect();
+        Detection { landmarks: Landmarks::mean(&same).unwrap_or(face.landmarks), ..face }
     });
     Ok(faces.collect())
-}
-
-/// The mean of the landmarks of every detection of the face in `bounding_box`, which is one of them.
-fn mean_landmarks<'a>(
-    bounding_box: &BoundingBox,
-    detections: impl Iterator<Item = &'a Detection>,
-) -> Landmarks {
-    let same: Vec<_> = detections
-        .filter(|d| d.bounding_box.iou(bounding_box) > SAME_FACE_OVERLAP_MIN)
-        .map(|d| d.landmarks.0)
-        .collect();
-    let mean = |i: usize, axis: fn(&Point) -> f32| {
-        same.iter().map(|points| axis(&points[i])).sum::<f32>() / same.len() as f32
-    };
-    Landmarks(std::array::from_fn(|i| Point { x: mean(i, |p| p.x), y: mean(i, |p| p.y) }))
 }
 
 /// Every face that one search finds when the frame's longer side has `side_px` pixels, in the

@@ -43,31 +43,22 @@ pub fn refine(
 ) -> Result<Detection, TchError> {
     let Some(to_canvas) = upright(&face) else { return Ok(face) };
     let settings = DetectSettings { score_min: SCORE_MIN, ..settings.clone() };
-    let canvas = warp(frame, &to_canvas, CANVAS_PX);
-    let mirror = mirrored(&canvas);
-    let mut found = vec![face.landmarks.0];
-    for (rgb, is_mirrored) in [(canvas, false), (mirror, true)] {
+    let back = to_canvas.inverse();
+    let in_frame = |p: Point| {
+        let (x, y) = back.apply(p.x.into(), p.y.into());
+        Point { x: x as f32, y: y as f32 }
+    };
+    let place = |rgb: Vec<u8>| -> Result<Option<Landmarks>, TchError> {
         let canvas = Frame::new(CANVAS_PX, CANVAS_PX, rgb)
             .map_err(|error| TchError::Shape(error.to_string()))?;
         let faces = search(net, &canvas, CANVAS_PX, &settings, device)?;
-        let landmarks = centred(&faces).map(|face| face.landmarks.0);
-        found.extend(
-            landmarks.map(|points| if is_mirrored { unmirrored(points) } else { points }).map(
-                |points| {
-                    let back = to_canvas.inverse();
-                    points.map(|p| {
-                        let (x, y) = back.apply(p.x.into(), p.y.into());
-                        Point { x: x as f32, y: y as f32 }
-                    })
-                },
-            ),
-        );
-    }
-    let mean = |i: usize, axis: fn(&Point) -> f32| {
-        found.iter().map(|points| axis(&points[i])).sum::<f32>() / found.len() as f32
+        Ok(centred(&faces).map(|face| face.landmarks))
     };
-    let landmarks = std::array::from_fn(|i| Point { x: mean(i, |p| p.x), y: mean(i, |p| p.y) });
-    Ok(Detection { landmarks: Landmarks(landmarks), ..face })
+    let canvas = warp(frame, &to_canvas, CANVAS_PX);
+    let mirrored = place(mirrored(&canvas))?.map(unmirrored);
+    let placed = [place(canvas)?, mirrored].into_iter().flatten().map(|l| l.map(in_frame));
+    let all: Vec<Landmarks> = placed.chain([face.landmarks]).collect();
+    Ok(Detection { landmarks: Landmarks::mean(&all).unwrap_or(face.landmarks), ..face })
 }
 
 /// Turns the face upright, its box in the middle of the canvas; none when it has no size.
@@ -96,9 +87,9 @@ fn mirrored(rgb: &[u8]) -> Vec<u8> {
     rows.flat_map(|row| row.as_chunks::<3>().0.iter().rev().copied()).flatten().collect()
 }
 
-fn unmirrored(points: [Point; 5]) -> [Point; 5] {
+fn unmirrored(landmarks: Landmarks) -> Landmarks {
     let last = CANVAS_PX as f32 - 1.0;
-    MIRRORED.map(|i| Point { x: last - points[i].x, y: points[i].y })
+    Landmarks(MIRRORED.map(|i| landmarks.0[i])).map(|p| Point { x: last - p.x, y: p.y })
 }
 
 #[cfg(test)]
@@ -110,8 +101,8 @@ mod tests {
         let rgb: Vec<u8> = (0..CANVAS_PX * CANVAS_PX * 3).map(|i| (i % 251) as u8).collect();
         assert_eq!(mirrored(&mirrored(&rgb)), rgb);
         assert_ne!(mirrored(&rgb), rgb);
-        let points = [1.0, 2.0, 3.0, 4.0, 5.0].map(|x| Point { x, y: 2.0 * x });
-        assert_eq!(unmirrored(unmirrored(points)), points);
+        let landmarks = Landmarks([1.0, 2.0, 3.0, 4.0, 5.0].map(|x| Point { x, y: 2.0 * x }));
+        assert_eq!(unmirrored(unmirrored(landmarks)), landmarks);
     }
 
     #[test]

@@ -221,7 +221,7 @@ impl Road {
         })
     }
 
-    /// detect, align, quality; then `onwards` with a face that is good enough.
+    /// detect, refine, align, quality; then `onwards` with a face that is good enough.
     fn travel<F>(
         &self,
         frame: Frame,
@@ -232,17 +232,13 @@ impl Road {
         tch::no_grad(|| {
             let device = self.encoder.device;
             let faces = detect(&self.detector, &frame, &self.settings.detect, device)?;
-            let nearest = choose_nearest(&faces, &frame, &self.settings.nearest);
-            let refined = match nearest {
-                Nearest::One(face) => Some(self.refine(&frame, *face)?),
-                Nearest::None | Nearest::Several(_) => None,
-            };
             clock.lap(Stage::Detect);
-            let sighting = match (nearest, refined) {
-                (Nearest::Several(_), _) => Sighting::MultipleFaces,
-                (_, None) => Sighting::NoFace,
-                (_, Some(detection)) => {
-                    match self.approach(frame, detection, pupil_distance_px_min, &mut clock) {
+            let sighting = match choose_nearest(&faces, &frame, &self.settings.nearest) {
+                Nearest::None => Sighting::NoFace,
+                Nearest::Several(_) => Sighting::MultipleFaces,
+                Nearest::One(face) => {
+                    let face = self.refine(&frame, *face)?;
+                    match self.approach(frame, face, pupil_distance_px_min, &mut clock) {
                         Ok(approached) => onwards(approached, &mut clock)?,
                         Err((quality, issues)) => Sighting::LowQuality { quality, issues },
                     }
@@ -312,8 +308,8 @@ impl Road {
             Some(Encoded { feature_norm, .. }) if limit.is_some_and(|min| feature_norm < min) => {
                 Sighting::LowQuality { quality, issues: vec![QualityIssue::Unclear] }
             }
-            Some(Encoded { encoding, feature_norm }) => {
-                Sighting::Face(FaceSeen { encoding, liveness, quality, feature_norm })
+            Some(Encoded { encoding, .. }) => {
+                Sighting::Face(FaceSeen { encoding, liveness, quality })
             }
             // The eyes coincide though the five landmarks do not.
             None => Sighting::LowQuality { quality, issues: vec![QualityIssue::TurnedAway] },
