@@ -1,20 +1,17 @@
 //! `limen calibrate`: from labelled photos to the file that τ follows from.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
 
-use super::evaluate::photos::{Photos, Tally};
+use super::evaluate::people::{Labelled, People};
 use super::evaluate::{Crop, Source};
 use crate::calibrate::{GenuineScores, ImpostorScores, Person, calibrate};
 use crate::config::Config;
-use crate::domain::Distance;
 use crate::domain::risk::{Calibration, Data};
-use crate::evaluate::acquire::{Sample, Template};
-use crate::evaluate::dataset::{self, listed, read_people};
+use crate::domain::{Distance, ModelId};
 use crate::evaluate::protocol::each_pair;
 
 #[derive(Debug, Args)]
@@ -32,17 +29,9 @@ pub(super) struct CalibrateArguments {
 }
 
 pub(super) fn run(config: &Config, arguments: &CalibrateArguments) -> anyhow::Result<ExitCode> {
-    let (people, strays) = read_people(&arguments.source.images)?;
-    if !strays.is_empty() {
-        eprintln!("limen: {}", listed("photos lie in no person's folder", &strays));
-    }
-    let photos = Photos::open(config, &arguments.source, arguments.crop.crop_border)?;
-    let gathered = photos.templates(people.iter().flat_map(|p| p.photos.clone()).collect())?;
-
-    let labelled = Labelled::of(&people, &gathered.samples);
-    let (impostor, genuine) = scores(&labelled)?;
-    let data = data(&arguments.name, &labelled, &gathered.tally);
-    let calibration = calibrate(photos.profile().model, data, &impostor, &genuine)?;
+    let people = People::look_at(config, &arguments.source, arguments.crop)?;
+    let model = people.photos.profile().model;
+    let calibration = calibration_of(model, &arguments.name, &people.labelled())?;
     let text = format!("{HEADER}{}", toml::to_string(&calibration)?);
     if let Some(folder) = arguments.out.parent() {
         std::fs::create_dir_all(folder)
@@ -55,46 +44,26 @@ pub(super) fn run(config: &Config, arguments: &CalibrateArguments) -> anyhow::Re
     Ok(ExitCode::SUCCESS)
 }
 
-/// Photos with their templates, and who is in them.
-pub(super) struct Labelled<'a> {
-    people: usize,
-    pub person: Vec<u32>,
-    pub template: Vec<Option<&'a [f32]>>,
-}
-
-impl<'a> Labelled<'a> {
-    /// The photos of these people, those that were left out excepted.
-    pub fn of<'p>(
-        people: impl IntoIterator<Item = &'p dataset::Person>,
-        samples: &'a HashMap<PathBuf, Sample<Template>>,
-    ) -> Self {
-        let mut labelled = Self { people: 0, person: Vec::new(), template: Vec::new() };
-        for (number, person) in (0u32..).zip(people) {
-            labelled.people += 1;
-            for sample in person.photos.iter().filter_map(|path| samples.get(path)) {
-                labelled.person.push(number);
-                labelled.template.push(sample.as_ref().ok().map(|template| &*template.values));
-            }
-        }
-        labelled
-    }
-}
-
-/// What was measured, for the file.
-pub(super) fn data(name: &str, labelled: &Labelled<'_>, tally: &Tally) -> Data {
-    let with_template = labelled.template.iter().flatten().count();
-    let photos = labelled.person.len().min(tally.photos);
-    Data {
+/// Compares every photo with every other and fits the calibration; `name` is what the file calls the
+/// photos.
+pub(super) fn calibration_of(
+    model: ModelId,
+    name: &str,
+    labelled: &Labelled<'_>,
+) -> anyhow::Result<Calibration> {
+    let photos = labelled.template.len();
+    let data = Data {
         sources: vec![name.to_owned()],
         people: labelled.people as u64,
         photos: photos as u64,
-        failures_to_acquire: (photos - with_template) as u64,
-    }
+        failures_to_acquire: (photos - labelled.template.iter().flatten().count()) as u64,
+    };
+    let (impostor, genuine) = scores(labelled)?;
+    Ok(calibrate(model, data, &impostor, &genuine)?)
 }
 
-/// Compares every photo with every other.
-pub(super) fn scores(labelled: &Labelled<'_>) -> anyhow::Result<(ImpostorScores, GenuineScores)> {
-    let Labelled { people, person, template } = labelled;
+fn scores(labelled: &Labelled<'_>) -> anyhow::Result<(ImpostorScores, GenuineScores)> {
+    let Labelled { people, person, template, .. } = labelled;
     let mut photos_of = vec![0u32; *people];
     for (person, template) in person.iter().zip(template) {
         photos_of[*person as usize] += u32::from(template.is_some());

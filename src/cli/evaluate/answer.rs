@@ -1,10 +1,15 @@
 //! What an evaluation prints: JSON, or a table.
 
+use anyhow::Context;
 use comfy_table::{CellAlignment, Table as TextTable};
 use serde::Serialize;
 
+use super::page;
 use super::photos::Tally;
-use crate::evaluate::report::{Report, Table};
+use crate::evaluate::report::{Evaluation, Item, Report, Section, Table, render};
+
+/// The first figures of a table, shown large at the head of the page.
+const HEADLINES: usize = 4;
 
 /// The figures with what they were measured on.
 #[derive(Serialize)]
@@ -17,12 +22,20 @@ pub(super) struct Answer<'a, M> {
     pub data: &'a Tally,
 }
 
+/// What the page of one evaluation says beside its figures.
+pub(super) struct Page {
+    pub evaluation: Evaluation,
+    pub title: &'static str,
+    pub summary: String,
+    pub sections: Vec<Section>,
+}
+
 /// Prints the figures, and writes the page where one is asked for.
 pub(super) fn put<M: Serialize>(
     common: &super::Common,
     answer: &Answer<'_, M>,
     figures: &Table,
-    page: impl FnOnce() -> Report,
+    page: impl FnOnce() -> Page,
 ) -> anyhow::Result<()> {
     if common.json {
         println!("{}", serde_json::to_string_pretty(answer)?);
@@ -30,9 +43,21 @@ pub(super) fn put<M: Serialize>(
         println!("{}", text(figures));
     }
     if let Some(file) = &common.report {
-        use anyhow::Context;
-
-        let html = crate::evaluate::report::render(&page())?;
+        let Page { evaluation, title, summary, sections } = page();
+        let table = Section {
+            heading: "Figures".to_owned(),
+            text: String::new(),
+            items: vec![Item::Table(figures.clone())],
+        };
+        let html = render(&Report {
+            evaluation,
+            title: title.to_owned(),
+            summary,
+            origin: page::origin(&common.source.images, answer.model_id, answer.data),
+            headline: figures.rows.iter().take(HEADLINES).cloned().collect(),
+            notes: page::notes(answer.data),
+            sections: std::iter::once(table).chain(sections).collect(),
+        })?;
         std::fs::write(file, html)
             .with_context(|| format!("{} cannot be written", file.display()))?;
         eprintln!("the report is in {}", file.display());

@@ -6,13 +6,11 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use serde::Serialize;
 
-use super::photos::Photos;
+use super::people::People;
 use super::{Crop, Source};
-use crate::calibrate::calibrate;
-use crate::cli::calibrate::{Labelled, data, scores};
+use crate::cli::calibrate::calibration_of;
 use crate::config::Config;
 use crate::domain::risk::Search;
-use crate::evaluate::dataset::{listed, read_people};
 use crate::evaluate::protocol::fpir;
 
 #[derive(Debug, Args)]
@@ -53,24 +51,17 @@ struct Held {
 
 pub(super) fn run(config: &Config, arguments: &CalibrationArguments) -> anyhow::Result<()> {
     anyhow::ensure!(arguments.fpir > 0.0 && arguments.fpir < 1.0, "--fpir must be over 0, under 1");
-    let (people, strays) = read_people(&arguments.source.images)?;
-    if !strays.is_empty() {
-        eprintln!("limen: {}", listed("photos lie in no person's folder", &strays));
-    }
-    let photos = Photos::open(config, &arguments.source, arguments.crop.crop_border)?;
-    let gathered = photos.templates(people.iter().flat_map(|p| p.photos.clone()).collect())?;
-    let model = photos.profile().model;
+    let all = People::look_at(config, &arguments.source, arguments.crop)?;
+    let (people, model) = (&all.people, all.photos.profile().model);
 
     let mut ratios: Vec<Vec<f64>> = vec![Vec::new(); arguments.galleries.len()];
     for split in 0..arguments.splits {
         let mut order: Vec<usize> = (0..people.len()).collect();
         order.shuffle(&mut StdRng::seed_from_u64(split.into()));
         let (seen, unseen) = order.split_at(people.len() / 2);
-        let half = |of: &[usize]| Labelled::of(of.iter().map(|n| &people[*n]), &gathered.samples);
-        let (seen, unseen) = (half(seen), half(unseen));
-        let (impostor, genuine) = scores(&seen)?;
-        let calibration =
-            calibrate(model.clone(), data("half", &seen, &gathered.tally), &impostor, &genuine)?;
+        let half = |of: &[usize]| all.labelled_of(of.iter().map(|n| &people[*n]));
+        let calibration = calibration_of(model.clone(), "half", &half(seen))?;
+        let unseen = half(unseen);
         for (people, ratios) in arguments.galleries.iter().zip(&mut ratios) {
             let search = Search { people: *people, templates_per_person: 1, frames: 1 };
             let Some(tau) = calibration.tau_for_fpir(arguments.fpir, search) else { continue };

@@ -2,18 +2,15 @@
 
 use clap::Args;
 
-use super::answer::{Answer, put};
-use super::photos::Photos;
+use super::answer::{Answer, Page, put};
+use super::people::People;
 use super::{Common, Crop, page};
 use crate::config::Config;
-use crate::evaluate::dataset::{listed, read_people};
 use crate::evaluate::metrics::{
     Bootstrap, Identification, Roc, identification, identification_roc,
 };
 use crate::evaluate::protocol::split_gallery;
-use crate::evaluate::report::{
-    Curves, Evaluation, Item, Mark, Report, Row, Section, Series, Table, Value,
-};
+use crate::evaluate::report::{Curves, Evaluation, Item, Mark, Row, Section, Series, Table, Value};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct IdentificationArguments {
@@ -28,45 +25,25 @@ pub(in crate::cli) struct IdentificationArguments {
 
 pub(super) fn run(config: &Config, arguments: &IdentificationArguments) -> anyhow::Result<()> {
     let common = &arguments.common;
-    let (people, strays) = read_people(&common.source.images)?;
-    if !strays.is_empty() {
-        eprintln!("limen: {}", listed("photos lie in no person's folder", &strays));
-    }
-    let photos = Photos::open(config, &common.source, arguments.crop.crop_border)?;
-    let gathered = photos.templates(people.iter().flat_map(|p| p.photos.clone()).collect())?;
-    let labelled = (0u32..).zip(&people).flat_map(|(n, p)| p.photos.iter().map(move |p| (n, p)));
-    let (person, template): (Vec<u32>, Vec<Option<&[f32]>>) = labelled
-        .filter_map(|(person, path)| {
-            let sample = gathered.samples.get(path)?;
-            Some((person, sample.as_ref().ok().map(|template| &*template.values)))
-        })
-        .unzip();
-    let probes = split_gallery(&person, &template, usize::from(arguments.enroll));
+    let people = People::look_at(config, &common.source, arguments.crop)?;
+    let labelled = people.labelled();
+    let enroll = usize::from(arguments.enroll);
+    let probes = split_gallery(&labelled.person, &labelled.template, enroll);
     let (mated, non_mated) = (&probes.mated, &probes.non_mated);
     let metrics = identification(probes.gallery, mated, non_mated, Bootstrap::default())?;
     let roc = identification_roc(mated, non_mated)?;
 
-    let model = photos.model();
+    let model = people.photos.model();
     let figures = figures(&metrics);
-    let answer = Answer { metrics: &metrics, model_id: &model, data: &gathered.tally };
-    put(common, &answer, &figures, || Report {
+    let answer = Answer { metrics: &metrics, model_id: &model, data: &people.gathered.tally };
+    put(common, &answer, &figures, || Page {
         evaluation: Evaluation::Identification,
-        title: "Identification".to_owned(),
+        title: "Identification",
         summary: format!(
             "{} people enrolled with {} photo(s) each, {} searches for them and {} for strangers.",
             metrics.gallery, arguments.enroll, metrics.mated, metrics.non_mated
         ),
-        origin: page::origin(&common.source.images, &model, &gathered.tally),
-        headline: figures.rows.iter().take(4).cloned().collect(),
-        notes: page::notes(&gathered.tally),
-        sections: vec![
-            Section {
-                heading: "Figures".to_owned(),
-                text: String::new(),
-                items: vec![Item::Table(figures.clone())],
-            },
-            trade_off(&model, &metrics, &roc),
-        ],
+        sections: vec![trade_off(&model, &metrics, &roc)],
     })
 }
 

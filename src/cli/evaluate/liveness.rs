@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use super::answer::{Answer, put};
+use super::answer::{Answer, Page, put};
 use super::photos::{Gathered, Photos};
 use super::{Common, page};
 use crate::config::Config;
@@ -13,8 +13,8 @@ use crate::domain::LivenessScore;
 use crate::evaluate::dataset::{LabelledPhoto, read_presentations};
 use crate::evaluate::metrics::{Bootstrap, Kind, Liveness, Presentation, liveness};
 use crate::evaluate::report::{
-    Case, Cases, Curves, Cut, Evaluation, Histogram, Item, Mark, Population, Report, Row, Scale,
-    Section, Series, Table, Truth, Value,
+    Case, Cases, Curves, Cut, Evaluation, Histogram, Item, Mark, Population, Row, Scale, Section,
+    Series, Table, Truth, Value,
 };
 
 #[derive(Debug, Args)]
@@ -42,9 +42,9 @@ pub(super) fn run(config: &Config, arguments: &LivenessArguments) -> anyhow::Res
     let model = photos.liveness_model();
     let figures = figures(&metrics);
     let answer = Answer { metrics: &metrics, model_id: &model, data: &gathered.tally };
-    put(common, &answer, &figures, || Report {
+    put(common, &answer, &figures, || Page {
         evaluation: Evaluation::Liveness,
-        title: "Liveness".to_owned(),
+        title: "Liveness",
         summary: format!(
             "At {}, {:.2} % of the attacks of the worst species are taken for live, and {:.2} % of \
              the live faces for attacks.",
@@ -52,15 +52,7 @@ pub(super) fn run(config: &Config, arguments: &LivenessArguments) -> anyhow::Res
             metrics.apcer_worst * 100.0,
             metrics.bpcer * 100.0
         ),
-        origin: page::origin(&common.source.images, &model, &gathered.tally),
-        headline: figures.rows.iter().take(4).cloned().collect(),
-        notes: page::notes(&gathered.tally),
         sections: vec![
-            Section {
-                heading: "Figures".to_owned(),
-                text: String::new(),
-                items: vec![Item::Table(figures.clone())],
-            },
             scores(&metrics, &presentations, threshold),
             worst(&photos, &labelled, &presentations, threshold),
         ],

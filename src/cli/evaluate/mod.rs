@@ -6,6 +6,7 @@ mod identification;
 mod liveness;
 mod lookalikes;
 mod page;
+pub(super) mod people;
 pub(super) mod photos;
 mod verification;
 

@@ -110,7 +110,7 @@ impl Photos {
 
     /// The liveness scores of photos.
     pub fn liveness(&self, photos: Vec<PathBuf>) -> anyhow::Result<Gathered<f32>> {
-        self.gather("liveness", photos, liveness_score)
+        self.gather("liveness", photos, |road, bytes, _| liveness_score(road, bytes))
     }
 
     /// A photo's face for the report; an empty picture where it has none.

@@ -5,20 +5,19 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::answer::{Answer, put};
+use super::answer::{Answer, Page, put};
+use super::people::{Labelled, People};
 use super::photos::{Gathered, Photos};
 use super::{Common, Crop, page};
 use crate::config::Config;
 use crate::domain::Threshold;
 use crate::evaluate::acquire::Template;
-use crate::evaluate::dataset::{Pair, listed, read_pairs, read_people};
+use crate::evaluate::dataset::{Pair, read_pairs};
 use crate::evaluate::metrics::{
     Bootstrap, ComparedPair, DistanceCounts, Roc, RocSummary, Verification, verification,
 };
 use crate::evaluate::protocol::{Worst, WorstPair, all_pairs, compare};
-use crate::evaluate::report::{
-    Case, Cases, Evaluation, Item, Report, Row, Section, Table, Truth, Value,
-};
+use crate::evaluate::report::{Case, Cases, Evaluation, Item, Row, Section, Table, Truth, Value};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct VerificationArguments {
@@ -73,19 +72,10 @@ pub(super) fn run(config: &Config, arguments: &VerificationArguments) -> anyhow:
             tell(config, common, &photos, &gathered, comparison, rows)
         }
         None => {
-            let (people, strays) = read_people(&common.source.images)?;
-            if !strays.is_empty() {
-                eprintln!("limen: {}", listed("photos lie in no person's folder", &strays));
-            }
-            let photos = Photos::open(config, &common.source, arguments.crop.crop_border)?;
-            let named = people.iter().flat_map(|person| person.photos.clone()).collect();
-            let gathered = photos.templates(named)?;
-            let of_people = (0u32..).zip(&people);
-            let labelled =
-                of_people.flat_map(|(n, person)| person.photos.iter().map(move |p| (n, p)));
-            let comparison = every_pair(labelled, &gathered)?;
+            let people = People::look_at(config, &common.source, arguments.crop)?;
+            let comparison = every_pair(&people.labelled())?;
             let rows = summary_rows(&comparison.metrics);
-            tell(config, common, &photos, &gathered, comparison, rows)
+            tell(config, common, &people.photos, &people.gathered, comparison, rows)
         }
     }
 }
@@ -113,24 +103,15 @@ fn listed_pairs(
     Ok(Comparison { metrics, roc, genuine, impostor, photos, worst })
 }
 
-fn every_pair<'a>(
-    labelled: impl Iterator<Item = (u32, &'a PathBuf)>,
-    gathered: &Gathered<Template>,
-) -> anyhow::Result<Comparison<RocSummary>> {
-    let labelled: Vec<_> = labelled
-        .filter_map(|(person, path)| Some((person, path, gathered.samples.get(path)?)))
-        .collect();
-    let person: Vec<u32> = labelled.iter().map(|(person, ..)| *person).collect();
-    let template: Vec<Option<&[f32]>> =
-        labelled.iter().map(|(.., sample)| Some(&*sample.as_ref().ok()?.values)).collect();
-    let all = all_pairs(&person, &template, WORST)?;
+fn every_pair(labelled: &Labelled<'_>) -> anyhow::Result<Comparison<RocSummary>> {
+    let all = all_pairs(&labelled.person, &labelled.template, WORST)?;
     let roc = Roc::new(&all.genuine, &all.impostor)?;
     Ok(Comparison {
         metrics: roc.summary(),
         roc,
         genuine: all.genuine,
         impostor: all.impostor,
-        photos: labelled.into_iter().map(|(_, path, _)| path.clone()).collect(),
+        photos: labelled.path.iter().map(|path| path.to_path_buf()).collect(),
         worst: [all.worst_impostor, all.worst_genuine],
     })
 }
@@ -160,24 +141,16 @@ fn tell<M: Serialize>(
     let model = photos.model();
     let metrics = AtThreshold { metrics, threshold, fmr, fnmr };
     let answer = Answer { metrics: &metrics, model_id: &model, data: &gathered.tally };
-    put(common, &answer, &figures, || Report {
+    put(common, &answer, &figures, || Page {
         evaluation: Evaluation::Verification,
-        title: "Verification".to_owned(),
+        title: "Verification",
         summary: format!(
             "At τ = {:.3}, {} of the genuine pairs match and {} of the impostor pairs.",
             threshold.value(),
             Value::Percent(1.0 - fnmr).shown(),
             Value::Rate(fmr).shown()
         ),
-        origin: page::origin(&common.source.images, &model, &gathered.tally),
-        headline: figures.rows.iter().take(4).cloned().collect(),
-        notes: page::notes(&gathered.tally),
         sections: vec![
-            Section {
-                heading: "Figures".to_owned(),
-                text: String::new(),
-                items: vec![Item::Table(figures.clone())],
-            },
             page::trade_off(&model, &roc, threshold),
             page::distances(&genuine, &impostor, threshold),
             worst_pairs(photos, &paths, &worst, threshold),

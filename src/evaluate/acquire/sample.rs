@@ -44,7 +44,7 @@ impl Template {
 }
 
 /// Travels the road as far as liveness.
-pub fn liveness_score(road: &Road, bytes: &[u8], _border_share: f32) -> Sample<f32> {
+pub fn liveness_score(road: &Road, bytes: &[u8]) -> Sample<f32> {
     let view = road.look_alive(bytes, None, SETTINGS.pupil_distance_px_min, Default::default());
     acquired(view).map(LivenessScore::value)
 }
