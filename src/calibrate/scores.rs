@@ -65,16 +65,4 @@ impl ImpostorScores {
             self.touching[b][bin] += weight;
         }
     }
-
-    /// Adds what another thread gathered.
-    pub fn merge(&mut self, other: &Self) {
-        add(&mut self.weight, &other.weight);
-        add(&mut self.weight_squared, &other.weight_squared);
-        self.pairs.iter_mut().zip(&other.pairs).for_each(|(a, b)| *a += b);
-        self.touching.iter_mut().zip(&other.touching).for_each(|(a, b)| add(a, b));
-    }
-}
-
-fn add(to: &mut [f64], from: &[f64]) {
-    to.iter_mut().zip(from).for_each(|(a, b)| *a += b);
 }

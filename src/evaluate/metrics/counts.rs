@@ -2,9 +2,7 @@
 
 use serde::Serialize;
 
-use crate::domain::{Distance, Threshold};
-
-use super::share;
+use crate::domain::Distance;
 
 /// Cells to a unit of distance: 2^18, so that every edge is exactly an `f32`.
 const CELLS_PER_UNIT: f32 = 262_144.0;
@@ -48,15 +46,6 @@ impl DistanceCounts {
         self.total += comparisons;
     }
 
-    /// Adds what another thread counted.
-    pub fn merge(&mut self, other: &Self) {
-        for (cell, more) in self.cells.iter_mut().zip(&other.cells) {
-            *cell += more;
-        }
-        self.total += other.total;
-        self.failures += other.failures;
-    }
-
     /// How many comparisons were counted, with those that could not be made.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -67,27 +56,6 @@ impl DistanceCounts {
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.failures
-    }
-
-    /// The share of all comparisons whose distance is strictly under `tau`, as
-    /// [`Distance::is_match`] has it; a τ within a cell counts the whole cell. None without
-    /// comparisons.
-    #[must_use]
-    pub fn share_below(&self, tau: Threshold) -> Option<f64> {
-        let matches = self.cells.iter().zip(0u32..).take_while(|(_, i)| edge(*i) < tau.value());
-        (self.total > 0).then(|| share(matches.map(|(count, _)| count).sum(), self.total))
-    }
-
-    /// The largest τ on a cell's edge under which at most `rate` of all comparisons stay. None
-    /// without comparisons, or when even the first cell holds more.
-    #[must_use]
-    pub fn threshold_at(&self, rate: f64) -> Option<Threshold> {
-        let mut matches = 0;
-        let fitting = self.cells[..CELLS].iter().take_while(|count| {
-            matches += **count;
-            self.total > 0 && share(matches, self.total) <= rate
-        });
-        Threshold::try_from(edge(u32::try_from(fitting.count()).ok()?)).ok()
     }
 
     /// The same counts in `bins` equal bins over [0, 4], for a plot; at least 1, at most 2^20.

@@ -97,3 +97,26 @@ proptest! {
         prop_assert_eq!((most.fmr, most.fnmr), (roc.fmr(tau(4.0)), roc.fnmr(tau(4.0))));
     }
 }
+
+proptest! {
+    // A million cells to a case, without optimisation.
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn no_rate_of_counted_comparisons_is_ever_understated(
+        genuine in prop::collection::vec(0.0f32..=4.0, 1..40),
+        impostor in prop::collection::vec(0.0f32..=4.0, 1..40),
+        at in 0.001f32..=4.0,
+        rate in 0.0f64..=1.0,
+    ) {
+        let roc = counted(&genuine, &impostor).unwrap();
+        let under = |distances: &[f32], tau: f32| {
+            distances.iter().filter(|d| **d < tau).count() as f64 / distances.len() as f64
+        };
+        prop_assert!(roc.fmr(tau(at)) >= under(&impostor, at));
+        prop_assert!(roc.fnmr(tau(at)) >= 1.0 - under(&genuine, at) - 1e-12);
+        if let Some(largest) = roc.at_fmr(rate).tau {
+            prop_assert!(under(&impostor, largest.value()) <= rate);
+        }
+    }
+}
