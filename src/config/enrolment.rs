@@ -1,0 +1,25 @@
+//! `[enrolment]`
+
+use garde::Validate;
+use serde::Deserialize;
+
+/// What a photo must be to be enrolled.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub struct EnrolmentConfig {
+    /// Faces that one person may have.
+    #[garde(range(min = 1, max = 100))]
+    pub faces_max: u32,
+    /// The smallest face, in pixels between the pupils.
+    #[garde(range(min = 8.0, max = 1_000.0))]
+    pub pupil_distance_px_min: f32,
+    /// Whether a photo must look alive. Off: badge photos are often scans of prints.
+    #[garde(skip)]
+    pub liveness: bool,
+}
+
+impl Default for EnrolmentConfig {
+    fn default() -> Self {
+        Self { faces_max: 8, pupil_distance_px_min: 32.0, liveness: false }
+    }
+}

@@ -1,0 +1,199 @@
+//! From the file and the environment to checked sections, with everything that is wrong at once.
+
+use std::path::Path;
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use figment::value::Value;
+use garde::Validate;
+use serde::de::DeserializeOwned;
+
+use super::Config;
+use crate::inference::EngineSettings;
+
+/// Everything that is wrong with the configuration, at once.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration is not valid:\n{}", .0.iter().map(|e| format!("  - {e}")).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+impl Config {
+    const SECTIONS: [&'static str; 7] =
+        ["server", "database", "inference", "road", "matching", "enrolment", "log"];
+
+    /// Reads `file` (a missing one only when it was not named explicitly: `None` means
+    /// `config.toml` if there is one) and the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let path = file.unwrap_or(Path::new("config.toml"));
+        if file.is_some() && !path.is_file() {
+            return Err(ConfigError(vec![format!("{} does not exist", path.display())]));
+        }
+        let misspelt: Vec<_> =
+            std::env::vars().filter_map(|(name, _)| misspelling(&name)).collect();
+        if !misspelt.is_empty() {
+            return Err(ConfigError(misspelt));
+        }
+        let file =
+            if path.is_file() { Figment::from(Toml::file_exact(path)) } else { Figment::new() };
+        let figment = file.merge(environment());
+        Self::from_figment(&match std::env::var("DATABASE_URL") {
+            Ok(url) if !url.is_empty() => figment.merge(Serialized::default("database.url", url)),
+            _ => figment,
+        })
+    }
+
+    fn from_figment(figment: &Figment) -> Result<Self, ConfigError> {
+        let mut errors = Vec::new();
+        match figment.extract::<figment::value::Dict>() {
+            Ok(sections) => errors.extend(
+                sections
+                    .keys()
+                    .filter(|key| !Self::SECTIONS.contains(&key.as_str()))
+                    .map(|key| format!("there is no section [{key}]")),
+            ),
+            // The file itself does not parse: its sections would all say so again.
+            Err(error) => {
+                return Err(ConfigError(error.into_iter().map(|e| e.to_string()).collect()));
+            }
+        }
+        let config = Self {
+            server: section(figment, "server", &mut errors),
+            database: section(figment, "database", &mut errors),
+            inference: section(figment, "inference", &mut errors),
+            road: section(figment, "road", &mut errors),
+            matching: section(figment, "matching", &mut errors),
+            enrolment: section(figment, "enrolment", &mut errors),
+            log: section(figment, "log", &mut errors),
+        };
+        if errors.is_empty() { Ok(config) } else { Err(ConfigError(errors)) }
+    }
+
+    /// How the inference engine runs.
+    #[must_use]
+    pub fn engine(&self) -> EngineSettings {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        EngineSettings {
+            weights_dir: self.inference.weights_dir.clone(),
+            road: self.road.clone(),
+            workers: if self.inference.workers == 0 { cores } else { self.inference.workers },
+            queue_max: self.inference.queue_max,
+        }
+    }
+}
+
+/// What is wrong with the name of a variable that means a section and does not reach it.
+fn misspelling(name: &str) -> Option<String> {
+    let rest = name.strip_prefix("LIMEN_")?;
+    let section = Config::SECTIONS.iter().find(|section| {
+        let after = rest.strip_prefix(&section.to_uppercase());
+        after.is_some_and(|after| after.is_empty() || after.starts_with('_'))
+    })?;
+    let prefix = format!("LIMEN_{}__", section.to_uppercase());
+    (!name.starts_with(&prefix)).then(|| format!("{name} sets nothing: write {prefix}KEY"))
+}
+
+/// `LIMEN_SECTION__KEY`; a variable without `__` (`LIMEN_CONFIG`, ...) is none of ours.
+fn environment() -> Env {
+    Env::prefixed("LIMEN_").filter(|key| key.as_str().contains("__")).split("__")
+}
+
+/// One section, checked; what is wrong with it goes to `errors`. A key that does not fit is told of
+/// and left out, so that the next one is looked at too.
+fn section<T>(figment: &Figment, name: &str, errors: &mut Vec<String>) -> T
+where
+    T: DeserializeOwned + Default + Validate<Context = ()>,
+{
+    let Ok(mut value) = figment.find_value(name) else { return T::default() };
+    loop {
+        let error = match value.deserialize::<T>() {
+            Ok(section) => {
+                if let Err(report) = section.validate() {
+                    errors.extend(report.iter().map(|(path, e)| format!("{name}.{path}: {e}")));
+                }
+                return section;
+            }
+            Err(error) => error,
+        };
+        errors.push(located(name, &error));
+        if !remove(&mut value, &error.path) {
+            return T::default();
+        }
+    }
+}
+
+/// Removes the key at `path`; false when there is none.
+fn remove(value: &mut Value, path: &[String]) -> bool {
+    match (value, path) {
+        (Value::Dict(_, keys), [key]) => keys.remove(key).is_some(),
+        (Value::Dict(_, keys), [key, rest @ ..]) => {
+            keys.get_mut(key).is_some_and(|value| remove(value, rest))
+        }
+        _ => false,
+    }
+}
+
+/// An error with the key it is about, as it would be written: `road.frame.bytes_max: ...`.
+fn located(section: &str, error: &figment::Error) -> String {
+    let key = [vec![section.to_owned()], error.path.clone()].concat().join(".");
+    format!("{key}: {}", error.kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(toml: &str) -> Result<Config, ConfigError> {
+        Config::from_figment(&Figment::new().merge(Toml::string(toml)))
+    }
+
+    #[test]
+    fn a_variable_that_misses_its_section_is_an_error_and_other_variables_are_not() {
+        for wrong in ["LIMEN_SERVER_BIND", "LIMEN_ROAD", "LIMEN_LOG_FILTER"] {
+            assert!(misspelling(wrong).is_some(), "{wrong}");
+        }
+        for right in ["LIMEN_SERVER__BIND", "LIMEN_CONFIG", "LIMEN_SERVICE_HOST", "LIMEN_ROADS_X"] {
+            assert_eq!(misspelling(right), None, "{right}");
+        }
+    }
+
+    #[test]
+    fn limits_that_contradict_each_other_are_refused() {
+        let quality = load("[road.quality]\nbrightness_min = 230.0").unwrap_err().to_string();
+        assert!(quality.contains("brightness_max"), "{quality}");
+        let sides = load("[road.detect]\nside_px_min = 2000").unwrap_err().to_string();
+        assert!(sides.contains("side_px_min"), "{sides}");
+    }
+
+    #[test]
+    fn the_committed_file_states_exactly_the_defaults() {
+        let config = load(include_str!("../../config.toml")).unwrap();
+        assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn all_errors_are_told_at_once() {
+        let error = load(
+            "[server]\nconnections_max = 0\nbind = \"here\"\n\
+             [matching]\nverify_threshold = 5.0\n[log]\ncolour = true\n[sever]\nbind = 1",
+        )
+        .unwrap_err()
+        .to_string();
+        for part in ["connections_max", "bind", "verify_threshold", "colour", "[sever]"] {
+            assert!(error.contains(part), "{part} is missing in: {error}");
+        }
+    }
+
+    #[test]
+    fn a_number_out_of_range_is_refused_with_its_name_and_the_limit() {
+        let error = load("[inference]\nqueue_max = 0").unwrap_err().to_string();
+        assert!(error.contains("inference.queue_max") && error.contains('1'), "{error}");
+    }
+
+    #[test]
+    fn a_password_does_not_reach_the_debug_output() {
+        let config = load("[database]\nurl = \"postgres://u:secret@h/d\"").unwrap();
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,41 @@
+//! `config.toml`, overridden by environment variables, as typed sections that are checked at start.
+//!
+//! A variable `LIMEN_SECTION__KEY` overrides `key` of `[section]`, `LIMEN_ROAD__FRAME__BYTES_MAX`
+//! one of `[road.frame]`; `DATABASE_URL` overrides `url` of `[database]`.
+
+mod database;
+mod enrolment;
+mod inference;
+mod load;
+mod log;
+mod matching;
+mod server;
+
+pub use database::{DatabaseConfig, DatabaseUrl};
+pub use enrolment::EnrolmentConfig;
+pub use inference::InferenceConfig;
+pub use load::ConfigError;
+pub use log::LogConfig;
+pub use matching::MatchingConfig;
+pub use server::ServerConfig;
+
+use crate::vision::RoadSettings;
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// `[server]`
+    pub server: ServerConfig,
+    /// `[database]`
+    pub database: DatabaseConfig,
+    /// `[inference]`
+    pub inference: InferenceConfig,
+    /// `[road]`
+    pub road: RoadSettings,
+    /// `[matching]`
+    pub matching: MatchingConfig,
+    /// `[enrolment]`
+    pub enrolment: EnrolmentConfig,
+    /// `[log]`
+    pub log: LogConfig,
+}

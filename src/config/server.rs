@@ -1,0 +1,82 @@
+//! `[server]`
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use garde::Validate;
+use serde::Deserialize;
+
+/// The HTTP server and its limits.
+#[derive(Clone, Debug, PartialEq, Deserialize, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// The address and port to listen on.
+    #[garde(skip)]
+    pub bind: SocketAddr,
+    /// Connections at once; a further one waits to be accepted.
+    #[garde(range(min = 1, max = 100_000))]
+    pub connections_max: usize,
+    /// Connections at once from one address; a further one is closed. Behind a proxy every client has
+    /// the proxy's address.
+    #[garde(range(min = 1, max = 100_000))]
+    pub connections_per_address_max: usize,
+    /// Requests that are answered at once; one more gets 429. A pool of ten connections to Postgres
+    /// serves a few hundred within `acquire_timeout_ms`.
+    #[garde(range(min = 1, max = 10_000))]
+    pub requests_max: usize,
+    /// Requests with frames that are read or looked at at once; one more is answered with 429.
+    #[garde(range(min = 1, max = 10_000))]
+    pub frame_requests_max: usize,
+    /// Frames in one passage.
+    #[garde(range(min = 1, max = 16))]
+    pub frames_per_passage_max: usize,
+    /// Bytes of a JSON body.
+    #[garde(range(min = 1_024, max = 16_777_216))]
+    pub json_bytes_max: usize,
+    /// Rows that one page of a list holds at most.
+    #[garde(range(min = 1, max = 10_000))]
+    pub page_rows_max: u32,
+    /// Milliseconds that the head of a request may take to arrive.
+    #[garde(range(min = 100, max = 600_000))]
+    pub header_timeout_ms: u64,
+    /// Milliseconds that a client may leave an answer unread before its connection is closed.
+    #[garde(range(min = 100, max = 600_000))]
+    pub write_timeout_ms: u64,
+    /// Milliseconds from a request's head to its answer.
+    #[garde(range(min = 100, max = 600_000))]
+    pub request_timeout_ms: u64,
+    /// Milliseconds that accepted requests are given after the signal to stop.
+    #[garde(range(min = 0, max = 600_000))]
+    pub shutdown_grace_ms: u64,
+    /// Whether `/metrics` is open to anybody; otherwise it needs a key with the scope `metrics`.
+    #[garde(skip)]
+    pub metrics_public: bool,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            connections_max: 1024,
+            connections_per_address_max: 256,
+            requests_max: 256,
+            frame_requests_max: 64,
+            frames_per_passage_max: 5,
+            json_bytes_max: 65_536,
+            page_rows_max: 500,
+            header_timeout_ms: 5_000,
+            write_timeout_ms: 10_000,
+            request_timeout_ms: 10_000,
+            shutdown_grace_ms: 15_000,
+            metrics_public: false,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// [`Self::request_timeout_ms`] as a duration.
+    #[must_use]
+    pub fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms)
+    }
+}
