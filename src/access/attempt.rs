@@ -64,7 +64,7 @@ impl Attempt {
                 attempts.into_iter().max_by(|a, b| distance(a).total_cmp(&distance(b)))?;
             if !agree {
                 worst.finding = Finding::Ended(Reason::FramesDisagree);
-                (worst.evidence.employee_id, worst.evidence.face_id) = (None, None);
+                (worst.evidence.employee_id, worst.evidence.face_ids) = (None, [].into());
             }
             worst
         } else {

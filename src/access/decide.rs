@@ -68,7 +68,7 @@ fn grant(request: &PassageRequest, attempt: &Attempt, ground: &Ground) -> Result
         _ => return Err(no_match),
     }
     let employee = ground.employee.as_ref().ok_or(Reason::TemplateRemoved)?;
-    if evidence.employee_id != Some(employee.id) || !ground.face_exists {
+    if evidence.employee_id != Some(employee.id) || !ground.faces_exist {
         return Err(Reason::TemplateRemoved);
     }
     // The badge may have been given to another person since it was looked up.
@@ -120,7 +120,7 @@ mod tests {
                     finding: Finding::ComparedWithBadge,
                     evidence: Evidence {
                         employee_id: Some(employee_id),
-                        face_id: Some(FaceId::generate()),
+                        face_ids: [FaceId::generate()].into(),
                         distance: Some(Distance::try_from(0.5).unwrap()),
                         threshold: Some(Threshold::try_from(1.0).unwrap()),
                         liveness: Some(live),
@@ -156,7 +156,7 @@ mod tests {
                         created_at: now,
                         updated_at: now,
                     }),
-                    face_exists: true,
+                    faces_exist: true,
                     now,
                 },
             }
@@ -203,7 +203,7 @@ mod tests {
                 s.attempt.evidence.distance = Some(Distance::try_from(1.9).unwrap());
             }),
             (Reason::TemplateRemoved, |s| s.ground.employee = None),
-            (Reason::TemplateRemoved, |s| s.ground.face_exists = false),
+            (Reason::TemplateRemoved, |s| s.ground.faces_exist = false),
             (Reason::TemplateRemoved, |s| {
                 s.attempt.evidence.employee_id = Some(EmployeeId::generate());
             }),
@@ -228,7 +228,7 @@ mod tests {
         #[test]
         fn a_grant_implies_every_condition(
             enabled: bool, badge_required: bool, shows_badge: bool, same_badge: bool,
-            age_ms in -10_000i64..20_000, exists: bool, face_exists: bool,
+            age_ms in -10_000i64..20_000, exists: bool, faces_exist: bool,
             status in prop::sample::select(vec![
                 EmployeeStatus::Active, EmployeeStatus::Suspended, EmployeeStatus::Revoked]),
             from_s in prop::option::of(-100i64..100), until_s in prop::option::of(-100i64..100),
@@ -253,7 +253,7 @@ mod tests {
                 until: until_s.map(|v| now + TimeDelta::seconds(v)),
             };
             if !exists { s.ground.employee = None; }
-            s.ground.face_exists = face_exists;
+            s.ground.faces_exist = faces_exist;
             s.attempt.finding = finding;
             s.attempt.evidence.distance = Some(Distance::try_from(distance).unwrap());
             s.attempt.evidence.threshold = Some(Threshold::try_from(threshold).unwrap());
@@ -266,7 +266,7 @@ mod tests {
                 && matches!(finding, Finding::ComparedWithAll | Finding::ComparedWithBadge)
                 && required.is_none_or(|r| liveness.is_some_and(|l| l >= r))
                 && distance < threshold
-                && exists && face_exists
+                && exists && faces_exist
                 && status == EmployeeStatus::Active
                 && from_s.is_none_or(|v| v <= 0) && until_s.is_none_or(|v| v > 0);
             prop_assert_eq!(s.verdict().reason == Reason::Granted, may_pass);

@@ -116,12 +116,12 @@ impl Gatekeeper {
             Some(None) => Finding::Ended(Reason::UnknownBadge),
             Some(Some(owner)) => {
                 evidence.employee_id = Some(owner.id);
-                evidence.threshold = Some(self.matcher.verify_threshold(owner.id));
+                evidence.threshold = Some(self.matcher.verify_threshold());
                 match self.matcher.claimed(owner.id, &face.encoding)? {
                     None => Finding::Ended(Reason::NotEnrolled),
                     Some(candidate) => {
-                        evidence.face_id = Some(candidate.face_id);
                         evidence.distance = Some(candidate.distance);
+                        evidence.face_ids = candidate.face_ids;
                         Finding::ComparedWithBadge
                     }
                 }
@@ -133,7 +133,7 @@ impl Gatekeeper {
                     Identity::Known(candidate) => {
                         evidence.distance = Some(candidate.distance);
                         evidence.employee_id = Some(candidate.employee_id);
-                        evidence.face_id = Some(candidate.face_id);
+                        evidence.face_ids = candidate.face_ids;
                         Finding::ComparedWithAll
                     }
                     Identity::Ambiguous(candidate) => {

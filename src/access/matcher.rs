@@ -21,7 +21,7 @@ pub enum MatchError {
 }
 
 /// Whom a search found.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Identity {
     /// The nearest person, under τ and clear of the second-nearest.
     Known(Candidate),
@@ -69,22 +69,22 @@ impl Matcher {
 
     /// τ of a comparison with one employee (1:1).
     #[must_use]
-    pub fn verify_threshold(&self, employee: EmployeeId) -> Threshold {
-        self.risk.verify(self.gallery.faces_of(employee)).threshold
+    pub fn verify_threshold(&self) -> Threshold {
+        self.risk.verify().threshold
     }
 
     /// τ of a search (1:N) in the gallery as it is now. Every change of it is logged.
     #[must_use]
     pub fn recognize_threshold(&self) -> Tau {
-        let templates = self.gallery.faces();
-        let tau = self.risk.recognize(templates);
+        let people = self.gallery.people();
+        let tau = self.risk.recognize(people);
         let before = self.last.lock().replace(tau);
         if before != Some(tau) {
             let threshold = tau.threshold.value();
-            info!(threshold, templates, supported = tau.supported, "the threshold of 1:N changed");
+            info!(threshold, people, supported = tau.supported, "the threshold of 1:N changed");
             if !tau.supported && before.is_none_or(|before| before.supported) {
                 warn!(
-                    templates,
+                    people,
                     max_fpir = self.risk.risk().max_fpir,
                     "the calibration cannot show that a gallery of this size keeps within the \
                      accepted risk; ask for a badge (1:1): see `limen threshold`"
@@ -106,7 +106,7 @@ impl Matcher {
         Ok(Search { identity: identity(&nearest, threshold, self.margin), nearest, threshold })
     }
 
-    /// The nearest template of the claimed employee (1:1), whether under the threshold or not;
+    /// The claimed employee (1:1), whether under the threshold or not;
     /// none when the employee has none of this model.
     ///
     /// # Errors
@@ -125,8 +125,8 @@ impl Matcher {
 #[must_use]
 pub fn identity(nearest: &[Candidate], threshold: Threshold, margin: f32) -> Identity {
     let first = match nearest.first() {
-        Some(first) if first.distance.is_match(threshold) => *first,
-        other => return Identity::Unknown(other.copied()),
+        Some(first) if first.distance.is_match(threshold) => first.clone(),
+        other => return Identity::Unknown(other.cloned()),
     };
     // Said as what must hold, so that a NaN is ambiguous.
     let clear = nearest
@@ -143,7 +143,7 @@ mod tests {
     fn at(distance: f32) -> Candidate {
         Candidate {
             employee_id: EmployeeId::generate(),
-            face_id: FaceId::generate(),
+            face_ids: [FaceId::generate()].into(),
             status: EmployeeStatus::Active,
             distance: Distance::try_from(distance).unwrap(),
         }
@@ -153,14 +153,18 @@ mod tests {
     fn the_nearest_is_named_only_under_the_threshold_and_clear_of_the_second() {
         let tau = Threshold::try_from(1.0).unwrap();
         let [near, close, far] = [at(0.5), at(0.55), at(1.2)];
-        assert_eq!(identity(&[near, far], tau, 0.1), Identity::Known(near));
-        assert_eq!(identity(&[near], tau, 0.1), Identity::Known(near));
-        assert_eq!(identity(&[near, close], tau, 0.1), Identity::Ambiguous(near));
-        assert_eq!(identity(&[near, close], tau, 0.0), Identity::Known(near));
-        assert_eq!(identity(&[far], tau, 0.1), Identity::Unknown(Some(far)));
-        assert_eq!(identity(&[], tau, 0.1), Identity::Unknown(None));
+        let named = |nearest: &[&Candidate], margin| {
+            let nearest: Vec<Candidate> = nearest.iter().map(|&c| c.clone()).collect();
+            identity(&nearest, tau, margin)
+        };
+        assert_eq!(named(&[&near, &far], 0.1), Identity::Known(near.clone()));
+        assert_eq!(named(&[&near], 0.1), Identity::Known(near.clone()));
+        assert_eq!(named(&[&near, &close], 0.1), Identity::Ambiguous(near.clone()));
+        assert_eq!(named(&[&near, &close], 0.0), Identity::Known(near.clone()));
+        assert_eq!(named(&[&far], 0.1), Identity::Unknown(Some(far.clone())));
+        assert_eq!(named(&[], 0.1), Identity::Unknown(None));
         // The second counts although it is beyond the threshold itself.
         let edge = at(0.95);
-        assert_eq!(identity(&[edge, at(1.01)], tau, 0.1), Identity::Ambiguous(edge));
+        assert_eq!(named(&[&edge, &at(1.01)], 0.1), Identity::Ambiguous(edge.clone()));
     }
 }

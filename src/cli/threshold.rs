@@ -18,9 +18,6 @@ pub(super) struct ThresholdArguments {
     /// [matching], for 1 person max_fmr].
     #[arg(long, value_name = "RATE")]
     fpir: Option<f64>,
-    /// Templates that each person has.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    templates: u32,
     /// The highest share of enrolled people's attempts that may fail.
     #[arg(long, value_name = "RATE", default_value_t = Request::MAX_FNIR_DEFAULT)]
     max_fnir: f64,
@@ -88,11 +85,7 @@ pub(super) fn run(config: &Config, arguments: &ThresholdArguments) -> anyhow::Re
     let matching = &config.matching;
     let by_default = if arguments.gallery == 1 { matching.max_fmr } else { matching.max_fpir };
     let request = Request {
-        search: Search {
-            people: arguments.gallery,
-            templates_per_person: arguments.templates,
-            frames: 1,
-        },
+        search: Search { people: arguments.gallery },
         max_fpir: arguments.fpir.unwrap_or(by_default),
         max_fnir: arguments.max_fnir,
         traffic: Traffic {

@@ -1,9 +1,11 @@
-//! Encodings, the distance between them and the threshold that a distance must stay under.
+//! Encodings: faces, and people, as points on the unit sphere.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use super::Distance;
 
 /// Names the network (and projection) that made an encoding, with the start of the weights'
 /// SHA-256, e.g. `mobilefacenet-pca128@1f0c9a3e`.
@@ -108,6 +110,21 @@ impl Encoding {
         &self.model
     }
 
+    /// What a person is compared by: the mean direction of their photos' encodings. It lies nearer
+    /// to the person and farther from others than the nearest of the photos does (measured: see the
+    /// README).
+    ///
+    /// # Errors
+    /// When the encodings cancel out, or there is none.
+    pub fn fused(photos: &[&[f32]], model: ModelId) -> Result<Self, EncodingError> {
+        let size = photos.first().map_or(0, |photo| photo.len());
+        let mut sum = vec![0f32; size];
+        for photo in photos {
+            sum.iter_mut().zip(*photo).for_each(|(sum, value)| *sum += value);
+        }
+        Self::normalised(sum, model)
+    }
+
     /// `d(x1, x2) = ‖f(x1) − f(x2)‖²`.
     ///
     /// # Errors
@@ -127,139 +144,6 @@ impl Encoding {
 impl fmt::Debug for Encoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Encoding({} numbers of {})", self.values.len(), self.model)
-    }
-}
-
-/// A squared Euclidean distance between unit encodings: 0 for the same picture, about 2 for
-/// unrelated ones, at most 4.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub struct Distance(f32);
-
-impl Distance {
-    /// `Σ (aₖ − bₖ)²` over the common length of two unit vectors.
-    #[must_use]
-    pub fn between(a: &[f32], b: &[f32]) -> Self {
-        // Eight sums side by side let the compiler use vector registers.
-        let mut lanes = [0f32; 8];
-        let (a8, a_rest) = a.as_chunks::<8>();
-        let (b8, b_rest) = b.as_chunks::<8>();
-        for (x, y) in a8.iter().zip(b8) {
-            for lane in 0..8 {
-                let difference = x[lane] - y[lane];
-                lanes[lane] += difference * difference;
-            }
-        }
-        let rest: f32 = a_rest.iter().zip(b_rest).map(|(x, y)| (x - y) * (x - y)).sum();
-        Self((lanes.iter().sum::<f32>() + rest).min(4.0))
-    }
-
-    /// The number, 0 to 4.
-    #[must_use]
-    pub fn value(self) -> f32 {
-        self.0
-    }
-
-    /// Same person? Only when the distance stays strictly under the threshold.
-    #[must_use]
-    pub fn is_match(self, threshold: Threshold) -> bool {
-        self.0 < threshold.0
-    }
-}
-
-impl TryFrom<f32> for Distance {
-    type Error = OutOfRange;
-
-    fn try_from(value: f32) -> Result<Self, OutOfRange> {
-        if (0.0..=4.0).contains(&value) {
-            Ok(Self(value))
-        } else {
-            Err(OutOfRange { what: "a distance", range: "0 to 4", value })
-        }
-    }
-}
-
-/// A number outside the range that its type promises.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{what} must be {range}, not {value}")]
-pub struct OutOfRange {
-    /// What the number was meant for.
-    pub what: &'static str,
-    /// The range, in words.
-    pub range: &'static str,
-    /// The number.
-    pub value: f32,
-}
-
-/// τ: the squared distance that a match must stay under; over 0, at most 4.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "f32", into = "f32")]
-pub struct Threshold(f32);
-
-impl Threshold {
-    /// So small that nothing but the very same encoding stays under it.
-    pub const SMALLEST: Self = Self(f32::MIN_POSITIVE);
-
-    /// The number, over 0 and at most 4.
-    #[must_use]
-    pub fn value(self) -> f32 {
-        self.0
-    }
-}
-
-impl TryFrom<f32> for Threshold {
-    type Error = OutOfRange;
-
-    fn try_from(value: f32) -> Result<Self, OutOfRange> {
-        if value > 0.0 && value <= 4.0 {
-            Ok(Self(value))
-        } else {
-            Err(OutOfRange { what: "a threshold", range: "over 0 and at most 4", value })
-        }
-    }
-}
-
-impl From<Threshold> for f32 {
-    fn from(threshold: Threshold) -> f32 {
-        threshold.0
-    }
-}
-
-/// How sure the liveness network is that the face is alive: 0 (an attack) to 1 (alive).
-///
-/// Also the type of the threshold, which a live face must reach.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "f32", into = "f32")]
-pub struct LivenessScore(f32);
-
-impl LivenessScore {
-    /// The number, 0 to 1.
-    #[must_use]
-    pub fn value(self) -> f32 {
-        self.0
-    }
-
-    /// Alive? Only when the score reaches the threshold.
-    #[must_use]
-    pub fn is_live(self, threshold: Self) -> bool {
-        self.0 >= threshold.0
-    }
-}
-
-impl TryFrom<f32> for LivenessScore {
-    type Error = OutOfRange;
-
-    fn try_from(value: f32) -> Result<Self, OutOfRange> {
-        if (0.0..=1.0).contains(&value) {
-            Ok(Self(value))
-        } else {
-            Err(OutOfRange { what: "a liveness score", range: "0 to 1", value })
-        }
-    }
-}
-
-impl From<LivenessScore> for f32 {
-    fn from(score: LivenessScore) -> f32 {
-        score.0
     }
 }
 
@@ -291,11 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn a_distance_equal_to_the_threshold_is_no_match() {
-        let tau = Threshold::try_from(2.0).unwrap();
-        let distance = encoding(vec![1.0, 0.0]).distance(&encoding(vec![0.0, 1.0])).unwrap();
-        assert_eq!(distance.value(), 2.0);
-        assert!(!distance.is_match(tau));
+    fn a_person_with_several_photos_lies_between_them() {
+        let model = ModelId::new("test");
+        let fused = Encoding::fused(&[&[1.0, 0.0], &[0.0, 1.0]], model.clone()).unwrap();
+        assert_eq!(fused.values(), [std::f32::consts::FRAC_1_SQRT_2; 2]);
+        let opposite = Encoding::fused(&[&[1.0, 0.0], &[-1.0, 0.0]], model.clone());
+        assert_eq!(opposite, Err(EncodingError::Zero));
+        assert_eq!(Encoding::fused(&[], model), Err(EncodingError::Zero));
     }
 
     #[test]
@@ -325,11 +211,6 @@ mod tests {
             let before = encoding(values);
             let after = Encoding::from_le_bytes(&before.to_le_bytes(), before.model().clone());
             prop_assert!(before.distance(&after.unwrap()).unwrap().value() < 1e-10);
-        }
-
-        #[test]
-        fn a_threshold_outside_its_range_cannot_be_made(value in prop::num::f32::ANY) {
-            prop_assert_eq!(Threshold::try_from(value).is_ok(), value > 0.0 && value <= 4.0);
         }
     }
 }

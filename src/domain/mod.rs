@@ -5,26 +5,30 @@
 //! Values are valid by construction: a parsed id, a unit-norm encoding, a threshold in range.
 
 mod decision;
+mod distance;
 mod employee;
 mod encoding;
 mod face;
 mod frame;
 mod gate;
 mod id;
+mod liveness;
 mod passage;
+mod range;
 pub mod risk;
 mod sighting;
 
 pub use decision::{Decision, Reason};
+pub use distance::{Distance, Threshold};
 pub use employee::{
     BadgeId, Department, Employee, EmployeeName, EmployeeStatus, Standing, TextError, Validity,
 };
-pub use encoding::{
-    Distance, Encoding, EncodingError, LivenessScore, ModelId, OutOfRange, Threshold,
-};
+pub use encoding::{Encoding, EncodingError, ModelId};
 pub use face::{BoundingBox, Detection, Landmarks, Point, Quality, QualityIssue};
 pub use frame::{Frame, FrameSizeError};
 pub use gate::{Gate, GateName, GatePolicy};
 pub use id::{EmployeeId, EventId, FaceId, GateId, KeyId, PassageId};
+pub use liveness::LivenessScore;
 pub use passage::{Evidence, Passage, PassageRequest};
+pub use range::OutOfRange;
 pub use sighting::{FaceSeen, Sighting, Stage, StageTimings, View};

@@ -1,5 +1,7 @@
 //! A gate's decision as it is recorded.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -29,9 +31,9 @@ pub struct PassageRequest {
 pub struct Evidence {
     /// The employee whose face matched (1:N), or who owns the badge.
     pub employee_id: Option<EmployeeId>,
-    /// That employee's nearest template.
-    pub face_id: Option<FaceId>,
-    /// The distance to the nearest template, of whomever it is.
+    /// The faces that the employee's template was fused of; empty where there is no employee.
+    pub face_ids: Arc<[FaceId]>,
+    /// The distance to the nearest person, whoever it is.
     pub distance: Option<Distance>,
     /// The τ that the distance had to stay under.
     pub threshold: Option<Threshold>,

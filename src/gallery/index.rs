@@ -1,139 +1,111 @@
-//! An exact nearest-neighbour index: one matrix, scanned row by row.
+//! An exact nearest-neighbour index: one matrix with a row for each person, scanned row by row.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::domain::{Distance, EmployeeId, EmployeeStatus, FaceId};
 
 /// A person whom a probe may show.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     /// The person.
     pub employee_id: EmployeeId,
-    /// The person's nearest template.
-    pub face_id: FaceId,
+    /// The faces that the person's template was fused of.
+    pub face_ids: Arc<[FaceId]>,
     /// The person's status when the gallery last heard of it.
     pub status: EmployeeStatus,
     /// The template's distance to the probe.
     pub distance: Distance,
 }
 
-/// A template of the index, without its numbers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Template {
-    employee_id: EmployeeId,
-    face_id: FaceId,
-    status: EmployeeStatus,
+/// A person of the index, without the template's numbers.
+#[derive(Clone, Debug)]
+pub(super) struct Person {
+    pub(super) employee_id: EmployeeId,
+    pub(super) face_ids: Arc<[FaceId]>,
+    pub(super) status: EmployeeStatus,
 }
 
-/// One row of `size` numbers for each template.
+/// One row of `size` numbers for each person.
 #[derive(Debug)]
 pub(super) struct Index {
     size: usize,
     matrix: Vec<f32>,
-    templates: Vec<Template>,
-    rows_by_employee: HashMap<EmployeeId, Vec<usize>>,
+    people: Vec<Person>,
+    row_of: HashMap<EmployeeId, usize>,
+    faces: usize,
 }
 
 impl Index {
     pub(super) fn new(size: usize) -> Self {
-        Self { size, matrix: Vec::new(), templates: Vec::new(), rows_by_employee: HashMap::new() }
+        Self { size, matrix: Vec::new(), people: Vec::new(), row_of: HashMap::new(), faces: 0 }
     }
 
     pub(super) fn size(&self) -> usize {
         self.size
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.templates.len()
-    }
-
-    pub(super) fn rows_of(&self, employee: EmployeeId) -> usize {
-        self.rows_by_employee.get(&employee).map_or(0, Vec::len)
-    }
-
     pub(super) fn people(&self) -> usize {
-        self.rows_by_employee.len()
+        self.people.len()
     }
 
-    /// Adds a template. A stored encoding of another size than the model's is refused.
-    pub(super) fn add(
-        &mut self,
-        employee_id: EmployeeId,
-        face_id: FaceId,
-        status: EmployeeStatus,
-        values: &[f32],
-    ) -> bool {
-        if values.len() != self.size {
+    /// How many faces the templates were fused of.
+    pub(super) fn faces(&self) -> usize {
+        self.faces
+    }
+
+    /// Adds a person, or replaces them. A template of another size than the model's is refused.
+    pub(super) fn put(&mut self, person: Person, template: &[f32]) -> bool {
+        if template.len() != self.size {
             return false;
         }
-        self.rows_by_employee.entry(employee_id).or_default().push(self.templates.len());
-        self.templates.push(Template { employee_id, face_id, status });
-        self.matrix.extend_from_slice(values);
+        self.remove(person.employee_id);
+        self.faces += person.face_ids.len();
+        self.row_of.insert(person.employee_id, self.people.len());
+        self.people.push(person);
+        self.matrix.extend_from_slice(template);
         true
     }
 
-    /// Removes every template of an employee; the last rows move into the gaps.
+    /// Removes a person; the last row moves into the gap.
     pub(super) fn remove(&mut self, employee: EmployeeId) {
-        let Some(mut rows) = self.rows_by_employee.remove(&employee) else {
+        let Some(row) = self.row_of.remove(&employee) else {
             return;
         };
-        // From the back, so that a row that is still to be removed never moves.
-        rows.sort_unstable();
-        for row in rows.into_iter().rev() {
-            let last = self.templates.len() - 1;
-            if row != last {
-                self.matrix.copy_within(last * self.size.., row * self.size);
-                self.templates[row] = self.templates[last];
-                if let Some(rows) = self.rows_by_employee.get_mut(&self.templates[row].employee_id)
-                    && let Some(moved) = rows.iter_mut().find(|r| **r == last)
-                {
-                    *moved = row;
-                }
-            }
-            self.templates.truncate(last);
-            self.matrix.truncate(last * self.size);
+        let last = self.people.len() - 1;
+        self.faces -= self.people.swap_remove(row).face_ids.len();
+        if row != last {
+            self.matrix.copy_within(last * self.size.., row * self.size);
+            self.row_of.insert(self.people[row].employee_id, row);
         }
+        self.matrix.truncate(last * self.size);
     }
 
     pub(super) fn search(&self, probe: &[f32], count: usize) -> Vec<Candidate> {
-        let mut nearest: Vec<Candidate> = Vec::with_capacity(count + 1);
+        let mut nearest: Vec<(Distance, usize)> = Vec::with_capacity(count + 1);
         if count == 0 {
-            return nearest;
+            return Vec::new();
         }
-        for (row, values) in self.matrix.chunks_exact(self.size).enumerate() {
-            let distance = Distance::between(values, probe);
-            if nearest.len() == count && distance >= nearest[count - 1].distance {
-                continue;
+        for (row, template) in self.matrix.chunks_exact(self.size).enumerate() {
+            let distance = Distance::between(template, probe);
+            if nearest.len() < count || distance < nearest[count - 1].0 {
+                let at = nearest.partition_point(|(other, _)| *other <= distance);
+                nearest.insert(at, (distance, row));
+                nearest.truncate(count);
             }
-            let candidate = self.candidate(row, distance);
-            match nearest.iter().position(|c| c.employee_id == candidate.employee_id) {
-                Some(same) if nearest[same].distance <= distance => continue,
-                Some(same) => {
-                    nearest.remove(same);
-                }
-                None => {}
-            }
-            let at = nearest.partition_point(|c| c.distance <= distance);
-            nearest.insert(at, candidate);
-            nearest.truncate(count);
         }
-        nearest
+        nearest.into_iter().map(|(distance, row)| self.candidate(row, distance)).collect()
     }
 
     pub(super) fn verify(&self, employee: EmployeeId, probe: &[f32]) -> Option<Candidate> {
-        self.rows_by_employee
-            .get(&employee)?
-            .iter()
-            .map(|&row| {
-                let values = &self.matrix[row * self.size..(row + 1) * self.size];
-                self.candidate(row, Distance::between(values, probe))
-            })
-            .min_by(|a, b| a.distance.value().total_cmp(&b.distance.value()))
+        let row = *self.row_of.get(&employee)?;
+        let template = &self.matrix[row * self.size..(row + 1) * self.size];
+        Some(self.candidate(row, Distance::between(template, probe)))
     }
 
     fn candidate(&self, row: usize, distance: Distance) -> Candidate {
-        let Template { employee_id, face_id, status } = self.templates[row];
-        Candidate { employee_id, face_id, status, distance }
+        let Person { employee_id, face_ids, status } = self.people[row].clone();
+        Candidate { employee_id, face_ids, status, distance }
     }
 }
 
@@ -144,8 +116,12 @@ mod tests {
 
     use super::*;
 
-    fn employee(number: u8) -> EmployeeId {
-        EmployeeId(Uuid::from_u128(number.into()))
+    fn person(number: u8) -> Person {
+        Person {
+            employee_id: EmployeeId(Uuid::from_u128(number.into())),
+            face_ids: Arc::new([FaceId::generate()]),
+            status: EmployeeStatus::Active,
+        }
     }
 
     fn unit(values: &[f32; 3]) -> Vec<f32> {
@@ -154,10 +130,10 @@ mod tests {
     }
 
     #[test]
-    fn an_encoding_of_another_size_is_not_taken_in() {
+    fn a_template_of_another_size_is_not_taken_in() {
         let mut index = Index::new(3);
-        assert!(!index.add(employee(1), FaceId::generate(), EmployeeStatus::Active, &[1.0, 0.0]));
-        assert_eq!(index.len(), 0);
+        assert!(!index.put(person(1), &[1.0, 0.0]));
+        assert_eq!(index.people(), 0);
     }
 
     #[test]
@@ -166,7 +142,7 @@ mod tests {
     }
 
     proptest! {
-        /// Adds and removes people in any order, then compares with a plain sort of what remains.
+        /// Puts and removes people in any order, then compares with a plain sort of what remains.
         #[test]
         fn the_index_finds_whom_brute_force_finds(
             changes in prop::collection::vec((any::<bool>(), 0u8..12, prop::array::uniform3(-1f32..1.0)), 1..80),
@@ -174,35 +150,32 @@ mod tests {
             count in 1usize..6,
         ) {
             let mut index = Index::new(3);
-            let mut people: Vec<(u8, FaceId, Vec<f32>)> = Vec::new();
-            for (add, person, values) in changes {
-                if add {
-                    let (face, values) = (FaceId::generate(), unit(&values));
-                    prop_assert!(index.add(employee(person), face, EmployeeStatus::Active, &values));
-                    people.push((person, face, values));
+            let mut enrolled = HashMap::new();
+            for (put, number, values) in changes {
+                let (person, template) = (person(number), unit(&values));
+                let employee = person.employee_id;
+                if put {
+                    prop_assert!(index.put(person, &template));
+                    enrolled.insert(employee, template);
                 } else {
-                    index.remove(employee(person));
-                    people.retain(|(other, ..)| *other != person);
+                    index.remove(employee);
+                    enrolled.remove(&employee);
                 }
             }
             let probe = unit(&probe);
-            let mut expected: Vec<(f32, u8, FaceId)> = people
-                .iter()
-                .map(|(p, face, values)| (Distance::between(values, &probe).value(), *p, *face))
-                .collect();
-            expected.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let mut seen = std::collections::HashSet::new();
-            expected.retain(|(_, person, _)| seen.insert(*person));
-            prop_assert_eq!(index.people(), expected.len());
-            for (distance, person, _) in &expected {
-                let found = index.verify(employee(*person), &probe).unwrap();
-                prop_assert_eq!(found.distance.value(), *distance);
-                prop_assert_eq!(found.employee_id, employee(*person));
+            let mut expected: Vec<f32> = Vec::new();
+            for (employee, template) in &enrolled {
+                let distance = Distance::between(template, &probe);
+                let found = index.verify(*employee, &probe).unwrap();
+                prop_assert_eq!((found.employee_id, found.distance), (*employee, distance));
+                expected.push(distance.value());
             }
+            expected.sort_by(f32::total_cmp);
+            expected.truncate(count);
+            prop_assert_eq!((index.people(), index.faces()), (enrolled.len(), enrolled.len()));
             let found: Vec<f32> =
                 index.search(&probe, count).iter().map(|c| c.distance.value()).collect();
-            let nearest: Vec<f32> = expected.iter().take(count).map(|e| e.0).collect();
-            prop_assert_eq!(found, nearest);
+            prop_assert_eq!(found, expected);
         }
     }
 }

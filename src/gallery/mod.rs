@@ -2,6 +2,8 @@
 //!
 //! The gallery only proposes whom a face belongs to. Whether that person may pass is read from
 //! Postgres under a lock before every grant, so a gallery that lags can refuse, never open.
+//!
+//! A person is one template, all their faces fused ([`Encoding::fused`]).
 
 mod index;
 mod sync;
@@ -44,16 +46,10 @@ impl Gallery {
         &self.model
     }
 
-    /// How many templates it holds.
+    /// How many faces the templates were fused of.
     #[must_use]
     pub fn faces(&self) -> usize {
-        self.index.read().len()
-    }
-
-    /// How many templates it holds of one employee.
-    #[must_use]
-    pub fn faces_of(&self, employee: EmployeeId) -> usize {
-        self.index.read().rows_of(employee)
+        self.index.read().faces()
     }
 
     /// How many people it holds.
@@ -69,7 +65,7 @@ impl Gallery {
     }
 
     /// The `count` nearest people, the nearest first; a person's distance is that of their
-    /// nearest template. Exact: every template is compared. Takes time in proportion to the
+    /// template. Exact: every template is compared. Takes time in proportion to the
     /// gallery, so async code calls it on a blocking thread.
     ///
     /// # Errors
@@ -79,7 +75,7 @@ impl Gallery {
         Ok(self.index.read().search(probe.values(), count))
     }
 
-    /// The nearest template of one employee; none when the employee has none.
+    /// One employee; none when the employee has no face.
     ///
     /// # Errors
     /// When `probe` is of another model.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::Gallery;
-use super::index::Index;
+use super::index::{Index, Person};
 use crate::domain::EmployeeId;
 use crate::store::{GalleryListener, GalleryNews, GalleryRow, Store, StoreError};
 
@@ -27,37 +27,38 @@ impl Gallery {
         loop {
             let page = store.gallery_page(&self.model, last).await?;
             let Some(row) = page.last() else { break };
-            last = Some(row.face_id);
-            page.iter().try_for_each(|row| take_in(&mut index, row))?;
+            last = Some(row.employee_id);
+            page.into_iter().try_for_each(|row| take_in(&mut index, row))?;
         }
         *self.index.write() = index;
         *self.synced_at.lock() = Some(read_at);
         Ok(())
     }
 
-    /// Reads one employee's templates again. Whoever changed them calls this before saying so,
+    /// Reads one employee's faces again. Whoever changed them calls this before saying so,
     /// the other replicas when Postgres tells them.
     ///
     /// # Errors
     /// As [`Gallery::resync`].
     pub async fn refresh(&self, store: &Store, employee: EmployeeId) -> Result<(), StoreError> {
         let _turn = self.refreshing.lock().await;
-        let rows = store.gallery_of(employee, &self.model).await?;
+        let row = store.gallery_of(employee, &self.model).await?;
         let mut index = self.index.write();
         index.remove(employee);
-        rows.iter().try_for_each(|row| take_in(&mut index, row))
+        row.map_or(Ok(()), |row| take_in(&mut index, row))
     }
 }
 
-fn take_in(index: &mut Index, row: &GalleryRow) -> Result<(), StoreError> {
-    let GalleryRow { face_id, employee_id, status, encoding } = row;
-    if index.add(*employee_id, *face_id, *status, encoding.values()) {
+fn take_in(index: &mut Index, row: GalleryRow) -> Result<(), StoreError> {
+    let GalleryRow { employee_id, status, face_ids, template } = row;
+    let person = Person { employee_id, status, face_ids: face_ids.into() };
+    if index.put(person, template.values()) {
         return Ok(());
     }
     Err(StoreError::Corrupt(format!(
-        "face {face_id} has {} numbers, {} has {}",
-        encoding.values().len(),
-        encoding.model(),
+        "the faces of {employee_id} have {} numbers, {} has {}",
+        template.values().len(),
+        template.model(),
         index.size(),
     )))
 }

@@ -44,7 +44,7 @@ async fn verify(
     frame: OneFrame,
 ) -> Result<Json<IdentityAnswer>, Problem> {
     let employee = state.store.employee(query.employee_id).await?;
-    let threshold = state.matcher.verify_threshold(employee.id);
+    let threshold = state.matcher.verify_threshold();
     let view = look(&state, &frame).await?;
     let model = state.matcher.model().to_string();
     let (mut answer, face) = IdentityAnswer::begin(view, threshold.value(), model);

@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::{Conflict, Store, StoreError};
 use crate::domain::{EmployeeId, EmployeeStatus, Encoding, FaceId, ModelId, Quality};
 
-/// Templates in one page of the gallery: 4 MB with encodings of 128 numbers.
-const GALLERY_PAGE_ROWS: i64 = 8192;
+/// People in one page of the gallery: 4 MB for one face each of 128 numbers.
+const GALLERY_PAGE_PEOPLE: i64 = 8192;
 
 /// A face to be enrolled.
 #[derive(Clone, Debug)]
@@ -37,17 +37,17 @@ pub struct Face {
     pub created_at: DateTime<Utc>,
 }
 
-/// A row of the gallery.
+/// A person of the gallery.
 #[derive(Clone, Debug)]
 pub struct GalleryRow {
-    /// The template's id.
-    pub face_id: FaceId,
-    /// Whose face it is.
+    /// Who it is.
     pub employee_id: EmployeeId,
     /// The person's status.
     pub status: EmployeeStatus,
-    /// `f(x)`.
-    pub encoding: Encoding,
+    /// The person's faces.
+    pub face_ids: Vec<FaceId>,
+    /// The encodings of all these faces, fused.
+    pub template: Encoding,
 }
 
 struct FaceRow {
@@ -82,21 +82,27 @@ impl From<FaceRow> for Face {
     }
 }
 
-struct TemplateRow {
-    id: Uuid,
+struct PersonRow {
     employee_id: Uuid,
     status: String,
-    encoding: Vec<u8>,
+    face_ids: Vec<Uuid>,
+    encodings: Vec<Vec<u8>>,
 }
 
-impl TemplateRow {
+impl PersonRow {
     fn into_gallery_row(self, model: &ModelId) -> Result<GalleryRow, StoreError> {
+        let corrupt = |e| StoreError::corrupt(format!("faces of {}: {e}", self.employee_id));
+        let encodings: Vec<Encoding> = self
+            .encodings
+            .iter()
+            .map(|bytes| Encoding::from_le_bytes(bytes, model.clone()).map_err(corrupt))
+            .collect::<Result<_, _>>()?;
+        let values: Vec<&[f32]> = encodings.iter().map(Encoding::values).collect();
         Ok(GalleryRow {
-            face_id: FaceId(self.id),
             employee_id: EmployeeId(self.employee_id),
             status: EmployeeStatus::from_stored(&self.status)?,
-            encoding: Encoding::from_le_bytes(&self.encoding, model.clone())
-                .map_err(|e| StoreError::corrupt(format!("face {}: {e}", self.id)))?,
+            face_ids: self.face_ids.iter().copied().map(FaceId).collect(),
+            template: Encoding::fused(&values, model.clone()).map_err(corrupt)?,
         })
     }
 }
@@ -249,7 +255,7 @@ impl Store {
         Ok(counts.into_iter().map(|c| (ModelId::new(c.model_id), c.count.unsigned_abs())).collect())
     }
 
-    /// The next templates of `model` after one, in the order of their ids; empty after the last.
+    /// The next people with faces of `model` after one, in the order of their ids; empty after the last.
     /// Each page is a statement of its own, so that a large gallery does not run into the time that
     /// one statement may take.
     ///
@@ -258,16 +264,19 @@ impl Store {
     pub async fn gallery_page(
         &self,
         model: &ModelId,
-        after: Option<FaceId>,
+        after: Option<EmployeeId>,
     ) -> Result<Vec<GalleryRow>, StoreError> {
         sqlx::query_as!(
-            TemplateRow,
-            "select f.id, f.employee_id, e.status, f.encoding
-             from face_encodings f join employees e on e.id = f.employee_id
-             where f.model_id = $1 and f.id > $2 order by f.id limit $3",
+            PersonRow,
+            r#"select e.id as employee_id, e.status,
+                 array_agg(f.id order by f.id) as "face_ids!",
+                 array_agg(f.encoding order by f.id) as "encodings!"
+             from employees e join face_encodings f on f.employee_id = e.id
+             where f.model_id = $1 and e.id > $2
+             group by e.id order by e.id limit $3"#,
             model.as_str(),
-            after.map_or(Uuid::nil(), |face| face.0),
-            GALLERY_PAGE_ROWS,
+            after.map_or(Uuid::nil(), |employee| employee.0),
+            GALLERY_PAGE_PEOPLE,
         )
         .fetch_all(&self.pool)
         .await?
@@ -276,7 +285,7 @@ impl Store {
         .collect()
     }
 
-    /// Every template of one employee that `model` made.
+    /// One employee with the faces of `model`; none when there are no such faces.
     ///
     /// # Errors
     /// When Postgres does not answer, or a template cannot be read.
@@ -284,19 +293,21 @@ impl Store {
         &self,
         employee: EmployeeId,
         model: &ModelId,
-    ) -> Result<Vec<GalleryRow>, StoreError> {
+    ) -> Result<Option<GalleryRow>, StoreError> {
         sqlx::query_as!(
-            TemplateRow,
-            "select f.id, f.employee_id, e.status, f.encoding
-             from face_encodings f join employees e on e.id = f.employee_id
-             where f.employee_id = $1 and f.model_id = $2",
+            PersonRow,
+            r#"select e.id as employee_id, e.status,
+                 array_agg(f.id order by f.id) as "face_ids!",
+                 array_agg(f.encoding order by f.id) as "encodings!"
+             from employees e join face_encodings f on f.employee_id = e.id
+             where e.id = $1 and f.model_id = $2
+             group by e.id"#,
             employee.0,
             model.as_str(),
         )
-        .fetch_all(&self.pool)
+        .fetch_optional(&self.pool)
         .await?
-        .into_iter()
         .map(|row| row.into_gallery_row(model))
-        .collect()
+        .transpose()
     }
 }

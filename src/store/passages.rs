@@ -23,7 +23,7 @@ pub struct Ground {
     /// The employee whom the evidence names, read again; none when removed.
     pub employee: Option<Employee>,
     /// Whether the matched template still exists.
-    pub face_exists: bool,
+    pub faces_exist: bool,
     /// The moment of decision.
     pub now: DateTime<Utc>,
 }
@@ -73,7 +73,7 @@ struct PassageRow {
     reason: String,
     open_ms: i32,
     employee_id: Option<Uuid>,
-    face_id: Option<Uuid>,
+    face_ids: Vec<Uuid>,
     badge_id: Option<String>,
     distance: Option<f32>,
     threshold: Option<f32>,
@@ -120,7 +120,7 @@ impl TryFrom<PassageRow> for Passage {
             reason,
             evidence: Evidence {
                 employee_id: row.employee_id.map(EmployeeId),
-                face_id: row.face_id.map(FaceId),
+                face_ids: row.face_ids.into_iter().map(FaceId).collect(),
                 distance: row
                     .distance
                     .map(Distance::try_from)
@@ -324,14 +324,16 @@ async fn ground(
     .await?
     .map(Employee::try_from)
     .transpose()?;
-    let face = sqlx::query_scalar!(
-        "select id from face_encodings where id = $1 and employee_id = $2 for share",
-        evidence.face_id.map(|id| id.0),
+    let face_ids: Vec<Uuid> = evidence.face_ids.iter().map(|id| id.0).collect();
+    let faces = sqlx::query_scalar!(
+        "select id from face_encodings where id = any($1) and employee_id = $2 for share",
+        &face_ids,
         evidence.employee_id.map(|id| id.0),
     )
-    .fetch_optional(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
-    Ok(Ground { key_revoked, gate, employee, face_exists: face.is_some(), now: Utc::now() })
+    let faces_exist = !face_ids.is_empty() && faces.len() == face_ids.len();
+    Ok(Ground { key_revoked, gate, employee, faces_exist, now: Utc::now() })
 }
 
 /// Writes a passage; false when its event, or this refusal of a repeated one, was recorded before.
@@ -340,7 +342,7 @@ async fn insert(connection: &mut PgConnection, passage: &Passage) -> Result<bool
     let inserted = sqlx::query!(
         "insert into passages
              (id, gate_id, event_id, captured_at, decided_at, decision, reason, open_ms,
-              employee_id, face_id, badge_id, distance, threshold, liveness, liveness_threshold,
+              employee_id, face_ids, badge_id, distance, threshold, liveness, liveness_threshold,
               model_id, frames, frames_sha256, key_id, replay_of)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
               $19, $20)
@@ -354,7 +356,7 @@ async fn insert(connection: &mut PgConnection, passage: &Passage) -> Result<bool
         passage.reason.code(),
         passage.open_ms as i32,
         evidence.employee_id.map(|id| id.0),
-        evidence.face_id.map(|id| id.0),
+        &evidence.face_ids.iter().map(|id| id.0).collect::<Vec<_>>(),
         request.badge_id.as_ref().map(BadgeId::as_str),
         evidence.distance.map(Distance::value),
         evidence.threshold.map(Threshold::value),

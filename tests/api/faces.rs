@@ -96,6 +96,28 @@ async fn a_person_whose_face_was_removed_is_a_stranger(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn the_photos_of_a_person_are_compared_as_one_template(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let employee = service.employee(json!({})).await;
+    // d = 2 − 2 cos of unit encodings.
+    let cosine = async |photo: &str| {
+        let path = format!("/v1/verify?employee_id={employee}");
+        let answer = service.post_frame(&path, photo).await.expect(200);
+        1.0 - answer["distance"].as_f64().unwrap() / 2.0
+    };
+    let first = service.enrol(&employee, "obama-1.jpg").await;
+    let (to_first, between) = (cosine("obama-3.jpg").await, cosine("obama-2.jpg").await);
+    service.enrol(&employee, "obama-2.jpg").await;
+    let to_both = cosine("obama-3.jpg").await;
+    service.delete(&format!("/v1/employees/{employee}/faces/{first}")).await.expect(204);
+    let to_second = cosine("obama-3.jpg").await;
+    // The probe against (a + b) / |a + b|.
+    let expected = (to_first + to_second) / (2.0 + 2.0 * between).sqrt();
+    assert!((to_both - expected).abs() < 1e-3, "{to_both} is not {expected}");
+    assert!(to_both > to_first.max(to_second), "{to_both}, {to_first}, {to_second}");
+}
+
+#[sqlx::test]
 async fn a_photo_can_come_in_a_form_but_only_one(pool: PgPool) {
     let service = TestService::start(&pool).await;
     let employee = service.employee(json!({})).await;

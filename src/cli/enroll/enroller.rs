@@ -115,7 +115,7 @@ impl Enroller<'_> {
         employee: EmployeeId,
         face: &Encoding,
     ) -> anyhow::Result<Option<String>> {
-        let tau = self.risk.recognize(self.gallery.faces()).threshold;
+        let tau = self.risk.recognize(self.gallery.people()).threshold;
         let nearest = self.gallery.search(face, 2)?;
         let other = nearest.iter().find(|c| c.employee_id != employee && c.distance.is_match(tau));
         let Some(other) = other else { return Ok(None) };

@@ -63,7 +63,7 @@ pub(super) fn run(config: &Config, arguments: &CalibrationArguments) -> anyhow::
         let calibration = calibration_of(model.clone(), "half", &half(seen))?;
         let unseen = half(unseen);
         for (people, ratios) in arguments.galleries.iter().zip(&mut ratios) {
-            let search = Search { people: *people, templates_per_person: 1, frames: 1 };
+            let search = Search { people: *people };
             let Some(tau) = calibration.tau_for_fpir(arguments.fpir, search) else { continue };
             let measured = fpir(&unseen.person, &unseen.template, tau, *people as usize)?;
             ratios.extend(measured.map(|measured| measured / arguments.fpir));

@@ -28,12 +28,17 @@ pub(super) fn run(config: &Config, arguments: &IdentificationArguments) -> anyho
     let people = People::look_at(config, &common.source, arguments.crop)?;
     let labelled = people.labelled();
     let enroll = usize::from(arguments.enroll);
-    let probes = split_gallery(&labelled.person, &labelled.template, enroll);
+    let model = people.photos.model();
+    let probes = split_gallery(
+        &labelled.person,
+        &labelled.template,
+        enroll,
+        &people.photos.profile().model,
+    )?;
     let (mated, non_mated) = (&probes.mated, &probes.non_mated);
     let metrics = identification(probes.gallery, mated, non_mated, Bootstrap::default())?;
     let roc = identification_roc(mated, non_mated)?;
 
-    let model = people.photos.model();
     let figures = figures(&metrics);
     let answer = Answer { metrics: &metrics, model_id: &model, data: &people.gathered.tally };
     put(common, &answer, &figures, || Page {

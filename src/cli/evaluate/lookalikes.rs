@@ -1,7 +1,5 @@
 //! `limen evaluate lookalikes`: the closest pairs of enrolled people.
 
-use std::collections::{BTreeSet, HashMap};
-
 use clap::Args;
 use comfy_table::Table;
 use serde::Serialize;
@@ -22,7 +20,7 @@ pub(in crate::cli) struct LookalikesArguments {
     json: bool,
 }
 
-/// Two enrolled people and how near their nearest templates are.
+/// Two enrolled people and how near their templates are.
 #[derive(Serialize)]
 struct Pair {
     distance: f32,
@@ -36,10 +34,6 @@ struct Somebody {
     employee_id: EmployeeId,
     name: String,
 }
-
-/// Templates of a pair of people that are looked at beyond the pairs to be listed: a pair of people
-/// with eight photos each has 64.
-const TEMPLATE_PAIRS: usize = 64;
 
 pub(super) fn run(config: &Config, arguments: &LookalikesArguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -67,31 +61,21 @@ async fn closest(config: &Config, count: usize) -> anyhow::Result<Vec<Pair>> {
     loop {
         let page = store.gallery_page(&encoder.model, last).await?;
         let Some(row) = page.last() else { break };
-        last = Some(row.face_id);
+        last = Some(row.employee_id);
         rows.extend(page);
     }
-    let mut numbers = HashMap::new();
-    let person: Vec<u32> = rows
-        .iter()
-        .map(|row| {
-            let next = numbers.len() as u32;
-            *numbers.entry(row.employee_id).or_insert(next)
-        })
-        .collect();
+    let person: Vec<u32> = (0..rows.len() as u32).collect();
     let template: Vec<Option<&[f32]>> =
-        rows.iter().map(|row| Some(row.encoding.values())).collect();
-    let nearest = all_pairs(&person, &template, count * TEMPLATE_PAIRS)?.worst_impostor;
+        rows.iter().map(|row| Some(row.template.values())).collect();
+    let nearest = all_pairs(&person, &template, count)?.worst_impostor;
 
     let tau = config.matching.risk(&encoder)?.recognize(rows.len()).threshold;
-    let (mut seen, mut pairs) = (BTreeSet::new(), Vec::new());
+    let mut pairs = Vec::with_capacity(nearest.len());
     for pair in nearest {
-        let mut of = [rows[pair.left].employee_id, rows[pair.right].employee_id];
-        of.sort();
-        if pairs.len() < count && seen.insert(of) {
-            let people = [somebody(&store, of[0]).await?, somebody(&store, of[1]).await?];
-            let under_threshold = pair.distance < tau.value();
-            pairs.push(Pair { distance: pair.distance, under_threshold, people });
-        }
+        let [one, other] = [pair.left, pair.right].map(|row| rows[row].employee_id);
+        let people = [somebody(&store, one).await?, somebody(&store, other).await?];
+        let under_threshold = pair.distance < tau.value();
+        pairs.push(Pair { distance: pair.distance, under_threshold, people });
     }
     Ok(pairs)
 }

@@ -12,8 +12,8 @@ pub struct Offer {
     pub fmr: f64,
     /// The chance that a stranger's attempt matches anybody, from `fmr`; at most what was asked.
     pub fpir: f64,
-    /// The share of enrolled people's frames that fail: no face found, or no match. Further frames
-    /// and templates can only help; how much is not claimed.
+    /// The share of enrolled people's frames that fail: no face found, or no match. Further photos
+    /// of a person can only help; how much is not claimed.
     pub fnir: f64,
     /// Strangers let in, a year of 365 days; at most.
     pub false_entries_per_year: f64,
@@ -103,8 +103,7 @@ impl Calibration {
     }
 
     fn alternatives(&self, request: &Request) -> Alternatives {
-        let search = |people| Search { people, ..request.search };
-        let with = |people| Request { search: search(people), ..*request };
+        let with = |people| Request { search: Search { people }, ..*request };
         let fits = |people| self.threshold(&with(people)).is_ok();
         let smallest_fpir = self.smallest_fmr(request.max_fnir).map(|p| request.search.fpir(p));
         Alternatives {

@@ -63,17 +63,18 @@ impl RiskPolicy {
         &self.risk
     }
 
-    /// τ of a comparison with one person who has so many templates.
+    /// τ of a comparison with one person.
     #[must_use]
-    pub fn verify(&self, templates: usize) -> Tau {
-        self.tau(self.risk.verify_threshold, search(templates).fmr(self.risk.max_fmr))
+    pub fn verify(&self) -> Tau {
+        self.tau(self.risk.verify_threshold, self.risk.max_fmr)
     }
 
-    /// τ of a search among so many templates: it falls as the gallery grows. In a small gallery a
+    /// τ of a search among so many people: it falls as the gallery grows. In a small gallery a
     /// comparison is as strict as 1:1, however much risk is accepted.
     #[must_use]
-    pub fn recognize(&self, templates: usize) -> Tau {
-        let needed = search(templates).fmr(self.risk.max_fpir).min(self.risk.max_fmr);
+    pub fn recognize(&self, people: usize) -> Tau {
+        let people = u32::try_from(people).unwrap_or(u32::MAX);
+        let needed = Search { people }.fmr(self.risk.max_fpir).min(self.risk.max_fmr);
         self.tau(self.risk.recognize_threshold, needed)
     }
 
@@ -91,12 +92,6 @@ impl RiskPolicy {
             None => derived().unwrap_or(Tau { threshold: Threshold::SMALLEST, supported: false }),
         }
     }
-}
-
-/// Every template is another chance to err.
-fn search(templates: usize) -> Search {
-    let people = u32::try_from(templates).unwrap_or(u32::MAX);
-    Search { people, templates_per_person: 1, frames: 1 }
 }
 
 impl Calibration {
@@ -146,7 +141,7 @@ mod tests {
         let policy = RiskPolicy::new(risk, Some(calibration())).unwrap();
         assert_eq!(Some(policy.recognize(1_000_000).threshold), fixed);
         let both = AcceptedRisk { verify_threshold: fixed, ..risk };
-        assert_eq!(Some(RiskPolicy::new(both, None).unwrap().verify(1).threshold), fixed);
+        assert_eq!(Some(RiskPolicy::new(both, None).unwrap().verify().threshold), fixed);
     }
 
     #[test]
@@ -162,9 +157,9 @@ mod tests {
     #[test]
     fn a_search_in_a_small_gallery_is_no_more_lenient_than_a_comparison() {
         let policy = policy(0.01);
-        assert_eq!(policy.recognize(0), policy.verify(1));
-        assert_eq!(policy.recognize(50), policy.verify(1));
-        assert!(policy.recognize(200).threshold < policy.verify(1).threshold);
+        assert_eq!(policy.recognize(0), policy.verify());
+        assert_eq!(policy.recognize(50), policy.verify());
+        assert!(policy.recognize(200).threshold < policy.verify().threshold);
     }
 
     proptest! {

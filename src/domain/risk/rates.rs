@@ -3,25 +3,19 @@
 use super::Calibration;
 use crate::domain::Threshold;
 
-/// What one attempt is compared with. Each comparison is another chance to err.
+/// What one attempt is compared with: every person is another chance to err. The photos of a person
+/// are one template, and the frames of an attempt must all match, so neither adds a chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Search {
     /// Enrolled people; 1 for a comparison with a badge's owner.
     pub people: u32,
-    /// Templates each.
-    pub templates_per_person: u32,
-    /// Frames of the attempt, any one of which may open the gate. Spending the risk on all of them
-    /// (Bonferroni) is safe however alike they are.
-    pub frames: u32,
 }
 
 impl Search {
     /// Comparisons of one attempt; at least 1.
     #[must_use]
     pub fn comparisons(self) -> f64 {
-        let [people, templates, frames] =
-            [self.people, self.templates_per_person, self.frames].map(f64::from);
-        (people * templates * frames).max(1.0)
+        f64::from(self.people).max(1.0)
     }
 
     /// `1 − (1 − p)^n`: the chance that a stranger matches anybody. It assumes comparisons to be

@@ -47,13 +47,10 @@ impl Request {
     pub fn check(&self) -> Result<(), RequestError> {
         let rate = |v: f64| v > 0.0 && v < 1.0;
         let count = |v: f64| (0.0..=1e12).contains(&v);
-        let (people, templates) = (self.search.people, self.search.templates_per_person);
-        let frames = self.search.frames;
+        let people = self.search.people;
         let (mated, strangers) = (self.traffic.mated_per_day, self.traffic.non_mated_per_day);
         for (what, range, value, holds) in [
             ("the gallery", "1 or more people", f64::from(people), people >= 1),
-            ("templates per person", "1 or more", f64::from(templates), templates >= 1),
-            ("frames", "1 or more", f64::from(frames), frames >= 1),
             ("max_fpir", "over 0 and under 1", self.max_fpir, rate(self.max_fpir)),
             ("max_fnir", "over 0 and under 1", self.max_fnir, rate(self.max_fnir)),
             ("mated attempts a day", "0 to 1e12", mated, count(mated)),

@@ -52,7 +52,7 @@ pub(super) fn calibration() -> Calibration {
 
 fn request(people: u32, max_fpir: f64) -> Request {
     Request {
-        search: Search { people, templates_per_person: 1, frames: 1 },
+        search: Search { people },
         max_fpir,
         max_fnir: Request::MAX_FNIR_DEFAULT,
         traffic: Traffic { mated_per_day: 2000.0, non_mated_per_day: 10.0 },
@@ -136,9 +136,9 @@ fn a_request_out_of_range_is_named() {
 proptest! {
     #[test]
     fn an_offer_never_promises_more_than_was_asked(
-        people in 1u32..100_000, templates_per_person in 1u32..6, frames in 1u32..9, log_risk in -6f64..-0.01,
+        people in 1u32..1_000_000, log_risk in -6f64..-0.01,
     ) {
-        let search = Search { people, templates_per_person, frames };
+        let search = Search { people };
         let asked = Request { search, ..request(people, 10f64.powf(log_risk)) };
         let calibration = calibration();
         match calibration.offer(&asked) {
@@ -149,7 +149,7 @@ proptest! {
             Err(refusal) => {
                 let ways = refusal.alternatives;
                 if let Some(people) = ways.largest_gallery {
-                    let search = Search { people, templates_per_person, frames };
+                    let search = Search { people };
                     let again = calibration.offer(&Request { search, ..asked });
                     prop_assert!(again.is_ok());
                 }
@@ -164,7 +164,7 @@ proptest! {
     #[test]
     fn tau_shrinks_as_the_gallery_grows(people in 1u32..50_000, more in 1u32..50_000) {
         let tau = |people| {
-            let search = Search { people, templates_per_person: 1, frames: 1 };
+            let search = Search { people };
             calibration().tau_for_fpir(0.05, search)
         };
         if let Some(after) = tau(people + more) {
@@ -182,10 +182,9 @@ proptest! {
 
     #[test]
     fn no_number_that_is_asked_gives_nan(
-        people: u32, templates_per_person: u32, frames: u32,
-        max_fpir in prop::num::f64::ANY, max_fnir in prop::num::f64::ANY,
+        people: u32, max_fpir in prop::num::f64::ANY, max_fnir in prop::num::f64::ANY,
     ) {
-        let search = Search { people, templates_per_person, frames };
+        let search = Search { people };
         let asked = Request { search, max_fnir, ..request(people, max_fpir) };
         if let Ok(offer) = calibration().offer(&asked) {
             prop_assert!(!offer.fmr.is_nan() && !offer.fpir.is_nan() && !offer.fnir.is_nan());
