@@ -132,6 +132,33 @@ fn identification_enrols_one_photo_and_takes_people_with_a_single_one_for_strang
 }
 
 #[test]
+fn quality_tells_what_each_measure_leaves_of_the_errors() {
+    let images = people();
+    let folder = images.path().display().to_string();
+    let report = images.path().join("out.html").display().to_string();
+    let arguments = ["evaluate", "quality", "--images", &folder, "--json", "--report", &report];
+    let answer = json(&limen(&arguments));
+    // Obama's three photos with a face.
+    assert_eq!((&answer["genuine"], &answer["fnmr"]), (&3.into(), &0.0.into()), "{answer}");
+    assert_eq!(answer["data"]["failures"]["no_face"], 1);
+    let measures = answer["measures"].as_object().unwrap();
+    for name in ["yaw", "pitch", "roll", "sharpness", "pupil distance", "feature norm"] {
+        assert_eq!(measures[name]["curve"][0]["discarded"], 0.0, "{name} in {answer}");
+    }
+    assert_eq!(measures["pupil distance"]["at_limit"], Value::Null, "each gate has its own");
+    let page = std::fs::read_to_string(&report).unwrap();
+    assert!(page.contains("<svg") && page.contains("Error versus discard"));
+
+    let nobody_twice = tempfile::tempdir().unwrap();
+    copy("obama-1.jpg", &nobody_twice.path().join("Obama/1.jpg"));
+    copy("biden-1.jpg", &nobody_twice.path().join("Biden/1.jpg"));
+    let folder = nobody_twice.path().display().to_string();
+    let output = limen(&["evaluate", "quality", "--images", &folder]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).contains("no genuine pairs"), "{}", text(&output));
+}
+
+#[test]
 fn liveness_tells_attacks_by_species() {
     let images = tempfile::tempdir().unwrap();
     let mut manifest = String::from("path,label\n");

@@ -36,6 +36,9 @@ pub struct FaceSeen {
     pub liveness: Option<LivenessScore>,
     /// What was measured of its picture.
     pub quality: Quality,
+    /// The length of what the encoder said of it before it was scaled to 1: small where there was
+    /// little to see.
+    pub feature_norm: f32,
 }
 
 /// A frame that was looked at.

@@ -55,7 +55,7 @@ pub(super) fn put<M: Serialize>(
             summary,
             origin: page::origin(&common.source.images, answer.model_id, answer.data),
             headline: figures.rows.iter().take(HEADLINES).cloned().collect(),
-            notes: page::notes(answer.data),
+            notes: page::notes(answer.data, evaluation),
             sections: std::iter::once(table).chain(sections).collect(),
         })?;
         std::fs::write(file, html)

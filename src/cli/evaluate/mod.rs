@@ -8,6 +8,7 @@ mod lookalikes;
 mod page;
 pub(super) mod people;
 pub(super) mod photos;
+mod quality;
 mod verification;
 
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ pub(super) enum EvaluateCommand {
     Calibration(calibration::CalibrationArguments),
     /// The closest pairs of enrolled people, from the database.
     Lookalikes(lookalikes::LookalikesArguments),
+    /// What each measure of a picture's quality tells of errors: error versus discard.
+    Quality(quality::QualityArguments),
     /// Live faces against presentation attacks.
     Liveness(liveness::LivenessArguments),
 }
@@ -86,6 +89,7 @@ pub(super) fn run(config: &Config, command: &EvaluateCommand) -> anyhow::Result<
         EvaluateCommand::Identification(arguments) => identification::run(config, arguments)?,
         EvaluateCommand::Calibration(arguments) => calibration::run(config, arguments)?,
         EvaluateCommand::Lookalikes(arguments) => lookalikes::run(config, arguments)?,
+        EvaluateCommand::Quality(arguments) => quality::run(config, arguments)?,
         EvaluateCommand::Liveness(arguments) => liveness::run(config, arguments)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -6,7 +6,8 @@ use super::photos::Tally;
 use crate::domain::Threshold;
 use crate::evaluate::metrics::{DistanceCounts, Interval, Roc};
 use crate::evaluate::report::{
-    Curves, Cut, Histogram, Item, Mark, Origin, Population, Row, Scale, Section, Series, Value,
+    Curves, Cut, Evaluation, Histogram, Item, Mark, Origin, Population, Row, Scale, Section,
+    Series, Value,
 };
 
 /// Bins of a histogram.
@@ -27,11 +28,15 @@ pub(super) fn origin(images: &Path, model: &str, tally: &Tally) -> Origin {
 }
 
 /// What a reader must know of the photos.
-pub(super) fn notes(tally: &Tally) -> Vec<String> {
+pub(super) fn notes(tally: &Tally, evaluation: Evaluation) -> Vec<String> {
     let failures = &tally.failures;
+    let role = match evaluation {
+        Evaluation::Quality => "they have no quality and are left out here",
+        _ => "they match nobody and stay in every rate",
+    };
     let mut notes = vec![format!(
         "{} of {} photos gave nothing to compare (failures to acquire: {} without a face, {} with \
-         several, {} not good enough); they match nobody and stay in every rate.",
+         several, {} not good enough); {role}.",
         failures.total(),
         tally.photos,
         failures.no_face,

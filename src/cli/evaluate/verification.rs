@@ -1,5 +1,6 @@
 //! `limen evaluate verification`
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,9 +15,10 @@ use crate::domain::Threshold;
 use crate::evaluate::acquire::Template;
 use crate::evaluate::dataset::{Pair, read_pairs};
 use crate::evaluate::metrics::{
-    Bootstrap, ComparedPair, DistanceCounts, Roc, RocSummary, Verification, verification,
+    AllPairsIntervals, Bootstrap, ComparedPair, DistanceCounts, FMRS, MatchesByPerson, Roc,
+    RocSummary, Verification, verification,
 };
-use crate::evaluate::protocol::{Worst, WorstPair, all_pairs, compare};
+use crate::evaluate::protocol::{Worst, WorstPair, all_pairs, compare, each_pair};
 use crate::evaluate::report::{Case, Cases, Evaluation, Item, Row, Section, Table, Truth, Value};
 
 #[derive(Debug, Args)]
@@ -57,6 +59,15 @@ struct AtThreshold<M> {
     fmr: f64,
     /// FNMR at it.
     fnmr: f64,
+}
+
+/// The figures of every pair of photos.
+#[derive(Serialize)]
+struct EveryPair {
+    #[serde(flatten)]
+    summary: RocSummary,
+    #[serde(flatten)]
+    intervals: AllPairsIntervals,
 }
 
 pub(super) fn run(config: &Config, arguments: &VerificationArguments) -> anyhow::Result<()> {
@@ -103,11 +114,20 @@ fn listed_pairs(
     Ok(Comparison { metrics, roc, genuine, impostor, photos, worst })
 }
 
-fn every_pair(labelled: &Labelled<'_>) -> anyhow::Result<Comparison<RocSummary>> {
-    let all = all_pairs(&labelled.person, &labelled.template, WORST)?;
+fn every_pair(labelled: &Labelled<'_>) -> anyhow::Result<Comparison<EveryPair>> {
+    let Labelled { person, template, .. } = labelled;
+    let all = all_pairs(person, template, WORST)?;
     let roc = Roc::new(&all.genuine, &all.impostor)?;
+    let summary = roc.summary();
+    // Compared once more, now that the thresholds are known: keeping the distances would take memory
+    // in proportion to the pairs.
+    let thresholds = FMRS.map(|(name, _)| summary.tau_at_fmr.get(name).copied().flatten());
+    let mut matches = MatchesByPerson::new(thresholds, person);
+    each_pair(template, |left, right, distance| {
+        matches.add([person[left], person[right]], distance);
+    })?;
     Ok(Comparison {
-        metrics: roc.summary(),
+        metrics: EveryPair { summary, intervals: matches.intervals(Bootstrap::default()) },
         roc,
         genuine: all.genuine,
         impostor: all.impostor,
@@ -204,11 +224,18 @@ fn pair_rows(metrics: &Verification) -> Vec<Row> {
     rows
 }
 
-fn summary_rows(metrics: &RocSummary) -> Vec<Row> {
+fn summary_rows(EveryPair { summary: metrics, intervals }: &EveryPair) -> Vec<Row> {
     let mut rows = vec![Row::new("Equal error rate", Value::Percent(metrics.eer))];
     for (fmr, tar) in &metrics.tar_at_fmr {
         if let Some(tar) = tar {
-            rows.push(Row::new(format!("TAR at FMR {fmr}"), Value::Percent(*tar)));
+            let interval = |of: &BTreeMap<String, _>| of.get(fmr).copied().flatten();
+            let [tar_interval, fmr_interval] =
+                [&intervals.tar_at_fmr_interval, &intervals.fmr_interval].map(interval);
+            rows.push(page::row(format!("TAR at FMR {fmr}"), Value::Percent(*tar), tar_interval));
+            if let Ok(rate) = fmr.parse() {
+                let label = format!("FMR at the τ of {fmr}");
+                rows.push(page::row(label, Value::Rate(rate), fmr_interval));
+            }
         }
     }
     rows.extend([

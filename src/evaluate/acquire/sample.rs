@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::domain::{LivenessScore, Quality, QualityIssue, Sighting, View};
+use crate::domain::{FaceSeen, LivenessScore, Quality, QualityIssue, Sighting, View};
 use crate::vision::{LookError, LookSettings, Road};
 
 /// What a photo gives.
@@ -32,14 +32,19 @@ pub struct Template {
     pub values: Box<[f32]>,
     /// What was measured.
     pub quality: Quality,
+    /// The length of what the encoder said of the face before it was scaled to 1.
+    pub feature_norm: f32,
 }
 
 impl Template {
     /// Travels the road as far as the encoding.
     pub fn look(road: &Road, bytes: &[u8], border_share: f32) -> Sample<Self> {
         let view = road.look_at_crop(bytes, border_share, &SETTINGS);
-        acquired(view)
-            .map(|face| Self { values: face.encoding.values().into(), quality: face.quality })
+        acquired(view).map(|FaceSeen { encoding, quality, feature_norm, .. }| Self {
+            values: encoding.values().into(),
+            quality,
+            feature_norm,
+        })
     }
 }
 

@@ -7,15 +7,18 @@
 //! | `verification` | labelled pairs, ten-fold accuracy | Huang et al. 2007 |
 //! | `identification` | FNIR at an FPIR, rank one | NISTIR 8009, FRVT 1:N |
 //! | `liveness` | APCER, BPCER, ACER | ISO/IEC 30107-3 |
-//! | `interval`, `bootstrap` | how far a rate may be off | Wilson 1927, Efron 1979 |
+//! | `discard` | FNMR over the share discarded for its quality | Grother and Tabassi 2007 |
+//! | `interval`, `bootstrap`, `by_person` | how far a rate may be off | Wilson 1927, Efron 1979, Bolle et al. 2004 |
 //!
 //! Two rules hold throughout. A picture without a face is a failure to acquire: it matches nobody
 //! at any threshold, stays in every denominator and is reported. A rate that the data cannot show
 //! is absent, never zero and never NaN.
 
 mod bootstrap;
+mod by_person;
 mod counts;
 mod crossing;
+mod discard;
 mod folds;
 mod identification;
 mod interval;
@@ -29,7 +32,9 @@ mod verification;
 use std::collections::BTreeMap;
 
 pub use bootstrap::Bootstrap;
+pub use by_person::{AllPairsIntervals, MatchesByPerson};
 pub use counts::{DistanceCounts, Histogram};
+pub use discard::{DiscardPoint, ErrorVersusDiscard};
 pub use folds::FoldAccuracy;
 pub use identification::{
     Identification, MatedProbe, NonMatedProbe, identification, identification_roc,

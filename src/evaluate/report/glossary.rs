@@ -11,6 +11,8 @@ pub enum Evaluation {
     Identification,
     /// Presentation attack detection.
     Liveness,
+    /// What measures of a picture's quality tell.
+    Quality,
 }
 
 /// A name, its meaning and its source.
@@ -110,6 +112,22 @@ const IDENTIFICATION: &[Entry] = &[
     INTERVAL,
 ];
 
+const QUALITY: &[Entry] = &[
+    (
+        "Error versus discard",
+        "The FNMR of the genuine pairs that are left when those of the least quality are discarded; \
+         a measure that tells nothing gives a flat line.",
+        "Grother and Tabassi, IEEE TPAMI 29(4), 2007; ISO/IEC 29794-1",
+    ),
+    (
+        "False non-match rate (FNMR)",
+        "The proportion of comparisons of the same person that do not match.",
+        "ISO/IEC 19795-1",
+    ),
+    THRESHOLD,
+    FTA,
+];
+
 const LIVENESS: &[Entry] = &[
     (
         "APCER",
@@ -146,6 +164,7 @@ impl Evaluation {
             Self::Verification => VERIFICATION,
             Self::Identification => IDENTIFICATION,
             Self::Liveness => LIVENESS,
+            Self::Quality => QUALITY,
         }
     }
 

@@ -67,6 +67,8 @@ pub struct EncoderProfile {
     pub encoding_size: usize,
     /// Its measured error rates, where the weights folder holds a calibration of this very model.
     pub calibration: Option<Calibration>,
+    /// The length of its output under which a face is unclear; none where it tells nothing.
+    pub feature_norm_min: Option<f32>,
 }
 
 /// The nearest face, good enough to compare.
@@ -121,6 +123,7 @@ impl Road {
             model: self.encoder.model.clone(),
             encoding_size: self.settings.encoding_size as usize,
             calibration: self.calibration.clone(),
+            feature_norm_min: self.encoder.feature_norm_min,
         }
     }
 
@@ -308,8 +311,8 @@ impl Road {
             Some(Encoded { feature_norm, .. }) if limit.is_some_and(|min| feature_norm < min) => {
                 Sighting::LowQuality { quality, issues: vec![QualityIssue::Unclear] }
             }
-            Some(Encoded { encoding, .. }) => {
-                Sighting::Face(FaceSeen { encoding, liveness, quality })
+            Some(Encoded { encoding, feature_norm }) => {
+                Sighting::Face(FaceSeen { encoding, liveness, quality, feature_norm })
             }
             // The eyes coincide though the five landmarks do not.
             None => Sighting::LowQuality { quality, issues: vec![QualityIssue::TurnedAway] },
