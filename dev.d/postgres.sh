@@ -92,10 +92,15 @@ make_cluster() {
 }
 
 # The server's process, if it runs: the process named in postmaster.pid may be another one since a reboot.
+# Its user asks, for in a container root may not look into other people's processes.
 server_pid() {
   local data pid
   data=$(readlink -f "$postgres_home/data")
-  pid=$(head -n 1 "$data/postmaster.pid" 2>/dev/null) && [ "$(readlink "/proc/$pid/cwd")" = "$data" ] && echo "$pid"
+  pid=$(head -n 1 "$data/postmaster.pid" 2>/dev/null) && [ "$(as_server readlink "/proc/$pid/cwd")" = "$data" ] && echo "$pid"
+}
+
+server_runs() {
+  [ -e "$postgres_home/data" ] && choose_server_user && server_pid >/dev/null
 }
 
 start_server() {

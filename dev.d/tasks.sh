@@ -62,13 +62,12 @@ task_psql() {
 }
 
 task_status() {
-  if server_pid >/dev/null; then echo "Postgres runs in .dev/postgres"; else echo "Postgres does not run"; return 1; fi
+  if server_runs; then echo "Postgres runs in .dev/postgres"; else echo "Postgres does not run"; return 1; fi
 }
 
 task_stop() {
-  server_pid >/dev/null || return 0
+  server_runs || return 0
   lock
-  choose_server_user
   stop_server
 }
 
