@@ -21,6 +21,7 @@ const CELL_SCORE_MIN: f64 = 0.3;
 struct Golden {
     faces: Vec<GoldenFace>,
     cells: Vec<Cell>,
+    landmark: Vec<f32>,
     mobilefacenet: Vec<f32>,
     minifasnet: Vec<f32>,
     dlib: Vec<f32>,
@@ -103,6 +104,18 @@ fn boxes_and_landmarks_lie_within_half_a_pixel_of_the_original() {
 }
 
 #[test]
+fn the_68_landmarks_are_placed_as_the_original_places_them() {
+    let landmarks = load::landmarks(&manifest(), "landmark-68", Device::Cpu).unwrap();
+    for name in PORTRAITS {
+        let places = landmarks.forward(&picture(name, "landmark", Channels::Rgb)).unwrap();
+        assert_eq!(places.size(), [1, 68, 2]);
+        // In shares of 64 pixels.
+        let difference = largest_difference(&values(&places), &golden(name).landmark);
+        assert!(difference < 1e-4, "{name}: {difference}");
+    }
+}
+
+#[test]
 fn mobilefacenet_encodes_faces_as_the_original_does() {
     let encoder = load::encoder(&manifest(), "mobilefacenet", Device::Cpu).unwrap();
     for name in PORTRAITS {
@@ -178,11 +191,13 @@ fn a_picture_of_the_wrong_size_is_an_error_and_not_a_panic() {
     let encoder = load::encoder(&manifest, "mobilefacenet", Device::Cpu).unwrap();
     let liveness = load::liveness(&manifest, "minifasnet-v2-se", Device::Cpu).unwrap();
     let projection = load::projection(&manifest, "mobilefacenet-pca128", Device::Cpu).unwrap();
+    let landmarks = load::landmarks(&manifest, "landmark-68", Device::Cpu).unwrap();
     for sides in [[0, 0], [0, 32], [33, 32], [1, 1], [224, 225]] {
         assert!(yunet.forward(&pictures(sides)).is_err(), "{sides:?}");
         assert!(encoder.forward(&pictures(sides)).is_err(), "{sides:?}");
         assert!(liveness.forward(&pictures(sides)).is_err(), "{sides:?}");
         assert!(projection.forward(&pictures(sides)).is_err(), "{sides:?}");
+        assert!(landmarks.forward(&pictures(sides)).is_err(), "{sides:?}");
     }
     assert!(encoder.forward(&Tensor::zeros([112], (Kind::Float, Device::Cpu))).is_err());
     assert!(encoder.forward(&Tensor::zeros([1, 3, 112, 112], (Kind::Int64, Device::Cpu))).is_err());

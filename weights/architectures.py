@@ -8,7 +8,8 @@ loading in Rust, values by the goldens.
 from collections.abc import Iterator
 
 Layer = tuple[str, str]
-"""(module path, kind); kind is `conv`, `prelu`, `linear` or `batch_norm`."""
+"""(module path, kind); kind is `conv`, `prelu`, `linear`, `batch_norm`, or `relu` for
+a PReLU whose slope is 0 in a graph that has a ReLU there."""
 
 
 def yunet() -> Iterator[Layer]:
@@ -24,14 +25,14 @@ def yunet() -> Iterator[Layer]:
             yield from _separable(f"head.{level}.{output}")
 
 
+def landmark_68() -> Iterator[Layer]:
+    yield from _mobilefacenet_body((4, 5, 3), "relu")
+    yield "places", "linear"
+    yield "norm", "batch_norm"
+
+
 def mobilefacenet() -> Iterator[Layer]:
-    yield from _conv_prelu("stem")
-    yield from _conv_prelu("stem_depthwise")
-    for stage, blocks in enumerate((5, 7, 3)):
-        for block in range(blocks):
-            yield from _bottleneck(f"stages.{stage}.{block}")
-    yield from _conv_prelu("widen")
-    yield "global_depthwise", "conv"
+    yield from _mobilefacenet_body((5, 7, 3))
     yield "embedding", "conv"
 
 
@@ -50,9 +51,19 @@ def minifasnet_v2_se() -> Iterator[Layer]:
     yield "classifier", "linear"
 
 
-def _conv_prelu(name: str) -> Iterator[Layer]:
+def _mobilefacenet_body(blocks_per_stage: tuple[int, ...], activation: str = "prelu") -> Iterator[Layer]:
+    yield from _conv_prelu("stem", activation)
+    yield from _conv_prelu("stem_depthwise", activation)
+    for stage, blocks in enumerate(blocks_per_stage):
+        for block in range(blocks):
+            yield from _bottleneck(f"stages.{stage}.{block}", activation)
+    yield from _conv_prelu("widen", activation)
+    yield "global_depthwise", "conv"
+
+
+def _conv_prelu(name: str, activation: str = "prelu") -> Iterator[Layer]:
     yield f"{name}.conv", "conv"
-    yield f"{name}.prelu", "prelu"
+    yield f"{name}.prelu", activation
 
 
 def _separable(name: str) -> Iterator[Layer]:
@@ -60,7 +71,7 @@ def _separable(name: str) -> Iterator[Layer]:
     yield f"{name}.depthwise", "conv"
 
 
-def _bottleneck(name: str) -> Iterator[Layer]:
-    yield from _conv_prelu(f"{name}.expand")
-    yield from _conv_prelu(f"{name}.depthwise")
+def _bottleneck(name: str, activation: str = "prelu") -> Iterator[Layer]:
+    yield from _conv_prelu(f"{name}.expand", activation)
+    yield from _conv_prelu(f"{name}.depthwise", activation)
     yield f"{name}.project", "conv"

@@ -32,6 +32,12 @@ DETECTOR = manifest.Entry(
     licence="MIT", licence_file="licences/yunet.txt", source=packages.YUNET,
     training="WIDER FACE, by the authors of YuNet; the file of the OpenCV Zoo, March 2023",
 )
+LANDMARKS = manifest.Entry(
+    id="landmark-68", role="landmarks", architecture="landmark_68",
+    input="{ side = 64 }", output_size=136,
+    licence="MIT", licence_file="licences/faceplugin.txt", source=packages.LANDMARK_68,
+    training="not stated by the package",
+)
 ENCODER = manifest.Entry(
     id="mobilefacenet", role="encoder", architecture="mobilefacenet",
     input="{ side = 112 }", output_size=512, feature_norm_min=2.6,
@@ -55,6 +61,7 @@ DLIB_ENCODER = manifest.Entry(
 
 CONVERTED = (
     (DETECTOR, architectures.yunet),
+    (LANDMARKS, architectures.landmark_68),
     (ENCODER, architectures.mobilefacenet),
     (LIVENESS, architectures.minifasnet_v2_se),
 )
@@ -73,7 +80,7 @@ def main() -> None:
     for name, licence in LICENCES.items():
         text = packages.original(licence, cache).decode().strip()
         (WEIGHTS / "licences" / name).write_text(text + "\n")
-    manifest.write(WEIGHTS, [DETECTOR, ENCODER, *projections(), LIVENESS, DLIB_ENCODER])
+    manifest.write(WEIGHTS, [DETECTOR, LANDMARKS, ENCODER, *projections(), LIVENESS, DLIB_ENCODER])
 
 
 def projections() -> list[manifest.Entry]:

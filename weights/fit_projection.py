@@ -31,6 +31,7 @@ class Faces:
     def __init__(self, lfw: Path, cache: Path):
         paths = sorted((lfw / "images").glob("*/*.jpg"))
         detector, encoder = reference.Detector(cache), reference.Encoder(cache)
+        landmarks = reference.Landmarks(cache)
         self.names, plain, mirrored = [], [], []
         for path in paths:
             frame = cv2.imread(str(path))
@@ -38,7 +39,7 @@ class Faces:
             if face is None:
                 print(f"no face in {path.name}")
                 continue
-            chip = reference.encoder_chip(frame, face)
+            chip = reference.encoder_chip(frame, landmarks.refine(frame, face))
             self.names.append(path.stem)
             plain.append(encoder.encode(chip))
             mirrored.append(encoder.encode(chip[:, ::-1]))

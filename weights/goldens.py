@@ -37,6 +37,7 @@ def main() -> None:
         str(packages.original_file(packages.YUNET, cache)), "", (320, 320), SCORE_MIN, reference.IOU_MAX
     )
     encoder, liveness = reference.Encoder(cache), reference.Liveness(cache)
+    landmarks = reference.Landmarks(cache)
     dlib_encoder = dlib.face_recognition_model_v1(str(packages.original_file(packages.DLIB_RESNET, cache)))
 
     GOLDENS.mkdir(exist_ok=True)
@@ -51,6 +52,7 @@ def main() -> None:
         full_face = scaled(face, frame.shape[1] / shrink(frame, FRAME_SIDE_MAX).shape[1])
         chips = {
             "yunet": small,
+            "landmark": reference.warp(frame, reference.landmark_matrix(full_face), reference.LANDMARK_SIDE),
             "mobilefacenet": reference.encoder_chip(frame, full_face),
             "minifasnet": reference.liveness_chip(frame, full_face),
             "dlib": reference.dlib_chip(frame, full_face),
@@ -61,6 +63,7 @@ def main() -> None:
         golden = {
             "faces": [face_row(face) for face in faces],
             "cells": cells(detector.levels(small)),
+            "landmark": numbers(landmarks.places(chips["landmark"]).ravel()),
             "mobilefacenet": numbers(encoder.encode(chips["mobilefacenet"])),
             "minifasnet": numbers(liveness.classify(chips["minifasnet"])),
             "dlib": numbers(dlib_encoder.compute_face_descriptor(rgb)),

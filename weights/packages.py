@@ -58,6 +58,10 @@ MOBILEFACENET = Original(
     FACEPLUGIN, "package/model/fr_feature.onnx",
     "87aacdfe57510db2af90c0251df680e8eec88f122ee94712121d09bcaaaf3581",
 )
+LANDMARK_68 = Original(
+    FACEPLUGIN, "package/model/fr_landmark.onnx",
+    "f10b0ba1d2a8a099adefede1ebf3733e44fe370715e7303dbeb7f59c02142258",
+)
 MINIFASNET = Original(
     FACEPLUGIN, "package/model/fr_liveness.onnx",
     "afa783b7e902fdfcf323a7240cac2a1c580c25314ea4161129dc1b0d100dc32d",

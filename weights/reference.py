@@ -22,6 +22,13 @@ ENCODER_SIDE = 112
 ENCODER_TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
+LANDMARK_SIDE = 64
+# Centre and size, in pixels of the encoder's template, of what the landmark network is shown.
+LANDMARK_CENTRE, LANDMARK_SHOWN = np.array([55.64, 64.82]), np.array([81.72, 109.32])
+# Which of the 68 landmarks each of the five is the mean of.
+FIVE_OF_68 = [[37, 38, 40, 41], [43, 44, 46, 47], [30], [48, 60], [54, 64]]
+MIRRORED = [1, 0, 2, 4, 3]
+GREY = np.array([0.114, 0.587, 0.299])  # of BGR
 DLIB_SIDE = 150
 DLIB_EYES = np.array([[47.73, 47.14], [100.28, 47.12]])
 LIVENESS_SIDE = 128
@@ -99,7 +106,7 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def warp(frame: np.ndarray, matrix: np.ndarray, side: int) -> np.ndarray:
     """A chip of the frame; where it shrinks by more than two, areas are averaged first."""
-    scale = np.sqrt(np.linalg.det(matrix[:, :2]))
+    scale = np.sqrt(np.linalg.det(matrix[:, :2]))  # of an affine matrix too
     if scale < 0.5:
         height, width = frame.shape[:2]
         size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -109,6 +116,38 @@ def warp(frame: np.ndarray, matrix: np.ndarray, side: int) -> np.ndarray:
         shift = matrix[:, :2] @ (ratio / 2 - 0.5) + matrix[:, 2]
         matrix = np.hstack([matrix[:, :2] * ratio, shift[:, None]])
     return cv2.warpAffine(frame, matrix, (side, side), flags=cv2.INTER_LINEAR)
+
+
+def landmark_matrix(face: Face) -> np.ndarray:
+    """From the frame to the picture of the face alone, stretched to the landmark network's square."""
+    stretch = LANDMARK_SIDE / LANDMARK_SHOWN
+    matrix = similarity(face.landmarks, ENCODER_TEMPLATE) * stretch[:, None]
+    matrix[:, 2] += (LANDMARK_SIDE - 1) / 2 - LANDMARK_CENTRE * stretch
+    return matrix
+
+
+class Landmarks:
+    def __init__(self, cache: Path):
+        self.session = session(packages.original(packages.LANDMARK_68, cache))
+
+    def places(self, chip: np.ndarray) -> np.ndarray:
+        """x and y of 68 landmarks, as shares of the chip's side."""
+        grey = (chip @ GREY / 256).astype(np.float32)
+        return self.session.run(None, {"input": grey[None, None]})[0].reshape(68, 2)
+
+    def refine(self, frame: np.ndarray, face: Face) -> Face:
+        """Landmarks halfway between the detector's and those placed in the chip and its mirror image."""
+        matrix = landmark_matrix(face)
+        chip = warp(frame, matrix, LANDMARK_SIDE)
+        plain = self._five(chip)
+        mirrored = self._five(np.ascontiguousarray(chip[:, ::-1]))[MIRRORED]
+        mirrored[:, 0] = LANDMARK_SIDE - 1 - mirrored[:, 0]
+        placed = np.linalg.solve(matrix[:, :2], ((plain + mirrored) / 2 - matrix[:, 2]).T).T
+        return Face(face.score, face.box, (face.landmarks + placed) / 2)
+
+    def _five(self, chip: np.ndarray) -> np.ndarray:
+        places = self.places(chip) * LANDMARK_SIDE - 0.5
+        return np.array([places[group].mean(0) for group in FIVE_OF_68])
 
 
 def encoder_chip(frame: np.ndarray, face: Face) -> np.ndarray:

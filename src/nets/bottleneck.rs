@@ -19,6 +19,21 @@ pub(super) struct Bottleneck {
 }
 
 impl Bottleneck {
+    /// The body of a MobileFaceNet behind `inputs` channels. One row per stage: (outputs, expansion
+    /// of the first block, of the others, blocks); the first block halves, the others are residual.
+    pub fn stages(path: &Path, mut inputs: i64, stages: &[(i64, i64, i64, usize)]) -> Vec<Self> {
+        let mut bottlenecks = Vec::new();
+        for (stage, &(outputs, first, others, blocks)) in stages.iter().enumerate() {
+            let path = path / stage;
+            bottlenecks.push(Self::halving(&(&path / 0), inputs, first, outputs));
+            for block in 1..blocks {
+                bottlenecks.push(Self::residual(&(&path / block), outputs, others));
+            }
+            inputs = outputs;
+        }
+        bottlenecks
+    }
+
     /// Stride 2, no shortcut.
     pub fn halving(path: &Path, inputs: i64, expansion: i64, outputs: i64) -> Self {
         Self::new(path, [inputs, expansion, outputs], 2)

@@ -107,19 +107,26 @@ impl ConvPrelu {
     }
 }
 
-/// A matrix product without a bias: `[N, inputs]` to `[N, outputs]`.
+/// A matrix product: `[N, inputs]` to `[N, outputs]`.
 #[derive(Debug)]
 pub(super) struct Linear {
     weight: Tensor,
+    bias: Option<Tensor>,
 }
 
 impl Linear {
+    /// Without a bias.
     pub fn new(path: &Path, inputs: i64, outputs: i64) -> Self {
-        Self { weight: path.var("weight", &[outputs, inputs], UNLOADED) }
+        Self { weight: path.var("weight", &[outputs, inputs], UNLOADED), bias: None }
+    }
+
+    pub fn with_bias(path: &Path, inputs: i64, outputs: i64) -> Self {
+        let bias = Some(path.var("bias", &[outputs], UNLOADED));
+        Self { bias, ..Self::new(path, inputs, outputs) }
     }
 
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        xs.f_linear::<&Tensor>(&self.weight, None)
+        xs.f_linear(&self.weight, self.bias.as_ref())
     }
 }
 

@@ -7,7 +7,7 @@ use tch::nn::{Path, VarStore};
 use tch::{Cuda, Device, Kind, TchError, Tensor};
 
 use super::manifest::{Architecture, Input, Manifest, ManifestError, WeightsEntry};
-use super::{DlibResnet, Encoder, MiniFasNet, MobileFaceNet, Projection, Yunet};
+use super::{DlibResnet, Encoder, Landmark68, MiniFasNet, MobileFaceNet, Projection, Yunet};
 
 /// Why a network could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +82,18 @@ pub fn detector(manifest: &Manifest, id: &str, device: Device) -> Result<Yunet, 
     match entry.architecture {
         Architecture::Yunet => network(manifest, entry, device, Yunet::new),
         _ => Err(wrong(entry, "a detector")),
+    }
+}
+
+/// Loads the landmark network `id`.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn landmarks(manifest: &Manifest, id: &str, device: Device) -> Result<Landmark68, LoadError> {
+    let entry = manifest.get(id)?;
+    match entry.architecture {
+        Architecture::Landmark68 => network(manifest, entry, device, Landmark68::new),
+        _ => Err(wrong(entry, "a landmark network")),
     }
 }
 

@@ -57,6 +57,8 @@ pub struct WeightsEntry {
 pub enum Role {
     /// Finds faces and their landmarks.
     Detector,
+    /// Places the landmarks of a face again.
+    Landmarks,
     /// Turns an aligned face into numbers.
     Encoder,
     /// Shortens what an encoder says.
@@ -71,6 +73,9 @@ pub enum Role {
 pub enum Architecture {
     /// [`Yunet`](super::Yunet)
     Yunet,
+    /// [`Landmark68`](super::Landmark68)
+    #[serde(rename = "landmark_68")]
+    Landmark68,
     /// [`MobileFaceNet`](super::MobileFaceNet)
     #[serde(rename = "mobilefacenet")]
     MobileFaceNet,
@@ -88,6 +93,7 @@ impl Architecture {
     pub fn role(self) -> Role {
         match self {
             Self::Yunet => Role::Detector,
+            Self::Landmark68 => Role::Landmarks,
             Self::MobileFaceNet | Self::DlibResnet => Role::Encoder,
             Self::Projection => Role::Projection,
             Self::MiniFasNet => Role::Liveness,

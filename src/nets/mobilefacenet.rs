@@ -28,8 +28,7 @@ impl MobileFaceNet {
     /// Length of the output.
     pub const OUTPUT_SIZE: i64 = 512;
 
-    /// One row per stage: (outputs, expansion of the first block, of the others, blocks). The first
-    /// block of a stage has stride 2 and no shortcut.
+    /// See [`Bottleneck::stages`].
     const STAGES: [(i64, i64, i64, usize); 3] =
         [(64, 128, 128, 5), (128, 256, 256, 7), (128, 512, 256, 3)];
 
@@ -38,7 +37,7 @@ impl MobileFaceNet {
         Self {
             stem: ConvPrelu::new(&(path / "stem"), 3, 64, 3, 2),
             stem_depthwise: ConvPrelu::depthwise(&(path / "stem_depthwise"), 64, 3, 1),
-            bottlenecks: bottlenecks(&(path / "stages")),
+            bottlenecks: Bottleneck::stages(&(path / "stages"), 64, &Self::STAGES),
             widen: ConvPrelu::new(&(path / "widen"), 128, 512, 1, 1),
             global_depthwise: Conv::depthwise(&(path / "global_depthwise"), 512, 7, 1, 0),
             embedding: Conv::pointwise(&(path / "embedding"), 512, Self::OUTPUT_SIZE),
@@ -58,18 +57,4 @@ impl MobileFaceNet {
         let xs = self.global_depthwise.forward(&self.widen.forward(&xs)?)?;
         self.embedding.forward(&xs)?.f_flatten(1, 3)
     }
-}
-
-fn bottlenecks(path: &Path) -> Vec<Bottleneck> {
-    let mut inputs = 64;
-    let mut bottlenecks = Vec::new();
-    for (stage, (outputs, first, others, blocks)) in MobileFaceNet::STAGES.into_iter().enumerate() {
-        let path = path / stage;
-        bottlenecks.push(Bottleneck::halving(&(&path / 0), inputs, first, outputs));
-        for block in 1..blocks {
-            bottlenecks.push(Bottleneck::residual(&(&path / block), outputs, others));
-        }
-        inputs = outputs;
-    }
-    bottlenecks
 }

@@ -82,7 +82,7 @@ impl std::fmt::Debug for AlignedFace {
 #[must_use]
 pub fn align(frame: &Frame, landmarks: &Landmarks, template: Template) -> Option<AlignedFace> {
     let to_template = template.fit(landmarks)?;
-    Some(AlignedFace { template, rgb: warp(frame, &to_template, template.side()) })
+    Some(AlignedFace { template, rgb: warp(frame, &to_template.into(), template.side()) })
 }
 
 #[cfg(test)]

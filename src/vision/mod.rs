@@ -13,6 +13,7 @@
 //! [`Road`] owns the networks and travels the steps in this order. The server, the command line and
 //! the evaluation all use these steps: there is no second preprocessing anywhere.
 
+mod affine;
 pub mod align;
 pub mod decode;
 pub mod detect;

@@ -60,7 +60,7 @@ impl Default for QualityLimits {
             brightness_max: 225.0,
             sharpness_min: 10.0,
             yaw_max: 0.35,
-            pitch_max: 0.1,
+            pitch_max: 0.2,
             roll_degrees_max: 45.0,
             feature_norm_min: None,
         }
@@ -108,7 +108,7 @@ pub fn issues(
 
 /// The nose's height between the eyes (0) and the mouth (1) in most people: the median of 3,203 photos
 /// of LFW.
-const NOSE_HEIGHT: f32 = 0.564;
+const NOSE_HEIGHT: f32 = 0.541;
 
 /// Yaw, pitch and roll: the nose's offset from the middle of the eyes along their line, as a share of
 /// the pupil distance; across it, as a share of the way to the mouth, less [`NOSE_HEIGHT`]; and that

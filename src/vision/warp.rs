@@ -1,6 +1,6 @@
-//! Sampling a frame through a similarity.
+//! Sampling a frame through an affine transform.
 
-use super::similarity::Similarity;
+use super::affine::Affine;
 use crate::domain::Frame;
 
 /// The `side` x `side` RGB picture whose pixel `p` shows the frame at `to_picture⁻¹(p)`, bilinear,
@@ -8,7 +8,7 @@ use crate::domain::Frame;
 ///
 /// Where `to_picture` shrinks by two or more, the frame is first averaged in blocks, because
 /// bilinear sampling alone would skip pixels and alias.
-pub(super) fn warp(frame: &Frame, to_picture: &Similarity, side: u32) -> Vec<u8> {
+pub(super) fn warp(frame: &Frame, to_picture: &Affine, side: u32) -> Vec<u8> {
     let block = (1.0 / to_picture.scale()).floor();
     let to_frame = to_picture.inverse();
     // A face cannot be shrunk by more than the frame's side over the picture's.
@@ -21,7 +21,7 @@ pub(super) fn warp(frame: &Frame, to_picture: &Similarity, side: u32) -> Vec<u8>
 }
 
 /// Bilinear sampling of a picture given by its texels.
-fn sample(side: u32, to_source: &Similarity, texel: impl Fn(i64, i64) -> [f32; 3]) -> Vec<u8> {
+fn sample(side: u32, to_source: &Affine, texel: impl Fn(i64, i64) -> [f32; 3]) -> Vec<u8> {
     let mut rgb = Vec::with_capacity((side * side * 3) as usize);
     for row in 0..side {
         for column in 0..side {
@@ -67,7 +67,7 @@ struct Region {
 }
 
 impl Region {
-    fn around(frame: &Frame, to_frame: &Similarity, side: u32, block: i64) -> Self {
+    fn around(frame: &Frame, to_frame: &Affine, side: u32, block: i64) -> Self {
         let end = f64::from(side - 1);
         let corners =
             [(0.0, 0.0), (end, 0.0), (0.0, end), (end, end)].map(|(x, y)| to_frame.apply(x, y));
@@ -113,15 +113,12 @@ impl Region {
     }
 
     /// The same transform, landing among the blocks: a block's mean lies at its centre.
-    fn to_blocks(&self, to_frame: &Similarity) -> Similarity {
+    fn to_blocks(&self, to_frame: &Affine) -> Affine {
         let block = self.block as f64;
         let centre = (block - 1.0) / 2.0;
-        Similarity {
-            a: to_frame.a / block,
-            b: to_frame.b / block,
-            tx: (to_frame.tx - self.left as f64 - centre) / block,
-            ty: (to_frame.ty - self.top as f64 - centre) / block,
-        }
+        let (left, top) = (self.left as f64, self.top as f64);
+        let by = 1.0 / block;
+        to_frame.then_stretched((by, by), ((-left - centre) * by, (-top - centre) * by))
     }
 }
 
@@ -138,9 +135,10 @@ fn extent(corners: [f64; 4], len: u32, block: i64) -> (i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vision::Similarity;
 
-    fn shift(tx: f64, ty: f64) -> Similarity {
-        Similarity { a: 1.0, b: 0.0, tx, ty }
+    fn shift(tx: f64, ty: f64) -> Affine {
+        Similarity { a: 1.0, b: 0.0, tx, ty }.into()
     }
 
     #[test]
@@ -164,7 +162,7 @@ mod tests {
             .collect();
         let frame = Frame::new(256, 256, rgb).unwrap();
         let eighth = Similarity { a: 0.125, b: 0.0, tx: -4.0, ty: -4.0 };
-        assert!(warp(&frame, &eighth, 16).iter().all(|v| v.abs_diff(127) <= 1));
+        assert!(warp(&frame, &eighth.into(), 16).iter().all(|v| v.abs_diff(127) <= 1));
     }
 
     #[test]
@@ -173,7 +171,7 @@ mod tests {
         let rgb = (0..200 * 200).flat_map(|i| [(i % 200) as u8; 3]).collect();
         let frame = Frame::new(200, 200, rgb).unwrap();
         let third = Similarity { a: 1.0 / 3.0, b: 0.0, tx: -10.0, ty: -10.0 };
-        let picture = warp(&frame, &third, 32);
+        let picture = warp(&frame, &third.into(), 32);
         for column in 0..32usize {
             let expected = 3.0 * (column as f64 + 10.0);
             assert!((f64::from(picture[(16 * 32 + column) * 3]) - expected).abs() <= 1.0);

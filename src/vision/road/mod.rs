@@ -20,7 +20,7 @@ use crate::domain::{
     BoundingBox, Detection, FaceSeen, Frame, Landmarks, LivenessScore, ModelId, Quality,
     QualityIssue, Sighting, Stage, StageTimings, View,
 };
-use crate::nets::{MiniFasNet, Yunet};
+use crate::nets::{Landmark68, MiniFasNet, Yunet};
 
 /// What one request asks of the road.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,6 +51,7 @@ pub enum LookError {
 #[derive(Debug)]
 pub struct Road {
     detector: Yunet,
+    landmarks: Landmark68,
     liveness: MiniFasNet,
     liveness_model: ModelId,
     encoder: FaceEncoder,
@@ -252,7 +253,7 @@ impl Road {
     }
 
     fn refine(&self, frame: &Frame, face: Detection) -> Result<Detection, TchError> {
-        refine(&self.detector, frame, face, &self.settings.detect, self.encoder.device)
+        refine(&self.landmarks, frame, face, self.encoder.device)
     }
 
     /// Aligns and measures the nearest face; its issues where it is not good enough.

@@ -127,8 +127,10 @@ impl Road {
                 .ok_or_else(|| OpenError::NoNetwork { role, folder: folder() })
         };
         let device = settings.device.into();
-        let detector =
-            load::detector(&manifest, id_of(Role::Detector)?, device).map_err(in_folder)?;
+        let detector_id = id_of(Role::Detector)?;
+        let detector = load::detector(&manifest, detector_id, device).map_err(in_folder)?;
+        let landmarks_id = id_of(Role::Landmarks)?;
+        let landmarks = load::landmarks(&manifest, landmarks_id, device).map_err(in_folder)?;
         let liveness_id = id_of(Role::Liveness)?;
         let liveness = load::liveness(&manifest, liveness_id, device).map_err(in_folder)?;
 
@@ -139,7 +141,8 @@ impl Road {
         } else {
             Some(load::projection(&manifest, model_id, device).map_err(in_folder)?)
         };
-        let model = model(&manifest, &settings, model_id).map_err(|e| in_folder(e.into()))?;
+        let road = [detector_id, landmarks_id, &settings.encoder, model_id];
+        let model = model(&manifest, road, settings.mirror).map_err(|e| in_folder(e.into()))?;
         let entry = manifest.get(&settings.encoder).map_err(|e| in_folder(e.into()))?;
         let (mirror, feature_norm_min) = (settings.mirror, entry.feature_norm_min);
         let encoder = FaceEncoder { network, projection, mirror, model, feature_norm_min, device };
@@ -148,7 +151,7 @@ impl Road {
             liveness_id,
             &manifest.get(liveness_id).map_err(|e| in_folder(e.into()))?.sha256,
         );
-        Ok(Self { detector, liveness, liveness_model, encoder, calibration, settings })
+        Ok(Self { detector, landmarks, liveness, liveness_model, encoder, calibration, settings })
     }
 }
 
@@ -164,17 +167,14 @@ fn calibration(weights: &Path, model: &ModelId) -> Result<Option<Calibration>, O
     read.map(Some).map_err(|error| OpenError::Calibration { file, error })
 }
 
-/// Names the encoder (and projection) with the start of a SHA-256 over its files' and whether the
-/// mirrored face is averaged in, so that encodings of retrained weights under an old id, or made in
-/// another way, are never compared with the old ones.
-fn model(
-    manifest: &Manifest,
-    settings: &RoadSettings,
-    model_id: &str,
-) -> Result<ModelId, ManifestError> {
-    let encoder = manifest.get(&settings.encoder)?.sha256;
-    let files = format!("{encoder}{}{}", manifest.get(model_id)?.sha256, settings.mirror);
-    Ok(with_digest(model_id, &Digest::of(files.as_bytes())))
+/// The last network that makes an encoding, with the start of a SHA-256 over the weights of all that
+/// have a part in it and whether the mirrored face is averaged in: encodings of retrained weights under
+/// an old id, or made in another way, are never compared with the old ones.
+fn model(manifest: &Manifest, road: [&str; 4], mirror: bool) -> Result<ModelId, ManifestError> {
+    let digest = |id| Ok(manifest.get(id)?.sha256.to_string());
+    let digests = road.into_iter().map(digest).collect::<Result<String, ManifestError>>()?;
+    let [.., last] = road;
+    Ok(with_digest(last, &Digest::of(format!("{digests}{mirror}").as_bytes())))
 }
 
 fn with_digest(id: &str, digest: &Digest) -> ModelId {
