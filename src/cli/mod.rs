@@ -4,6 +4,7 @@ mod calibrate;
 mod enroll;
 mod evaluate;
 mod key;
+mod load;
 mod migrate;
 mod photo;
 mod recognize;
@@ -54,6 +55,8 @@ enum Command {
     /// List, check or import the networks' weights.
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
+    /// Load a running service with real frames and measure how fast it answers.
+    Load(load::LoadArguments),
     /// Create, list or revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -92,6 +95,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Migrate => migrate::run(&config).await,
             Command::Enroll(arguments) => enroll::run(&config, &arguments).await,
             Command::Recognize(arguments) => recognize::run(&config, &arguments).await,
+            Command::Load(arguments) => load::run(&arguments).await,
             Command::Key(command) => key::run(&config, command).await,
             Command::Verify(arguments) => verify::run(&config, &arguments),
             Command::Evaluate(command) => evaluate::run(&config, &command),

@@ -22,7 +22,7 @@ impl Gallery {
     pub async fn resync(&self, store: &Store) -> Result<(), StoreError> {
         let _turn = self.refreshing.lock().await;
         let read_at = Instant::now();
-        let mut index = Index::new(self.index.read().size());
+        let mut index = Index::new(self.index.load().size());
         let mut last = None;
         loop {
             let page = store.gallery_page(&self.model, last).await?;
@@ -30,7 +30,7 @@ impl Gallery {
             last = Some(row.employee_id);
             page.into_iter().try_for_each(|row| take_in(&mut index, row))?;
         }
-        *self.index.write() = index;
+        self.index.store(Arc::new(index));
         *self.synced_at.lock() = Some(read_at);
         Ok(())
     }
@@ -43,9 +43,12 @@ impl Gallery {
     pub async fn refresh(&self, store: &Store, employee: EmployeeId) -> Result<(), StoreError> {
         let _turn = self.refreshing.lock().await;
         let row = store.gallery_of(employee, &self.model).await?;
-        let mut index = self.index.write();
+        let mut index = Index::clone(&self.index.load());
         index.remove(employee);
-        row.map_or(Ok(()), |row| take_in(&mut index, row))
+        let taken_in = row.map_or(Ok(()), |row| take_in(&mut index, row));
+        // Whoever cannot be read is nobody.
+        self.index.store(Arc::new(index));
+        taken_in
     }
 }
 
