@@ -31,9 +31,26 @@ task_test() {
 }
 
 task_bench() {
+  if [ "${1:-}" = peer ]; then bench_peer "${@:2}"; return; fi
   task_setup
   use_database postgres
   exec cargo bench "$@"
+}
+
+# Against the Python stack in $PEER, on the frames of a folder.
+bench_peer() {
+  local peer=${PEER:-$root/../shared/peer} frames=${1:-$root/../shared/data/nuaa-dev/live} venv=$cache/peer
+  [ -e "$peer/server.py" ] || die "no peer in $peer: PEER=FOLDER names the one with its server.py and requirements.txt"
+  [ -d "$frames" ] || die "no frames in $frames: ./dev bench peer FOLDER names others"
+  task_build
+  [ -e "$venv/bin/uvicorn" ] || { "$python" -m venv "$venv" && "$venv/bin/pip" install --quiet -r "$peer/requirements.txt"; } ||
+    die "the peer's requirements could not be installed into $venv"
+  unset DATABASE_URL           # a database of its own
+  use_database limen_bench
+  sql postgres --command 'drop database if exists limen_bench with (force)' --command 'create database limen_bench'
+  limen migrate
+  "$venv/bin/python" benches/peer.py --limen "$(limen_binary)" --psql "$(postgres_bin)/psql" --peer "$peer" --frames "$frames" "${@:2}"
+  sql postgres --command 'drop database limen_bench with (force)'
 }
 
 task_lint() {

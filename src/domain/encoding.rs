@@ -44,6 +44,14 @@ pub enum EncodingError {
     /// Stored bytes that are not a whole number of `f32`.
     #[error("{0} bytes are no encoding: expected a multiple of 4")]
     Bytes(usize),
+    /// A gallery holds encodings of one size.
+    #[error("an encoding of {found} numbers does not fit a gallery of {expected}")]
+    Size {
+        /// Its numbers.
+        found: usize,
+        /// The gallery's.
+        expected: usize,
+    },
     /// Encodings of different models live in different spaces.
     #[error("an encoding of {left} cannot be compared with one of {right}")]
     ModelMismatch {

@@ -8,14 +8,15 @@
 mod index;
 mod sync;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::domain::{EmployeeId, Encoding, EncodingError, ModelId};
+use crate::domain::{EmployeeId, EmployeeStatus, Encoding, EncodingError, FaceId, ModelId};
 pub use index::Candidate;
-use index::Index;
+use index::{Index, Person};
 pub use sync::follow;
 
 /// The gallery of one model.
@@ -41,6 +42,30 @@ impl Gallery {
             synced_at: Mutex::new(None),
             refreshing: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// A gallery of these people, each with one template; it follows no database.
+    ///
+    /// # Errors
+    /// When an encoding is of another model or size.
+    pub fn of(
+        model: ModelId,
+        size: usize,
+        people: impl IntoIterator<Item = (EmployeeId, Encoding)>,
+    ) -> Result<Self, EncodingError> {
+        let gallery = Self::new(model, size);
+        let mut index = Index::new(size);
+        for (employee_id, encoding) in people {
+            gallery.check_model(&encoding)?;
+            let status = EmployeeStatus::Active;
+            let person = Person { employee_id, face_ids: [FaceId::generate()].into(), status };
+            if !index.put(person, encoding.values()) {
+                let found = encoding.values().len();
+                return Err(EncodingError::Size { found, expected: size });
+            }
+        }
+        gallery.index.store(Arc::new(index));
+        Ok(gallery)
     }
 
     /// The model whose encodings it holds.

@@ -167,6 +167,8 @@ mod tests {
     use std::collections::HashMap;
 
     use proptest::prelude::*;
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
     use uuid::Uuid;
 
     use super::*;
@@ -194,6 +196,62 @@ mod tests {
     #[test]
     fn an_empty_gallery_proposes_nobody() {
         assert!(Index::new(3).search(&[1.0, 0.0, 0.0], 5).is_empty());
+    }
+
+    #[test]
+    fn nobody_nearer_is_passed_over_in_a_gallery_of_many_blocks() {
+        let mut random = StdRng::seed_from_u64(7);
+        let mut index = Index::new(64);
+        let mut enrolled = HashMap::new();
+        // Families: many people are about equally near to a probe.
+        let families: Vec<Vec<f32>> = (0..40).map(|_| direction(&mut random)).collect();
+        for number in 0..3_000u128 {
+            let own = direction(&mut random);
+            let family = &families[number as usize % families.len()];
+            let template = sum(family, &own, 0.3);
+            let employee_id = EmployeeId(Uuid::from_u128(number));
+            let person = Person {
+                employee_id,
+                face_ids: Arc::new([FaceId::generate()]),
+                status: EmployeeStatus::Active,
+            };
+            assert!(index.put(person, &template));
+            enrolled.insert(employee_id, template);
+        }
+        let before = index.clone();
+        for number in (0..3_000u128).step_by(3) {
+            let employee = EmployeeId(Uuid::from_u128(number));
+            index.remove(employee);
+            enrolled.remove(&employee);
+        }
+        assert_eq!((before.people(), index.people()), (3_000, 2_000));
+        for family in &families {
+            let own = direction(&mut random);
+            let probe = sum(family, &own, 0.4);
+            let mut expected: Vec<(f32, EmployeeId)> = enrolled
+                .iter()
+                .map(|(id, template)| (Distance::between(template, &probe).value(), *id))
+                .collect();
+            expected.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let found: Vec<(f32, EmployeeId)> = index
+                .search(&probe, 5)
+                .iter()
+                .map(|c| (c.distance.value(), c.employee_id))
+                .collect();
+            assert_eq!(found, expected[..5]);
+        }
+    }
+
+    fn direction(random: &mut StdRng) -> Vec<f32> {
+        let numbers: Vec<f32> = (0..64).map(|_| random.random::<f32>() - 0.5).collect();
+        sum(&numbers, &numbers, 0.0)
+    }
+
+    /// The unit vector along `a + share * b`.
+    fn sum(a: &[f32], b: &[f32], share: f32) -> Vec<f32> {
+        let sum: Vec<f32> = a.iter().zip(b).map(|(a, b)| a + share * b).collect();
+        let norm = sum.iter().map(|v| v * v).sum::<f32>().sqrt();
+        sum.iter().map(|v| v / norm).collect()
     }
 
     proptest! {
