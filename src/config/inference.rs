@@ -15,13 +15,14 @@ pub struct InferenceConfig {
     /// Threads that each own the networks; 0: one for each core.
     #[garde(range(max = 256))]
     pub workers: usize,
-    /// Frames that may wait for a worker; one more is answered with 429.
-    #[garde(range(min = 1, max = 10_000))]
+    /// Frames that may wait while every worker looks at one; one more is answered with 429. 0: as many
+    /// as there are workers.
+    #[garde(range(max = 10_000))]
     pub queue_max: usize,
 }
 
 impl Default for InferenceConfig {
     fn default() -> Self {
-        Self { weights_dir: PathBuf::from("weights"), workers: 0, queue_max: 32 }
+        Self { weights_dir: PathBuf::from("weights"), workers: 0, queue_max: 0 }
     }
 }

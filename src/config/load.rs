@@ -74,11 +74,13 @@ impl Config {
     #[must_use]
     pub fn engine(&self) -> EngineSettings {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let or = |value: usize, default: usize| if value == 0 { default } else { value };
+        let workers = or(self.inference.workers, cores);
         EngineSettings {
             weights_dir: self.inference.weights_dir.clone(),
             road: self.road.clone(),
-            workers: if self.inference.workers == 0 { cores } else { self.inference.workers },
-            queue_max: self.inference.queue_max,
+            workers,
+            queue_max: or(self.inference.queue_max, workers),
         }
     }
 }
@@ -187,8 +189,8 @@ mod tests {
 
     #[test]
     fn a_number_out_of_range_is_refused_with_its_name_and_the_limit() {
-        let error = load("[inference]\nqueue_max = 0").unwrap_err().to_string();
-        assert!(error.contains("inference.queue_max") && error.contains('1'), "{error}");
+        let error = load("[inference]\nqueue_max = 10001").unwrap_err().to_string();
+        assert!(error.contains("inference.queue_max") && error.contains("10000"), "{error}");
     }
 
     #[test]

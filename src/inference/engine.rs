@@ -1,12 +1,13 @@
 //! The handle through which the service asks for a frame to be looked at.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use crossbeam_channel::{Sender, TrySendError, bounded};
+use crossbeam_channel::{Sender, unbounded};
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::worker::{self, Job, Task};
 use crate::domain::{FaceSeen, LivenessScore, View};
@@ -23,7 +24,7 @@ pub struct EngineSettings {
     pub road: RoadSettings,
     /// Threads that each own the networks; at least 1.
     pub workers: usize,
-    /// Frames that may wait for a worker; one more is answered as overload.
+    /// Frames that may wait while every worker looks at one; one more is answered as overload.
     pub queue_max: usize,
 }
 
@@ -81,6 +82,8 @@ impl std::fmt::Debug for FrameBytes {
 #[derive(Debug)]
 pub struct Engine {
     jobs: Mutex<Option<Sender<Job>>>,
+    /// One for each frame that is looked at or waits.
+    places: Arc<Semaphore>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     encoder: EncoderProfile,
     queue_max: usize,
@@ -93,9 +96,11 @@ impl Engine {
     /// # Errors
     /// [`StartError`]; then no thread is left behind.
     pub fn start(settings: &EngineSettings) -> Result<Self, StartError> {
-        let (jobs, queue) = bounded(settings.queue_max);
+        // The places bound it.
+        let (jobs, queue) = unbounded();
+        let workers = settings.workers.max(1);
         let (ready, readiness) = std::sync::mpsc::channel();
-        let threads = (0..settings.workers.max(1))
+        let threads = (0..workers)
             .map(|number| {
                 let (settings, queue, ready) = (settings.clone(), queue.clone(), ready.clone());
                 std::thread::Builder::new()
@@ -111,6 +116,7 @@ impl Engine {
         let encoder = made.ok_or(StartError::Ended)?;
         Ok(Self {
             jobs: Mutex::new(Some(jobs)),
+            places: Arc::new(Semaphore::new(workers + settings.queue_max)),
             threads: Mutex::new(threads),
             encoder,
             queue_max: settings.queue_max,
@@ -139,7 +145,7 @@ impl Engine {
         settings: LookSettings,
     ) -> Result<View<FaceSeen>, EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.submit(Job::new(frame, Task::Encode { settings, reply }))?;
+        self.submit(frame, Task::Encode { settings, reply })?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 
@@ -153,7 +159,7 @@ impl Engine {
         pupil_distance_px_min: f32,
     ) -> Result<View<LivenessScore>, EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.submit(Job::new(frame, Task::Liveness { pupil_distance_px_min, reply }))?;
+        self.submit(frame, Task::Liveness { pupil_distance_px_min, reply })?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 
@@ -167,12 +173,17 @@ impl Engine {
         }
     }
 
-    fn submit(&self, job: Job) -> Result<(), EngineError> {
+    /// Whether a frame that came now would find no place.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.places.available_permits() == 0
+    }
+
+    fn submit(&self, frame: FrameBytes, task: Task) -> Result<(), EngineError> {
         let jobs = self.jobs.lock();
         let jobs = jobs.as_ref().ok_or(EngineError::Stopped)?;
-        jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => EngineError::Overloaded,
-            TrySendError::Disconnected(_) => EngineError::Stopped,
-        })
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| EngineError::Overloaded)?;
+        jobs.send(Job::new(frame, task, place)).map_err(|_| EngineError::Stopped)
     }
 }

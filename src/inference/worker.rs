@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use crossbeam_channel::Receiver;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::error;
 
 use super::engine::{EngineError, EngineSettings, FrameBytes, StartError};
@@ -19,6 +19,8 @@ pub(super) struct Job {
     frame: FrameBytes,
     task: Task,
     submitted_at: Instant,
+    /// Given back when the frame has been looked at.
+    place: OwnedSemaphorePermit,
 }
 
 /// How far the road is to be travelled.
@@ -30,8 +32,8 @@ pub(super) enum Task {
 }
 
 impl Job {
-    pub(super) fn new(frame: FrameBytes, task: Task) -> Self {
-        Self { frame, task, submitted_at: Instant::now() }
+    pub(super) fn new(frame: FrameBytes, task: Task, place: OwnedSemaphorePermit) -> Self {
+        Self { frame, task, submitted_at: Instant::now(), place }
     }
 }
 
@@ -53,7 +55,7 @@ pub(super) fn run(
     let _ = ready.send(Ok(road.profile()));
     // Whoever waits for all workers hears of one that panics meanwhile by the channel's end.
     drop(ready);
-    for Job { frame, task, submitted_at } in queue {
+    for Job { frame, task, submitted_at, place: _place } in queue {
         match task {
             Task::Encode { settings, reply } => answer(reply, submitted_at, |timings| {
                 road.look(&frame.bytes, frame.declared, &settings, timings)

@@ -42,6 +42,7 @@ pub fn config(pool: &PgPool) -> Config {
     config.database.url = DatabaseUrl(pool.connect_options().to_url_lossy().into());
     config.database.connections_max = 4;
     config.inference.workers = 1;
+    config.inference.queue_max = 32;
     config.server.request_timeout_ms = 60_000;
     config
 }

@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::connect;
 use crate::config::Config;
 use crate::gallery::Gallery;
-use crate::inference::Engine;
+use crate::inference::{Engine, EngineSettings};
 use enroller::Enroller;
 use people::People;
 use plan::Plan;
@@ -37,13 +37,9 @@ pub(super) struct EnrollArguments {
 pub(super) async fn run(config: &Config, arguments: &EnrollArguments) -> anyhow::Result<ExitCode> {
     let plan = Plan::read(&arguments.photos)?;
     let store = connect(config).await?;
-    let settings = config.engine();
-    let in_flight = settings.workers + 1;
-    anyhow::ensure!(
-        settings.queue_max >= in_flight,
-        "queue_max in [inference] must be at least {in_flight} to enrol with {} workers",
-        settings.workers
-    );
+    // One photo waits for each worker while it looks at another.
+    let settings = EngineSettings { queue_max: config.engine().workers, ..config.engine() };
+    let in_flight = settings.workers + settings.queue_max;
     let _only =
         store.bulk_enrolment().await?.context("another `limen enroll` runs on this database")?;
     let engine = Arc::new(tokio::task::spawn_blocking(move || Engine::start(&settings)).await??);
