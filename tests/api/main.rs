@@ -13,6 +13,7 @@ mod frame;
 mod gates;
 mod identity;
 mod keys;
+mod load;
 mod overload;
 mod passage;
 mod passages;
