@@ -1,42 +1,105 @@
-//! What a frame costs on one thread: decoding, the search for faces, the whole road.
+//! What the steps of the road cost on one thread. `./dev bench road`; `./dev bench encoder` beside ONNX
+//! Runtime.
 
 use std::hint::black_box;
 use std::path::Path;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use limen::domain::LivenessScore;
-use limen::nets::{Manifest, load};
+use limen::nets::{Compute, Manifest, load};
+use limen::vision::align::{Template, align};
 use limen::vision::decode::{FrameLimits, decode};
 use limen::vision::detect::{DetectSettings, detect};
+use limen::vision::liveness::liveness;
+use limen::vision::refine::refine;
 use limen::vision::{LookSettings, Road, RoadSettings};
-use tch::Device;
+use tch::{Device, Kind, Tensor};
 
-fn road(criterion: &mut Criterion) {
+fn steps(criterion: &mut Criterion) {
     tch::set_num_threads(1);
-    let weights = Path::new("weights");
+    let _no_grad = tch::no_grad_guard();
+    let manifest = Manifest::open(Path::new("weights")).unwrap();
+    let detector = load::detector(&manifest, "yunet-2023mar", Device::Cpu).unwrap();
+    let landmarks = load::landmarks(&manifest, "landmark-68", Device::Cpu).unwrap();
     let photo = std::fs::read("tests/fixtures/obama-3.jpg").unwrap();
     let frame = decode(&photo, None, &FrameLimits::default()).unwrap();
-    let detector =
-        load::detector(&Manifest::open(weights).unwrap(), "yunet-2023mar", Device::Cpu).unwrap();
-    let road = Road::open(weights, RoadSettings::default()).unwrap();
-    let settings = LookSettings {
-        liveness_threshold: Some(LivenessScore::try_from(0.5).unwrap()),
-        pupil_distance_px_min: 24.0,
-    };
+    let settings = DetectSettings::default();
+    let found = |pupils| detect(&detector, &frame, pupils, &settings, Device::Cpu).unwrap();
+    let face = found(0.0)[0];
 
     criterion.bench_function("decode", |bench| {
         bench.iter(|| decode(black_box(&photo), None, &FrameLimits::default()).unwrap());
     });
-    criterion.bench_function("detect", |bench| {
-        let settings = DetectSettings::default();
-        bench.iter(|| {
-            tch::no_grad(|| detect(&detector, black_box(&frame), &settings, Device::Cpu).unwrap())
+    for pupils in [24.0, 0.0] {
+        criterion.bench_function(BenchmarkId::new("detect", pupils), |bench| {
+            bench.iter(|| found(black_box(pupils)));
         });
+    }
+    criterion.bench_function("refine", |bench| {
+        bench.iter(|| refine(&landmarks, &frame, black_box(face), Device::Cpu).unwrap());
     });
+    criterion.bench_function("align", |bench| {
+        bench.iter(|| align(&frame, black_box(&face.landmarks), Template::FivePoints112).unwrap());
+    });
+    for compute in kinds() {
+        let network = load::liveness(&manifest, "minifasnet-v2-se", compute).unwrap();
+        criterion.bench_function(BenchmarkId::new("liveness", name(compute)), |bench| {
+            let bounding_box = &face.bounding_box;
+            bench.iter(|| liveness(&network, &frame, black_box(bounding_box), compute).unwrap());
+        });
+    }
+}
+
+/// The encoder's network alone, as `benches/encoder_onnx.py` runs it; and the processor's own peak.
+fn encode(criterion: &mut Criterion) {
+    tch::set_num_threads(1);
+    let _no_grad = tch::no_grad_guard();
+    let manifest = Manifest::open(Path::new("weights")).unwrap();
+    let mut group = criterion.benchmark_group("encode");
+    for compute in kinds() {
+        let network = load::encoder(&manifest, "mobilefacenet", compute).unwrap();
+        for faces in [1, 4, 8, 32] {
+            let input = Tensor::rand([faces, 3, 112, 112], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
+            let input = input.to_kind(compute.kind);
+            group.throughput(Throughput::Elements(faces as u64));
+            group.bench_function(BenchmarkId::new(name(compute), faces), |bench| {
+                bench.iter(|| network.forward(black_box(&input)).unwrap());
+            });
+        }
+    }
+    for compute in kinds() {
+        let square = Tensor::rand([1_024, 1_024], (compute.kind, Device::Cpu));
+        // Multiplications, as the encoder's are counted.
+        group.throughput(Throughput::Elements(1 << 30));
+        group.bench_function(BenchmarkId::new("gemm", name(compute)), |bench| {
+            bench.iter(|| square.matmul(black_box(&square)));
+        });
+    }
+}
+
+fn road(criterion: &mut Criterion) {
+    tch::set_num_threads(1);
+    let road = Road::open(Path::new("weights"), RoadSettings::default()).unwrap();
+    let settings = LookSettings {
+        liveness_threshold: Some(LivenessScore::try_from(0.5).unwrap()),
+        pupil_distance_px_min: 24.0,
+    };
+    let photo = std::fs::read("tests/fixtures/obama-3.jpg").unwrap();
     criterion.bench_function("look", |bench| {
         bench.iter(|| road.look(black_box(&photo), None, &settings, Default::default()).unwrap());
     });
 }
 
-criterion_group!(benches, road);
+/// `f32`, and `bf16` where it is worth while.
+fn kinds() -> Vec<Compute> {
+    let single = Compute::from(Device::Cpu);
+    let half = Compute { kind: Kind::BFloat16, ..single };
+    if Compute::prefers_bf16(Device::Cpu) { vec![single, half] } else { vec![single] }
+}
+
+fn name(compute: Compute) -> &'static str {
+    if compute.kind == Kind::BFloat16 { "bf16" } else { "f32" }
+}
+
+criterion_group!(benches, steps, encode, road);
 criterion_main!(benches);

@@ -6,7 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use limen::nets::{Digest, ImportError, LoadError, Manifest, ManifestError, import_dlib, load};
+use limen::nets::{
+    Compute, Digest, ImportError, LoadError, Manifest, ManifestError, import_dlib, load,
+};
 use limen::vision::decode::{FrameLimits, decode};
 use limen::vision::detect::{DetectSettings, detect, search};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
@@ -93,7 +95,7 @@ fn boxes_and_landmarks_lie_within_half_a_pixel_of_the_original() {
             assert!((found.score - expected.score).abs() < 1e-3, "{name}: score");
         }
         // The second search, at half the size, only steadies what the first one found.
-        let steadied = detect(&yunet, &frame, &settings, Device::Cpu).unwrap();
+        let steadied = detect(&yunet, &frame, 0.0, &settings, Device::Cpu).unwrap();
         assert_eq!(steadied.len(), expected.len(), "{name}");
         for (there, here) in steadied[0].landmarks.0.iter().zip(&expected[0].landmarks) {
             let moved = (there.x - here[0]).hypot(there.y - here[1]);
@@ -133,6 +135,30 @@ fn minifasnet_judges_liveness_as_the_original_does() {
         let classes = liveness.forward(&picture(name, "minifasnet", Channels::Bgr)).unwrap();
         let difference = largest_difference(&values(&classes), &golden(name).minifasnet);
         assert!(difference < 1e-3, "{name}: {difference}");
+    }
+}
+
+#[test]
+fn in_bf16_encodings_and_liveness_stay_what_they_are_in_f32() {
+    let compute = Compute { device: Device::Cpu, kind: Kind::BFloat16 };
+    if !Compute::prefers_bf16(Device::Cpu) {
+        return;
+    }
+    let encoder = load::encoder(&manifest(), "mobilefacenet", compute).unwrap();
+    let liveness = load::liveness(&manifest(), "minifasnet-v2-se", compute).unwrap();
+    for name in PORTRAITS {
+        let chip = (picture(name, "mobilefacenet", Channels::Bgr) - 127.0) / 128.0;
+        let encoding = encoder.forward(&chip.to_kind(Kind::BFloat16)).unwrap();
+        assert_eq!(encoding.kind(), Kind::Float);
+        let cosine = cosine(&values(&encoding), &golden(name).mobilefacenet);
+        assert!((0.999..0.999_999).contains(&cosine), "{name}: cosine {cosine}");
+
+        let picture = picture(name, "minifasnet", Channels::Bgr).to_kind(Kind::BFloat16);
+        let difference = largest_difference(
+            &values(&liveness.forward(&picture).unwrap()),
+            &golden(name).minifasnet,
+        );
+        assert!(difference < 0.02, "{name}: {difference}");
     }
 }
 

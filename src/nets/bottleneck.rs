@@ -6,13 +6,13 @@
 use tch::nn::Path;
 use tch::{TchError, Tensor};
 
-use super::layers::{Conv, ConvPrelu};
+use super::layers::Conv;
 
 /// Expand with 1x1, filter with a depthwise 3x3, project with a linear 1x1.
 #[derive(Debug)]
 pub(super) struct Bottleneck {
-    expand: ConvPrelu,
-    depthwise: ConvPrelu,
+    expand: Conv,
+    depthwise: Conv,
     project: Conv,
     squeeze_excite: Option<SqueezeExcite>,
     shortcut: bool,
@@ -54,21 +54,32 @@ impl Bottleneck {
 
     fn new(path: &Path, [inputs, expansion, outputs]: [i64; 3], stride: i64) -> Self {
         Self {
-            expand: ConvPrelu::new(&(path / "expand"), inputs, expansion, 1, 1),
-            depthwise: ConvPrelu::depthwise(&(path / "depthwise"), expansion, 3, stride),
+            expand: Conv::prelu(&(path / "expand"), inputs, expansion, 1, 1),
+            depthwise: Conv::depthwise_prelu(&(path / "depthwise"), expansion, 3, stride),
             project: Conv::pointwise(&(path / "project"), expansion, outputs),
             squeeze_excite: None,
             shortcut: false,
         }
     }
 
+    /// Without the channels that training has given up: see [`Conv::thin`].
+    pub fn thin(&mut self) -> Result<(), TchError> {
+        self.depthwise.thin(&mut self.expand, &mut self.project)
+    }
+
+    /// The same for two layers in front of this one, of which the second is depthwise.
+    pub fn thin_before(&mut self, first: &mut Conv, depthwise: &mut Conv) -> Result<(), TchError> {
+        depthwise.thin(first, &mut self.expand)
+    }
+
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        let expanded = self.expand.forward(xs)?;
-        let mut ys = self.project.forward(&self.depthwise.forward(&expanded)?)?;
-        if let Some(squeeze_excite) = &self.squeeze_excite {
-            ys = squeeze_excite.forward(&ys)?;
+        let filtered = self.depthwise.forward(&self.expand.forward(xs)?)?;
+        match (&self.squeeze_excite, self.shortcut) {
+            (None, true) => self.project.forward_beside(&filtered, xs),
+            (None, false) => self.project.forward(&filtered),
+            (Some(excite), true) => xs.f_add(&excite.forward(&self.project.forward(&filtered)?)?),
+            (Some(excite), false) => excite.forward(&self.project.forward(&filtered)?),
         }
-        if self.shortcut { xs.f_add(&ys) } else { Ok(ys) }
     }
 }
 
@@ -85,14 +96,14 @@ impl SqueezeExcite {
     fn new(path: &Path, channels: i64) -> Self {
         let reduced = channels / Self::REDUCTION;
         Self {
-            reduce: Conv::pointwise(&(path / "reduce"), channels, reduced),
+            reduce: Conv::pointwise(&(path / "reduce"), channels, reduced).with_relu(),
             expand: Conv::pointwise(&(path / "expand"), reduced, channels),
         }
     }
 
     fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
         let squeezed = xs.f_adaptive_avg_pool2d([1, 1])?;
-        let reduced = self.reduce.forward(&squeezed)?.f_relu_()?;
+        let reduced = self.reduce.forward(&squeezed)?;
         xs.f_mul(&self.expand.forward(&reduced)?.f_sigmoid()?)
     }
 }

@@ -6,7 +6,7 @@ use tch::nn::Path;
 use tch::{Kind, TchError, Tensor};
 
 use super::bottleneck::Bottleneck;
-use super::layers::{BatchNorm, Conv, ConvPrelu, Linear, expect_pictures};
+use super::layers::{BatchNorm, Conv, Linear, expect_pictures};
 
 /// The 68 landmarks of a face in the order of iBUG 300-W (Sagonas et al., ICCVW 2013): jaw, brows,
 /// nose, eyes, mouth.
@@ -15,10 +15,10 @@ use super::layers::{BatchNorm, Conv, ConvPrelu, Linear, expect_pictures};
 #[derive(Debug)]
 pub struct Landmark68 {
     grey: Tensor,
-    stem: ConvPrelu,
-    stem_depthwise: ConvPrelu,
+    stem: Conv,
+    stem_depthwise: Conv,
     bottlenecks: Vec<Bottleneck>,
-    widen: ConvPrelu,
+    widen: Conv,
     global_depthwise: Conv,
     places: Linear,
     norm: BatchNorm,
@@ -41,14 +41,22 @@ impl Landmark68 {
     pub fn new(path: &Path) -> Self {
         Self {
             grey: Tensor::from_slice(&Self::GREY).view([1, 3, 1, 1]).to_device(path.device()),
-            stem: ConvPrelu::new(&(path / "stem"), 1, 32, 3, 2),
-            stem_depthwise: ConvPrelu::depthwise(&(path / "stem_depthwise"), 32, 3, 1),
+            stem: Conv::prelu(&(path / "stem"), 1, 32, 3, 2),
+            stem_depthwise: Conv::depthwise_prelu(&(path / "stem_depthwise"), 32, 3, 1),
             bottlenecks: Bottleneck::stages(&(path / "stages"), 32, &Self::STAGES),
-            widen: ConvPrelu::new(&(path / "widen"), 64, 512, 1, 1),
+            widen: Conv::prelu(&(path / "widen"), 64, 512, 1, 1),
             global_depthwise: Conv::depthwise(&(path / "global_depthwise"), 512, 4, 1, 0),
             places: Linear::with_bias(&(path / "places"), 512, Self::OUTPUT_SIZE),
             norm: BatchNorm::new(&(path / "norm"), Self::OUTPUT_SIZE),
         }
+    }
+
+    /// Leaves out the channels that training has given up.
+    pub(super) fn thin(&mut self) -> Result<(), TchError> {
+        if let Some(first) = self.bottlenecks.first_mut() {
+            first.thin_before(&mut self.stem, &mut self.stem_depthwise)?;
+        }
+        self.bottlenecks.iter_mut().try_for_each(Bottleneck::thin)
     }
 
     /// `[N, 68, 2]`: x and y as shares of the picture's side, from its top left corner.

@@ -3,20 +3,44 @@
 //! `tch`'s own layers unwrap inside `forward`; these answer with an error instead, so that a bad
 //! input can never bring an inference thread down.
 
+use std::cell::OnceCell;
+
 use tch::nn::{Init, Path};
-use tch::{TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
+
+use super::kernels::{Convolution, Geometry, Processor};
 
 /// Parameters are overwritten by strict loading, so random initial values would be wasted work.
 const UNLOADED: Init = Init::Const(0.0);
 
-/// A square 2-D convolution with a bias.
+/// A square 2-D convolution with a bias and its activation; any batch normalisation is folded in.
 #[derive(Debug)]
 pub(super) struct Conv {
     weight: Tensor,
     bias: Tensor,
+    activation: Activation,
     stride: i64,
     padding: i64,
     groups: i64,
+    packed: OnceCell<Convolution>,
+}
+
+#[derive(Debug)]
+enum Activation {
+    None,
+    Relu,
+    /// PReLU with one slope per channel (He et al. 2015, eq. 1).
+    Prelu(Tensor),
+}
+
+impl Activation {
+    fn apply(&self, xs: Tensor) -> Result<Tensor, TchError> {
+        match self {
+            Self::None => Ok(xs),
+            Self::Relu => xs.f_relu(),
+            Self::Prelu(slope) => xs.f_prelu(slope),
+        }
+    }
 }
 
 impl Conv {
@@ -42,6 +66,18 @@ impl Conv {
         Self::grouped(path, [channels, channels], kernel, stride, padding, channels)
     }
 
+    /// A convolution that keeps the size but for the stride, and its PReLU.
+    pub fn prelu(path: &Path, inputs: i64, outputs: i64, kernel: i64, stride: i64) -> Self {
+        Self::new(&(path / "conv"), inputs, outputs, kernel, stride, kernel / 2)
+            .with_prelu(&(path / "prelu"), outputs)
+    }
+
+    /// As [`Conv::prelu`], one kernel per channel.
+    pub fn depthwise_prelu(path: &Path, channels: i64, kernel: i64, stride: i64) -> Self {
+        Self::depthwise(&(path / "conv"), channels, kernel, stride, kernel / 2)
+            .with_prelu(&(path / "prelu"), channels)
+    }
+
     fn grouped(
         path: &Path,
         [inputs, outputs]: [i64; 2],
@@ -53,57 +89,121 @@ impl Conv {
         Self {
             weight: path.var("weight", &[outputs, inputs / groups, kernel, kernel], UNLOADED),
             bias: path.var("bias", &[outputs], UNLOADED),
+            activation: Activation::None,
             stride,
             padding,
             groups,
+            packed: OnceCell::new(),
         }
     }
 
+    /// With ReLU behind it.
+    pub fn with_relu(self) -> Self {
+        Self { activation: Activation::Relu, ..self }
+    }
+
+    fn with_prelu(self, path: &Path, channels: i64) -> Self {
+        let slope = path.var("weight", &[channels], UNLOADED);
+        Self { activation: Activation::Prelu(slope), ..self }
+    }
+
+    /// The map that the layer makes of `xs`, in `xs`'s kind of numbers.
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        xs.f_conv2d(&self.weight, Some(&self.bias), self.stride, self.padding, 1, self.groups)
-    }
-}
-
-/// PReLU with one slope per channel (He et al. 2015, eq. 1).
-#[derive(Debug)]
-pub(super) struct Prelu {
-    weight: Tensor,
-}
-
-impl Prelu {
-    pub fn new(path: &Path, channels: i64) -> Self {
-        Self { weight: path.var("weight", &[channels], UNLOADED) }
+        self.run(xs, None)
     }
 
-    pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        xs.f_prelu(&self.weight)
+    /// As `forward`, with `shortcut` added behind the activation.
+    pub fn forward_beside(&self, xs: &Tensor, shortcut: &Tensor) -> Result<Tensor, TchError> {
+        self.run(xs, Some(shortcut))
     }
-}
 
-/// A convolution and its PReLU; any batch normalisation is folded into the convolution.
-#[derive(Debug)]
-pub(super) struct ConvPrelu {
-    conv: Conv,
-    prelu: Prelu,
-}
-
-impl ConvPrelu {
-    pub fn new(path: &Path, inputs: i64, outputs: i64, kernel: i64, stride: i64) -> Self {
-        Self {
-            conv: Conv::new(&(path / "conv"), inputs, outputs, kernel, stride, kernel / 2),
-            prelu: Prelu::new(&(path / "prelu"), outputs),
+    fn run(&self, xs: &Tensor, shortcut: Option<&Tensor>) -> Result<Tensor, TchError> {
+        if let Some(processor) = processor(xs).filter(|_| !self.weight.requires_grad()) {
+            return self.packed(processor, xs.kind())?.forward(xs, shortcut);
+        }
+        let conv =
+            xs.f_conv2d(&self.weight, Some(&self.bias), self.stride, self.padding, 1, self.groups)?;
+        let ys = self.activation.apply(conv)?;
+        match shortcut {
+            Some(shortcut) => ys.f_add(shortcut),
+            None => Ok(ys),
         }
     }
 
-    pub fn depthwise(path: &Path, channels: i64, kernel: i64, stride: i64) -> Self {
-        Self {
-            conv: Conv::depthwise(&(path / "conv"), channels, kernel, stride, kernel / 2),
-            prelu: Prelu::new(&(path / "prelu"), channels),
-        }
+    /// One layer that does what `layers`, all of one geometry and without activation, do side by side:
+    /// on the same map (`shared`), or depthwise on the maps that those before them make.
+    pub fn side_by_side(layers: &[&Self], shared: bool) -> Result<Self, TchError> {
+        let weights: Vec<&Tensor> = layers.iter().map(|layer| &layer.weight).collect();
+        let biases: Vec<&Tensor> = layers.iter().map(|layer| &layer.bias).collect();
+        let first = layers[0];
+        Ok(Self {
+            weight: Tensor::f_cat(&weights, 0)?,
+            bias: Tensor::f_cat(&biases, 0)?,
+            activation: Activation::None,
+            stride: first.stride,
+            padding: first.padding,
+            groups: if shared { 1 } else { layers.iter().map(|layer| layer.groups).sum() },
+            packed: OnceCell::new(),
+        })
     }
 
-    pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        self.prelu.forward(&self.conv.forward(xs)?)
+    /// Takes out of `self`, a depthwise layer, the channels whose weights are all zero: training has
+    /// given them up, and what they say is one number everywhere, which the bias of `consumer`, a 1x1
+    /// convolution, takes on. `producer` no longer makes them. What is left is filled up with silent
+    /// channels to a multiple of 32, the step of every processor's widest instructions.
+    pub fn thin(&mut self, producer: &mut Self, consumer: &mut Self) -> Result<(), TchError> {
+        let channels = self.bias.size1()?;
+        let alive = self.weight.f_view([channels, -1])?.f_ne(0.0)?.f_any_dim(1, false)?;
+        let constant = self.activation.apply(self.bias.f_unsqueeze(0)?)?.f_squeeze_dim(0)?;
+        let constant = constant.f_masked_fill(&alive, 0.0)?;
+        let said = consumer.weight.f_view([-1, channels])?.f_mv(&constant)?;
+        consumer.bias = consumer.bias.f_add(&said)?;
+
+        let alive = alive.f_nonzero()?.f_view([-1])?;
+        let silent = alive.size1()?.unsigned_abs().next_multiple_of(32) as i64 - alive.size1()?;
+        let kept = |tensor: &Tensor| {
+            let mut padding = vec![0; tensor.dim() * 2];
+            padding[tensor.dim() * 2 - 1] = silent;
+            tensor.f_index_select(0, &alive)?.f_constant_pad_nd(padding)
+        };
+        for layer in [&mut *producer, &mut *self] {
+            layer.weight = kept(&layer.weight)?;
+            layer.bias = kept(&layer.bias)?;
+            if let Activation::Prelu(slope) = &mut layer.activation {
+                *slope = kept(slope)?;
+            }
+        }
+        self.groups = self.bias.size1()?;
+        consumer.weight =
+            kept(&consumer.weight.f_transpose(0, 1)?)?.f_transpose(0, 1)?.f_contiguous()?;
+        Ok(())
+    }
+
+    fn packed(&self, processor: Processor, kind: Kind) -> Result<&Convolution, TchError> {
+        if let Some(packed) = self.packed.get() {
+            return Ok(packed);
+        }
+        let slope = match &self.activation {
+            Activation::None => vec![1.0; self.bias.numel()],
+            Activation::Relu => vec![0.0; self.bias.numel()],
+            Activation::Prelu(slope) => Vec::try_from(slope)?,
+        };
+        let side = |value: i64| value as usize;
+        let geometry = Geometry {
+            kernel: side(self.weight.size4()?.3),
+            stride: side(self.stride),
+            padding: side(self.padding),
+        };
+        let packed = Convolution::new(
+            processor,
+            kind,
+            &self.weight,
+            &self.bias,
+            slope,
+            geometry,
+            self.groups > 1,
+        )?;
+        Ok(self.packed.get_or_init(|| packed))
     }
 }
 
@@ -126,7 +226,7 @@ impl Linear {
     }
 
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        xs.f_linear(&self.weight, self.bias.as_ref())
+        xs.f_to_kind(self.weight.kind())?.f_linear(&self.weight, self.bias.as_ref())
     }
 }
 
@@ -152,7 +252,7 @@ impl BatchNorm {
     }
 
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        xs.f_batch_norm(
+        xs.f_to_kind(self.weight.kind())?.f_batch_norm(
             Some(&self.weight),
             Some(&self.bias),
             Some(&self.running_mean),
@@ -163,6 +263,12 @@ impl BatchNorm {
             false,
         )
     }
+}
+
+/// The processor whose kernels take this map: no gradient is asked for.
+pub(super) fn processor(xs: &Tensor) -> Option<Processor> {
+    let plain = xs.device() == Device::Cpu && !xs.requires_grad();
+    Processor::here().filter(|processor| plain && processor.knows(xs.kind()))
 }
 
 /// Refuses anything but `[N, 3, height, width]` with sides that `fits` accepts.

@@ -7,17 +7,17 @@ use tch::nn::Path;
 use tch::{Kind, TchError, Tensor};
 
 use super::bottleneck::Bottleneck;
-use super::layers::{BatchNorm, Conv, ConvPrelu, Linear, expect_pictures};
+use super::layers::{BatchNorm, Conv, Linear, expect_pictures};
 
 /// MiniFASNetV2-SE, batch normalisation folded into the convolutions but for the last.
 ///
 /// Input `[N, 3, 128, 128]`, the face with its surroundings in BGR, 0..255.
 #[derive(Debug)]
 pub struct MiniFasNet {
-    stem: ConvPrelu,
-    stem_depthwise: ConvPrelu,
+    stem: Conv,
+    stem_depthwise: Conv,
     bottlenecks: Vec<Bottleneck>,
-    widen: ConvPrelu,
+    widen: Conv,
     global_depthwise: Conv,
     embedding: Linear,
     norm: BatchNorm,
@@ -43,10 +43,10 @@ impl MiniFasNet {
     /// Declares the parameters under `path`.
     pub fn new(path: &Path) -> Self {
         Self {
-            stem: ConvPrelu::new(&(path / "stem"), 3, 32, 3, 2),
-            stem_depthwise: ConvPrelu::depthwise(&(path / "stem_depthwise"), 32, 3, 1),
+            stem: Conv::prelu(&(path / "stem"), 3, 32, 3, 2),
+            stem_depthwise: Conv::depthwise_prelu(&(path / "stem_depthwise"), 32, 3, 1),
             bottlenecks: bottlenecks(&(path / "stages")),
-            widen: ConvPrelu::new(&(path / "widen"), 128, 512, 1, 1),
+            widen: Conv::prelu(&(path / "widen"), 128, 512, 1, 1),
             global_depthwise: Conv::depthwise(&(path / "global_depthwise"), 512, 8, 1, 0),
             embedding: Linear::new(&(path / "embedding"), 512, 128),
             norm: BatchNorm::new(&(path / "norm"), 128),
@@ -54,7 +54,15 @@ impl MiniFasNet {
         }
     }
 
-    /// `[N, 3]`, softmax: the probability of each class, [`MiniFasNet::LIVE_CLASS`] among them.
+    /// Leaves out the channels that training has given up.
+    pub(super) fn thin(&mut self) -> Result<(), TchError> {
+        if let Some(first) = self.bottlenecks.first_mut() {
+            first.thin_before(&mut self.stem, &mut self.stem_depthwise)?;
+        }
+        self.bottlenecks.iter_mut().try_for_each(Bottleneck::thin)
+    }
+
+    /// `[N, 3]`, computed with the input's kind of numbers, softmax: the probability of each class, [`MiniFasNet::LIVE_CLASS`] among them.
     ///
     /// # Errors
     /// When the input is not `[N, 3, 128, 128]`.

@@ -4,20 +4,20 @@
 //! Mobile Devices", CCBR 2018, table 1.
 
 use tch::nn::Path;
-use tch::{TchError, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use super::bottleneck::Bottleneck;
-use super::layers::{Conv, ConvPrelu, expect_pictures};
+use super::layers::{Conv, expect_pictures};
 
 /// MobileFaceNet with 512 outputs, batch normalisation folded into the convolutions.
 ///
 /// Input `[N, 3, 112, 112]`, an aligned face in BGR, `(x - 127) / 128`.
 #[derive(Debug)]
 pub struct MobileFaceNet {
-    stem: ConvPrelu,
-    stem_depthwise: ConvPrelu,
+    stem: Conv,
+    stem_depthwise: Conv,
     bottlenecks: Vec<Bottleneck>,
-    widen: ConvPrelu,
+    widen: Conv,
     global_depthwise: Conv,
     embedding: Conv,
 }
@@ -35,16 +35,24 @@ impl MobileFaceNet {
     /// Declares the parameters under `path`.
     pub fn new(path: &Path) -> Self {
         Self {
-            stem: ConvPrelu::new(&(path / "stem"), 3, 64, 3, 2),
-            stem_depthwise: ConvPrelu::depthwise(&(path / "stem_depthwise"), 64, 3, 1),
+            stem: Conv::prelu(&(path / "stem"), 3, 64, 3, 2),
+            stem_depthwise: Conv::depthwise_prelu(&(path / "stem_depthwise"), 64, 3, 1),
             bottlenecks: Bottleneck::stages(&(path / "stages"), 64, &Self::STAGES),
-            widen: ConvPrelu::new(&(path / "widen"), 128, 512, 1, 1),
+            widen: Conv::prelu(&(path / "widen"), 128, 512, 1, 1),
             global_depthwise: Conv::depthwise(&(path / "global_depthwise"), 512, 7, 1, 0),
             embedding: Conv::pointwise(&(path / "embedding"), 512, Self::OUTPUT_SIZE),
         }
     }
 
-    /// `[N, 512]`, not normalised.
+    /// Leaves out the channels that training has given up.
+    pub(super) fn thin(&mut self) -> Result<(), TchError> {
+        if let Some(first) = self.bottlenecks.first_mut() {
+            first.thin_before(&mut self.stem, &mut self.stem_depthwise)?;
+        }
+        self.bottlenecks.iter_mut().try_for_each(Bottleneck::thin)
+    }
+
+    /// `[N, 512]`, not normalised, computed with the input's kind of numbers.
     ///
     /// # Errors
     /// When the input is not `[N, 3, 112, 112]`.
@@ -55,6 +63,6 @@ impl MobileFaceNet {
             xs = bottleneck.forward(&xs)?;
         }
         let xs = self.global_depthwise.forward(&self.widen.forward(&xs)?)?;
-        self.embedding.forward(&xs)?.f_flatten(1, 3)
+        self.embedding.forward(&xs)?.f_flatten(1, 3)?.f_to_kind(Kind::Float)
     }
 }

@@ -5,11 +5,13 @@
 //! aligning and decoding live in `vision`.
 
 mod bottleneck;
+mod compute;
 mod digest;
 mod dlib_format;
 mod dlib_resnet;
 mod encoder;
 mod import_dlib;
+mod kernels;
 mod landmark68;
 mod layers;
 pub mod load;
@@ -19,6 +21,7 @@ mod mobilefacenet;
 mod projection;
 mod yunet;
 
+pub use compute::Compute;
 pub use digest::{Digest, DigestError};
 pub use dlib_format::FormatError;
 pub use dlib_resnet::DlibResnet;

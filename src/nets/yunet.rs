@@ -3,9 +3,10 @@
 //! Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023.
 
 use tch::nn::Path;
-use tch::{TchError, Tensor};
+use tch::{Kind, TchError, Tensor};
 
-use super::layers::{Conv, expect_pictures};
+use super::kernels;
+use super::layers::{Conv, expect_pictures, processor};
 
 /// YuNet as released in March 2023, batch normalisation folded into the convolutions.
 ///
@@ -50,6 +51,11 @@ impl Yunet {
         }
     }
 
+    /// Makes one layer of those of the heads that work side by side.
+    pub(super) fn unite(&mut self) -> Result<(), TchError> {
+        self.head.iter_mut().try_for_each(Head::unite)
+    }
+
     /// One [`YunetLevel`] per stride, finest first.
     ///
     /// # Errors
@@ -86,14 +92,14 @@ impl Backbone {
         let stem = path / "stem";
         let stages = path / "stages";
         Self {
-            stem: Conv::new(&(&stem / "conv"), 3, 16, 3, 2, 1),
-            stem_separable: Separable::new(&(&stem / "separable"), 16, 16),
+            stem: Conv::new(&(&stem / "conv"), 3, 16, 3, 2, 1).with_relu(),
+            stem_separable: Separable::relu(&(&stem / "separable"), 16, 16),
             stages: std::array::from_fn(|i| {
                 let stage = &stages / i;
                 let (inputs, outputs) = Self::STAGES[i];
                 [
-                    Separable::new(&(&stage / 0), inputs, inputs),
-                    Separable::new(&(&stage / 1), inputs, outputs),
+                    Separable::relu(&(&stage / 0), inputs, inputs),
+                    Separable::relu(&(&stage / 1), inputs, outputs),
                 ]
             }),
         }
@@ -102,8 +108,8 @@ impl Backbone {
     /// Feature maps at strides 8, 16 and 32, 64 channels each.
     fn forward(&self, xs: &Tensor) -> Result<[Tensor; 3], TchError> {
         let [stage_1, stage_2, stage_3, stage_4, stage_5] = &self.stages;
-        let stem = self.stem.forward(xs)?.f_relu_()?;
-        let stride_4 = halve(&self.stem_separable.forward_relu(&stem)?)?;
+        let stem = self.stem.forward(xs)?;
+        let stride_4 = halve(&self.stem_separable.forward(&stem)?)?;
         let stride_4 = run_stage(stage_2, &run_stage(stage_1, &stride_4)?)?;
         let stride_8 = run_stage(stage_3, &halve(&stride_4)?)?;
         let stride_16 = run_stage(stage_4, &halve(&stride_8)?)?;
@@ -121,44 +127,63 @@ struct Neck {
 impl Neck {
     fn new(path: &Path) -> Self {
         let laterals = path / "laterals";
-        Self { laterals: [0, 1, 2].map(|level| Separable::new(&(&laterals / level), 64, 64)) }
+        Self { laterals: [0, 1, 2].map(|level| Separable::relu(&(&laterals / level), 64, 64)) }
     }
 
     fn forward(&self, [fine, middle, coarse]: [Tensor; 3]) -> Result<[Tensor; 3], TchError> {
         let [lateral_fine, lateral_middle, lateral_coarse] = &self.laterals;
-        let coarse = lateral_coarse.forward_relu(&coarse)?;
-        let middle = lateral_middle.forward_relu(&middle.f_add(&double(&coarse)?)?)?;
-        let fine = lateral_fine.forward_relu(&fine.f_add(&double(&middle)?)?)?;
+        let coarse = lateral_coarse.forward(&coarse)?;
+        let middle = lateral_middle.forward(&middle.f_add(&double(&coarse)?)?)?;
+        let fine = lateral_fine.forward(&fine.f_add(&double(&middle)?)?)?;
         Ok([fine, middle, coarse])
     }
 }
 
-/// One separable unit for each kind of output.
+/// One separable unit for each kind of output: `cls`, `obj`, `bbox` and `kps`.
 #[derive(Debug)]
 struct Head {
-    cls: Separable,
-    obj: Separable,
-    bbox: Separable,
-    kps: Separable,
+    units: [Separable; 4],
+    /// The four as one, whose outputs lie one after another; made once the weights are there.
+    united: Option<Separable>,
 }
 
 impl Head {
+    const OUTPUTS: [(&'static str, i64); 4] = [("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)];
+
     fn new(path: &Path) -> Self {
-        Self {
-            cls: Separable::new(&(path / "cls"), 64, 1),
-            obj: Separable::new(&(path / "obj"), 64, 1),
-            bbox: Separable::new(&(path / "bbox"), 64, 4),
-            kps: Separable::new(&(path / "kps"), 64, 10),
-        }
+        let unit = |(name, outputs)| Separable::new(&(path / name), 64, outputs);
+        Self { units: Self::OUTPUTS.map(unit), united: None }
+    }
+
+    fn unite(&mut self) -> Result<(), TchError> {
+        let pointwise = self.units.each_ref().map(|unit| &unit.pointwise);
+        let depthwise = self.units.each_ref().map(|unit| &unit.depthwise);
+        self.united = Some(Separable {
+            pointwise: Conv::side_by_side(&pointwise, true)?,
+            depthwise: Conv::side_by_side(&depthwise, false)?,
+        });
+        Ok(())
     }
 
     fn forward(&self, xs: &Tensor, stride: i64) -> Result<YunetLevel, TchError> {
+        let outputs = match &self.united {
+            Some(united) => by_cell(&united.forward(xs)?)?,
+            None => {
+                let outputs = self.units.iter().map(|unit| by_cell(&unit.forward(xs)?));
+                Tensor::f_cat(&outputs.collect::<Result<Vec<_>, _>>()?, 2)?
+            }
+        };
+        let mut first = 0;
+        let [cls, obj, bbox, kps] = Self::OUTPUTS.map(|(_, count)| {
+            first += count;
+            outputs.f_narrow(2, first - count, count)?.f_contiguous()
+        });
         Ok(YunetLevel {
             stride,
-            cls: by_cell(&self.cls.forward(xs)?)?.f_squeeze_dim(2)?.f_sigmoid()?,
-            obj: by_cell(&self.obj.forward(xs)?)?.f_squeeze_dim(2)?.f_sigmoid()?,
-            bbox: by_cell(&self.bbox.forward(xs)?)?,
-            kps: by_cell(&self.kps.forward(xs)?)?,
+            cls: cls?.f_squeeze_dim(2)?.f_sigmoid()?,
+            obj: obj?.f_squeeze_dim(2)?.f_sigmoid()?,
+            bbox: bbox?,
+            kps: kps?,
         })
     }
 }
@@ -178,21 +203,25 @@ impl Separable {
         }
     }
 
-    fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        self.depthwise.forward(&self.pointwise.forward(xs)?)
+    fn relu(path: &Path, inputs: i64, outputs: i64) -> Self {
+        let Self { pointwise, depthwise } = Self::new(path, inputs, outputs);
+        Self { pointwise, depthwise: depthwise.with_relu() }
     }
 
-    fn forward_relu(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        self.forward(xs)?.f_relu_()
+    fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
+        self.depthwise.forward(&self.pointwise.forward(xs)?)
     }
 }
 
 fn run_stage([first, second]: &[Separable; 2], xs: &Tensor) -> Result<Tensor, TchError> {
-    second.forward_relu(&first.forward_relu(xs)?)
+    second.forward(&first.forward(xs)?)
 }
 
 fn halve(xs: &Tensor) -> Result<Tensor, TchError> {
-    xs.f_max_pool2d(2, 2, 0, 1, false)
+    match processor(xs) {
+        Some(processor) => kernels::halve(processor, xs),
+        None => xs.f_max_pool2d(2, 2, 0, 1, false),
+    }
 }
 
 /// Twice the size by repeating every value (nearest neighbour).
@@ -201,7 +230,7 @@ fn double(xs: &Tensor) -> Result<Tensor, TchError> {
     xs.f_upsample_nearest2d([2 * height, 2 * width], None, None)
 }
 
-/// `[N, C, H, W]` to `[N, H * W, C]`.
+/// `[N, C, H, W]` to `[N, H * W, C]`, whatever the network computes with in `f32`.
 fn by_cell(xs: &Tensor) -> Result<Tensor, TchError> {
-    xs.f_flatten(2, 3)?.f_transpose(1, 2)?.f_contiguous()
+    xs.f_flatten(2, 3)?.f_transpose(1, 2)?.f_to_kind(Kind::Float)
 }

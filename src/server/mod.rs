@@ -68,6 +68,7 @@ async fn load(config: &Config) -> anyhow::Result<AppState> {
     info!(workers = settings.workers, device = %settings.road.device, "loading the networks");
     let engine = tokio::task::spawn_blocking(move || Engine::start(&settings)).await??;
     let encoder = engine.encoder().clone();
+    info!(model = %encoder.model, precision = %encoder.precision, "the networks are warm");
     let gallery = Arc::new(Gallery::new(encoder.model.clone(), encoder.encoding_size));
     check_models(&store, &gallery).await??;
     gallery.resync(&store).await.context("the gallery cannot be loaded")?;

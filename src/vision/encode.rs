@@ -1,11 +1,11 @@
 //! encode: `f(x)`, the aligned face as a point on the unit sphere.
 
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use super::align::{AlignedFace, Template};
 use super::tensor::{Planes, floats, pictures};
 use crate::domain::{Encoding, EncodingError, ModelId};
-use crate::nets::{self, Projection};
+use crate::nets::{self, Compute, Projection};
 
 /// Why faces could not be encoded.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +40,8 @@ pub struct FaceEncoder {
     pub model: ModelId,
     /// The least length of what the network says of a usable face, where it is known.
     pub feature_norm_min: Option<f32>,
-    /// Where the network lives.
-    pub device: Device,
+    /// Where the network lives and with which numbers it computes.
+    pub compute: Compute,
 }
 
 /// `f(x)` of a face, and how much the network made of it.
@@ -90,13 +90,19 @@ impl FaceEncoder {
         let rgb: Vec<u8> = faces.iter().flat_map(|face| face.rgb()).copied().collect();
         let size = (wanted.side(), wanted.side());
         let scaled = match self.network {
-            nets::Encoder::MobileFaceNet(_) => pictures(&rgb, size, Planes::Bgr, self.device)?
-                .f_sub_scalar(127.0)?
-                .f_div_scalar(128.0),
+            nets::Encoder::MobileFaceNet(_) => {
+                pictures(&rgb, size, Planes::Bgr, self.compute.device)?
+                    .f_sub_scalar(127.0)?
+                    .f_div_scalar(128.0)?
+                    // Exact: bytes are whole numbers of eight bits.
+                    .f_to_kind(self.compute.kind)
+            }
             nets::Encoder::DlibResnet(_) => {
                 let mean = Tensor::f_from_slice(&[122.782f32, 117.001, 104.298])?;
-                let mean = mean.f_view([1, 3, 1, 1])?.f_to_device(self.device)?;
-                pictures(&rgb, size, Planes::Rgb, self.device)?.f_sub(&mean)?.f_div_scalar(256.0)
+                let mean = mean.f_view([1, 3, 1, 1])?.f_to_device(self.compute.device)?;
+                pictures(&rgb, size, Planes::Rgb, self.compute.device)?
+                    .f_sub(&mean)?
+                    .f_div_scalar(256.0)
             }
         };
         Ok(scaled?)

@@ -6,6 +6,8 @@ use crate::domain::{Frame, Point};
 /// A resized frame in the top left corner of a black canvas.
 #[derive(Clone, PartialEq)]
 pub(super) struct Letterbox {
+    /// The resized frame.
+    inner: Frame,
     /// Width of the canvas in pixels.
     pub width: u32,
     /// Height of the canvas in pixels.
@@ -28,17 +30,27 @@ impl Letterbox {
         let (width, height) =
             (inner_width.next_multiple_of(multiple), inner_height.next_multiple_of(multiple));
 
-        let inner = resize(frame, inner_width, inner_height);
+        let inner = Frame::new(inner_width, inner_height, resize(frame, inner_width, inner_height));
+        let inner = inner.expect("as many pixels as were asked for");
         let mut rgb = vec![0; width as usize * height as usize * 3];
         let rows = rgb.chunks_exact_mut(width as usize * 3);
-        for (row, source) in rows.zip(inner.chunks_exact(inner_width as usize * 3)) {
+        for (row, source) in rows.zip(inner.rgb().chunks_exact(inner_width as usize * 3)) {
             row[..source.len()].copy_from_slice(source);
         }
         let scale = (
             frame.width() as f32 / inner_width as f32,
             frame.height() as f32 / inner_height as f32,
         );
-        Self { width, height, rgb, scale }
+        Self { inner, width, height, rgb, scale }
+    }
+
+    /// The frame at half of this size, made of the resized frame: a mean of means is one.
+    #[must_use]
+    pub fn halved(&self, multiple: u32) -> Self {
+        let side = self.inner.width().max(self.inner.height()).div_ceil(2);
+        let half = Self::new(&self.inner, side, multiple);
+        let scale = (half.scale.0 * self.scale.0, half.scale.1 * self.scale.1);
+        Self { scale, ..half }
     }
 
     /// Where a place on the canvas lies in the frame.
@@ -77,6 +89,13 @@ mod tests {
         let canvas = Letterbox::new(&grey(1280, 720), 320, 32);
         assert_eq!((canvas.width, canvas.height), (320, 192));
         assert_eq!(canvas.to_frame(Point { x: 320.0, y: 180.0 }), Point { x: 1280.0, y: 720.0 });
+    }
+
+    #[test]
+    fn the_half_of_a_shrunk_frame_maps_back_to_the_frame() {
+        let half = Letterbox::new(&grey(1280, 720), 320, 32).halved(32);
+        assert_eq!((half.width, half.height), (160, 96));
+        assert_eq!(half.to_frame(Point { x: 160.0, y: 90.0 }), Point { x: 1280.0, y: 720.0 });
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! liveness: whether the face is alive, judged with its surroundings, where the edges of a print or
 //! a screen show.
 
-use tch::{Device, TchError};
+use tch::TchError;
 
+use super::resize::nearest_byte;
 use super::tensor::{Planes, floats, pictures};
 use crate::domain::{BoundingBox, Frame, LivenessScore};
-use crate::nets::MiniFasNet;
+use crate::nets::{Compute, MiniFasNet};
 
 /// How much larger than the face the judged part is; the network was trained with it.
 const GROWTH: f32 = 2.7;
@@ -18,11 +19,12 @@ pub fn liveness(
     net: &MiniFasNet,
     frame: &Frame,
     bounding_box: &BoundingBox,
-    device: Device,
+    compute: Compute,
 ) -> Result<LivenessScore, TchError> {
     let side = MiniFasNet::SIDE as u32;
     let crop = Crop::around(bounding_box, frame).resized(frame, side);
-    let classes = net.forward(&pictures(&crop, (side, side), Planes::Bgr, device)?)?;
+    let picture = pictures(&crop, (side, side), Planes::Bgr, compute.device)?;
+    let classes = net.forward(&picture.f_to_kind(compute.kind)?)?;
     let live = floats(&classes.f_select(1, MiniFasNet::LIVE_CLASS)?)?;
     let live = live.first().copied().unwrap_or(f32::NAN);
     LivenessScore::try_from(live).map_err(|error| TchError::Shape(error.to_string()))
@@ -74,7 +76,7 @@ impl Crop {
                     };
                     let top = mix(nw[channel], ne[channel]);
                     let bottom = mix(sw[channel], se[channel]);
-                    rgb.push((top * (1.0 - row.share) + bottom * row.share).round() as u8);
+                    rgb.push(nearest_byte(top * (1.0 - row.share) + bottom * row.share));
                 }
             }
         }

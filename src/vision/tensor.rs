@@ -24,7 +24,8 @@ pub(super) fn pictures(
         Planes::Rgb => bytes,
         Planes::Bgr => bytes.f_flip([1])?,
     };
-    bytes.f_contiguous()?.f_to_kind(Kind::Float)
+    // Strides stay as they are: the kernels want the channels of a pixel next to each other.
+    bytes.f_to_kind(Kind::Float)
 }
 
 /// The numbers of a tensor, the last dimension running fastest.

@@ -1,6 +1,7 @@
 //! Sampling a frame through an affine transform.
 
 use super::affine::Affine;
+use super::resize::nearest_byte;
 use crate::domain::Frame;
 
 /// The `side` x `side` RGB picture whose pixel `p` shows the frame at `to_picture⁻¹(p)`, bilinear,
@@ -37,7 +38,7 @@ fn sample(side: u32, to_source: &Affine, texel: impl Fn(i64, i64) -> [f32; 3]) -
             ];
             for channel in 0..3 {
                 let mean: f32 = corners.iter().map(|(texel, share)| texel[channel] * share).sum();
-                rgb.push(mean.round() as u8);
+                rgb.push(nearest_byte(mean));
             }
         }
     }

@@ -97,7 +97,12 @@ async fn a_person_whose_face_was_removed_is_a_stranger(pool: PgPool) {
 
 #[sqlx::test]
 async fn the_photos_of_a_person_are_compared_as_one_template(pool: PgPool) {
-    let service = TestService::start(&pool).await;
+    // The smallest face decides at which size a frame is searched: a photo that is enrolled and sent
+    // must be seen alike.
+    let alike = |config: &mut limen::config::Config| {
+        config.enrolment.pupil_distance_px_min = config.matching.pupil_distance_px_min;
+    };
+    let service = TestService::start_with(&pool, alike).await;
     let employee = service.employee(json!({})).await;
     // d = 2 − 2 cos of unit encodings.
     let cosine = async |photo: &str| {

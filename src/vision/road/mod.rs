@@ -13,6 +13,7 @@ use super::detect::detect;
 use super::encode::{EncodeError, Encoded, FaceEncoder};
 use super::liveness::liveness;
 use super::nearest::{Nearest, choose_nearest};
+use super::precision::Precision;
 use super::quality::{issues, measure};
 use super::refine::refine;
 use crate::domain::risk::Calibration;
@@ -70,6 +71,8 @@ pub struct EncoderProfile {
     pub calibration: Option<Calibration>,
     /// The length of its output under which a face is unclear; none where it tells nothing.
     pub feature_norm_min: Option<f32>,
+    /// With which numbers it computes.
+    pub precision: Precision,
 }
 
 /// The nearest face, good enough to compare.
@@ -93,8 +96,8 @@ impl Road {
     ) -> Result<Option<AlignedFace>, LookError> {
         tch::no_grad(|| {
             let frame = decode(bytes, None, &self.settings.frame)?.with_border(border_share);
-            let device = self.encoder.device;
-            let faces = detect(&self.detector, &frame, &self.settings.detect, device)?;
+            let device = self.encoder.compute.device;
+            let faces = detect(&self.detector, &frame, 0.0, &self.settings.detect, device)?;
             Ok(match choose_nearest(&faces, &frame, &self.settings.nearest) {
                 Nearest::None => None,
                 Nearest::One(face) | Nearest::Several(face) => {
@@ -125,6 +128,7 @@ impl Road {
             encoding_size: self.settings.encoding_size as usize,
             calibration: self.calibration.clone(),
             feature_norm_min: self.encoder.feature_norm_min,
+            precision: self.encoder.compute.into(),
         }
     }
 
@@ -140,10 +144,10 @@ impl Road {
         let landmarks = Landmarks(FIVE_POINTS_112);
         let bounding_box = BoundingBox { x: 0.0, y: 0.0, width: 112.0, height: 112.0 };
         tch::no_grad(|| {
-            let device = self.encoder.device;
-            detect(&self.detector, &black, &self.settings.detect, device)?;
+            let device = self.encoder.compute.device;
+            detect(&self.detector, &black, 0.0, &self.settings.detect, device)?;
             self.refine(&black, Detection { bounding_box, landmarks, score: 1.0 })?;
-            liveness(&self.liveness, &black, &bounding_box, device)?;
+            liveness(&self.liveness, &black, &bounding_box, self.encoder.compute)?;
             let face = align(&black, &landmarks, self.encoder.template());
             self.encoder.encode(face.as_slice())?;
             Ok(())
@@ -234,8 +238,10 @@ impl Road {
         onwards: impl FnOnce(Approached, &mut StageClock) -> Result<Sighting<F>, LookError>,
     ) -> Result<View<F>, LookError> {
         tch::no_grad(|| {
-            let device = self.encoder.device;
-            let faces = detect(&self.detector, &frame, &self.settings.detect, device)?;
+            let device = self.encoder.compute.device;
+            let detect_settings = &self.settings.detect;
+            let faces =
+                detect(&self.detector, &frame, pupil_distance_px_min, detect_settings, device)?;
             clock.lap(Stage::Detect);
             let sighting = match choose_nearest(&faces, &frame, &self.settings.nearest) {
                 Nearest::None => Sighting::NoFace,
@@ -253,7 +259,7 @@ impl Road {
     }
 
     fn refine(&self, frame: &Frame, face: Detection) -> Result<Detection, TchError> {
-        refine(&self.landmarks, frame, face, self.encoder.device)
+        refine(&self.landmarks, frame, face, self.encoder.compute.device)
     }
 
     /// Aligns and measures the nearest face; its issues where it is not good enough.
@@ -286,7 +292,8 @@ impl Road {
         clock: &mut StageClock,
     ) -> Result<LivenessScore, LookError> {
         let bounding_box = &approached.detection.bounding_box;
-        let score = liveness(&self.liveness, &approached.frame, bounding_box, self.encoder.device)?;
+        let score =
+            liveness(&self.liveness, &approached.frame, bounding_box, self.encoder.compute)?;
         clock.lap(Stage::Liveness);
         Ok(score)
     }

@@ -13,6 +13,7 @@ use crate::vision::detect::DetectSettings;
 use crate::vision::device::Device;
 use crate::vision::encode::FaceEncoder;
 use crate::vision::nearest::NearestSettings;
+use crate::vision::precision::{Precision, PrecisionError};
 use crate::vision::quality::QualityLimits;
 
 /// Which networks the road uses and what it demands of a frame.
@@ -31,6 +32,9 @@ pub struct RoadSettings {
     /// Where the networks run: `cpu`, `cuda` or `cuda:N`.
     #[garde(skip)]
     pub device: Device,
+    /// With which numbers the encoder and the liveness network compute.
+    #[garde(skip)]
+    pub precision: Precision,
     /// How large a frame may be.
     #[garde(dive)]
     pub frame: FrameLimits,
@@ -52,6 +56,7 @@ impl Default for RoadSettings {
             encoding_size: 128,
             mirror: false,
             device: Device::default(),
+            precision: Precision::default(),
             frame: FrameLimits::default(),
             detect: DetectSettings::default(),
             nearest: NearestSettings::default(),
@@ -95,6 +100,9 @@ pub enum OpenError {
         /// What is wrong.
         error: CalibrationError,
     },
+    /// The numbers cannot be computed with here.
+    #[error(transparent)]
+    Precision(#[from] PrecisionError),
     /// The encoder cannot give encodings of that size.
     #[error("`{encoder}` gives no encodings of {size} numbers: set `encoding_size` to {known}")]
     EncodingSize {
@@ -127,14 +135,15 @@ impl Road {
                 .ok_or_else(|| OpenError::NoNetwork { role, folder: folder() })
         };
         let device = settings.device.into();
+        let compute = settings.precision.on(device)?;
         let detector_id = id_of(Role::Detector)?;
         let detector = load::detector(&manifest, detector_id, device).map_err(in_folder)?;
         let landmarks_id = id_of(Role::Landmarks)?;
         let landmarks = load::landmarks(&manifest, landmarks_id, device).map_err(in_folder)?;
         let liveness_id = id_of(Role::Liveness)?;
-        let liveness = load::liveness(&manifest, liveness_id, device).map_err(in_folder)?;
+        let liveness = load::liveness(&manifest, liveness_id, compute).map_err(in_folder)?;
 
-        let network = load::encoder(&manifest, &settings.encoder, device).map_err(in_folder)?;
+        let network = load::encoder(&manifest, &settings.encoder, compute).map_err(in_folder)?;
         let model_id = model_id(&manifest, &settings)?;
         let projection = if model_id == settings.encoder {
             None
@@ -145,7 +154,7 @@ impl Road {
         let model = model(&manifest, road, settings.mirror).map_err(|e| in_folder(e.into()))?;
         let entry = manifest.get(&settings.encoder).map_err(|e| in_folder(e.into()))?;
         let (mirror, feature_norm_min) = (settings.mirror, entry.feature_norm_min);
-        let encoder = FaceEncoder { network, projection, mirror, model, feature_norm_min, device };
+        let encoder = FaceEncoder { network, projection, mirror, model, feature_norm_min, compute };
         let calibration = calibration(weights, &encoder.model)?;
         let liveness_model = with_digest(
             liveness_id,

@@ -1,0 +1,143 @@
+//! Products of `bf16` with sums in `f32`: by the tiles of AMX or the vectors of AVX-512 BF16.
+//!
+//! Intel 64 and IA-32 Architectures Software Developer's Manual, TDPBF16PS and VDPBF16PS.
+
+use std::arch::asm;
+use std::arch::x86_64::{
+    __m512, __m512bh, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps,
+    _mm512_storeu_ps,
+};
+use std::mem::transmute;
+
+use half::bf16;
+
+use super::element::Element;
+use super::matrix::{Block, Multiply, SIDE};
+
+/// Tiles of 16 rows of 64 bytes: four sums of 16 x 16 at a time.
+pub struct Tiles;
+
+/// Vectors of 16 pairs: 8 rows by 32 columns at a time.
+pub struct Pairs;
+
+/// How the eight tiles are shaped (the manual's table "memory area format of LDTILECFG").
+#[repr(C, align(64))]
+struct TileConfig {
+    palette: u8,
+    start_row: u8,
+    reserved: [u8; 14],
+    row_bytes: [u16; 16],
+    rows: [u8; 16],
+}
+
+const EIGHT_FULL_TILES: TileConfig = TileConfig {
+    palette: 1,
+    start_row: 0,
+    reserved: [0; 14],
+    row_bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
+    rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
+};
+
+impl Multiply<bf16> for Tiles {
+    type Lanes = __m512;
+
+    #[inline(always)]
+    unsafe fn begin() {
+        // SAFETY: the caller vouches for AMX.
+        unsafe { asm!("ldtilecfg [{}]", in(reg) &EIGHT_FULL_TILES, options(nostack, readonly)) };
+    }
+
+    #[inline(always)]
+    unsafe fn end() {
+        // SAFETY: the caller vouches for AMX.
+        unsafe { asm!("tilerelease", options(nostack, nomem)) };
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(
+        rows: &[bf16],
+        _: (usize, usize),
+        panel: &[bf16],
+        len: usize,
+        block: &mut Block,
+    ) {
+        debug_assert!(rows.len() >= SIDE * len && panel.len() >= len * SIDE);
+        // SAFETY: the caller vouches for AMX and for the lengths: in each of `len / 32` steps the loads
+        // take 64 bytes of each of 32 rows and 2 KiB of the panel; the stores fill the block's 4 KiB.
+        unsafe {
+            asm!(
+                "tilezero tmm0",
+                "tilezero tmm1",
+                "tilezero tmm2",
+                "tilezero tmm3",
+                "2:",
+                "tileloadd tmm4, [{upper} + {row_bytes}]",
+                "tileloadd tmm6, [{panel} + {tile_bytes}]",
+                "tileloadd tmm7, [{panel} + {tile_bytes} + 1024]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm5, [{lower} + {row_bytes}]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "add {upper}, 64",
+                "add {lower}, 64",
+                "add {panel}, 2048",
+                "dec {steps}",
+                "jnz 2b",
+                "tilestored [{block} + {block_bytes}], tmm0",
+                "tilestored [{block} + {block_bytes} + 64], tmm1",
+                "tilestored [{block} + {block_bytes} + 2048], tmm2",
+                "tilestored [{block} + {block_bytes} + 2112], tmm3",
+                upper = inout(reg) rows.as_ptr() => _,
+                lower = inout(reg) rows.as_ptr().add(16 * len) => _,
+                panel = inout(reg) panel.as_ptr() => _,
+                steps = inout(reg) len / bf16::STEP => _,
+                block = in(reg) block.0.as_mut_ptr(),
+                row_bytes = in(reg) len * size_of::<bf16>(),
+                tile_bytes = in(reg) 64usize,
+                block_bytes = in(reg) SIDE * size_of::<f32>(),
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack),
+            );
+        }
+    }
+}
+
+impl Multiply<bf16> for Pairs {
+    type Lanes = __m512;
+
+    #[inline(always)]
+    unsafe fn multiply(
+        rows: &[bf16],
+        (height, _): (usize, usize),
+        panel: &[bf16],
+        len: usize,
+        block: &mut Block,
+    ) {
+        debug_assert!(rows.len() >= SIDE * len && panel.len() >= len * SIDE);
+        for row in (0..height).step_by(8) {
+            // SAFETY: the caller vouches for AVX-512 BF16 and for the lengths: pair `pair` of the eight
+            // rows ends before `len`, and the panel has two vectors for each pair.
+            unsafe {
+                let mut sums = [[_mm512_setzero_ps(); 2]; 8];
+                for pair in 0..len / 2 {
+                    let step = panel.as_ptr().add(pair / 16 * (bf16::STEP * SIDE) + pair % 16 * 32);
+                    let columns = [step, step.add(bf16::STEP * 16)]
+                        .map(|half| transmute::<_, __m512bh>(_mm512_loadu_si512(half.cast())));
+                    for (i, sums) in sums.iter_mut().enumerate() {
+                        let two = rows.as_ptr().add((row + i) * len + pair * 2).cast::<i32>();
+                        let two = transmute::<_, __m512bh>(_mm512_set1_epi32(two.read_unaligned()));
+                        sums[0] = _mm512_dpbf16_ps(sums[0], two, columns[0]);
+                        sums[1] = _mm512_dpbf16_ps(sums[1], two, columns[1]);
+                    }
+                }
+                for (i, sums) in sums.into_iter().enumerate() {
+                    let at = block.0.as_mut_ptr().add((row + i) * SIDE);
+                    _mm512_storeu_ps(at, sums[0]);
+                    _mm512_storeu_ps(at.add(16), sums[1]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! One kernel for each channel.
+
+use super::element::Element;
+use super::finish::Finish;
+use super::geometry::{Geometry, Places};
+use super::lanes::Lanes;
+
+/// The kernels, tap by tap: `[kernel * kernel, C]`.
+pub struct Taps {
+    numbers: Vec<f32>,
+    channels: usize,
+}
+
+impl Taps {
+    pub fn new(channels: usize, taps: usize, at: impl Fn(usize, usize) -> f32) -> Self {
+        let number = |i: usize| at(i / channels, i % channels);
+        Self { numbers: (0..taps * channels).map(number).collect(), channels }
+    }
+
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+}
+
+/// One row of outputs, and the part of the map that lies under its kernels.
+struct Row<'a, T> {
+    /// The map's rows under the kernel, as far as they are inside the map.
+    lines: &'a [T],
+    /// How many numbers a row of the map has.
+    line_len: usize,
+    /// The taps of those rows.
+    taps: &'a [f32],
+    columns: &'a Places,
+    channels: usize,
+    finish: &'a Finish,
+}
+
+/// Writes `[N, H', W', C]` of the map `xs`.
+///
+/// # Safety
+/// As [`Lanes`].
+#[inline(always)]
+pub unsafe fn depthwise<T: Element, V: Lanes>(
+    xs: &[T],
+    size: [usize; 4],
+    geometry: &Geometry,
+    taps: &Taps,
+    finish: &Finish,
+    out: &mut [T],
+) {
+    let [_, height, width, channels] = size;
+    let (rows, columns) = (geometry.places(height), geometry.places(width));
+    let line_len = width * channels;
+    let images = xs.chunks_exact(height * line_len);
+    let outs = out.chunks_exact_mut(rows.count * columns.count * channels);
+    for (image, out) in images.zip(outs) {
+        for (y, out) in out.chunks_exact_mut(columns.count * channels).enumerate() {
+            let (top, down) = rows.covered(y);
+            let first = (top + down.start - rows.padding) * line_len;
+            let row = Row {
+                lines: &image[first..first + down.len() * line_len],
+                line_len,
+                taps: &taps.numbers[down.start * geometry.kernel * channels..],
+                columns: &columns,
+                channels,
+                finish,
+            };
+            // SAFETY: the caller's.
+            unsafe { row.write::<V>(down.len(), out) };
+        }
+    }
+}
+
+impl<T: Element> Row<'_, T> {
+    /// # Safety
+    /// As [`Lanes`].
+    #[inline(always)]
+    unsafe fn write<V: Lanes>(&self, height: usize, out: &mut [T]) {
+        let whole = self.channels / V::WIDTH * V::WIDTH;
+        let inner = self.columns.inner();
+        for channel in (0..whole).step_by(V::WIDTH) {
+            // SAFETY: the caller's; `channel + WIDTH` is within the channels, `place` within the columns.
+            unsafe {
+                for place in (0..inner.start).chain(inner.end..self.columns.count) {
+                    self.vector::<V>(height, place, channel, out);
+                }
+                match (self.columns.kernel, height, self.columns.stride) {
+                    _ if inner.is_empty() => {}
+                    (3, 3, 1) => self.vectors::<V, 3, 1>(channel, out),
+                    (3, 2, 1) => self.vectors::<V, 2, 1>(channel, out),
+                    (3, 3, 2) => self.vectors::<V, 3, 2>(channel, out),
+                    (3, 2, 2) => self.vectors::<V, 2, 2>(channel, out),
+                    _ => inner
+                        .clone()
+                        .for_each(|place| self.vector::<V>(height, place, channel, out)),
+                }
+            }
+        }
+        for channel in whole..self.channels {
+            for place in 0..self.columns.count {
+                out[place * self.channels + channel] =
+                    T::from_f32(self.one(height, place, channel));
+            }
+        }
+    }
+
+    /// All places whose three columns are inside the map, `H` rows of them, `S` columns apart: what two
+    /// neighbours share is loaded once.
+    ///
+    /// # Safety
+    /// As [`Lanes`].
+    #[inline(always)]
+    unsafe fn vectors<V: Lanes, const H: usize, const S: usize>(
+        &self,
+        channel: usize,
+        out: &mut [T],
+    ) {
+        let channels = self.channels;
+        let inner = self.columns.inner();
+        debug_assert!(self.lines.len() == H * self.line_len && self.columns.kernel == 3);
+        // SAFETY: the inner places are those whose columns are inside the map.
+        unsafe {
+            let mut taps = [[V::splat(0.0); 3]; H];
+            for (dy, taps) in taps.iter_mut().enumerate() {
+                for (dx, tap) in taps.iter_mut().enumerate() {
+                    *tap = V::load(self.taps.as_ptr().add((dy * 3 + dx) * channels + channel));
+                }
+            }
+            let finish = self.finish.at::<V>(channel);
+            let column = |at: usize| {
+                let mut numbers = [V::splat(0.0); H];
+                for (dy, numbers) in numbers.iter_mut().enumerate() {
+                    *numbers = self.load(dy * self.line_len + at);
+                }
+                numbers
+            };
+            let mut at = (inner.start * S - self.columns.padding) * channels + channel;
+            let mut to = inner.start * channels + channel;
+            let mut first = column(at);
+            let mut next = column(at + channels);
+            for _ in inner {
+                let second = if S == 1 { next } else { column(at + channels) };
+                let third = column(at + 2 * channels);
+                let mut sums = [V::splat(0.0); H];
+                for (dy, sum) in sums.iter_mut().enumerate() {
+                    *sum = first[dy].times_plus(taps[dy][0], *sum);
+                    *sum = second[dy].times_plus(taps[dy][1], *sum);
+                    *sum = third[dy].times_plus(taps[dy][2], *sum);
+                }
+                let mut sum = sums[0];
+                for more in &sums[1..] {
+                    sum = sum.plus(*more);
+                }
+                debug_assert!(to + V::WIDTH <= out.len());
+                T::store(finish.vector(sum), out.as_mut_ptr().add(to));
+                at += S * channels;
+                to += channels;
+                (first, next) = if S == 1 { (second, third) } else { (third, third) };
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Lanes`]; the vector is within the lines.
+    #[inline(always)]
+    unsafe fn load<V: Lanes>(&self, at: usize) -> V {
+        debug_assert!(at + V::WIDTH <= self.lines.len());
+        // SAFETY: the caller's.
+        unsafe { T::load(self.lines.as_ptr().add(at)) }
+    }
+
+    /// # Safety
+    /// As [`Lanes`].
+    #[inline(always)]
+    unsafe fn vector<V: Lanes>(&self, height: usize, place: usize, channel: usize, out: &mut [T]) {
+        let (left, across) = self.columns.covered(place);
+        // SAFETY: `covered` names columns inside the map; the caller's for the channels.
+        unsafe {
+            let mut sums = V::splat(0.0);
+            for dy in 0..height {
+                for dx in across.clone() {
+                    let column = left + dx - self.columns.padding;
+                    let at = dy * self.line_len + column * self.channels + channel;
+                    let tap = (dy * self.columns.kernel + dx) * self.channels + channel;
+                    let numbers = self.load::<V>(at);
+                    sums = numbers.times_plus(V::load(self.taps.as_ptr().add(tap)), sums);
+                }
+            }
+            let values = self.finish.at::<V>(channel).vector(sums);
+            T::store(values, out.as_mut_ptr().add(place * self.channels + channel));
+        }
+    }
+
+    fn one(&self, height: usize, place: usize, channel: usize) -> f32 {
+        let (left, across) = self.columns.covered(place);
+        let mut sum = 0.0;
+        for dy in 0..height {
+            for dx in across.clone() {
+                let column = left + dx - self.columns.padding;
+                let number = self.lines[dy * self.line_len + column * self.channels + channel];
+                let tap = self.taps[(dy * self.columns.kernel + dx) * self.channels + channel];
+                sum += number.to_f32() * tap;
+            }
+        }
+        self.finish.one(sum, channel)
+    }
+}

@@ -1,0 +1,124 @@
+//! Matrix products in blocks of 32 rows and 32 columns.
+
+use super::element::Element;
+use super::finish::Finish;
+use super::lanes::Lanes;
+use super::rows::Rows;
+
+/// Rows and columns of a block.
+pub const SIDE: usize = 32;
+
+/// A block of the product before it is finished, row by row.
+#[repr(align(64))]
+pub struct Block(pub [f32; SIDE * SIDE]);
+
+/// How a processor multiplies.
+pub trait Multiply<T> {
+    /// The vectors in which sums are finished.
+    type Lanes: Lanes;
+
+    /// Prepares the thread for products.
+    ///
+    /// # Safety
+    /// The processor has the instructions.
+    #[inline(always)]
+    unsafe fn begin() {}
+
+    /// Gives back what `begin` took.
+    ///
+    /// # Safety
+    /// The processor has the instructions.
+    #[inline(always)]
+    unsafe fn end() {}
+
+    /// `block = rows x panel`, at least its first rows and columns, as many as `size` says. `rows` holds
+    /// 32 rows; each, and each column of `panel`, has `len` numbers, a multiple of [`Element::STEP`].
+    ///
+    /// # Safety
+    /// As `begin`, which was called; the rows and the panel are as long as said.
+    unsafe fn multiply(
+        rows: &[T],
+        size: (usize, usize),
+        panel: &[T],
+        len: usize,
+        block: &mut Block,
+    );
+}
+
+/// A matrix `[K, N]` cut into panels of 32 columns, each laid out as the products read it.
+pub struct Panels<T> {
+    numbers: Vec<T>,
+    /// K.
+    pub rows: usize,
+    /// K, padded with zeros to a multiple of [`Element::STEP`].
+    pub rows_padded: usize,
+    /// N.
+    pub columns: usize,
+}
+
+impl<T: Element> Panels<T> {
+    /// The matrix whose number in a row and a column is `at(row, column)`.
+    pub fn new(rows: usize, columns: usize, at: impl Fn(usize, usize) -> f32) -> Self {
+        let rows_padded = rows.next_multiple_of(T::STEP);
+        let mut numbers = vec![T::default(); columns.div_ceil(SIDE) * rows_padded * SIDE];
+        for (index, panel) in numbers.chunks_exact_mut(rows_padded * SIDE).enumerate() {
+            for row in 0..rows {
+                for column in 0..SIDE.min(columns - index * SIDE) {
+                    let value = at(row, index * SIDE + column);
+                    panel[Self::place(row, column)] = T::from_f32(value);
+                }
+            }
+        }
+        Self { numbers, rows, rows_padded, columns }
+    }
+
+    /// Where a number lies in its panel: rows of 32 for `f32`; for `bf16` what a tile of AMX wants:
+    /// steps of 32 rows in two halves of 16 columns, in which two rows alternate.
+    fn place(row: usize, column: usize) -> usize {
+        if T::STEP == 1 {
+            return row * SIDE + column;
+        }
+        let (step, row) = (row / T::STEP, row % T::STEP);
+        let (half, column) = (column / 16, column % 16);
+        step * T::STEP * SIDE + half * T::STEP * 16 + row / 2 * 32 + column * 2 + row % 2
+    }
+}
+
+/// `finish(rows x panels + bias)`: one row of `out` for each of `rows`.
+///
+/// # Safety
+/// The processor has the instructions of `M`.
+#[inline(always)]
+pub unsafe fn multiply<T: Element, M: Multiply<T>>(
+    rows: &impl Rows<T>,
+    panels: &Panels<T>,
+    finish: &Finish,
+    shortcut: Option<&[T]>,
+    out: &mut [T],
+) {
+    let (len, columns) = (panels.rows_padded, panels.columns);
+    let mut block = Block([0.0; SIDE * SIDE]);
+    let mut scratch = vec![T::default(); SIDE * len];
+    // SAFETY: the caller's.
+    unsafe { M::begin() };
+    // 32 rows stay in the first cache while all panels pass by.
+    for row in (0..rows.count()).step_by(SIDE) {
+        let height = SIDE.min(rows.count() - row);
+        let rows = rows.block(row, height, &mut scratch);
+        let panels = panels.numbers.chunks_exact(len * SIDE);
+        for (panel, first) in panels.zip((0..columns).step_by(SIDE)) {
+            let width = SIDE.min(columns - first);
+            // SAFETY: the caller vouches for the instructions; 32 rows, and a panel, of `len` each.
+            unsafe {
+                M::multiply(rows, (height, width), panel, len, &mut block);
+                for (i, sums) in block.0.as_chunks::<SIDE>().0[..height].iter().enumerate() {
+                    let at = (row + i) * columns + first;
+                    let shortcut = shortcut.map(|numbers| &numbers[at..][..width]);
+                    finish.row::<T, M::Lanes>(sums, first, shortcut, &mut out[at..][..width]);
+                }
+            }
+        }
+    }
+    // SAFETY: the caller's.
+    unsafe { M::end() };
+}

@@ -1,0 +1,50 @@
+//! Layers of frozen networks on x86-64, where libtorch loses most of its time to what lies between the
+//! products: a pass over memory for each activation, layouts changed to and fro, weights packed anew
+//! for every picture.
+//!
+//! Here weights are packed once, channels lie next to each other in memory, and bias, activation and
+//! shortcut are applied while the sums are still at hand. 1x1 convolutions are matrix products, others
+//! become one by copying what lies under the kernel, depthwise ones have a loop of their own. One
+//! thread each: the workers are the parallelism.
+
+mod bf16;
+mod convolution;
+mod depthwise;
+mod element;
+mod finish;
+mod geometry;
+mod lanes;
+mod map;
+mod matrix;
+mod pool;
+mod processor;
+mod rows;
+mod run;
+mod vectors;
+
+#[cfg(test)]
+mod tests;
+
+pub use convolution::Convolution;
+pub use geometry::Geometry;
+use map::{Map, filled};
+pub use processor::Processor;
+use run::{Run, Step};
+use tch::{Kind, TchError, Tensor};
+
+/// `[N, C, H / 2, W / 2]`: of each channel of `xs` the largest number in every 2 x 2 places.
+///
+/// # Errors
+/// When `xs` is no map, or libtorch has no memory.
+pub fn halve(processor: Processor, xs: &Tensor) -> Result<Tensor, TchError> {
+    fn halve<T: Run>(processor: Processor, xs: &Map) -> Result<Tensor, TchError> {
+        let [images, height, width, channels] = xs.size;
+        let size = [images, height / 2, width / 2, channels];
+        filled(size, |out| T::run(processor, &Step::Halve, xs.numbers(), xs.size, out))
+    }
+    let xs = Map::of(xs)?;
+    match xs.kind() {
+        Kind::BFloat16 => halve::<half::bf16>(processor, &xs),
+        _ => halve::<f32>(processor, &xs),
+    }
+}

@@ -1,0 +1,101 @@
+//! What is done to a map, compiled for each set of instructions and chosen at run time.
+
+use super::bf16::{Pairs, Tiles};
+use super::convolution::{Filter, Packed};
+use super::depthwise::depthwise;
+use super::element::Element;
+use super::matrix::{self, Multiply};
+use super::pool;
+use super::processor::{Bf16Unit, Processor, Vectors};
+use super::rows::{Laid, Patches};
+use super::vectors::{Avx2, Avx512};
+
+/// What is done to a map.
+pub enum Step<'a, T> {
+    /// A convolution, and a map that is added to its output.
+    Convolve(&'a Packed<T>, Option<&'a [T]>),
+    /// The largest of every 2 x 2 places.
+    Halve,
+}
+
+/// A kind of numbers with the instructions for it.
+pub trait Run: Element {
+    /// Writes to `out` what `step` makes of `xs`, `[N, H, W, C]`.
+    fn run(
+        processor: Processor,
+        step: &Step<Self>,
+        xs: &[Self],
+        size: [usize; 4],
+        out: &mut [Self],
+    );
+}
+
+/// Compiles [`run`] for a set of instructions.
+macro_rules! compiled {
+    ($name:ident, $numbers:ty, $multiply:ty, $features:literal) => {
+        #[target_feature(enable = $features)]
+        fn $name(step: &Step<$numbers>, xs: &[$numbers], size: [usize; 4], out: &mut [$numbers]) {
+            // SAFETY: these are the instructions.
+            unsafe { run::<$numbers, $multiply>(step, xs, size, out) }
+        }
+    };
+}
+
+compiled!(run_avx2, f32, Avx2, "avx2,fma");
+compiled!(run_avx512, f32, Avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
+compiled!(run_pairs, half::bf16, Pairs, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16");
+compiled!(run_tiles, half::bf16, Tiles, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16");
+
+impl Run for f32 {
+    fn run(p: Processor, step: &Step<Self>, xs: &[Self], size: [usize; 4], out: &mut [Self]) {
+        // SAFETY: a `Processor` knows only instructions that are there.
+        match p.vectors() {
+            Vectors::Avx512 => unsafe { run_avx512(step, xs, size, out) },
+            Vectors::Avx2 => unsafe { run_avx2(step, xs, size, out) },
+        }
+    }
+}
+
+impl Run for half::bf16 {
+    fn run(p: Processor, step: &Step<Self>, xs: &[Self], size: [usize; 4], out: &mut [Self]) {
+        // SAFETY: a `Processor` knows only instructions that are there.
+        match p.bf16() {
+            Some(Bf16Unit::Tiles) => unsafe { run_tiles(step, xs, size, out) },
+            Some(Bf16Unit::Pairs) => unsafe { run_pairs(step, xs, size, out) },
+            None => unreachable!("bf16 on a processor without it"),
+        }
+    }
+}
+
+/// # Safety
+/// The processor has the instructions of `M`.
+#[inline(always)]
+unsafe fn run<T: Element, M: Multiply<T>>(
+    step: &Step<T>,
+    xs: &[T],
+    size: [usize; 4],
+    out: &mut [T],
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        match step {
+            Step::Halve => pool::halve::<T, M::Lanes>(xs, size, out),
+            Step::Convolve(packed, shortcut) => match &packed.filter {
+                Filter::Depthwise(taps) => {
+                    let Packed { geometry, finish, .. } = packed;
+                    depthwise::<T, M::Lanes>(xs, size, geometry, taps, finish, out);
+                }
+                Filter::Dense(panels) => {
+                    let (len, finish) = (panels.rows_padded, &packed.finish);
+                    if packed.geometry.is_pointwise() && panels.rows == len {
+                        let rows = Laid { numbers: xs, len };
+                        matrix::multiply::<T, M>(&rows, panels, finish, *shortcut, out);
+                    } else {
+                        let rows = Patches::new(xs, size, &packed.geometry, len);
+                        matrix::multiply::<T, M>(&rows, panels, finish, *shortcut, out);
+                    }
+                }
+            },
+        }
+    }
+}
