@@ -31,7 +31,7 @@ fn steps(criterion: &mut Criterion) {
         bench.iter(|| decode(black_box(&photo), None, &FrameLimits::default()).unwrap());
     });
     for pupils in [24.0, 0.0] {
-        criterion.bench_function(BenchmarkId::new("detect", pupils), |bench| {
+        criterion.bench_function(&format!("detect/{pupils}"), |bench| {
             bench.iter(|| found(black_box(pupils)));
         });
     }
@@ -43,7 +43,7 @@ fn steps(criterion: &mut Criterion) {
     });
     for compute in kinds() {
         let network = load::liveness(&manifest, "minifasnet-v2-se", compute).unwrap();
-        criterion.bench_function(BenchmarkId::new("liveness", name(compute)), |bench| {
+        criterion.bench_function(&format!("liveness/{}", name(compute)), |bench| {
             let bounding_box = &face.bounding_box;
             bench.iter(|| liveness(&network, &frame, black_box(bounding_box), compute).unwrap());
         });

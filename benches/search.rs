@@ -1,4 +1,4 @@
-//! A search (1:N) in one thread. `taskset -c 0 cargo bench --bench search`
+//! A search (1:N) in one thread. `./dev bench search`, beside FAISS.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-"""The same search in FAISS's IndexFlatIP, one thread: `python benches/search_faiss.py` (needs faiss-cpu)."""
+"""The same search in FAISS's IndexFlatIP, one thread: for `./dev bench search`."""
 
 import time
 

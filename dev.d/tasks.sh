@@ -31,20 +31,38 @@ task_test() {
 }
 
 task_bench() {
-  if [ "${1:-}" = peer ]; then bench_peer "${@:2}"; return; fi
+  case ${1:-} in
+    peer) bench_peer "${@:2}" ;;
+    encoder) bench_beside benches/encoder_onnx.py --bench road encode ;;
+    search) bench_beside benches/search_faiss.py --bench search ;;
+    *) task_setup && cargo bench "$@" ;;
+  esac
+}
+
+# A benchmark of ours, then the same in Python, both on the first core.
+bench_beside() {
   task_setup
-  use_database postgres
-  exec cargo bench "$@"
+  bench_python
+  cargo bench --no-run "${@:2}"
+  taskset --cpu-list 0 cargo bench "${@:2}"
+  taskset --cpu-list 0 "$venv/bin/python" "$1"
+}
+
+# A Python with what the peer and its parts need.
+bench_python() {
+  peer=${PEER:-$root/../shared/peer} venv=$cache/peer
+  [ -e "$peer/server.py" ] || die "no peer in $peer: PEER=FOLDER names the one with its server.py and requirements.txt"
+  [ -e "$venv/ready" ] ||
+    { "$python" -m venv "$venv" && "$venv/bin/pip" install --quiet onnx -r "$peer/requirements.txt" && touch "$venv/ready"; } ||
+    die "the peer's requirements could not be installed into $venv"
 }
 
 # Against the Python stack in $PEER, on the frames of a folder.
 bench_peer() {
-  local peer=${PEER:-$root/../shared/peer} frames=${1:-$root/../shared/data/nuaa-dev/live} venv=$cache/peer
-  [ -e "$peer/server.py" ] || die "no peer in $peer: PEER=FOLDER names the one with its server.py and requirements.txt"
+  local frames=${1:-$root/../shared/data/nuaa-dev/live}
   [ -d "$frames" ] || die "no frames in $frames: ./dev bench peer FOLDER names others"
   task_build
-  [ -e "$venv/bin/uvicorn" ] || { "$python" -m venv "$venv" && "$venv/bin/pip" install --quiet -r "$peer/requirements.txt"; } ||
-    die "the peer's requirements could not be installed into $venv"
+  bench_python
   unset DATABASE_URL           # a database of its own
   use_database limen_bench
   sql postgres --command 'drop database if exists limen_bench with (force)' --command 'create database limen_bench'

@@ -11,9 +11,9 @@ use super::{DlibResnet, MobileFaceNet};
 #[derive(Debug)]
 pub enum Encoder {
     /// The default.
-    MobileFaceNet(MobileFaceNet),
+    MobileFaceNet(Box<MobileFaceNet>),
     /// The CC0 one.
-    DlibResnet(DlibResnet),
+    DlibResnet(Box<DlibResnet>),
 }
 
 impl Encoder {

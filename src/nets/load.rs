@@ -127,11 +127,11 @@ pub fn encoder(
         Architecture::MobileFaceNet => {
             let mut network = network(manifest, entry, compute, MobileFaceNet::new)?;
             network.thin()?;
-            Ok(Encoder::MobileFaceNet(network))
+            Ok(Encoder::MobileFaceNet(Box::new(network)))
         }
         Architecture::DlibResnet => {
             network(manifest, entry, compute.device.into(), DlibResnet::new)
-                .map(Encoder::DlibResnet)
+                .map(|network| Encoder::DlibResnet(Box::new(network)))
         }
         _ => Err(wrong(entry, "an encoder")),
     }

@@ -4,8 +4,8 @@
 
 use std::arch::asm;
 use std::arch::x86_64::{
-    __m512, __m512bh, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps,
-    _mm512_storeu_ps,
+    __m512, __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_set1_epi32,
+    _mm512_setzero_ps, _mm512_storeu_ps,
 };
 use std::mem::transmute;
 
@@ -123,11 +123,13 @@ impl Multiply<bf16> for Pairs {
                 let mut sums = [[_mm512_setzero_ps(); 2]; 8];
                 for pair in 0..len / 2 {
                     let step = panel.as_ptr().add(pair / 16 * (bf16::STEP * SIDE) + pair % 16 * 32);
-                    let columns = [step, step.add(bf16::STEP * 16)]
-                        .map(|half| transmute::<_, __m512bh>(_mm512_loadu_si512(half.cast())));
+                    let columns = [step, step.add(bf16::STEP * 16)].map(|half| {
+                        transmute::<__m512i, __m512bh>(_mm512_loadu_si512(half.cast()))
+                    });
                     for (i, sums) in sums.iter_mut().enumerate() {
                         let two = rows.as_ptr().add((row + i) * len + pair * 2).cast::<i32>();
-                        let two = transmute::<_, __m512bh>(_mm512_set1_epi32(two.read_unaligned()));
+                        let two =
+                            transmute::<__m512i, __m512bh>(_mm512_set1_epi32(two.read_unaligned()));
                         sums[0] = _mm512_dpbf16_ps(sums[0], two, columns[0]);
                         sums[1] = _mm512_dpbf16_ps(sums[1], two, columns[1]);
                     }
