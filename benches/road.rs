@@ -24,7 +24,7 @@ fn steps(criterion: &mut Criterion) {
     let photo = std::fs::read("tests/fixtures/obama-3.jpg").unwrap();
     let frame = decode(&photo, None, &FrameLimits::default()).unwrap();
     let settings = DetectSettings::default();
-    let found = |pupils| detect(&detector, &frame, pupils, &settings, Device::Cpu).unwrap();
+    let found = |pupils| detect(&detector, &frame, pupils, &settings, Device::Cpu.into()).unwrap();
     let face = found(0.0)[0];
 
     criterion.bench_function("decode", |bench| {
@@ -36,7 +36,7 @@ fn steps(criterion: &mut Criterion) {
         });
     }
     criterion.bench_function("refine", |bench| {
-        bench.iter(|| refine(&landmarks, &frame, black_box(face), Device::Cpu).unwrap());
+        bench.iter(|| refine(&landmarks, &frame, black_box(face), Device::Cpu.into()).unwrap());
     });
     criterion.bench_function("align", |bench| {
         bench.iter(|| align(&frame, black_box(&face.landmarks), Template::FivePoints112).unwrap());

@@ -80,7 +80,7 @@ fn boxes_and_landmarks_lie_within_half_a_pixel_of_the_original() {
         let file = fs::read(root().join(format!("tests/goldens/{name}.yunet.png"))).unwrap();
         let frame = decode(&file, None, &FrameLimits::default()).unwrap();
         let side = frame.width().max(frame.height());
-        let found = search(&yunet, &frame, side, &settings, Device::Cpu).unwrap();
+        let found = search(&yunet, &frame, side, &settings, Device::Cpu.into()).unwrap();
         let expected: Vec<_> =
             golden(name).faces.into_iter().filter(|f| f.score >= settings.score_min).collect();
         assert_eq!(found.len(), expected.len(), "{name}");
@@ -95,7 +95,7 @@ fn boxes_and_landmarks_lie_within_half_a_pixel_of_the_original() {
             assert!((found.score - expected.score).abs() < 1e-3, "{name}: score");
         }
         // The second search, at half the size, only steadies what the first one found.
-        let steadied = detect(&yunet, &frame, 0.0, &settings, Device::Cpu).unwrap();
+        let steadied = detect(&yunet, &frame, 0.0, &settings, Device::Cpu.into()).unwrap();
         assert_eq!(steadied.len(), expected.len(), "{name}");
         for (there, here) in steadied[0].landmarks.0.iter().zip(&expected[0].landmarks) {
             let moved = (there.x - here[0]).hypot(there.y - here[1]);

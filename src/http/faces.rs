@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Admin, Allowed};
 use super::extract::Path;
-use super::frames::{FrameForm, OneFrame};
+use super::frames::{FrameForm, OneFrame, Room};
 use super::{AppState, Problem};
 use crate::access::enroll as enroll_view;
 use crate::domain::{EmployeeId, FaceId};
@@ -87,6 +87,7 @@ impl From<Face> for FaceView {
 )]
 async fn enroll(
     State(state): State<AppState>,
+    _: Room,
     _: Allowed<Admin>,
     Path(employee_id): Path<EmployeeId>,
     photo: OneFrame,

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, Multipart, Request};
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sha2::{Digest, Sha256};
@@ -75,6 +76,19 @@ impl FromRequest<AppState> for Frames {
             kind => vec![raw(request, kind.as_deref(), state).await?],
         };
         Ok(Self { frames, _permit: permit })
+    }
+}
+
+/// There is a place for a frame. Asked before the key is looked up and before the body is read, so that
+/// what is sent away under overload costs those that were accepted next to nothing.
+#[derive(Debug)]
+pub(super) struct Room;
+
+impl FromRequestParts<AppState> for Room {
+    type Rejection = Problem;
+
+    async fn from_request_parts(_: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        if state.engine.is_full() { Err(Problem::overloaded()) } else { Ok(Self) }
     }
 }
 

@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Allowed, Gate};
-use super::frames::{FrameForm, OneFrame};
+use super::frames::{FrameForm, OneFrame, Room};
 use super::identity::{Outcome, milliseconds};
 use super::schema::IssueCode;
 use super::{AppState, Problem};
@@ -49,6 +49,7 @@ struct LivenessAnswer {
 )]
 async fn liveness(
     State(state): State<AppState>,
+    _: Room,
     _: Allowed<Gate>,
     frame: OneFrame,
 ) -> Result<Json<LivenessAnswer>, Problem> {

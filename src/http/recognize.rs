@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Allowed, Gate};
 use super::extract::Query;
-use super::frames::{FrameForm, OneFrame};
+use super::frames::{FrameForm, OneFrame, Room};
 use super::identity::{CandidateView, IdentityAnswer, Outcome, look};
 use super::{AppState, Problem};
 use crate::access::Identity;
@@ -37,6 +37,7 @@ struct RecognizeQuery {
 )]
 async fn recognize(
     State(state): State<AppState>,
+    _: Room,
     Allowed(caller, _): Allowed<Gate>,
     Query(query): Query<RecognizeQuery>,
     frame: OneFrame,

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Allowed, Gate};
 use super::extract::Query;
-use super::frames::{FrameForm, OneFrame};
+use super::frames::{FrameForm, OneFrame, Room};
 use super::identity::{IdentityAnswer, Outcome, look};
 use super::{AppState, Problem};
 use crate::domain::EmployeeId;
@@ -39,6 +39,7 @@ struct VerifyQuery {
 )]
 async fn verify(
     State(state): State<AppState>,
+    _: Room,
     _: Allowed<Gate>,
     Query(query): Query<VerifyQuery>,
     frame: OneFrame,

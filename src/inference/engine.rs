@@ -114,6 +114,7 @@ impl Engine {
             made = Some(readiness.recv().map_err(|_| StartError::Ended)??);
         }
         let encoder = made.ok_or(StartError::Ended)?;
+        return_freed_memory();
         Ok(Self {
             jobs: Mutex::new(Some(jobs)),
             places: Arc::new(Semaphore::new(workers + settings.queue_max)),
@@ -185,5 +186,14 @@ impl Engine {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| EngineError::Overloaded)?;
         jobs.send(Job::new(frame, task, place)).map_err(|_| EngineError::Stopped)
+    }
+}
+
+/// Gives back to the system what the files of the weights took until they were packed.
+fn return_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: touches free memory only; glibc says it may be called at any time.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }

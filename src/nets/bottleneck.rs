@@ -62,6 +62,15 @@ impl Bottleneck {
         }
     }
 
+    /// Its convolutions.
+    pub fn layers(&mut self) -> Vec<&mut Conv> {
+        let mut layers = vec![&mut self.expand, &mut self.depthwise, &mut self.project];
+        if let Some(SqueezeExcite { reduce, expand }) = &mut self.squeeze_excite {
+            layers.extend([reduce, expand]);
+        }
+        layers
+    }
+
     /// Without the channels that training has given up: see [`Conv::thin`].
     pub fn thin(&mut self) -> Result<(), TchError> {
         self.depthwise.thin(&mut self.expand, &mut self.project)

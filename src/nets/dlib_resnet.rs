@@ -49,6 +49,13 @@ impl DlibResnet {
         names
     }
 
+    /// Its convolutions.
+    pub(super) fn layers(&mut self) -> Vec<&mut Conv> {
+        let blocks = self.blocks.iter_mut();
+        let of_blocks = blocks.flat_map(|block| [&mut block.first.conv, &mut block.second.conv]);
+        std::iter::once(&mut self.stem.conv).chain(of_blocks).collect()
+    }
+
     /// `[N, 128]`, not normalised.
     ///
     /// # Errors

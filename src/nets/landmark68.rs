@@ -51,6 +51,18 @@ impl Landmark68 {
         }
     }
 
+    /// Its convolutions.
+    pub(super) fn layers(&mut self) -> Vec<&mut Conv> {
+        let mut layers = vec![
+            &mut self.stem,
+            &mut self.stem_depthwise,
+            &mut self.widen,
+            &mut self.global_depthwise,
+        ];
+        layers.extend(self.bottlenecks.iter_mut().flat_map(Bottleneck::layers));
+        layers
+    }
+
     /// Leaves out the channels that training has given up.
     pub(super) fn thin(&mut self) -> Result<(), TchError> {
         if let Some(first) = self.bottlenecks.first_mut() {
@@ -66,6 +78,7 @@ impl Landmark68 {
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
         expect_pictures(xs, "[N, 3, 64, 64]", |h, w| h == Self::SIDE && w == Self::SIDE)?;
         let grey = xs.f_mul(&self.grey)?.f_sum_dim_intlist([1].as_slice(), true, Kind::Float)?;
+        let grey = grey.f_to_kind(xs.kind())?;
         let mut xs = self.stem_depthwise.forward(&self.stem.forward(&grey)?)?;
         for bottleneck in &self.bottlenecks {
             xs = bottleneck.forward(&xs)?;

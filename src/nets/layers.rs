@@ -3,8 +3,6 @@
 //! `tch`'s own layers unwrap inside `forward`; these answer with an error instead, so that a bad
 //! input can never bring an inference thread down.
 
-use std::cell::OnceCell;
-
 use tch::nn::{Init, Path};
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -16,13 +14,25 @@ const UNLOADED: Init = Init::Const(0.0);
 /// A square 2-D convolution with a bias and its activation; any batch normalisation is folded in.
 #[derive(Debug)]
 pub(super) struct Conv {
-    weight: Tensor,
-    bias: Tensor,
-    activation: Activation,
+    numbers: Numbers,
     stride: i64,
     padding: i64,
     groups: i64,
-    packed: OnceCell<Convolution>,
+}
+
+#[derive(Debug)]
+enum Numbers {
+    /// As loaded; libtorch computes, and could learn.
+    Loose(Parameters),
+    /// As the kernels of this processor want them.
+    Packed(Convolution),
+}
+
+#[derive(Debug)]
+struct Parameters {
+    weight: Tensor,
+    bias: Tensor,
+    activation: Activation,
 }
 
 #[derive(Debug)]
@@ -86,25 +96,28 @@ impl Conv {
         padding: i64,
         groups: i64,
     ) -> Self {
-        Self {
+        let parameters = Parameters {
             weight: path.var("weight", &[outputs, inputs / groups, kernel, kernel], UNLOADED),
             bias: path.var("bias", &[outputs], UNLOADED),
             activation: Activation::None,
-            stride,
-            padding,
-            groups,
-            packed: OnceCell::new(),
-        }
+        };
+        Self { numbers: Numbers::Loose(parameters), stride, padding, groups }
     }
 
     /// With ReLU behind it.
     pub fn with_relu(self) -> Self {
-        Self { activation: Activation::Relu, ..self }
+        self.with(Activation::Relu)
     }
 
     fn with_prelu(self, path: &Path, channels: i64) -> Self {
-        let slope = path.var("weight", &[channels], UNLOADED);
-        Self { activation: Activation::Prelu(slope), ..self }
+        self.with(Activation::Prelu(path.var("weight", &[channels], UNLOADED)))
+    }
+
+    fn with(mut self, activation: Activation) -> Self {
+        if let Numbers::Loose(parameters) = &mut self.numbers {
+            parameters.activation = activation;
+        }
+        self
     }
 
     /// The map that the layer makes of `xs`, in `xs`'s kind of numbers.
@@ -118,32 +131,56 @@ impl Conv {
     }
 
     fn run(&self, xs: &Tensor, shortcut: Option<&Tensor>) -> Result<Tensor, TchError> {
-        if let Some(processor) = processor(xs).filter(|_| !self.weight.requires_grad()) {
-            return self.packed(processor, xs.kind())?.forward(xs, shortcut);
-        }
-        let conv =
-            xs.f_conv2d(&self.weight, Some(&self.bias), self.stride, self.padding, 1, self.groups)?;
-        let ys = self.activation.apply(conv)?;
+        let Parameters { weight, bias, activation } = match &self.numbers {
+            Numbers::Packed(convolution) => return convolution.forward(xs, shortcut),
+            Numbers::Loose(parameters) => parameters,
+        };
+        let conv = xs.f_conv2d(weight, Some(bias), self.stride, self.padding, 1, self.groups)?;
+        let ys = activation.apply(conv)?;
         match shortcut {
             Some(shortcut) => ys.f_add(shortcut),
             None => Ok(ys),
         }
     }
 
+    /// Packs the parameters for the processor's kernels, once and for all: from then on the layer takes
+    /// maps of `kind` only.
+    pub fn pack(&mut self, processor: Processor, kind: Kind) -> Result<(), TchError> {
+        let Numbers::Loose(Parameters { weight, bias, activation }) = &self.numbers else {
+            return Ok(());
+        };
+        let slope = match activation {
+            Activation::None => vec![1.0; bias.numel()],
+            Activation::Relu => vec![0.0; bias.numel()],
+            Activation::Prelu(slope) => Vec::try_from(slope)?,
+        };
+        let geometry = Geometry {
+            kernel: weight.size4()?.3 as usize,
+            stride: self.stride as usize,
+            padding: self.padding as usize,
+        };
+        let depthwise = self.groups > 1;
+        let packed = Convolution::new(processor, kind, weight, bias, slope, geometry, depthwise)?;
+        self.numbers = Numbers::Packed(packed);
+        Ok(())
+    }
+
     /// One layer that does what `layers`, all of one geometry and without activation, do side by side:
     /// on the same map (`shared`), or depthwise on the maps that those before them make.
     pub fn side_by_side(layers: &[&Self], shared: bool) -> Result<Self, TchError> {
-        let weights: Vec<&Tensor> = layers.iter().map(|layer| &layer.weight).collect();
-        let biases: Vec<&Tensor> = layers.iter().map(|layer| &layer.bias).collect();
-        let first = layers[0];
-        Ok(Self {
+        let all = layers.iter().map(|layer| layer.parameters()).collect::<Result<Vec<_>, _>>()?;
+        let weights: Vec<&Tensor> = all.iter().map(|one| &one.weight).collect();
+        let biases: Vec<&Tensor> = all.iter().map(|one| &one.bias).collect();
+        let parameters = Parameters {
             weight: Tensor::f_cat(&weights, 0)?,
             bias: Tensor::f_cat(&biases, 0)?,
             activation: Activation::None,
-            stride: first.stride,
-            padding: first.padding,
+        };
+        Ok(Self {
+            numbers: Numbers::Loose(parameters),
+            stride: layers[0].stride,
+            padding: layers[0].padding,
             groups: if shared { 1 } else { layers.iter().map(|layer| layer.groups).sum() },
-            packed: OnceCell::new(),
         })
     }
 
@@ -152,59 +189,54 @@ impl Conv {
     /// convolution, takes on. `producer` no longer makes them. What is left is filled up with silent
     /// channels to a multiple of 32, the step of every processor's widest instructions.
     pub fn thin(&mut self, producer: &mut Self, consumer: &mut Self) -> Result<(), TchError> {
-        let channels = self.bias.size1()?;
-        let alive = self.weight.f_view([channels, -1])?.f_ne(0.0)?.f_any_dim(1, false)?;
-        let constant = self.activation.apply(self.bias.f_unsqueeze(0)?)?.f_squeeze_dim(0)?;
+        let own = self.parameters()?;
+        let channels = own.bias.size1()?;
+        let alive = own.weight.f_view([channels, -1])?.f_ne(0.0)?.f_any_dim(1, false)?;
+        let constant = own.activation.apply(own.bias.f_unsqueeze(0)?)?.f_squeeze_dim(0)?;
         let constant = constant.f_masked_fill(&alive, 0.0)?;
-        let said = consumer.weight.f_view([-1, channels])?.f_mv(&constant)?;
-        consumer.bias = consumer.bias.f_add(&said)?;
-
         let alive = alive.f_nonzero()?.f_view([-1])?;
-        let silent = alive.size1()?.unsigned_abs().next_multiple_of(32) as i64 - alive.size1()?;
+        let count = alive.size1()?;
+        let silent = count.unsigned_abs().next_multiple_of(32) as i64 - count;
         let kept = |tensor: &Tensor| {
             let mut padding = vec![0; tensor.dim() * 2];
             padding[tensor.dim() * 2 - 1] = silent;
             tensor.f_index_select(0, &alive)?.f_constant_pad_nd(padding)
         };
-        for layer in [&mut *producer, &mut *self] {
-            layer.weight = kept(&layer.weight)?;
-            layer.bias = kept(&layer.bias)?;
-            if let Activation::Prelu(slope) = &mut layer.activation {
+
+        for layer in [producer, self] {
+            let Parameters { weight, bias, activation } = layer.parameters_mut()?;
+            *weight = kept(weight)?;
+            *bias = kept(bias)?;
+            if let Activation::Prelu(slope) = activation {
                 *slope = kept(slope)?;
             }
+            if layer.groups > 1 {
+                layer.groups = count + silent;
+            }
         }
-        self.groups = self.bias.size1()?;
-        consumer.weight =
-            kept(&consumer.weight.f_transpose(0, 1)?)?.f_transpose(0, 1)?.f_contiguous()?;
+        let Parameters { weight, bias, .. } = consumer.parameters_mut()?;
+        *bias = bias.f_add(&weight.f_view([-1, channels])?.f_mv(&constant)?)?;
+        *weight = kept(&weight.f_transpose(0, 1)?)?.f_transpose(0, 1)?.f_contiguous()?;
         Ok(())
     }
 
-    fn packed(&self, processor: Processor, kind: Kind) -> Result<&Convolution, TchError> {
-        if let Some(packed) = self.packed.get() {
-            return Ok(packed);
+    fn parameters(&self) -> Result<&Parameters, TchError> {
+        match &self.numbers {
+            Numbers::Loose(parameters) => Ok(parameters),
+            Numbers::Packed(_) => Err(packed()),
         }
-        let slope = match &self.activation {
-            Activation::None => vec![1.0; self.bias.numel()],
-            Activation::Relu => vec![0.0; self.bias.numel()],
-            Activation::Prelu(slope) => Vec::try_from(slope)?,
-        };
-        let side = |value: i64| value as usize;
-        let geometry = Geometry {
-            kernel: side(self.weight.size4()?.3),
-            stride: side(self.stride),
-            padding: side(self.padding),
-        };
-        let packed = Convolution::new(
-            processor,
-            kind,
-            &self.weight,
-            &self.bias,
-            slope,
-            geometry,
-            self.groups > 1,
-        )?;
-        Ok(self.packed.get_or_init(|| packed))
     }
+
+    fn parameters_mut(&mut self) -> Result<&mut Parameters, TchError> {
+        match &mut self.numbers {
+            Numbers::Loose(parameters) => Ok(parameters),
+            Numbers::Packed(_) => Err(packed()),
+        }
+    }
+}
+
+fn packed() -> TchError {
+    TchError::Shape("the parameters of a layer are packed for good".to_owned())
 }
 
 /// A matrix product: `[N, inputs]` to `[N, outputs]`.

@@ -6,6 +6,8 @@ use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use tch::nn::{Path, VarStore};
 use tch::{Cuda, Device, Kind, TchError, Tensor};
 
+use super::kernels::Processor;
+use super::layers::Conv;
 use super::manifest::{Architecture, Input, Manifest, ManifestError, WeightsEntry};
 use super::{
     Compute, DlibResnet, Encoder, Landmark68, MiniFasNet, MobileFaceNet, Projection, Yunet,
@@ -88,8 +90,10 @@ pub fn detector(manifest: &Manifest, id: &str, device: Device) -> Result<Yunet, 
     let entry = manifest.get(id)?;
     match entry.architecture {
         Architecture::Yunet => {
-            let mut network = network(manifest, entry, device.into(), Yunet::new)?;
+            let compute = device.into();
+            let mut network = network(manifest, entry, compute, Yunet::new)?;
             network.unite()?;
+            pack(network.layers(), compute)?;
             Ok(network)
         }
         _ => Err(wrong(entry, "a detector")),
@@ -104,8 +108,10 @@ pub fn landmarks(manifest: &Manifest, id: &str, device: Device) -> Result<Landma
     let entry = manifest.get(id)?;
     match entry.architecture {
         Architecture::Landmark68 => {
-            let mut network = network(manifest, entry, device.into(), Landmark68::new)?;
+            let compute = device.into();
+            let mut network = network(manifest, entry, compute, Landmark68::new)?;
             network.thin()?;
+            pack(network.layers(), compute)?;
             Ok(network)
         }
         _ => Err(wrong(entry, "a landmark network")),
@@ -127,11 +133,14 @@ pub fn encoder(
         Architecture::MobileFaceNet => {
             let mut network = network(manifest, entry, compute, MobileFaceNet::new)?;
             network.thin()?;
+            pack(network.layers(), compute)?;
             Ok(Encoder::MobileFaceNet(Box::new(network)))
         }
         Architecture::DlibResnet => {
-            network(manifest, entry, compute.device.into(), DlibResnet::new)
-                .map(|network| Encoder::DlibResnet(Box::new(network)))
+            let compute = compute.device.into();
+            let mut network = network(manifest, entry, compute, DlibResnet::new)?;
+            pack(network.layers(), compute)?;
+            Ok(Encoder::DlibResnet(Box::new(network)))
         }
         _ => Err(wrong(entry, "an encoder")),
     }
@@ -165,8 +174,10 @@ pub fn liveness(
     let entry = manifest.get(id)?;
     match entry.architecture {
         Architecture::MiniFasNet => {
-            let mut network = network(manifest, entry, compute.into(), MiniFasNet::new)?;
+            let compute = compute.into();
+            let mut network = network(manifest, entry, compute, MiniFasNet::new)?;
             network.thin()?;
+            pack(network.layers(), compute)?;
             Ok(network)
         }
         _ => Err(wrong(entry, "a liveness network")),
@@ -197,6 +208,18 @@ fn network<N>(
         store.bfloat16();
     }
     Ok(network)
+}
+
+/// Hands the layers to the processor's kernels where it has some for these numbers.
+fn pack(layers: Vec<&mut Conv>, compute: Compute) -> Result<(), TchError> {
+    let Some(processor) = Processor::here().filter(|processor| processor.knows(compute.kind))
+    else {
+        return Ok(());
+    };
+    if compute.device == Device::Cpu {
+        layers.into_iter().try_for_each(|layer| layer.pack(processor, compute.kind))?;
+    }
+    Ok(())
 }
 
 /// Asked first, because `tch` panics when it declares a parameter on a device that is not there.

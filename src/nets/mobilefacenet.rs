@@ -44,6 +44,19 @@ impl MobileFaceNet {
         }
     }
 
+    /// Its convolutions.
+    pub(super) fn layers(&mut self) -> Vec<&mut Conv> {
+        let mut layers = vec![
+            &mut self.stem,
+            &mut self.stem_depthwise,
+            &mut self.widen,
+            &mut self.global_depthwise,
+            &mut self.embedding,
+        ];
+        layers.extend(self.bottlenecks.iter_mut().flat_map(Bottleneck::layers));
+        layers
+    }
+
     /// Leaves out the channels that training has given up.
     pub(super) fn thin(&mut self) -> Result<(), TchError> {
         if let Some(first) = self.bottlenecks.first_mut() {

@@ -56,6 +56,18 @@ impl Yunet {
         self.head.iter_mut().try_for_each(Head::unite)
     }
 
+    /// Its convolutions.
+    pub(super) fn layers(&mut self) -> Vec<&mut Conv> {
+        let Backbone { stem, stem_separable, stages } = &mut self.backbone;
+        let units = std::iter::once(stem_separable)
+            .chain(stages.iter_mut().flatten())
+            .chain(&mut self.neck.laterals)
+            .chain(self.head.iter_mut().flat_map(Head::units));
+        let mut layers = vec![stem];
+        layers.extend(units.flat_map(|unit| [&mut unit.pointwise, &mut unit.depthwise]));
+        layers
+    }
+
     /// One [`YunetLevel`] per stride, finest first.
     ///
     /// # Errors
@@ -141,10 +153,10 @@ impl Neck {
 
 /// One separable unit for each kind of output: `cls`, `obj`, `bbox` and `kps`.
 #[derive(Debug)]
-struct Head {
-    units: [Separable; 4],
-    /// The four as one, whose outputs lie one after another; made once the weights are there.
-    united: Option<Separable>,
+enum Head {
+    Apart(Vec<Separable>),
+    /// The four as one, whose outputs lie one after another.
+    United(Separable),
 }
 
 impl Head {
@@ -152,24 +164,33 @@ impl Head {
 
     fn new(path: &Path) -> Self {
         let unit = |(name, outputs)| Separable::new(&(path / name), 64, outputs);
-        Self { units: Self::OUTPUTS.map(unit), united: None }
+        Self::Apart(Self::OUTPUTS.map(unit).into())
     }
 
     fn unite(&mut self) -> Result<(), TchError> {
-        let pointwise = self.units.each_ref().map(|unit| &unit.pointwise);
-        let depthwise = self.units.each_ref().map(|unit| &unit.depthwise);
-        self.united = Some(Separable {
-            pointwise: Conv::side_by_side(&pointwise, true)?,
-            depthwise: Conv::side_by_side(&depthwise, false)?,
-        });
+        if let Self::Apart(units) = self {
+            let pointwise: Vec<&Conv> = units.iter().map(|unit| &unit.pointwise).collect();
+            let depthwise: Vec<&Conv> = units.iter().map(|unit| &unit.depthwise).collect();
+            *self = Self::United(Separable {
+                pointwise: Conv::side_by_side(&pointwise, true)?,
+                depthwise: Conv::side_by_side(&depthwise, false)?,
+            });
+        }
         Ok(())
     }
 
+    fn units(&mut self) -> &mut [Separable] {
+        match self {
+            Self::Apart(units) => units,
+            Self::United(unit) => std::slice::from_mut(unit),
+        }
+    }
+
     fn forward(&self, xs: &Tensor, stride: i64) -> Result<YunetLevel, TchError> {
-        let outputs = match &self.united {
-            Some(united) => by_cell(&united.forward(xs)?)?,
-            None => {
-                let outputs = self.units.iter().map(|unit| by_cell(&unit.forward(xs)?));
+        let outputs = match self {
+            Self::United(unit) => by_cell(&unit.forward(xs)?)?,
+            Self::Apart(units) => {
+                let outputs = units.iter().map(|unit| by_cell(&unit.forward(xs)?));
                 Tensor::f_cat(&outputs.collect::<Result<Vec<_>, _>>()?, 2)?
             }
         };

@@ -1,13 +1,13 @@
 //! detect: where the faces are.
 
 use serde::Deserialize;
-use tch::{Device, TchError};
+use tch::TchError;
 
 use super::letterbox::Letterbox;
 use super::nms::suppress_overlapping;
 use super::tensor::{Planes, floats, pictures};
 use crate::domain::{BoundingBox, Detection, Frame, Landmarks, Point};
-use crate::nets::{Yunet, YunetLevel};
+use crate::nets::{Compute, Yunet, YunetLevel};
 
 /// How faces are searched for.
 #[derive(Clone, Debug, PartialEq, Deserialize, garde::Validate)]
@@ -68,11 +68,11 @@ pub fn detect(
     frame: &Frame,
     pupil_distance_px_min: f32,
     settings: &DetectSettings,
-    device: Device,
+    compute: Compute,
 ) -> Result<Vec<Detection>, TchError> {
     let (side, first_side) = sides(frame, pupil_distance_px_min, settings);
     let canvas = Letterbox::new(frame, first_side, SIDE_MULTIPLE);
-    let first = search_canvas(net, &canvas, settings, device)?;
+    let first = search_canvas(net, &canvas, settings, compute)?;
     let near = NEAR_PX * canvas.scale.0;
     let canvas = if side > first_side && first.iter().all(|face| face.bounding_box.width < near) {
         Letterbox::new(frame, side, SIDE_MULTIPLE)
@@ -81,7 +81,7 @@ pub fn detect(
     } else {
         Letterbox::new(frame, first_side / 2, SIDE_MULTIPLE)
     };
-    let second = search_canvas(net, &canvas, settings, device)?;
+    let second = search_canvas(net, &canvas, settings, compute)?;
     let faces = suppress_overlapping([first.as_slice(), &second].concat(), settings.overlap_max);
     let both = || first.iter().chain(&second);
     let faces = faces.into_iter().map(|face| {
@@ -113,19 +113,19 @@ pub fn search(
     frame: &Frame,
     side_px: u32,
     settings: &DetectSettings,
-    device: Device,
+    compute: Compute,
 ) -> Result<Vec<Detection>, TchError> {
-    search_canvas(net, &Letterbox::new(frame, side_px, SIDE_MULTIPLE), settings, device)
+    search_canvas(net, &Letterbox::new(frame, side_px, SIDE_MULTIPLE), settings, compute)
 }
 
 fn search_canvas(
     net: &Yunet,
     canvas: &Letterbox,
     settings: &DetectSettings,
-    device: Device,
+    compute: Compute,
 ) -> Result<Vec<Detection>, TchError> {
     let size = (canvas.width, canvas.height);
-    let levels = net.forward(&pictures(&canvas.rgb, size, Planes::Bgr, device)?)?;
+    let levels = net.forward(&pictures(&canvas.rgb, size, Planes::Bgr, compute)?)?;
     let mut candidates = Vec::new();
     for level in &levels {
         candidates.extend(read_level(level, canvas.width, settings.score_min)?);

@@ -90,17 +90,14 @@ impl FaceEncoder {
         let rgb: Vec<u8> = faces.iter().flat_map(|face| face.rgb()).copied().collect();
         let size = (wanted.side(), wanted.side());
         let scaled = match self.network {
-            nets::Encoder::MobileFaceNet(_) => {
-                pictures(&rgb, size, Planes::Bgr, self.compute.device)?
-                    .f_sub_scalar(127.0)?
-                    .f_div_scalar(128.0)?
-                    // Exact: bytes are whole numbers of eight bits.
-                    .f_to_kind(self.compute.kind)
-            }
+            // Exact in bf16 too: bytes are whole numbers of eight bits.
+            nets::Encoder::MobileFaceNet(_) => pictures(&rgb, size, Planes::Bgr, self.compute)?
+                .f_sub_scalar(127.0)?
+                .f_div_scalar(128.0),
             nets::Encoder::DlibResnet(_) => {
                 let mean = Tensor::f_from_slice(&[122.782f32, 117.001, 104.298])?;
                 let mean = mean.f_view([1, 3, 1, 1])?.f_to_device(self.compute.device)?;
-                pictures(&rgb, size, Planes::Rgb, self.compute.device)?
+                pictures(&rgb, size, Planes::Rgb, self.compute.device.into())?
                     .f_sub(&mean)?
                     .f_div_scalar(256.0)
             }

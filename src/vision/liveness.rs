@@ -23,8 +23,7 @@ pub fn liveness(
 ) -> Result<LivenessScore, TchError> {
     let side = MiniFasNet::SIDE as u32;
     let crop = Crop::around(bounding_box, frame).resized(frame, side);
-    let picture = pictures(&crop, (side, side), Planes::Bgr, compute.device)?;
-    let classes = net.forward(&picture.f_to_kind(compute.kind)?)?;
+    let classes = net.forward(&pictures(&crop, (side, side), Planes::Bgr, compute)?)?;
     let live = floats(&classes.f_select(1, MiniFasNet::LIVE_CLASS)?)?;
     let live = live.first().copied().unwrap_or(f32::NAN);
     LivenessScore::try_from(live).map_err(|error| TchError::Shape(error.to_string()))

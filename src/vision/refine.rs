@@ -1,13 +1,13 @@
 //! refine: the landmarks of the chosen face, placed again in a picture of the face alone.
 
-use tch::{Device, TchError};
+use tch::TchError;
 
 use super::affine::Affine;
 use super::align::Template;
 use super::tensor::{Planes, floats, pictures};
 use super::warp::warp;
 use crate::domain::{Detection, Frame, Landmarks, Point};
-use crate::nets::Landmark68;
+use crate::nets::{Compute, Landmark68};
 
 /// The part of [`Template::FivePoints112`] that the network is shown, stretched to its square: the
 /// median of the detector's boxes of LFW-dev when turned onto the template.
@@ -43,12 +43,12 @@ pub fn refine(
     net: &Landmark68,
     frame: &Frame,
     face: Detection,
-    device: Device,
+    compute: Compute,
 ) -> Result<Detection, TchError> {
     let Some(to_picture) = onto_picture(&face.landmarks) else { return Ok(face) };
     let picture = warp(frame, &to_picture, SIDE);
     let both = [picture.as_slice(), &mirrored(&picture)].concat();
-    let places = floats(&net.forward(&pictures(&both, (SIDE, SIDE), Planes::Rgb, device)?)?)?;
+    let places = floats(&net.forward(&pictures(&both, (SIDE, SIDE), Planes::Rgb, compute)?)?)?;
     let [plain, mirrored] = [0, 1].map(|row| {
         let (points, _) = places[row * places.len() / 2..].as_chunks::<2>();
         five(points)

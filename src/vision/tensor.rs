@@ -1,6 +1,8 @@
 //! RGB bytes to tensors.
 
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, TchError, Tensor};
+
+use crate::nets::Compute;
 
 /// The order of the colour planes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,23 +11,26 @@ pub(super) enum Planes {
     Bgr,
 }
 
-/// `[N, 3, height, width]` in 0..255 from `N` pictures of RGB bytes laid one after another.
+/// `[N, 3, height, width]` in 0..255 from `N` pictures of RGB bytes laid one after another, the three
+/// numbers of a pixel next to each other, as the kernels want them.
 pub(super) fn pictures(
     rgb: &[u8],
     (width, height): (u32, u32),
     planes: Planes,
-    device: Device,
+    compute: Compute,
 ) -> Result<Tensor, TchError> {
-    let size = [-1, i64::from(height), i64::from(width), 3];
+    let (pixels, _) = rgb.as_chunks::<3>();
+    let mut bytes = Vec::with_capacity(rgb.len());
+    for &[red, green, blue] in pixels {
+        bytes.extend(match planes {
+            Planes::Rgb => [red, green, blue],
+            Planes::Bgr => [blue, green, red],
+        });
+    }
     // Bytes travel to the device, a quarter of what floats would be.
-    let bytes = Tensor::f_from_slice(rgb)?.f_view(size)?.f_to_device(device)?;
-    let bytes = bytes.f_permute([0, 3, 1, 2])?;
-    let bytes = match planes {
-        Planes::Rgb => bytes,
-        Planes::Bgr => bytes.f_flip([1])?,
-    };
-    // Strides stay as they are: the kernels want the channels of a pixel next to each other.
-    bytes.f_to_kind(Kind::Float)
+    let bytes = Tensor::f_from_slice(&bytes)?.f_to_device(compute.device)?;
+    let size = [-1, i64::from(height), i64::from(width), 3];
+    bytes.f_to_kind(compute.kind)?.f_view(size)?.f_permute([0, 3, 1, 2])
 }
 
 /// The numbers of a tensor, the last dimension running fastest.
@@ -40,7 +45,8 @@ mod tests {
     #[test]
     fn bytes_become_planes_in_the_asked_order() {
         let rgb = [1u8, 2, 3, 4, 5, 6];
-        let planes = |order| floats(&pictures(&rgb, (2, 1), order, Device::Cpu).unwrap()).unwrap();
+        let planes =
+            |order| floats(&pictures(&rgb, (2, 1), order, Device::Cpu.into()).unwrap()).unwrap();
         assert_eq!(planes(Planes::Rgb), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
         assert_eq!(planes(Planes::Bgr), [3.0, 6.0, 2.0, 5.0, 1.0, 4.0]);
     }

@@ -21,7 +21,7 @@ use crate::domain::{
     BoundingBox, Detection, FaceSeen, Frame, Landmarks, LivenessScore, ModelId, Quality,
     QualityIssue, Sighting, Stage, StageTimings, View,
 };
-use crate::nets::{Landmark68, MiniFasNet, Yunet};
+use crate::nets::{Compute, Landmark68, MiniFasNet, Yunet};
 
 /// What one request asks of the road.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -96,8 +96,8 @@ impl Road {
     ) -> Result<Option<AlignedFace>, LookError> {
         tch::no_grad(|| {
             let frame = decode(bytes, None, &self.settings.frame)?.with_border(border_share);
-            let device = self.encoder.compute.device;
-            let faces = detect(&self.detector, &frame, 0.0, &self.settings.detect, device)?;
+            let compute = self.places();
+            let faces = detect(&self.detector, &frame, 0.0, &self.settings.detect, compute)?;
             Ok(match choose_nearest(&faces, &frame, &self.settings.nearest) {
                 Nearest::None => None,
                 Nearest::One(face) | Nearest::Several(face) => {
@@ -144,8 +144,8 @@ impl Road {
         let landmarks = Landmarks(FIVE_POINTS_112);
         let bounding_box = BoundingBox { x: 0.0, y: 0.0, width: 112.0, height: 112.0 };
         tch::no_grad(|| {
-            let device = self.encoder.compute.device;
-            detect(&self.detector, &black, 0.0, &self.settings.detect, device)?;
+            let compute = self.places();
+            detect(&self.detector, &black, 0.0, &self.settings.detect, compute)?;
             self.refine(&black, Detection { bounding_box, landmarks, score: 1.0 })?;
             liveness(&self.liveness, &black, &bounding_box, self.encoder.compute)?;
             let face = align(&black, &landmarks, self.encoder.template());
@@ -238,10 +238,10 @@ impl Road {
         onwards: impl FnOnce(Approached, &mut StageClock) -> Result<Sighting<F>, LookError>,
     ) -> Result<View<F>, LookError> {
         tch::no_grad(|| {
-            let device = self.encoder.compute.device;
+            let compute = self.places();
             let detect_settings = &self.settings.detect;
             let faces =
-                detect(&self.detector, &frame, pupil_distance_px_min, detect_settings, device)?;
+                detect(&self.detector, &frame, pupil_distance_px_min, detect_settings, compute)?;
             clock.lap(Stage::Detect);
             let sighting = match choose_nearest(&faces, &frame, &self.settings.nearest) {
                 Nearest::None => Sighting::NoFace,
@@ -258,8 +258,14 @@ impl Road {
         })
     }
 
+    /// How places are computed, by the detector and the landmark network: in `f32`. In `bf16` they took
+    /// a tenth of the road's time less, and a thousandth of the matches.
+    fn places(&self) -> Compute {
+        self.encoder.compute.device.into()
+    }
+
     fn refine(&self, frame: &Frame, face: Detection) -> Result<Detection, TchError> {
-        refine(&self.landmarks, frame, face, self.encoder.compute.device)
+        refine(&self.landmarks, frame, face, self.places())
     }
 
     /// Aligns and measures the nearest face; its issues where it is not good enough.
