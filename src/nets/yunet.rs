@@ -156,7 +156,7 @@ impl Neck {
 enum Head {
     Apart(Vec<Separable>),
     /// The four as one, whose outputs lie one after another.
-    United(Separable),
+    United(Box<Separable>),
 }
 
 impl Head {
@@ -171,10 +171,10 @@ impl Head {
         if let Self::Apart(units) = self {
             let pointwise: Vec<&Conv> = units.iter().map(|unit| &unit.pointwise).collect();
             let depthwise: Vec<&Conv> = units.iter().map(|unit| &unit.depthwise).collect();
-            *self = Self::United(Separable {
+            *self = Self::United(Box::new(Separable {
                 pointwise: Conv::side_by_side(&pointwise, true)?,
                 depthwise: Conv::side_by_side(&depthwise, false)?,
-            });
+            }));
         }
         Ok(())
     }
