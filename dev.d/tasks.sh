@@ -39,13 +39,12 @@ task_bench() {
   esac
 }
 
-# A benchmark of ours, then the same in Python, both on the first core.
+# A benchmark of ours, then the same in Python, one thread each.
 bench_beside() {
   task_setup
   bench_python
-  cargo bench --no-run "${@:2}"
-  taskset --cpu-list 0 cargo bench "${@:2}"
-  taskset --cpu-list 0 "$venv/bin/python" "$1"
+  cargo bench "${@:2}"
+  "$venv/bin/python" "$1"
 }
 
 # A Python with what the peer and its parts need.

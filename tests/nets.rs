@@ -94,7 +94,7 @@ fn boxes_and_landmarks_lie_within_half_a_pixel_of_the_original() {
             assert!(difference < 0.5, "{name}: landmarks {difference}");
             assert!((found.score - expected.score).abs() < 1e-3, "{name}: score");
         }
-        // The second search, at half the size, only steadies what the first one found.
+        // The searches at two sizes only steady what one finds.
         let steadied = detect(&yunet, &frame, 0.0, &settings, Device::Cpu.into()).unwrap();
         assert_eq!(steadied.len(), expected.len(), "{name}");
         for (there, here) in steadied[0].landmarks.0.iter().zip(&expected[0].landmarks) {

@@ -79,8 +79,9 @@ impl FromRequest<AppState> for Frames {
     }
 }
 
-/// There is a place for a frame. Asked before the key is looked up and before the body is read, so that
-/// what is sent away under overload costs those that were accepted next to nothing.
+/// There is a place for a frame now, though it is kept for nobody. Asked before the key is looked up and
+/// before the body is read, so that most of what is sent away under overload costs little. Not asked of
+/// passages: a repeated event is answered from the trail.
 #[derive(Debug)]
 pub(super) struct Room;
 

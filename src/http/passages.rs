@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Admin, Allowed, Caller};
 use super::extract::{Path, Query};
-use super::frames::{FrameForm, Frames, Room};
+use super::frames::{FrameForm, Frames};
 use super::moment::Moment;
 use super::page::{self, Page};
 use super::schema::{DecisionCode, ReasonCode};
@@ -85,7 +85,6 @@ impl From<Passage> for PassageAnswer {
 )]
 async fn pass(
     State(state): State<AppState>,
-    _: Room,
     head: PassageHead,
     frames: Frames,
 ) -> Result<Json<PassageAnswer>, Problem> {

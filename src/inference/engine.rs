@@ -133,7 +133,7 @@ impl Engine {
     /// Frames that wait for a worker now, and how many may.
     #[must_use]
     pub fn queue(&self) -> (usize, usize) {
-        (self.jobs.lock().as_ref().map_or(0, Sender::len), self.queue_max)
+        (self.jobs.lock().as_ref().map_or(0, |jobs| jobs.len().min(self.queue_max)), self.queue_max)
     }
 
     /// Travels the road from the bytes to the encoding. Dropping the future withdraws the frame.

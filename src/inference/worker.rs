@@ -55,13 +55,13 @@ pub(super) fn run(
     let _ = ready.send(Ok(road.profile()));
     // Whoever waits for all workers hears of one that panics meanwhile by the channel's end.
     drop(ready);
-    for Job { frame, task, submitted_at, place: _place } in queue {
+    for Job { frame, task, submitted_at, place } in queue {
         match task {
-            Task::Encode { settings, reply } => answer(reply, submitted_at, |timings| {
+            Task::Encode { settings, reply } => answer(reply, (submitted_at, place), |timings| {
                 road.look(&frame.bytes, frame.declared, &settings, timings)
             }),
             Task::Liveness { pupil_distance_px_min, reply } => {
-                answer(reply, submitted_at, |timings| {
+                answer(reply, (submitted_at, place), |timings| {
                     road.look_alive(&frame.bytes, frame.declared, pupil_distance_px_min, timings)
                 });
             }
@@ -78,7 +78,7 @@ fn open(settings: &EngineSettings) -> Result<Road, StartError> {
 /// Looks at a frame unless nobody waits for it any more.
 fn answer<F>(
     reply: Reply<F>,
-    submitted_at: Instant,
+    (submitted_at, place): (Instant, OwnedSemaphorePermit),
     look: impl FnOnce(StageTimings) -> Result<View<F>, LookError>,
 ) {
     if reply.is_closed() {
@@ -95,21 +95,31 @@ fn answer<F>(
             Err(EngineError::Panicked)
         }
     };
+    // Before the answer: whoever hears it may come with the next frame at once.
+    drop(place);
     // The receiver is gone when the client hung up meanwhile.
     let _ = reply.send(view);
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
     use super::*;
     use crate::domain::Sighting;
+
+    fn place() -> OwnedSemaphorePermit {
+        Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap()
+    }
 
     /// What the worker answers when it looks at a frame so.
     fn answered(
         look: impl FnOnce() -> Result<View<FaceSeen>, LookError>,
     ) -> Result<View<FaceSeen>, EngineError> {
         let (reply, mut answered) = oneshot::channel();
-        answer(reply, Instant::now(), |_| look());
+        answer(reply, (Instant::now(), place()), |_| look());
         answered.try_recv().expect("an answer, whatever happens")
     }
 
@@ -130,6 +140,6 @@ mod tests {
     fn a_frame_that_nobody_waits_for_is_not_looked_at() {
         let (reply, gone) = oneshot::channel::<Result<View<FaceSeen>, EngineError>>();
         drop(gone);
-        answer(reply, Instant::now(), |_| unreachable!("nobody waits"));
+        answer(reply, (Instant::now(), place()), |_| unreachable!("nobody waits"));
     }
 }

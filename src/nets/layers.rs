@@ -196,7 +196,7 @@ impl Conv {
         let constant = constant.f_masked_fill(&alive, 0.0)?;
         let alive = alive.f_nonzero()?.f_view([-1])?;
         let count = alive.size1()?;
-        let silent = count.unsigned_abs().next_multiple_of(32) as i64 - count;
+        let silent = count.unsigned_abs().max(1).next_multiple_of(32) as i64 - count;
         let kept = |tensor: &Tensor| {
             let mut padding = vec![0; tensor.dim() * 2];
             padding[tensor.dim() * 2 - 1] = silent;

@@ -74,7 +74,7 @@ impl MiniFasNet {
         self.bottlenecks.iter_mut().try_for_each(Bottleneck::thin)
     }
 
-    /// `[N, 3]`, computed with the input's kind of numbers, softmax: the probability of each class, [`MiniFasNet::LIVE_CLASS`] among them.
+    /// `[N, 3]`, its convolutions computed with the input's kind of numbers, softmax: the probability of each class, [`MiniFasNet::LIVE_CLASS`] among them.
     ///
     /// # Errors
     /// When the input is not `[N, 3, 128, 128]`.

@@ -44,7 +44,7 @@ impl Letterbox {
         Self { inner, width, height, rgb, scale }
     }
 
-    /// The frame at half of this size, made of the resized frame: a mean of means is one.
+    /// The frame at half of this size, made of the resized frame, which is near enough to the mean of its own pixels.
     #[must_use]
     pub fn halved(&self, multiple: u32) -> Self {
         let side = self.inner.width().max(self.inner.height()).div_ceil(2);

@@ -58,8 +58,11 @@ async fn a_passage_of_several_frames_is_served_whatever_the_queue_holds(pool: Pg
 
 #[sqlx::test]
 async fn a_client_that_gives_up_leaves_its_place_to_others(pool: PgPool) {
-    let service =
-        TestService::start_with(&pool, |config| config.server.frame_requests_max = 2).await;
+    let service = TestService::start_with(&pool, |config| {
+        config.server.frame_requests_max = 2;
+        config.inference.queue_max = 1;
+    })
+    .await;
     let gate = service.gate(json!({})).await;
     for _ in 0..6 {
         let passage = Passage::of("obama-3.jpg").request(&service, &gate);

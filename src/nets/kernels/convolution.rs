@@ -62,6 +62,15 @@ impl Convolution {
         geometry: Geometry,
         depthwise: bool,
     ) -> Result<Self, TchError> {
+        let (outputs, inputs, height, width) = weight.size4()?;
+        let side = geometry.kernel as i64;
+        let each = [bias.numel(), slope.len()].map(|len| len as i64);
+        if (height, width) != (side, side) || each != [outputs; 2] || (depthwise && inputs != 1) {
+            return Err(TchError::Shape(format!(
+                "weights {:?}, bias and slope of {each:?} for a kernel of {side}, depthwise {depthwise}",
+                weight.size(),
+            )));
+        }
         let finish = Finish::new(floats(bias)?, slope);
         let numbers = if kind == Kind::BFloat16 {
             Numbers::Bf16(Packed::new(weight, geometry, depthwise, finish)?)
@@ -119,6 +128,9 @@ impl<T: Run> Packed<T> {
             Filter::Depthwise(taps) => (taps.channels(), taps.channels()),
         };
         let side_min = kernel.saturating_sub(2 * padding).max(1);
+        if shortcut.is_some() && matches!(self.filter, Filter::Depthwise(_)) {
+            return Err(TchError::Shape("a shortcut beside a depthwise layer".to_owned()));
+        }
         if channels != inputs || height.min(width) < side_min || xs.kind() != T::KIND {
             return Err(TchError::Shape(format!(
                 "expected {inputs} channels of {:?} with sides of {side_min} or more, found {:?} of {:?}",

@@ -1,15 +1,12 @@
 //! Vectors of sums, of the width that the processor has.
 
 use std::arch::x86_64::{
-    __m256, __m256bh, __m256i, __m512, _CMP_LT_OQ, _mm_loadu_si128, _mm_storeu_si128,
-    _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256, _mm256_blendv_ps, _mm256_castps_si256,
-    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepu16_epi32,
+    __m256, __m256bh, __m256i, __m512, _CMP_LT_OQ, _mm256_add_ps, _mm256_blendv_ps, _mm256_cmp_ps,
     _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_max_ps, _mm256_mul_ps,
-    _mm256_packus_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_setzero_ps, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_storeu_ps, _mm256_storeu_si256,
-    _mm512_add_ps, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepu16_epi32,
-    _mm512_cvtneps_pbh, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_mul_ps, _mm512_max_ps,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm512_add_ps,
+    _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepu16_epi32, _mm512_cvtneps_pbh,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_mul_ps, _mm512_max_ps, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps,
 };
 use std::mem::transmute;
 
@@ -18,8 +15,8 @@ use half::bf16;
 /// A vector of 32-bit floats.
 ///
 /// # Safety
-/// Of every function: the processor has the instructions (AVX2 and FMA, or AVX-512 with BF16 where
-/// numbers are `bf16`), and a pointer leads to `WIDTH` numbers.
+/// Of every function: the processor has the instructions (AVX2 and FMA, or AVX-512 with BF16, where alone
+/// numbers may be `bf16`), and a pointer leads to `WIDTH` numbers.
 pub trait Lanes: Copy {
     const WIDTH: usize;
 
@@ -55,24 +52,12 @@ impl Lanes for __m256 {
         unsafe { _mm256_storeu_ps(to, self) }
     }
 
-    #[inline(always)]
-    unsafe fn widen(from: *const bf16) -> Self {
-        unsafe {
-            let numbers = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
-            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(numbers))
-        }
+    unsafe fn widen(_: *const bf16) -> Self {
+        unreachable!("bf16 comes with AVX-512")
     }
 
-    #[inline(always)]
-    unsafe fn narrow(self, to: *mut bf16) {
-        unsafe {
-            let bits = _mm256_castps_si256(self);
-            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
-            let half = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
-            let rounded = _mm256_srli_epi32::<16>(_mm256_add_epi32(bits, half));
-            let packed = _mm256_permute4x64_epi64::<0b1000>(_mm256_packus_epi32(rounded, rounded));
-            _mm_storeu_si128(to.cast(), _mm256_castsi256_si128(packed));
-        }
+    unsafe fn narrow(self, _: *mut bf16) {
+        unreachable!("bf16 comes with AVX-512")
     }
 
     #[inline(always)]

@@ -55,7 +55,8 @@ pub fn filled<T: Element>(
     if n * h * w * c == 0 {
         return Ok(tensor);
     }
-    // SAFETY: as in `numbers`, of a tensor that nobody else knows yet; any bits are a number.
+    // SAFETY: as in `numbers`, of a tensor that nobody else knows yet. It comes from an allocator
+    // beyond Rust, where whatever lies in it is a number, and is written before it is read.
     fill(unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), n * h * w * c) });
     Ok(tensor)
 }

@@ -105,6 +105,7 @@ pub unsafe fn multiply<T: Element, M: Multiply<T>>(
     for row in (0..rows.count()).step_by(SIDE) {
         let height = SIDE.min(rows.count() - row);
         let rows = rows.block(row, height, &mut scratch);
+        assert!(len > 0 && rows.len() >= SIDE * len, "a block has 32 rows");
         let panels = panels.numbers.chunks_exact(len * SIDE);
         for (panel, first) in panels.zip((0..columns).step_by(SIDE)) {
             let width = SIDE.min(columns - first);

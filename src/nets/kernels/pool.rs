@@ -4,7 +4,7 @@ use super::element::Element;
 use super::lanes::Lanes;
 
 /// Writes `[N, H / 2, W / 2, C]` of the map `xs`, `[N, H, W, C]`: of each channel the largest number in
-/// 2 x 2 places. A last odd row or column is left out.
+/// 2 x 2 places; what is no number may be lost. A last odd row or column is left out.
 ///
 /// # Safety
 /// As [`Lanes`].

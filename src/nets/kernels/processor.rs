@@ -30,7 +30,7 @@ pub struct Processor {
 }
 
 impl Processor {
-    /// This machine's; none where libtorch does better.
+    /// This machine's; none without AVX2 and FMA, where libtorch does better.
     pub fn here() -> Option<Self> {
         static HERE: OnceLock<Option<Processor>> = OnceLock::new();
         *HERE.get_or_init(Self::detect)

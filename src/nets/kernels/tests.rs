@@ -19,22 +19,27 @@ struct Layer {
 
 fn layer() -> impl Strategy<Value = Layer> {
     let channels = || prop_oneof![1i64..40, Just(64), Just(96)];
-    let geometry = (1usize..5, 1usize..3).prop_flat_map(|(kernel, stride)| {
+    let geometry = (1usize..9, 1usize..3).prop_flat_map(|(kernel, stride)| {
         (0..=kernel / 2).prop_map(move |padding| Geometry { kernel, stride, padding })
     });
-    let maps = (1i64..3, channels(), channels(), (4i64..20, 4i64..20));
+    let maps = (1i64..3, channels(), channels(), (1i64..20, 1i64..20));
     (maps, geometry, any::<bool>(), any::<bool>(), any::<i64>()).prop_map(
         |((images, inputs, outputs, sides), geometry, depthwise, shortcut, seed)| Layer {
             images,
             inputs,
             outputs: if depthwise { inputs } else { outputs },
-            sides,
+            sides: (fitting(sides.0, geometry), fitting(sides.1, geometry)),
             geometry,
             depthwise,
             shortcut: shortcut && !depthwise,
             seed,
         },
     )
+}
+
+/// At least the side that the kernel fits on with its padding.
+fn fitting(side: i64, Geometry { kernel, padding, .. }: Geometry) -> i64 {
+    side.max(kernel as i64 - 2 * padding as i64)
 }
 
 /// The layer by libtorch in `f32`, and by the kernels of `processor` in `kind`, both on numbers that

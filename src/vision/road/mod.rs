@@ -55,6 +55,7 @@ pub struct Road {
     landmarks: Landmark68,
     liveness: MiniFasNet,
     liveness_model: ModelId,
+    liveness_compute: Compute,
     encoder: FaceEncoder,
     calibration: Option<Calibration>,
     settings: RoadSettings,
@@ -147,7 +148,7 @@ impl Road {
             let compute = self.places();
             detect(&self.detector, &black, 0.0, &self.settings.detect, compute)?;
             self.refine(&black, Detection { bounding_box, landmarks, score: 1.0 })?;
-            liveness(&self.liveness, &black, &bounding_box, self.encoder.compute)?;
+            liveness(&self.liveness, &black, &bounding_box, self.liveness_compute)?;
             let face = align(&black, &landmarks, self.encoder.template());
             self.encoder.encode(face.as_slice())?;
             Ok(())
@@ -299,7 +300,7 @@ impl Road {
     ) -> Result<LivenessScore, LookError> {
         let bounding_box = &approached.detection.bounding_box;
         let score =
-            liveness(&self.liveness, &approached.frame, bounding_box, self.encoder.compute)?;
+            liveness(&self.liveness, &approached.frame, bounding_box, self.liveness_compute)?;
         clock.lap(Stage::Liveness);
         Ok(score)
     }

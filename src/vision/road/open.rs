@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::Road;
 use crate::domain::ModelId;
 use crate::domain::risk::{Calibration, CalibrationError};
-use crate::nets::{Digest, LoadError, Manifest, ManifestError, Role, load};
+use crate::nets::{Digest, Encoder, LoadError, Manifest, ManifestError, Role, load};
 use crate::vision::decode::FrameLimits;
 use crate::vision::detect::DetectSettings;
 use crate::vision::device::Device;
@@ -154,13 +154,27 @@ impl Road {
         let model = model(&manifest, road, settings.mirror).map_err(|e| in_folder(e.into()))?;
         let entry = manifest.get(&settings.encoder).map_err(|e| in_folder(e.into()))?;
         let (mirror, feature_norm_min) = (settings.mirror, entry.feature_norm_min);
+        let liveness_compute = compute;
+        let compute = match network {
+            Encoder::MobileFaceNet(_) => compute,
+            Encoder::DlibResnet(_) => device.into(),
+        };
         let encoder = FaceEncoder { network, projection, mirror, model, feature_norm_min, compute };
         let calibration = calibration(weights, &encoder.model)?;
         let liveness_model = with_digest(
             liveness_id,
             &manifest.get(liveness_id).map_err(|e| in_folder(e.into()))?.sha256,
         );
-        Ok(Self { detector, landmarks, liveness, liveness_model, encoder, calibration, settings })
+        Ok(Self {
+            detector,
+            landmarks,
+            liveness,
+            liveness_model,
+            liveness_compute,
+            encoder,
+            calibration,
+            settings,
+        })
     }
 }
 
