@@ -112,10 +112,24 @@ impl CodedProbe {
 /// For each code the sum of its levels times the probe's numbers.
 fn products(codes: &[u8], probe: &[i8], sums: &mut [i32]) {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2.
-        unsafe { super::avx2::products(codes, probe, sums) };
-        return;
+    {
+        use std::arch::is_x86_feature_detected;
+
+        use super::{avx2, vnni};
+
+        let mut done = 0;
+        if (probe.len() / 2).is_multiple_of(vnni::WIDTH)
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vnni")
+        {
+            // SAFETY: the processor has AVX-512 VNNI.
+            done = unsafe { vnni::products(codes, probe, sums) };
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2.
+            unsafe { avx2::products(&codes[done * (probe.len() / 2)..], probe, &mut sums[done..]) };
+            return;
+        }
     }
     products_anywhere(codes, probe, sums);
 }
@@ -190,7 +204,7 @@ mod tests {
         fn every_processor_gives_the_same_sums(
             groups in 1usize..9,
             seed in prop::collection::vec(any::<u8>(), 4096),
-            rows in 0usize..30,
+            rows in 0usize..70,
         ) {
             let probe: Vec<i8> = seed.iter().rev().cycle().take(groups * NUMBERS_MULTIPLE)
                 .map(|v| v.cast_signed().max(-127)).collect();

@@ -7,6 +7,8 @@ mod block;
 mod codes;
 mod nearest;
 mod rotation;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
