@@ -79,15 +79,15 @@ impl Block {
         let mut bounds = [0f32; Self::ROWS];
         let bounds = &mut bounds[..self.people.len()];
         coded.least_distances(&self.codes, &self.errors, bounds);
-        for (eight, bounds) in bounds.chunks(8).enumerate() {
-            // Nearly always nobody.
+        for (part, bounds) in bounds.chunks(16).enumerate() {
+            // Nearly always nobody. All are looked at, in vectors, rather than one after another.
             let limit = nearest.limit();
-            if bounds.iter().all(|bound| *bound >= limit) {
+            if !bounds.iter().fold(false, |near, bound| near | (*bound < limit)) {
                 continue;
             }
             for (at, bound) in bounds.iter().enumerate() {
                 if *bound < nearest.limit() {
-                    let row = eight * 8 + at;
+                    let row = part * 16 + at;
                     nearest.offer(Distance::between(self.template(row), probe), first + row);
                 }
             }

@@ -27,7 +27,8 @@ pub(super) fn products(codes: &[u8], probe: &[i8], sums: &mut [i32]) -> usize {
         let mut products = [_mm512_setzero_si512(); CODES];
         for (part, probe) in probe.chunks_exact(2 * WIDTH).enumerate() {
             // The numbers of the first and of the second half of every 64 share bytes.
-            let [low, high] = [0, 32].map(|half| two(&probe[half..], &probe[64 + half..]));
+            let low = two(&probe[..32], &probe[64..]);
+            let high = two(&probe[32..], &probe[96..]);
             for (product, code) in products.iter_mut().zip(codes.chunks_exact(code_len)) {
                 let bytes = &code[part * WIDTH..][..WIDTH];
                 // SAFETY: as wide as the register, which need not be aligned.
@@ -56,21 +57,25 @@ fn two(first: &[i8], second: &[i8]) -> __m512i {
     }
 }
 
-/// The sum of the sixteen numbers of each of sixteen vectors, in their order.
+/// The sum of the sixteen numbers of each of sixteen vectors, in their order. Without closures, into which
+/// the instructions would not be inlined.
 #[target_feature(enable = "avx512f")]
 fn sums_of(vectors: &[__m512i; CODES]) -> __m512i {
     // In every quarter of a register: the sums of four vectors' quarters.
-    let quarters: [__m512i; 4] = std::array::from_fn(|i| {
-        let [a, b, c, d] = [0, 1, 2, 3].map(|j| vectors[4 * i + j]);
+    let mut quarters = [_mm512_setzero_si512(); 4];
+    for (sums, four) in quarters.iter_mut().zip(vectors.as_chunks::<4>().0) {
+        let [a, b, c, d] = *four;
         let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
         let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-        _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd))
-    });
-    // Even quarters and odd ones, twice.
+        *sums = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    }
     let [a, b, c, d] = quarters;
-    let folded = |a, b| {
-        let even = _mm512_shuffle_i32x4::<0b10_00_10_00>(a, b);
-        _mm512_add_epi32(even, _mm512_shuffle_i32x4::<0b11_01_11_01>(a, b))
-    };
     folded(folded(a, b), folded(c, d))
+}
+
+/// Even quarters and odd ones added.
+#[target_feature(enable = "avx512f")]
+fn folded(a: __m512i, b: __m512i) -> __m512i {
+    let even = _mm512_shuffle_i32x4::<0b10_00_10_00>(a, b);
+    _mm512_add_epi32(even, _mm512_shuffle_i32x4::<0b11_01_11_01>(a, b))
 }
