@@ -60,13 +60,14 @@ async fn a_passage_of_several_frames_is_served_whatever_the_queue_holds(pool: Pg
 async fn a_client_that_gives_up_leaves_its_place_to_others(pool: PgPool) {
     let service = TestService::start_with(&pool, |config| {
         config.server.frame_requests_max = 2;
-        config.inference.queue_max = 1;
+        // As many places as are given up.
+        config.inference.queue_max = 5;
     })
     .await;
     let gate = service.gate(json!({})).await;
     for _ in 0..6 {
         let passage = Passage::of("obama-3.jpg").request(&service, &gate);
-        let gone = passage.timeout(std::time::Duration::from_millis(10)).send().await;
+        let gone = passage.timeout(std::time::Duration::from_millis(5)).send().await;
         assert!(gone.is_err());
     }
     crate::service::eventually("the places are free again", async || {
