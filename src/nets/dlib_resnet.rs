@@ -7,6 +7,7 @@ use tch::nn::{Init, Path};
 use tch::{Kind, TchError, Tensor};
 
 use super::layers::{Conv, Linear, expect_pictures};
+use super::network::Network;
 
 /// The network behind `dlib_face_recognition_resnet_model_v1`.
 ///
@@ -49,13 +50,6 @@ impl DlibResnet {
         names
     }
 
-    /// Its convolutions.
-    pub(super) fn layers(&mut self) -> Vec<&mut Conv> {
-        let blocks = self.blocks.iter_mut();
-        let of_blocks = blocks.flat_map(|block| [&mut block.first.conv, &mut block.second.conv]);
-        std::iter::once(&mut self.stem.conv).chain(of_blocks).collect()
-    }
-
     /// `[N, 128]`, not normalised.
     ///
     /// # Errors
@@ -68,6 +62,14 @@ impl DlibResnet {
             xs = block.forward(&xs)?;
         }
         self.embedding.forward(&xs.f_mean_dim([2, 3].as_slice(), false, Kind::Float)?)
+    }
+}
+
+impl Network for DlibResnet {
+    fn layers(&mut self) -> Vec<&mut Conv> {
+        let blocks = self.blocks.iter_mut();
+        let of_blocks = blocks.flat_map(|block| [&mut block.first.conv, &mut block.second.conv]);
+        std::iter::once(&mut self.stem.conv).chain(of_blocks).collect()
     }
 }
 

@@ -7,6 +7,8 @@ use tch::{Kind, TchError, Tensor};
 
 use super::bottleneck::Bottleneck;
 use super::layers::{BatchNorm, Conv, Linear, expect_pictures};
+use super::network::Network;
+use super::trunk::Trunk;
 
 /// The 68 landmarks of a face in the order of iBUG 300-W (Sagonas et al., ICCVW 2013): jaw, brows,
 /// nose, eyes, mouth.
@@ -15,11 +17,7 @@ use super::layers::{BatchNorm, Conv, Linear, expect_pictures};
 #[derive(Debug)]
 pub struct Landmark68 {
     grey: Tensor,
-    stem: Conv,
-    stem_depthwise: Conv,
-    bottlenecks: Vec<Bottleneck>,
-    widen: Conv,
-    global_depthwise: Conv,
+    trunk: Trunk,
     places: Linear,
     norm: BatchNorm,
 }
@@ -39,36 +37,13 @@ impl Landmark68 {
 
     /// Declares the parameters under `path`.
     pub fn new(path: &Path) -> Self {
+        let bottlenecks = Bottleneck::stages(&(path / "stages"), 32, &Self::STAGES);
         Self {
             grey: Tensor::from_slice(&Self::GREY).view([1, 3, 1, 1]).to_device(path.device()),
-            stem: Conv::prelu(&(path / "stem"), 1, 32, 3, 2),
-            stem_depthwise: Conv::depthwise_prelu(&(path / "stem_depthwise"), 32, 3, 1),
-            bottlenecks: Bottleneck::stages(&(path / "stages"), 32, &Self::STAGES),
-            widen: Conv::prelu(&(path / "widen"), 64, 512, 1, 1),
-            global_depthwise: Conv::depthwise(&(path / "global_depthwise"), 512, 4, 1, 0),
-            places: Linear::with_bias(&(path / "places"), 512, Self::OUTPUT_SIZE),
+            trunk: Trunk::new(path, [1, 32, 64], bottlenecks, 4),
+            places: Linear::with_bias(&(path / "places"), Trunk::OUTPUT_SIZE, Self::OUTPUT_SIZE),
             norm: BatchNorm::new(&(path / "norm"), Self::OUTPUT_SIZE),
         }
-    }
-
-    /// Its convolutions.
-    pub(super) fn layers(&mut self) -> Vec<&mut Conv> {
-        let mut layers = vec![
-            &mut self.stem,
-            &mut self.stem_depthwise,
-            &mut self.widen,
-            &mut self.global_depthwise,
-        ];
-        layers.extend(self.bottlenecks.iter_mut().flat_map(Bottleneck::layers));
-        layers
-    }
-
-    /// Leaves out the channels that training has given up.
-    pub(super) fn thin(&mut self) -> Result<(), TchError> {
-        if let Some(first) = self.bottlenecks.first_mut() {
-            first.thin_before(&mut self.stem, &mut self.stem_depthwise)?;
-        }
-        self.bottlenecks.iter_mut().try_for_each(Bottleneck::thin)
     }
 
     /// `[N, 68, 2]`: x and y as shares of the picture's side, from its top left corner.
@@ -79,12 +54,18 @@ impl Landmark68 {
         expect_pictures(xs, "[N, 3, 64, 64]", |h, w| h == Self::SIDE && w == Self::SIDE)?;
         let grey = xs.f_mul(&self.grey)?.f_sum_dim_intlist([1].as_slice(), true, Kind::Float)?;
         let grey = grey.f_to_kind(xs.kind())?;
-        let mut xs = self.stem_depthwise.forward(&self.stem.forward(&grey)?)?;
-        for bottleneck in &self.bottlenecks {
-            xs = bottleneck.forward(&xs)?;
-        }
-        let xs = self.global_depthwise.forward(&self.widen.forward(&xs)?)?;
+        let xs = self.trunk.forward(&grey)?;
         let places = self.places.forward(&xs.f_flatten(1, 3)?)?;
         self.norm.forward(&places)?.f_view([-1, Self::OUTPUT_SIZE / 2, 2])
+    }
+}
+
+impl Network for Landmark68 {
+    fn simplify(&mut self) -> Result<(), TchError> {
+        self.trunk.thin()
+    }
+
+    fn layers(&mut self) -> Vec<&mut Conv> {
+        self.trunk.layers()
     }
 }

@@ -9,6 +9,7 @@ use tch::{Cuda, Device, Kind, TchError, Tensor};
 use super::kernels::Processor;
 use super::layers::Conv;
 use super::manifest::{Architecture, Input, Manifest, ManifestError, WeightsEntry};
+use super::network::Network;
 use super::{
     Compute, DlibResnet, Encoder, Landmark68, MiniFasNet, MobileFaceNet, Projection, Yunet,
 };
@@ -78,8 +79,8 @@ pub enum LoadError {
 }
 
 /// What counts as zero. Training leaves channels behind whose weights have decayed to numbers that no
-/// sum notices but that are, or make, denormal ones, with which Intel's processors are a hundred times
-/// slower: MobileFaceNet took 63 instead of 7 ms.
+/// sum notices but that are, or make, denormal ones, with which Intel's processors are slow: the encoder
+/// took 62 instead of 9 ms in ONNX Runtime (`benches/RESULTS.md`).
 const NEGLIGIBLE: f64 = 1e-12;
 
 /// Loads the detector `id`.
@@ -89,13 +90,7 @@ const NEGLIGIBLE: f64 = 1e-12;
 pub fn detector(manifest: &Manifest, id: &str, device: Device) -> Result<Yunet, LoadError> {
     let entry = manifest.get(id)?;
     match entry.architecture {
-        Architecture::Yunet => {
-            let compute = device.into();
-            let mut network = network(manifest, entry, compute, Yunet::new)?;
-            network.unite()?;
-            pack(network.layers(), compute)?;
-            Ok(network)
-        }
+        Architecture::Yunet => network(manifest, entry, device.into(), Yunet::new),
         _ => Err(wrong(entry, "a detector")),
     }
 }
@@ -107,13 +102,7 @@ pub fn detector(manifest: &Manifest, id: &str, device: Device) -> Result<Yunet, 
 pub fn landmarks(manifest: &Manifest, id: &str, device: Device) -> Result<Landmark68, LoadError> {
     let entry = manifest.get(id)?;
     match entry.architecture {
-        Architecture::Landmark68 => {
-            let compute = device.into();
-            let mut network = network(manifest, entry, compute, Landmark68::new)?;
-            network.thin()?;
-            pack(network.layers(), compute)?;
-            Ok(network)
-        }
+        Architecture::Landmark68 => network(manifest, entry, device.into(), Landmark68::new),
         _ => Err(wrong(entry, "a landmark network")),
     }
 }
@@ -130,17 +119,11 @@ pub fn encoder(
     let compute = compute.into();
     let entry = manifest.get(id)?;
     match entry.architecture {
-        Architecture::MobileFaceNet => {
-            let mut network = network(manifest, entry, compute, MobileFaceNet::new)?;
-            network.thin()?;
-            pack(network.layers(), compute)?;
-            Ok(Encoder::MobileFaceNet(Box::new(network)))
-        }
+        Architecture::MobileFaceNet => network(manifest, entry, compute, MobileFaceNet::new)
+            .map(|network| Encoder::MobileFaceNet(Box::new(network))),
         Architecture::DlibResnet => {
-            let compute = compute.device.into();
-            let mut network = network(manifest, entry, compute, DlibResnet::new)?;
-            pack(network.layers(), compute)?;
-            Ok(Encoder::DlibResnet(Box::new(network)))
+            network(manifest, entry, compute.device.into(), DlibResnet::new)
+                .map(|network| Encoder::DlibResnet(Box::new(network)))
         }
         _ => Err(wrong(entry, "an encoder")),
     }
@@ -173,13 +156,7 @@ pub fn liveness(
 ) -> Result<MiniFasNet, LoadError> {
     let entry = manifest.get(id)?;
     match entry.architecture {
-        Architecture::MiniFasNet => {
-            let compute = compute.into();
-            let mut network = network(manifest, entry, compute, MiniFasNet::new)?;
-            network.thin()?;
-            pack(network.layers(), compute)?;
-            Ok(network)
-        }
+        Architecture::MiniFasNet => network(manifest, entry, compute.into(), MiniFasNet::new),
         _ => Err(wrong(entry, "a liveness network")),
     }
 }
@@ -188,8 +165,8 @@ fn wrong(entry: &WeightsEntry, wanted: &'static str) -> LoadError {
     LoadError::WrongArchitecture { id: entry.id.clone(), wanted, found: entry.architecture }
 }
 
-/// Builds a network on `device`, fills it from the entry's file and freezes it.
-fn network<N>(
+/// Builds a network on a device, fills it from the entry's file, freezes, simplifies and packs it.
+fn network<N: Network>(
     manifest: &Manifest,
     entry: &WeightsEntry,
     compute: Compute,
@@ -200,13 +177,15 @@ fn network<N>(
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|source| LoadError::Format { id: entry.id.clone(), source })?;
     let mut store = VarStore::new(compute.device);
-    let network = build(&store.root());
+    let mut network = build(&store.root());
     store.freeze();
     fill(store.variables(), &file, &entry.id)?;
     if compute.kind == Kind::BFloat16 && compute.device != Device::Cpu {
         // On the processor the kernels round what they need, and the rest stays exact.
         store.bfloat16();
     }
+    network.simplify()?;
+    pack(network.layers(), compute)?;
     Ok(network)
 }
 

@@ -8,17 +8,15 @@ use tch::{Kind, TchError, Tensor};
 
 use super::bottleneck::Bottleneck;
 use super::layers::{BatchNorm, Conv, Linear, expect_pictures};
+use super::network::Network;
+use super::trunk::Trunk;
 
 /// MiniFASNetV2-SE, batch normalisation folded into the convolutions but for the last.
 ///
 /// Input `[N, 3, 128, 128]`, the face with its surroundings in BGR, 0..255.
 #[derive(Debug)]
 pub struct MiniFasNet {
-    stem: Conv,
-    stem_depthwise: Conv,
-    bottlenecks: Vec<Bottleneck>,
-    widen: Conv,
-    global_depthwise: Conv,
+    trunk: Trunk,
     embedding: Linear,
     norm: BatchNorm,
     classifier: Linear,
@@ -43,35 +41,11 @@ impl MiniFasNet {
     /// Declares the parameters under `path`.
     pub fn new(path: &Path) -> Self {
         Self {
-            stem: Conv::prelu(&(path / "stem"), 3, 32, 3, 2),
-            stem_depthwise: Conv::depthwise_prelu(&(path / "stem_depthwise"), 32, 3, 1),
-            bottlenecks: bottlenecks(&(path / "stages")),
-            widen: Conv::prelu(&(path / "widen"), 128, 512, 1, 1),
-            global_depthwise: Conv::depthwise(&(path / "global_depthwise"), 512, 8, 1, 0),
-            embedding: Linear::new(&(path / "embedding"), 512, 128),
+            trunk: Trunk::new(path, [3, 32, 128], bottlenecks(&(path / "stages")), 8),
+            embedding: Linear::new(&(path / "embedding"), Trunk::OUTPUT_SIZE, 128),
             norm: BatchNorm::new(&(path / "norm"), 128),
             classifier: Linear::new(&(path / "classifier"), 128, Self::OUTPUT_SIZE),
         }
-    }
-
-    /// Its convolutions.
-    pub(super) fn layers(&mut self) -> Vec<&mut Conv> {
-        let mut layers = vec![
-            &mut self.stem,
-            &mut self.stem_depthwise,
-            &mut self.widen,
-            &mut self.global_depthwise,
-        ];
-        layers.extend(self.bottlenecks.iter_mut().flat_map(Bottleneck::layers));
-        layers
-    }
-
-    /// Leaves out the channels that training has given up.
-    pub(super) fn thin(&mut self) -> Result<(), TchError> {
-        if let Some(first) = self.bottlenecks.first_mut() {
-            first.thin_before(&mut self.stem, &mut self.stem_depthwise)?;
-        }
-        self.bottlenecks.iter_mut().try_for_each(Bottleneck::thin)
     }
 
     /// `[N, 3]`, its convolutions computed with the input's kind of numbers, softmax: the probability of each class, [`MiniFasNet::LIVE_CLASS`] among them.
@@ -80,13 +54,19 @@ impl MiniFasNet {
     /// When the input is not `[N, 3, 128, 128]`.
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
         expect_pictures(xs, "[N, 3, 128, 128]", |h, w| h == Self::SIDE && w == Self::SIDE)?;
-        let mut xs = self.stem_depthwise.forward(&self.stem.forward(xs)?)?;
-        for bottleneck in &self.bottlenecks {
-            xs = bottleneck.forward(&xs)?;
-        }
-        let xs = self.global_depthwise.forward(&self.widen.forward(&xs)?)?;
+        let xs = self.trunk.forward(xs)?;
         let embedding = self.norm.forward(&self.embedding.forward(&xs.f_flatten(1, 3)?)?)?;
         self.classifier.forward(&embedding)?.f_softmax(1, Kind::Float)
+    }
+}
+
+impl Network for MiniFasNet {
+    fn simplify(&mut self) -> Result<(), TchError> {
+        self.trunk.thin()
+    }
+
+    fn layers(&mut self) -> Vec<&mut Conv> {
+        self.trunk.layers()
     }
 }
 

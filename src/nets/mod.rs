@@ -18,7 +18,9 @@ pub mod load;
 mod manifest;
 mod minifasnet;
 mod mobilefacenet;
+mod network;
 mod projection;
+mod trunk;
 mod yunet;
 
 pub use compute::Compute;

@@ -3,6 +3,8 @@
 use tch::nn::{Init, Path};
 use tch::{TchError, Tensor};
 
+use super::network::Network;
+
 /// `y = W x + b`, fitted by principal component analysis (Pearson 1901) on unit encodings.
 ///
 /// Input `[N, inputs]`, each row of unit length. Four times fewer numbers make search four times
@@ -38,3 +40,6 @@ impl Projection {
         }
     }
 }
+
+/// A matrix product and nothing to pack.
+impl Network for Projection {}

@@ -7,6 +7,7 @@ use tch::{Kind, TchError, Tensor};
 
 use super::kernels;
 use super::layers::{Conv, expect_pictures, processor};
+use super::network::Network;
 
 /// YuNet as released in March 2023, batch normalisation folded into the convolutions.
 ///
@@ -51,23 +52,6 @@ impl Yunet {
         }
     }
 
-    /// Makes one layer of those of the heads that work side by side.
-    pub(super) fn unite(&mut self) -> Result<(), TchError> {
-        self.head.iter_mut().try_for_each(Head::unite)
-    }
-
-    /// Its convolutions.
-    pub(super) fn layers(&mut self) -> Vec<&mut Conv> {
-        let Backbone { stem, stem_separable, stages } = &mut self.backbone;
-        let units = std::iter::once(stem_separable)
-            .chain(stages.iter_mut().flatten())
-            .chain(&mut self.neck.laterals)
-            .chain(self.head.iter_mut().flat_map(Head::units));
-        let mut layers = vec![stem];
-        layers.extend(units.flat_map(|unit| [&mut unit.pointwise, &mut unit.depthwise]));
-        layers
-    }
-
     /// One [`YunetLevel`] per stride, finest first.
     ///
     /// # Errors
@@ -85,6 +69,24 @@ impl Yunet {
             head_middle.forward(&middle, stride_middle)?,
             head_coarse.forward(&coarse, stride_coarse)?,
         ])
+    }
+}
+
+impl Network for Yunet {
+    /// Makes one layer of those of the heads that work side by side.
+    fn simplify(&mut self) -> Result<(), TchError> {
+        self.head.iter_mut().try_for_each(Head::unite)
+    }
+
+    fn layers(&mut self) -> Vec<&mut Conv> {
+        let Backbone { stem, stem_separable, stages } = &mut self.backbone;
+        let units = std::iter::once(stem_separable)
+            .chain(stages.iter_mut().flatten())
+            .chain(&mut self.neck.laterals)
+            .chain(self.head.iter_mut().flat_map(Head::units));
+        let mut layers = vec![stem];
+        layers.extend(units.flat_map(|unit| [&mut unit.pointwise, &mut unit.depthwise]));
+        layers
     }
 }
 
