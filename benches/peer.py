@@ -43,7 +43,8 @@ def main() -> None:
     enrol_strangers(arguments)
     key = run(limen, "key", "create", "--name", "bench", "--scope", "gate").split()[-1]
     with contextlib.ExitStack() as stack:
-        ours = started(stack, [limen, "serve"], {"LIMEN_SERVER__BIND": "127.0.0.1:18080", "LIMEN_LOG__FILTER": "warn"}, f"{LIMEN_URL}/readyz")
+        settings = {"LIMEN_SERVER__BIND": "127.0.0.1:18080", "LIMEN_LOG__FILTER": "warn"}
+        ours = started(stack, [limen, "serve"], settings, f"{LIMEN_URL}/readyz")
         uvicorn = [sys.executable, "-m", "uvicorn", "server:app", "--app-dir", str(arguments.peer)]
         uvicorn += ["--port", "19090", "--workers", "2", "--log-level", "warning"]
         models = {"MODELS": str(peer_models()), "GALLERY": str(arguments.gallery)}

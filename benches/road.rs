@@ -1,5 +1,5 @@
-//! What the steps of the road cost on one thread. `./dev bench road`; `./dev bench encoder` beside ONNX
-//! Runtime.
+//! What the steps of the road cost on one thread. `./dev bench --bench road`; `./dev bench encoder`
+//! beside ONNX Runtime.
 
 use std::hint::black_box;
 use std::path::Path;

@@ -17,7 +17,7 @@
 //! | [`domain`] | plain types without I/O: `Frame`, `Detection`, `Encoding`, `Employee`, `Gate`, `Decision` |
 //! | [`nets`] | the networks, their weights and the manifest that vouches for them |
 //! | [`vision`] | the steps from bytes to an encoding, each a small function |
-//! | [`inference`] | the threads that own the networks, behind a bounded queue |
+//! | [`inference`] | the threads that own the networks, and the places that bound what waits for them |
 //! | [`gallery`] | the enrolled encodings in memory, kept equal to Postgres |
 //! | [`access`] | who may pass: match, decide (pure), enrol |
 //! | [`store`] | Postgres; the only place with SQL |

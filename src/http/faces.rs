@@ -100,7 +100,7 @@ async fn enroll(
             .then_some(state.settings.liveness_threshold),
         pupil_distance_px_min: state.settings.enrolment_pupil_distance_px_min,
     };
-    let view = state.engine.look(photo.frame.clone(), settings).await?;
+    let view = state.engine.look(state.engine.place()?, photo.frame.clone(), settings).await?;
     state.metrics.stages(&view.timings);
     let faces_max = state.settings.faces_max;
     let enrolled =

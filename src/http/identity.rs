@@ -111,7 +111,7 @@ pub(super) async fn look(state: &AppState, frame: &OneFrame) -> Result<View<Face
         liveness_threshold: Some(state.settings.liveness_threshold),
         pupil_distance_px_min: state.settings.pupil_distance_px_min,
     };
-    let view = state.engine.look(frame.frame.clone(), settings).await?;
+    let view = state.engine.look(state.engine.place()?, frame.frame.clone(), settings).await?;
     state.metrics.stages(&view.timings);
     Ok(view)
 }

@@ -55,7 +55,8 @@ async fn liveness(
 ) -> Result<Json<LivenessAnswer>, Problem> {
     let threshold = state.settings.liveness_threshold;
     let pupil_distance_px_min = state.settings.pupil_distance_px_min;
-    let view = state.engine.liveness(frame.frame.clone(), pupil_distance_px_min).await?;
+    let place = state.engine.place()?;
+    let view = state.engine.liveness(place, frame.frame.clone(), pupil_distance_px_min).await?;
     state.metrics.stages(&view.timings);
     let (outcome, score, issues) = match view.sighting {
         Sighting::NoFace => (Outcome::NoFace, None, Vec::new()),

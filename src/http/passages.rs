@@ -147,10 +147,11 @@ async fn look(
         liveness_threshold: policy.liveness_threshold,
         pupil_distance_px_min: policy.pupil_distance_px_min,
     };
-    // One after the other: a passage never takes more than one place in the queue.
+    // One after the other in one place, so that a passage is looked at as a whole or not at all.
+    let place = state.engine.place()?;
     let mut views = Vec::new();
     for frame in frames.iter() {
-        let view = state.engine.look(frame.clone(), settings).await?;
+        let view = state.engine.look(place.clone(), frame.clone(), settings).await?;
         state.metrics.stages(&view.timings);
         views.push(view);
     }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use crossbeam_channel::{Sender, unbounded};
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::worker::{self, Job, Task};
 use crate::domain::{FaceSeen, LivenessScore, View};
@@ -62,6 +62,11 @@ pub enum EngineError {
     Stopped,
 }
 
+/// A place among the frames that are looked at or wait, free again once every clone is gone. A request
+/// takes one and keeps it for all its frames, which it shows one after another.
+#[derive(Clone, Debug)]
+pub struct Place(#[expect(dead_code, reason = "held")] Arc<OwnedSemaphorePermit>);
+
 /// An encoded picture as it came.
 #[derive(Clone)]
 pub struct FrameBytes {
@@ -69,6 +74,12 @@ pub struct FrameBytes {
     pub bytes: Bytes,
     /// What the sender says it is, where they say.
     pub declared: Option<FrameFormat>,
+}
+
+impl Place {
+    pub(super) fn new(permit: OwnedSemaphorePermit) -> Self {
+        Self(Arc::new(permit))
+    }
 }
 
 /// Shows the size only: a frame must never reach a log.
@@ -82,7 +93,7 @@ impl std::fmt::Debug for FrameBytes {
 #[derive(Debug)]
 pub struct Engine {
     jobs: Mutex<Option<Sender<Job>>>,
-    /// One for each frame that is looked at or waits.
+    /// One for each request whose frame is looked at or waits.
     places: Arc<Semaphore>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     encoder: EncoderProfile,
@@ -142,11 +153,12 @@ impl Engine {
     /// [`EngineError`].
     pub async fn look(
         &self,
+        place: Place,
         frame: FrameBytes,
         settings: LookSettings,
     ) -> Result<View<FaceSeen>, EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.submit(frame, Task::Encode { settings, reply })?;
+        self.submit(place, frame, Task::Encode { settings, reply })?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 
@@ -156,11 +168,12 @@ impl Engine {
     /// [`EngineError`].
     pub async fn liveness(
         &self,
+        place: Place,
         frame: FrameBytes,
         pupil_distance_px_min: f32,
     ) -> Result<View<LivenessScore>, EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.submit(frame, Task::Liveness { pupil_distance_px_min, reply })?;
+        self.submit(place, frame, Task::Liveness { pupil_distance_px_min, reply })?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 
@@ -174,17 +187,24 @@ impl Engine {
         }
     }
 
-    /// Whether a frame that came now would find no place.
+    /// Whether a request that came now would find no place.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.places.available_permits() == 0
     }
 
-    fn submit(&self, frame: FrameBytes, task: Task) -> Result<(), EngineError> {
+    /// A place for a request.
+    ///
+    /// # Errors
+    /// [`EngineError::Overloaded`] when all are taken.
+    pub fn place(&self) -> Result<Place, EngineError> {
+        let permit = Arc::clone(&self.places).try_acquire_owned();
+        permit.map(Place::new).map_err(|_| EngineError::Overloaded)
+    }
+
+    fn submit(&self, place: Place, frame: FrameBytes, task: Task) -> Result<(), EngineError> {
         let jobs = self.jobs.lock();
         let jobs = jobs.as_ref().ok_or(EngineError::Stopped)?;
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let place = place.map_err(|_| EngineError::Overloaded)?;
         jobs.send(Job::new(frame, task, place)).map_err(|_| EngineError::Stopped)
     }
 }

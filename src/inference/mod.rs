@@ -1,8 +1,9 @@
-//! The engine that owns the networks: worker threads, a bounded queue, oneshot answers.
+//! The engine that owns the networks: worker threads, places that bound what waits, oneshot
+//! answers.
 //!
 //! Bytes go in, domain types come out; no tensor crosses into the rest of the service.
 
 mod engine;
 mod worker;
 
-pub use engine::{Engine, EngineError, EngineSettings, FrameBytes, StartError};
+pub use engine::{Engine, EngineError, EngineSettings, FrameBytes, Place, StartError};

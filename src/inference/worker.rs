@@ -5,10 +5,10 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use crossbeam_channel::Receiver;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tracing::error;
 
-use super::engine::{EngineError, EngineSettings, FrameBytes, StartError};
+use super::engine::{EngineError, EngineSettings, FrameBytes, Place, StartError};
 use crate::domain::{FaceSeen, LivenessScore, Stage, StageTimings, View};
 use crate::vision::{EncoderProfile, LookError, LookSettings, Road};
 
@@ -20,7 +20,7 @@ pub(super) struct Job {
     task: Task,
     submitted_at: Instant,
     /// Given back when the frame has been looked at.
-    place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 /// How far the road is to be travelled.
@@ -32,7 +32,7 @@ pub(super) enum Task {
 }
 
 impl Job {
-    pub(super) fn new(frame: FrameBytes, task: Task, place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(frame: FrameBytes, task: Task, place: Place) -> Self {
         Self { frame, task, submitted_at: Instant::now(), place }
     }
 }
@@ -78,7 +78,7 @@ fn open(settings: &EngineSettings) -> Result<Road, StartError> {
 /// Looks at a frame unless nobody waits for it any more.
 fn answer<F>(
     reply: Reply<F>,
-    (submitted_at, place): (Instant, OwnedSemaphorePermit),
+    (submitted_at, place): (Instant, Place),
     look: impl FnOnce(StageTimings) -> Result<View<F>, LookError>,
 ) {
     if reply.is_closed() {
@@ -110,8 +110,8 @@ mod tests {
     use super::*;
     use crate::domain::Sighting;
 
-    fn place() -> OwnedSemaphorePermit {
-        Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap()
+    fn place() -> Place {
+        Place::new(Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap())
     }
 
     /// What the worker answers when it looks at a frame so.

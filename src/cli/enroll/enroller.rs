@@ -70,7 +70,7 @@ impl Enroller<'_> {
             pupil_distance_px_min: self.config.enrolment.pupil_distance_px_min,
         };
         let frame = FrameBytes { bytes: bytes.into(), declared: None };
-        let view = self.engine.look(frame, settings).await?;
+        let view = self.engine.look(self.engine.place()?, frame, settings).await?;
         if let Some(refusal) = photo::refusal(&view) {
             return Ok(Outcome::Refused(refusal));
         }

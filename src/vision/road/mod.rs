@@ -259,8 +259,8 @@ impl Road {
         })
     }
 
-    /// How places are computed, by the detector and the landmark network: in `f32`. In `bf16` they took
-    /// a tenth of the road's time less, and a thousandth of the matches.
+    /// How places are computed, by the detector and the landmark network: in `f32`. In `bf16`
+    /// the FNIR at FPIR 1 % of LFW-dev rose from 3.03 to 3.15 %.
     fn places(&self) -> Compute {
         self.encoder.compute.device.into()
     }
