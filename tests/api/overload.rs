@@ -57,6 +57,34 @@ async fn a_passage_of_several_frames_is_served_whatever_the_queue_holds(pool: Pg
 }
 
 #[sqlx::test]
+async fn a_passage_that_was_begun_keeps_its_place_for_every_frame(pool: PgPool) {
+    let service = TestService::start_with(&pool, |config| {
+        config.inference.queue_max = 1;
+        config.server.metrics_public = true;
+    })
+    .await;
+    let gate = service.gate(json!({})).await;
+    service.enrolled("obama-1.jpg").await;
+    let looks = async || {
+        service.metric("limen_stage_duration_seconds_count{stage=\"detect\"}").await as usize
+    };
+    let before = looks().await;
+    let frames = ["obama-1.jpg", "obama-3.jpg", "obama-1.jpg"];
+    // Whoever is refused comes again at once, so that a place that were given up would be taken.
+    let passages: Vec<_> = (0..6).map(|_| Passage::of_frames(&frames)).collect();
+    let refusals = join_all(passages.iter().map(async |passage| {
+        let mut refusals = 0;
+        while passage.send(&service, &gate).await.status != 200 {
+            refusals += 1;
+        }
+        refusals
+    }));
+    let refusals: u32 = refusals.await.into_iter().sum();
+    assert!(refusals > 0, "nobody was refused");
+    assert_eq!(looks().await - before, 3 * passages.len(), "frames were looked at in vain");
+}
+
+#[sqlx::test]
 async fn a_client_that_gives_up_leaves_its_place_to_others(pool: PgPool) {
     let service = TestService::start_with(&pool, |config| {
         config.server.frame_requests_max = 2;
