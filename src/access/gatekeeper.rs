@@ -1,12 +1,14 @@
 //! From the views of a passage's frames to the recorded decision.
 
 use chrono::Utc;
+use futures_util::future::try_join_all;
 
-use super::{Attempt, Finding, Identity, MatchError, Matcher, admit, decide};
+use super::{Attempt, Finding, Identity, Matcher, admit, decide};
 use crate::domain::{
     Employee, Evidence, FaceSeen, Gate, LivenessScore, Passage, PassageRequest, Reason, Sighting,
     View,
 };
+use crate::gallery::SearchError;
 use crate::store::{Recorded, Store, StoreError};
 
 /// Why there is no decision. The gate stays shut.
@@ -17,7 +19,7 @@ pub enum AccessError {
     Store(#[from] StoreError),
     /// The face could not be compared.
     #[error(transparent)]
-    Match(#[from] MatchError),
+    Match(#[from] SearchError),
     /// The event id was used for other frames before.
     #[error("the event id was used for other frames before")]
     EventIdReused,
@@ -79,11 +81,10 @@ impl Gatekeeper {
             None => None,
         };
         let required = gate.policy.liveness_threshold;
-        let mut attempts = Vec::with_capacity(views.len());
-        for view in views {
-            attempts.push(self.attempt(view.sighting, required, owner.as_ref()).await?);
-        }
-        Attempt::combine(attempts).ok_or(AccessError::NoFrames)
+        // At once, so that one pass over the gallery finds them all.
+        let attempts =
+            views.into_iter().map(|view| self.attempt(view.sighting, required, owner.as_ref()));
+        Attempt::combine(try_join_all(attempts).await?).ok_or(AccessError::NoFrames)
     }
 
     /// Compares one frame. `owner` is the badge's owner where a badge was shown.

@@ -6,19 +6,8 @@ use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use crate::domain::risk::{RiskPolicy, Tau};
-use crate::domain::{EmployeeId, Encoding, EncodingError, ModelId, Threshold};
-use crate::gallery::{Candidate, Gallery};
-
-/// Why a probe could not be compared.
-#[derive(Debug, thiserror::Error)]
-pub enum MatchError {
-    /// The probe is of another model than the gallery.
-    #[error(transparent)]
-    Encoding(#[from] EncodingError),
-    /// The search broke down.
-    #[error("the search broke down: {0}")]
-    Search(#[from] tokio::task::JoinError),
-}
+use crate::domain::{EmployeeId, Encoding, ModelId, Threshold};
+use crate::gallery::{Candidate, SearchError, Searcher};
 
 /// Whom a search found.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,10 +31,10 @@ pub struct Search {
     pub threshold: Threshold,
 }
 
-/// Compares probes with the gallery, off the async threads, and knows the τ to judge them by.
+/// Compares probes with the gallery, and knows the τ to judge them by.
 #[derive(Clone, Debug)]
 pub struct Matcher {
-    gallery: Arc<Gallery>,
+    searcher: Searcher,
     risk: Arc<RiskPolicy>,
     /// How much farther the second-nearest person must be, as a squared distance.
     margin: f32,
@@ -54,17 +43,17 @@ pub struct Matcher {
 }
 
 impl Matcher {
-    /// A matcher over `gallery` at the accepted `risk`. Of two people the nearer is taken only when
+    /// A matcher that asks `searcher`, at the accepted `risk`. Of two people the nearer is taken only when
     /// the other is farther by `margin`, a squared distance.
     #[must_use]
-    pub fn new(gallery: Arc<Gallery>, risk: RiskPolicy, margin: f32) -> Self {
-        Self { gallery, risk: Arc::new(risk), margin, last: Arc::default() }
+    pub fn new(searcher: Searcher, risk: RiskPolicy, margin: f32) -> Self {
+        Self { searcher, risk: Arc::new(risk), margin, last: Arc::default() }
     }
 
     /// The model whose encodings it compares.
     #[must_use]
     pub fn model(&self) -> &ModelId {
-        self.gallery.model()
+        self.searcher.gallery().model()
     }
 
     /// τ of a comparison with one employee (1:1).
@@ -76,7 +65,7 @@ impl Matcher {
     /// τ of a search (1:N) in the gallery as it is now. Every change of it is logged.
     #[must_use]
     pub fn recognize_threshold(&self) -> Tau {
-        let people = self.gallery.people();
+        let people = self.searcher.gallery().people();
         let tau = self.risk.recognize(people);
         let before = self.last.lock().replace(tau);
         if before != Some(tau) {
@@ -97,11 +86,9 @@ impl Matcher {
     /// Searches everybody (1:N) and lists at least the `count` nearest people.
     ///
     /// # Errors
-    /// [`MatchError`].
-    pub async fn search(&self, probe: Encoding, count: usize) -> Result<Search, MatchError> {
-        let gallery = Arc::clone(&self.gallery);
-        let count = count.max(2);
-        let nearest = tokio::task::spawn_blocking(move || gallery.search(&probe, count)).await??;
+    /// [`SearchError`].
+    pub async fn search(&self, probe: Encoding, count: usize) -> Result<Search, SearchError> {
+        let nearest = self.searcher.search(probe, count.max(2)).await?;
         let threshold = self.recognize_threshold().threshold;
         Ok(Search { identity: identity(&nearest, threshold, self.margin), nearest, threshold })
     }
@@ -110,13 +97,13 @@ impl Matcher {
     /// none when the employee has none of this model.
     ///
     /// # Errors
-    /// [`MatchError`].
+    /// When `probe` is of another model.
     pub fn claimed(
         &self,
         employee: EmployeeId,
         probe: &Encoding,
-    ) -> Result<Option<Candidate>, MatchError> {
-        Ok(self.gallery.verify(employee, probe)?)
+    ) -> Result<Option<Candidate>, SearchError> {
+        Ok(self.searcher.gallery().verify(employee, probe)?)
     }
 }
 

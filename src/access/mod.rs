@@ -13,4 +13,4 @@ pub use attempt::{Attempt, Finding};
 pub use decide::{admit, decide};
 pub use enrolment::{EnrolmentError, ForeignGallery, check_models, enroll};
 pub use gatekeeper::{AccessError, Gatekeeper};
-pub use matcher::{Identity, MatchError, Matcher, Search, identity};
+pub use matcher::{Identity, Matcher, Search, identity};

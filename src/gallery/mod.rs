@@ -6,6 +6,7 @@
 //! A person is one template, all their faces fused ([`Encoding::fused`]).
 
 mod index;
+mod searcher;
 mod sync;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use parking_lot::Mutex;
 use crate::domain::{EmployeeId, EmployeeStatus, Encoding, EncodingError, FaceId, ModelId};
 pub use index::Candidate;
 use index::{Index, Person};
+pub use searcher::{SearchError, Searcher};
 pub use sync::follow;
 
 /// The gallery of one model.
@@ -99,8 +101,21 @@ impl Gallery {
     /// # Errors
     /// When `probe` is of another model.
     pub fn search(&self, probe: &Encoding, count: usize) -> Result<Vec<Candidate>, EncodingError> {
-        self.check_model(probe)?;
-        Ok(self.index.load().search(probe.values(), count))
+        Ok(self.search_all(&[probe], count)?.pop().unwrap_or_default())
+    }
+
+    /// As [`search`](Self::search), for several probes in one pass.
+    ///
+    /// # Errors
+    /// When a probe is of another model.
+    pub fn search_all(
+        &self,
+        probes: &[&Encoding],
+        count: usize,
+    ) -> Result<Vec<Vec<Candidate>>, EncodingError> {
+        probes.iter().try_for_each(|probe| self.check_model(probe))?;
+        let probes: Vec<&[f32]> = probes.iter().map(|probe| probe.values()).collect();
+        Ok(self.index.load().search(&probes, count))
     }
 
     /// One employee; none when the employee has no face.

@@ -6,7 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::schema::{IssueCode, ProblemCode};
-use crate::access::{AccessError, EnrolmentError, MatchError};
+use crate::access::{AccessError, EnrolmentError};
+use crate::gallery::SearchError;
 use crate::inference::EngineError;
 use crate::store::{Conflict, StoreError};
 use crate::vision::{DecodeError, LookError};
@@ -289,8 +290,8 @@ impl From<EngineError> for Problem {
     }
 }
 
-impl From<MatchError> for Problem {
-    fn from(error: MatchError) -> Self {
+impl From<SearchError> for Problem {
+    fn from(error: SearchError) -> Self {
         Self::internal(error)
     }
 }

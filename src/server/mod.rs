@@ -13,7 +13,7 @@ use tracing::info;
 
 use crate::access::{Gatekeeper, Matcher, check_models};
 use crate::config::Config;
-use crate::gallery::{self, Gallery};
+use crate::gallery::{self, Gallery, Searcher};
 use crate::http::{self, AppState, Entrance, HttpSettings};
 use crate::inference::Engine;
 use crate::metrics::Metrics;
@@ -74,7 +74,9 @@ async fn load(config: &Config) -> anyhow::Result<AppState> {
     gallery.resync(&store).await.context("the gallery cannot be loaded")?;
 
     let risk = config.matching.risk(&encoder)?;
-    let matcher = Matcher::new(Arc::clone(&gallery), risk, config.matching.margin);
+    let searcher = Searcher::start(Arc::clone(&gallery))
+        .context("the thread that searches could not be started")?;
+    let matcher = Matcher::new(searcher, risk, config.matching.margin);
     Ok(AppState {
         metrics: Arc::new(Metrics::new(encoder.model.as_str())),
         engine: Arc::new(engine),

@@ -1,17 +1,15 @@
 //! Some hundred people, side by side: what is copied when one of them changes.
 
 use super::Person;
-use super::codes::{Code, CodedProbe};
-use super::nearest::Nearest;
-use crate::domain::Distance;
+use super::code::{Code, CodedProbe};
+use super::codes::Codes;
 
 /// A person with everything that a block has of them.
 #[derive(Debug)]
 pub(super) struct Row {
     pub person: Person,
     template: Vec<f32>,
-    code: Vec<u8>,
-    error: f32,
+    code: Code,
 }
 
 /// People, their templates, and their templates' codes: at most [`Block::ROWS`] of each.
@@ -19,8 +17,7 @@ pub(super) struct Row {
 pub(super) struct Block {
     people: Vec<Person>,
     templates: Vec<f32>,
-    codes: Vec<u8>,
-    errors: Vec<f32>,
+    codes: Codes,
 }
 
 impl Block {
@@ -48,8 +45,7 @@ impl Block {
     pub fn push(&mut self, person: Person, template: &[f32], code: &Code) {
         self.people.push(person);
         self.templates.extend_from_slice(template);
-        self.codes.extend_from_slice(&code.bytes);
-        self.errors.push(code.error);
+        self.codes.push(code);
     }
 
     /// Takes the last row out.
@@ -58,8 +54,7 @@ impl Block {
         let row = Row {
             person: self.people.pop()?,
             template: self.templates.split_off(self.templates.len() / rows * (rows - 1)),
-            code: self.codes.split_off(self.codes.len() / rows * (rows - 1)),
-            error: self.errors.pop()?,
+            code: self.codes.pop()?,
         };
         Some(row)
     }
@@ -68,30 +63,15 @@ impl Block {
     pub fn replace(&mut self, at: usize, row: Row) -> Person {
         let numbers = row.template.len();
         self.templates[at * numbers..][..numbers].copy_from_slice(&row.template);
-        let bytes = row.code.len();
-        self.codes[at * bytes..][..bytes].copy_from_slice(&row.code);
-        self.errors[at] = row.error;
+        self.codes.put(at, &row.code);
         std::mem::replace(&mut self.people[at], row.person)
     }
 
-    /// Offers everybody who may be among the nearest; `first` is the number of the first row.
-    pub fn scan(&self, probe: &[f32], coded: &CodedProbe, first: usize, nearest: &mut Nearest) {
-        let mut bounds = [0f32; Self::ROWS];
-        let bounds = &mut bounds[..self.people.len()];
-        coded.least_distances(&self.codes, &self.errors, bounds);
-        for (part, bounds) in bounds.chunks(16).enumerate() {
-            // Nearly always nobody. All are looked at, in vectors, rather than one after another.
-            let limit = nearest.limit();
-            if !bounds.iter().fold(false, |near, bound| near | (*bound < limit)) {
-                continue;
-            }
-            for (at, bound) in bounds.iter().enumerate() {
-                if *bound < nearest.limit() {
-                    let row = part * 16 + at;
-                    nearest.offer(Distance::between(self.template(row), probe), first + row);
-                }
-            }
-        }
+    /// Appends for each row a squared distance to the probe that its template is not nearer than.
+    pub fn least_distances(&self, probe: &CodedProbe, bounds: &mut Vec<f32>) {
+        let before = bounds.len();
+        bounds.resize(before + self.people.len(), 0.0);
+        self.codes.least_distances(probe, &mut bounds[before..]);
     }
 }
 

@@ -1,23 +1,23 @@
 //! An exact nearest-neighbour index: everybody is scanned in four bits a number, and whoever may be
 //! among the nearest is compared in full.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
 mod block;
+mod code;
 mod codes;
 mod nearest;
 mod rotation;
-#[cfg(target_arch = "x86_64")]
-mod vnni;
+mod scan;
+mod sums;
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use block::Block;
-use codes::{Code, CodedProbe};
+use code::Code;
 use nearest::Nearest;
 use rotation::Rotation;
 use rpds::HashTrieMapSync;
+use scan::{Probe, scan};
 
 use crate::domain::{Distance, EmployeeId, EmployeeStatus, FaceId};
 
@@ -119,47 +119,46 @@ impl Index {
         self.faces -= removed.face_ids.len();
     }
 
-    /// The `count` nearest people, the nearest first.
-    pub(super) fn search(&self, probe: &[f32], count: usize) -> Vec<Candidate> {
+    /// For each probe the `count` nearest people, the nearest first.
+    pub(super) fn search(&self, probes: &[&[f32]], count: usize) -> Vec<Vec<Candidate>> {
         if count == 0 {
-            return Vec::new();
+            return vec![Vec::new(); probes.len()];
         }
-        let coded = CodedProbe::of(probe, &self.rotation);
-        let scan = |first: usize, blocks: &[Arc<Block>]| {
-            let mut nearest = Nearest::new(count);
-            for (at, block) in blocks.iter().enumerate() {
-                block.scan(probe, &coded, (first + at) * Block::ROWS, &mut nearest);
-            }
-            nearest
-        };
+        let coded: Vec<Probe<'_>> =
+            probes.iter().map(|values| Probe::new(values, &self.rotation)).collect();
         let cores = available_parallelism().map_or(1, usize::from);
         let threads = (self.people() / PEOPLE_PER_THREAD_MIN).clamp(1, cores);
-        let nearest = if threads == 1 {
-            scan(0, &self.blocks)
+        let found = if threads == 1 {
+            scan(&self.blocks, 0, &coded, count)
         } else {
             let share = self.blocks.len().div_ceil(threads);
             std::thread::scope(|scope| {
-                let parts = self.blocks.chunks(share).enumerate();
-                let scans: Vec<_> =
-                    parts.map(|(i, part)| scope.spawn(move || scan(i * share, part))).collect();
-                scans.into_iter().fold(Nearest::new(count), |nearest, scan| {
+                let (coded, parts) = (&coded, self.blocks.chunks(share).enumerate());
+                let scans: Vec<_> = parts
+                    .map(|(i, part)| scope.spawn(move || scan(part, i * share, coded, count)))
+                    .collect();
+                let none = vec![Nearest::new(count); probes.len()];
+                scans.into_iter().fold(none, |found, scan| {
                     // A thread that panicked would leave people out: the panic goes on.
-                    nearest.merged(&scan.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
+                    let more = scan.join().unwrap_or_else(|p| std::panic::resume_unwind(p));
+                    found.into_iter().zip(&more).map(|(a, b)| a.merged(b)).collect()
                 })
             })
         };
-        nearest.rows().map(|(distance, row)| self.candidate(row, distance)).collect()
+        let people = |(nearest, probe): (&Nearest, &&[f32])| {
+            nearest.rows().map(|row| self.candidate(row, probe)).collect()
+        };
+        found.iter().zip(probes).map(people).collect()
     }
 
     pub(super) fn verify(&self, employee: EmployeeId, probe: &[f32]) -> Option<Candidate> {
-        let row = *self.row_of.get(&employee)?;
-        let template = self.blocks[row / Block::ROWS].template(row % Block::ROWS);
-        Some(self.candidate(row, Distance::between(template, probe)))
+        self.row_of.get(&employee).map(|row| self.candidate(*row, probe))
     }
 
-    fn candidate(&self, row: usize, distance: Distance) -> Candidate {
-        let person = self.blocks[row / Block::ROWS].person(row % Block::ROWS);
-        let Person { employee_id, face_ids, status } = person.clone();
+    fn candidate(&self, row: usize, probe: &[f32]) -> Candidate {
+        let block = &self.blocks[row / Block::ROWS];
+        let distance = Distance::between(block.template(row % Block::ROWS), probe);
+        let Person { employee_id, face_ids, status } = block.person(row % Block::ROWS).clone();
         Candidate { employee_id, face_ids, status, distance }
     }
 }
@@ -197,17 +196,18 @@ mod tests {
 
     #[test]
     fn an_empty_gallery_proposes_nobody() {
-        assert!(Index::new(3).search(&[1.0, 0.0, 0.0], 5).is_empty());
+        assert_eq!(Index::new(3).search(&[&[1.0, 0.0, 0.0]], 5), [[]]);
     }
 
     #[test]
     fn nobody_nearer_is_passed_over_in_a_gallery_of_many_blocks() {
+        const PEOPLE: u128 = 20_000;
         let mut random = StdRng::seed_from_u64(7);
         let mut index = Index::new(64);
         let mut enrolled = HashMap::new();
         // Families: many people are about equally near to a probe.
         let families: Vec<Vec<f32>> = (0..40).map(|_| direction(&mut random)).collect();
-        for number in 0..3_000u128 {
+        for number in 0..PEOPLE {
             let own = direction(&mut random);
             let family = &families[number as usize % families.len()];
             let template = sum(family, &own, 0.3);
@@ -221,25 +221,23 @@ mod tests {
             enrolled.insert(employee_id, template);
         }
         let before = index.clone();
-        for number in (0..3_000u128).step_by(3) {
+        for number in (0..PEOPLE).step_by(4) {
             let employee = EmployeeId(Uuid::from_u128(number));
             index.remove(employee);
             enrolled.remove(&employee);
         }
-        assert_eq!((before.people(), index.people()), (3_000, 2_000));
-        for family in &families {
-            let own = direction(&mut random);
-            let probe = sum(family, &own, 0.4);
+        assert_eq!((before.people(), index.people()), (PEOPLE as usize, PEOPLE as usize / 4 * 3));
+        let mut probe = |family| sum(family, &direction(&mut random), 0.4);
+        let probes: Vec<Vec<f32>> = families.iter().map(|family| probe(family)).collect();
+        let together: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
+        for (probe, found) in probes.iter().zip(index.search(&together, 5)) {
             let mut expected: Vec<(f32, EmployeeId)> = enrolled
                 .iter()
-                .map(|(id, template)| (Distance::between(template, &probe).value(), *id))
+                .map(|(id, template)| (Distance::between(template, probe).value(), *id))
                 .collect();
             expected.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let found: Vec<(f32, EmployeeId)> = index
-                .search(&probe, 5)
-                .iter()
-                .map(|c| (c.distance.value(), c.employee_id))
-                .collect();
+            let found: Vec<(f32, EmployeeId)> =
+                found.iter().map(|c| (c.distance.value(), c.employee_id)).collect();
             assert_eq!(found, expected[..5]);
         }
     }
@@ -289,7 +287,7 @@ mod tests {
             expected.truncate(count);
             prop_assert_eq!((index.people(), index.faces()), (enrolled.len(), enrolled.len()));
             let found: Vec<f32> =
-                index.search(&probe, count).iter().map(|c| c.distance.value()).collect();
+                index.search(&[&probe], count)[0].iter().map(|c| c.distance.value()).collect();
             prop_assert_eq!(found, expected);
         }
     }

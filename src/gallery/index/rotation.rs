@@ -15,7 +15,7 @@ pub(super) struct Rotation {
 impl Rotation {
     /// For vectors of `size` numbers. Any two rotations of a size are the same.
     pub fn new(size: usize) -> Self {
-        let padded = size.next_power_of_two().max(super::codes::NUMBERS_MULTIPLE);
+        let padded = size.next_power_of_two().max(super::code::Code::NUMBERS);
         let mut random = StdRng::seed_from_u64(0);
         let mut sign = || if random.random() { 1.0 } else { -1.0 };
         let signs = (0..padded).map(|_| sign()).collect();
