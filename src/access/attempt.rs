@@ -39,8 +39,8 @@ impl Attempt {
     /// Makes one attempt of the frames of a passage, so that sending more frames never makes a
     /// false match likelier than sending one:
     ///
-    /// - any frame that ends in a denial (a spoof) decides;
-    /// - frames that only ask for a retry are passed over when another was compared;
+    /// - any frame that ends in a denial (a spoof) decides, else any that could be two people;
+    /// - frames in which nothing could be compared are passed over when another was;
     /// - the compared ones must agree on the person, and the worst distance counts.
     ///
     /// None when there are no frames.
@@ -49,12 +49,13 @@ impl Attempt {
         use crate::domain::Decision;
 
         let frames = attempts.len() as u16;
-        let denial = attempts.iter().position(|a| match a.finding {
-            Finding::Ended(reason) => reason.decision() == Decision::Deny,
-            _ => false,
-        });
-        let mut combined = if let Some(denial) = denial {
-            attempts.swap_remove(denial)
+        let ended = |why: fn(Reason) -> bool| {
+            attempts.iter().position(|a| matches!(a.finding, Finding::Ended(reason) if why(reason)))
+        };
+        let decides = ended(|reason| reason.decision() == Decision::Deny)
+            .or_else(|| ended(|reason| reason == Reason::AmbiguousPerson));
+        let mut combined = if let Some(decides) = decides {
+            attempts.swap_remove(decides)
         } else if attempts.iter().any(Self::is_compared) {
             attempts.retain(Self::is_compared);
             let person = attempts[0].evidence.employee_id;
@@ -97,6 +98,16 @@ mod tests {
         let combined = Attempt::combine(frames).unwrap();
         assert_eq!(combined.finding, Finding::Ended(Reason::Spoof));
         assert_eq!(combined.evidence.frames, 3);
+    }
+
+    #[test]
+    fn a_frame_that_could_be_two_people_is_not_outvoted() {
+        let person = Some(EmployeeId::generate());
+        let frames = vec![compared(person, 0.3), ended(Reason::AmbiguousPerson)];
+        let finding = Attempt::combine(frames.clone()).unwrap().finding;
+        assert_eq!(finding, Finding::Ended(Reason::AmbiguousPerson));
+        let spoof = [frames, vec![ended(Reason::Spoof)]].concat();
+        assert_eq!(Attempt::combine(spoof).unwrap().finding, Finding::Ended(Reason::Spoof));
     }
 
     #[test]
