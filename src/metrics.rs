@@ -34,6 +34,12 @@ struct DecisionLabels {
     reason: &'static str,
 }
 
+impl DecisionLabels {
+    fn of(reason: Reason) -> Self {
+        Self { decision: reason.decision().code(), reason: reason.code() }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
     task: &'static str,
@@ -50,7 +56,7 @@ struct ConnectionLabels {
 pub struct Readings {
     /// Frames that wait for an inference worker, and how many may.
     pub queue: (usize, usize),
-    /// Templates in the gallery.
+    /// Faces that the gallery's templates were fused of.
     pub gallery_faces: usize,
     /// People in the gallery.
     pub gallery_people: usize,
@@ -115,6 +121,10 @@ impl Metrics {
             ready: Gauge::default(),
         };
         metrics.register(model);
+        // From the first scrape on: an increase from nothing to the first attack would not be seen.
+        for reason in Reason::ALL {
+            drop(metrics.passages.get_or_create(&DecisionLabels::of(reason)));
+        }
         metrics
     }
 
@@ -122,9 +132,10 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register(
             "build",
-            "The version that runs and the encoder it runs",
+            "The version that runs, the commit it was built from and the encoder it runs",
             Info::new(vec![
                 ("version", env!("CARGO_PKG_VERSION").to_owned()),
+                ("revision", option_env!("LIMEN_REVISION").unwrap_or("unknown").to_owned()),
                 ("model", model.to_owned()),
             ]),
         );
@@ -137,7 +148,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "stage_duration",
-            "Time a frame spends in each stage of the road",
+            "Time in each stage of the road, for a frame or, from match on, a passage",
             Unit::Seconds,
             self.stage_seconds.clone(),
         );
@@ -166,8 +177,16 @@ impl Metrics {
             "Frames that may wait for an inference worker",
             self.queue_max.clone(),
         );
-        registry.register("gallery_faces", "Templates in the gallery", self.gallery_faces.clone());
-        registry.register("gallery_people", "People in the gallery", self.gallery_people.clone());
+        registry.register(
+            "gallery_faces",
+            "Faces that the gallery's templates were fused of",
+            self.gallery_faces.clone(),
+        );
+        registry.register(
+            "gallery_people",
+            "People in the gallery, one template each",
+            self.gallery_people.clone(),
+        );
         registry.register_with_unit(
             "gallery_age",
             "Time since the gallery was last loaded whole; changes are followed in between",
@@ -212,8 +231,7 @@ impl Metrics {
 
     /// Notes an answer at a gate.
     pub fn passage(&self, reason: Reason) {
-        let labels = DecisionLabels { decision: reason.decision().code(), reason: reason.code() };
-        self.passages.get_or_create(&labels).inc();
+        self.passages.get_or_create(&DecisionLabels::of(reason)).inc();
     }
 
     /// Notes an outcome of a task that is not a passage.

@@ -1,6 +1,8 @@
 //! Enrols a photo: one picture makes a person known, nothing is retrained.
 
-use crate::domain::{EmployeeId, FaceSeen, QualityIssue, Sighting, View};
+use crate::domain::{
+    Distance, EmployeeId, EncodingError, FaceSeen, QualityIssue, Sighting, Threshold, View,
+};
 use crate::gallery::Gallery;
 use crate::store::{Face, FaceDraft, Store, StoreError};
 
@@ -19,6 +21,21 @@ pub enum EnrolmentError {
     /// The face looks like a print or a screen.
     #[error("the face looks like a print or a screen")]
     Spoof,
+    /// The face is not like the person's others.
+    #[error(
+        "the face does not match the person's enrolled ones (distance {:.3}, a match is under {:.3}): \
+         is it another person's? If not, remove the old ones first",
+        distance.value(), threshold.value()
+    )]
+    AnotherPerson {
+        /// To the person's template.
+        distance: Distance,
+        /// τ of 1:1.
+        threshold: Threshold,
+    },
+    /// The face cannot be compared.
+    #[error(transparent)]
+    Encoding(#[from] EncodingError),
     /// The database did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -28,16 +45,28 @@ fn codes(issues: &[QualityIssue]) -> String {
     issues.iter().map(|i| i.code()).collect::<Vec<_>>().join(", ")
 }
 
-/// Stores what a photo showed as a face of `employee`; the photo itself is not kept.
+/// What a further face of a person is held against.
+#[derive(Clone, Copy, Debug)]
+pub struct EnrolmentRules<'a> {
+    /// Has the person's template.
+    pub gallery: &'a Gallery,
+    /// τ of 1:1.
+    pub threshold: Threshold,
+    /// The most faces of a person.
+    pub faces_max: u32,
+}
+
+/// Stores what a photo showed as a face of `employee`; the photo itself is not kept. Whoever is
+/// enrolled already gets no face that is not theirs: it would open for somebody else.
 ///
 /// # Errors
 /// [`EnrolmentError`]; then nothing was stored.
 pub async fn enroll(
     store: &Store,
+    rules: EnrolmentRules<'_>,
     employee: EmployeeId,
     view: View<FaceSeen>,
     photo_sha256: [u8; 32],
-    faces_max: u32,
 ) -> Result<Face, EnrolmentError> {
     let seen = match view.sighting {
         Sighting::Face(seen) => seen,
@@ -46,6 +75,12 @@ pub async fn enroll(
         Sighting::LowQuality { issues, .. } => return Err(EnrolmentError::LowQuality(issues)),
         Sighting::Spoof { .. } => return Err(EnrolmentError::Spoof),
     };
+    let EnrolmentRules { gallery, threshold, faces_max } = rules;
+    if let Some(known) = gallery.verify(employee, &seen.encoding)?
+        && !known.distance.is_match(threshold)
+    {
+        return Err(EnrolmentError::AnotherPerson { distance: known.distance, threshold });
+    }
     let draft = FaceDraft {
         employee_id: employee,
         encoding: seen.encoding,

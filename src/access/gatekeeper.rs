@@ -1,12 +1,14 @@
 //! From the views of a passage's frames to the recorded decision.
 
+use std::time::Instant;
+
 use chrono::Utc;
 use futures_util::future::try_join_all;
 
 use super::{Attempt, Finding, Identity, Matcher, admit, decide};
 use crate::domain::{
     Employee, Evidence, FaceSeen, Gate, LivenessScore, Passage, PassageRequest, Reason, Sighting,
-    View,
+    Stage, StageTimings, View,
 };
 use crate::gallery::SearchError;
 use crate::store::{Recorded, Store, StoreError};
@@ -48,6 +50,8 @@ impl Gatekeeper {
     /// A repeated event gets its recorded answer. A grant is answered again only while it would
     /// still be given: the frame is fresh and the employee may still pass.
     ///
+    /// How long the comparison and the record took is given with it.
+    ///
     /// # Errors
     /// What `look` fails with, or [`AccessError`].
     pub async fn pass<E: From<AccessError>>(
@@ -55,18 +59,25 @@ impl Gatekeeper {
         gate: &Gate,
         request: PassageRequest,
         look: impl AsyncFnOnce() -> Result<Vec<View<FaceSeen>>, E>,
-    ) -> Result<Passage, E> {
+    ) -> Result<(Passage, StageTimings), E> {
+        let mut timings = StageTimings::default();
         let recorded = self.store.passage_of_event(request.gate_id, &request.event_id).await;
         if let Some(passage) = recorded.map_err(AccessError::from)? {
-            return Ok(self.repeat(&request, passage).await?);
+            return Ok((self.repeat(&request, passage).await?, timings));
         }
         let attempt = if admit(&gate.policy, &request, Utc::now()).is_ok() {
             let views = look().await?;
-            self.compare(gate, &request, views).await?
+            let begun_at = Instant::now();
+            let attempt = self.compare(gate, &request, views).await?;
+            timings.push(Stage::Match, begun_at.elapsed());
+            attempt
         } else {
             Attempt { finding: Finding::NotExamined, evidence: Evidence::default() }
         };
-        Ok(self.record(request, attempt).await?)
+        let begun_at = Instant::now();
+        let passage = self.record(request, attempt).await?;
+        timings.push(Stage::Record, begun_at.elapsed());
+        Ok((passage, timings))
     }
 
     /// Compares what the frames showed with the badge's owner or with everybody.

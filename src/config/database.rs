@@ -24,7 +24,7 @@ impl fmt::Debug for DatabaseUrl {
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseConfig {
     /// `postgres://user:password@host:port/database`.
-    #[garde(skip)]
+    #[garde(custom(names_a_database))]
     pub url: DatabaseUrl,
     /// Connections of the pool.
     #[garde(range(min = 2, max = 1_000))]
@@ -69,4 +69,12 @@ impl DatabaseConfig {
     pub fn resync_interval(&self) -> Duration {
         Duration::from_secs(self.resync_interval_s)
     }
+}
+
+/// The message does not repeat the URL, which may hold a password.
+fn names_a_database(url: &DatabaseUrl, (): &()) -> garde::Result {
+    if StoreSettings::is_url(&url.0) {
+        return Ok(());
+    }
+    Err(garde::Error::new("must be postgres://user:password@host:port/database"))
 }

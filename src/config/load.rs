@@ -30,22 +30,20 @@ impl Config {
         if file.is_some() && !path.is_file() {
             return Err(ConfigError(vec![format!("{} does not exist", path.display())]));
         }
-        let misspelt: Vec<_> =
-            std::env::vars().filter_map(|(name, _)| misspelling(&name)).collect();
-        if !misspelt.is_empty() {
-            return Err(ConfigError(misspelt));
-        }
         let file =
             if path.is_file() { Figment::from(Toml::file_exact(path)) } else { Figment::new() };
         let figment = file.merge(environment());
-        Self::from_figment(&match std::env::var("DATABASE_URL") {
+        let figment = match std::env::var("DATABASE_URL") {
             Ok(url) if !url.is_empty() => figment.merge(Serialized::default("database.url", url)),
             _ => figment,
-        })
+        };
+        // A name that is not UTF-8 is none of ours.
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        Self::from_figment(&figment, names.filter_map(|name| misspelling(&name)).collect())
     }
 
-    fn from_figment(figment: &Figment) -> Result<Self, ConfigError> {
-        let mut errors = Vec::new();
+    /// `errors`: what is known to be wrong already.
+    fn from_figment(figment: &Figment, mut errors: Vec<String>) -> Result<Self, ConfigError> {
         match figment.extract::<figment::value::Dict>() {
             Ok(sections) => errors.extend(
                 sections
@@ -55,7 +53,8 @@ impl Config {
             ),
             // The file itself does not parse: its sections would all say so again.
             Err(error) => {
-                return Err(ConfigError(error.into_iter().map(|e| e.to_string()).collect()));
+                errors.extend(error.into_iter().map(|e| e.to_string()));
+                return Err(ConfigError(errors));
             }
         }
         let config = Self {
@@ -67,6 +66,13 @@ impl Config {
             enrolment: section(figment, "enrolment", &mut errors),
             log: section(figment, "log", &mut errors),
         };
+        let passage = config.server.frames_per_passage_max * config.road.frame.bytes_max;
+        if errors.is_empty() && config.server.frame_bytes_in_flight_max < passage {
+            errors.push(format!(
+                "server.frame_bytes_in_flight_max: the largest passage, frames_per_passage_max times \
+                 road.frame.bytes_max, has {passage} bytes"
+            ));
+        }
         if errors.is_empty() { Ok(config) } else { Err(ConfigError(errors)) }
     }
 
@@ -147,7 +153,7 @@ mod tests {
     use super::*;
 
     fn load(toml: &str) -> Result<Config, ConfigError> {
-        Config::from_figment(&Figment::new().merge(Toml::string(toml)))
+        Config::from_figment(&Figment::new().merge(Toml::string(toml)), Vec::new())
     }
 
     #[test]
@@ -164,6 +170,9 @@ mod tests {
     fn limits_that_contradict_each_other_are_refused() {
         let quality = load("[road.quality]\nbrightness_min = 230.0").unwrap_err().to_string();
         assert!(quality.contains("brightness_max"), "{quality}");
+        let memory =
+            load("[server]\nframe_bytes_in_flight_max = 52428799").unwrap_err().to_string();
+        assert!(memory.contains("52428800"), "{memory}");
         let sides = load("[road.detect]\nside_px_min = 2000").unwrap_err().to_string();
         assert!(sides.contains("side_px_min"), "{sides}");
     }
@@ -185,6 +194,18 @@ mod tests {
         for part in ["connections_max", "bind", "verify_threshold", "colour", "[sever]"] {
             assert!(error.contains(part), "{part} is missing in: {error}");
         }
+    }
+
+    #[test]
+    fn misspelt_variables_and_a_url_of_another_database_are_told_with_the_rest() {
+        let text = "[database]\nurl = \"mysql://u:secret@h/d\"\n[server]\nconnections_max = 0";
+        let figment = Figment::new().merge(Toml::string(text));
+        let error = Config::from_figment(&figment, vec!["LIMEN_SERVER_BIND sets nothing".into()]);
+        let error = error.unwrap_err().to_string();
+        for part in ["LIMEN_SERVER_BIND", "database.url", "postgres://", "connections_max"] {
+            assert!(error.contains(part), "{part} is missing in: {error}");
+        }
+        assert!(!error.contains("secret"), "{error}");
     }
 
     #[test]

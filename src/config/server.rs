@@ -24,9 +24,10 @@ pub struct ServerConfig {
     /// serves a few hundred within `acquire_timeout_ms`.
     #[garde(range(min = 1, max = 10_000))]
     pub requests_max: usize,
-    /// Requests with frames that are read or looked at at once; one more is answered with 429.
-    #[garde(range(min = 1, max = 10_000))]
-    pub frame_requests_max: usize,
+    /// Bytes of frames in memory at once, of all requests together; what would be more is answered with
+    /// 429. Room for the largest passage at least.
+    #[garde(range(min = 1_024, max = 1 << 40))]
+    pub frame_bytes_in_flight_max: usize,
     /// Frames in one passage.
     #[garde(range(min = 1, max = 16))]
     pub frames_per_passage_max: usize,
@@ -60,7 +61,7 @@ impl Default for ServerConfig {
             connections_max: 1024,
             connections_per_address_max: 256,
             requests_max: 256,
-            frame_requests_max: 64,
+            frame_bytes_in_flight_max: 256 << 20,
             frames_per_passage_max: 5,
             json_bytes_max: 65_536,
             page_rows_max: 500,

@@ -52,7 +52,7 @@ pub struct View<F> {
     pub timings: StageTimings,
 }
 
-/// A step of the road that the inference engine travels.
+/// A step of the road, from the queue to the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// Waiting for a free worker.
@@ -69,20 +69,13 @@ pub enum Stage {
     Liveness,
     /// `f(x)`.
     Encode,
+    /// Comparing with the gallery, all frames of a passage together.
+    Match,
+    /// Deciding and recording a passage in one transaction.
+    Record,
 }
 
 impl Stage {
-    /// Every stage, in the order of the road.
-    pub const ALL: [Self; 7] = [
-        Self::Queue,
-        Self::Decode,
-        Self::Detect,
-        Self::Quality,
-        Self::Align,
-        Self::Liveness,
-        Self::Encode,
-    ];
-
     /// The stable name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -94,6 +87,8 @@ impl Stage {
             Self::Align => "align",
             Self::Liveness => "liveness",
             Self::Encode => "encode",
+            Self::Match => "match",
+            Self::Record => "record",
         }
     }
 }

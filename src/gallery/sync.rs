@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::Gallery;
 use super::index::{Index, Person};
-use crate::domain::EmployeeId;
+use crate::domain::{EmployeeId, EncodingError};
 use crate::store::{GalleryListener, GalleryNews, GalleryRow, Store, StoreError};
 
 /// How long to wait before Postgres is tried again after a failure.
@@ -17,8 +17,7 @@ impl Gallery {
     /// Reads the whole gallery again and swaps it in at once.
     ///
     /// # Errors
-    /// When Postgres does not answer or holds a template that cannot be read; the gallery then
-    /// stays as it was.
+    /// When Postgres does not answer; the gallery then stays as it was.
     pub async fn resync(&self, store: &Store) -> Result<(), StoreError> {
         let _turn = self.refreshing.lock().await;
         let read_at = Instant::now();
@@ -28,7 +27,7 @@ impl Gallery {
             let page = store.gallery_page(&self.model, last).await?;
             let Some(row) = page.last() else { break };
             last = Some(row.employee_id);
-            page.into_iter().try_for_each(|row| take_in(&mut index, row))?;
+            page.into_iter().for_each(|row| take_in(&mut index, row));
         }
         self.index.store(Arc::new(index));
         *self.synced_at.lock() = Some(read_at);
@@ -45,25 +44,29 @@ impl Gallery {
         let row = store.gallery_of(employee, &self.model).await?;
         let mut index = Index::clone(&self.index.load());
         index.remove(employee);
-        let taken_in = row.map_or(Ok(()), |row| take_in(&mut index, row));
-        // Whoever cannot be read is nobody.
+        row.into_iter().for_each(|row| take_in(&mut index, row));
         self.index.store(Arc::new(index));
-        taken_in
+        Ok(())
     }
 }
 
-fn take_in(index: &mut Index, row: GalleryRow) -> Result<(), StoreError> {
+/// Whoever's template cannot be read is nobody: all others are known all the same.
+fn take_in(index: &mut Index, row: GalleryRow) {
     let GalleryRow { employee_id, status, face_ids, template } = row;
     let person = Person { employee_id, status, face_ids: face_ids.into() };
-    if index.put(person, template.values()) {
-        return Ok(());
+    let taken_in = template.and_then(|template| match index.put(person, template.values()) {
+        true => Ok(()),
+        false => {
+            Err(EncodingError::Size { found: template.values().len(), expected: index.size() })
+        }
+    });
+    if let Err(error) = taken_in {
+        error!(
+            employee = %employee_id, %error,
+            "the stored faces of a person cannot be read, who is refused until they are removed and \
+             the person is enrolled again: GET and DELETE /v1/employees/{employee_id}/faces"
+        );
     }
-    Err(StoreError::Corrupt(format!(
-        "the faces of {employee_id} have {} numbers, {} has {}",
-        template.values().len(),
-        template.model(),
-        index.size(),
-    )))
 }
 
 /// Keeps `gallery` equal to Postgres for as long as it is polled.

@@ -13,7 +13,7 @@ use super::auth::{Admin, Allowed};
 use super::extract::Path;
 use super::frames::{FrameForm, OneFrame, Room};
 use super::{AppState, Problem};
-use crate::access::enroll as enroll_view;
+use crate::access::{EnrolmentRules, enroll as enroll_view};
 use crate::domain::{EmployeeId, FaceId};
 use crate::store::Face;
 use crate::vision::LookSettings;
@@ -82,7 +82,7 @@ impl From<Face> for FaceView {
         (FrameForm = "multipart/form-data"))),
     responses((status = 201, description = "Enrolled", body = FaceView),
         (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Enrolled already, or too many faces", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Enrolled already, too many faces, or not like the person's others", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No face, several, or not good enough", body = Problem, content_type = "application/problem+json"))
 )]
 async fn enroll(
@@ -102,9 +102,13 @@ async fn enroll(
     };
     let view = state.engine.look(state.engine.place()?, photo.frame.clone(), settings).await?;
     state.metrics.stages(&view.timings);
-    let faces_max = state.settings.faces_max;
-    let enrolled =
-        enroll_view(&state.store, employee.id, view, photo.sha256().await?, faces_max).await;
+    let rules = EnrolmentRules {
+        gallery: &state.gallery,
+        threshold: state.matcher.verify_threshold(),
+        faces_max: state.settings.faces_max,
+    };
+    let sha256 = photo.sha256().await?;
+    let enrolled = enroll_view(&state.store, rules, employee.id, view, sha256).await;
     state.metrics.outcome("enrol", if enrolled.is_ok() { "enrolled" } else { "refused" });
     let face = enrolled?;
     state.refresh_gallery(employee.id).await;

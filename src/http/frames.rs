@@ -1,17 +1,15 @@
 //! Frames out of a request: the raw body, or `multipart/form-data` with `frame` parts.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sha2::{Digest, Sha256};
-use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
+use super::held::Held;
 use super::{AppState, Problem};
 use crate::inference::FrameBytes;
 use crate::vision::{DecodeError, FrameFormat};
@@ -28,13 +26,13 @@ pub(super) struct FrameForm {
     frame: Vec<Vec<u8>>,
 }
 
-/// One to [`super::HttpSettings::frames_per_passage_max`] frames, with the permit to keep them in
-/// memory.
+/// One to [`super::HttpSettings::frames_per_passage_max`] frames, with their part of
+/// the memory that all may take.
 #[derive(Debug)]
 pub(super) struct Frames {
     frames: Vec<FrameBytes>,
     /// Given back when the request is answered.
-    _permit: OwnedSemaphorePermit,
+    _held: Held,
 }
 
 impl Frames {
@@ -65,17 +63,16 @@ impl FromRequest<AppState> for Frames {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        let permits = Arc::clone(&state.frame_permits);
-        let permit = permits.try_acquire_owned().map_err(|_| Problem::overloaded())?;
+        let mut held = Held::nothing_of(&state.frame_bytes);
         let content_type = request
             .headers()
             .get(CONTENT_TYPE)
             .map(|value| value.to_str().unwrap_or_default().to_owned());
         let frames = match content_type {
-            Some(kind) if is_multipart(&kind) => multipart(request, state).await?,
-            kind => vec![raw(request, kind.as_deref(), state).await?],
+            Some(kind) if is_multipart(&kind) => multipart(request, state, &mut held).await?,
+            kind => vec![raw(request, kind.as_deref(), state, &mut held).await?],
         };
-        Ok(Self { frames, _permit: permit })
+        Ok(Self { frames, _held: held })
     }
 }
 
@@ -98,7 +95,7 @@ impl FromRequestParts<AppState> for Room {
 pub(super) struct OneFrame {
     /// The frame as sent.
     pub frame: FrameBytes,
-    _permit: OwnedSemaphorePermit,
+    _held: Held,
 }
 
 impl OneFrame {
@@ -117,9 +114,9 @@ impl FromRequest<AppState> for OneFrame {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        let Frames { mut frames, _permit } = Frames::from_request(request, state).await?;
+        let Frames { mut frames, _held } = Frames::from_request(request, state).await?;
         match (frames.pop(), frames.len()) {
-            (Some(frame), 0) => Ok(Self { frame, _permit }),
+            (Some(frame), 0) => Ok(Self { frame, _held }),
             (_, others) => {
                 let detail = format!("this takes one frame, {} were sent", others + 1);
                 Err(Problem::bad_request("too_many_frames", detail))
@@ -150,16 +147,22 @@ async fn raw(
     request: Request,
     content_type: Option<&str>,
     state: &AppState,
+    held: &mut Held,
 ) -> Result<FrameBytes, Problem> {
     let declared = Some(declared(content_type)?);
-    let bytes = read_body(request, state.settings.frame_bytes_max, "frame").await?;
+    let bytes_max = state.settings.frame_bytes_max;
+    let bytes = read(request, bytes_max, "frame", |bytes| held.more(bytes)).await?;
     if bytes.is_empty() {
         return Err(DecodeError::Empty.into());
     }
     Ok(FrameBytes { bytes, declared })
 }
 
-async fn multipart(request: Request, state: &AppState) -> Result<Vec<FrameBytes>, Problem> {
+async fn multipart(
+    request: Request,
+    state: &AppState,
+    held: &mut Held,
+) -> Result<Vec<FrameBytes>, Problem> {
     let frames_max = state.settings.frames_per_passage_max;
     let frame_bytes_max = state.settings.frame_bytes_max;
     let body_bytes_max = frames_max * frame_bytes_max + MULTIPART_OVERHEAD_BYTES;
@@ -189,6 +192,7 @@ async fn multipart(request: Request, state: &AppState) -> Result<Vec<FrameBytes>
             if bytes.len() + chunk.len() > frame_bytes_max {
                 return Err(too_large("frame", frame_bytes_max));
             }
+            held.more(chunk.len())?;
             bytes.extend_from_slice(&chunk);
         }
         if bytes.is_empty() {
@@ -209,12 +213,30 @@ pub(super) async fn read_body(
     bytes_max: usize,
     what: &str,
 ) -> Result<Bytes, Problem> {
+    read(request, bytes_max, what, |_| Ok(())).await
+}
+
+/// As [`read_body`]; `may_keep` is asked of every part before it is kept.
+async fn read(
+    request: Request,
+    bytes_max: usize,
+    what: &str,
+    mut may_keep: impl FnMut(usize) -> Result<(), Problem>,
+) -> Result<Bytes, Problem> {
     check_length(&request, bytes_max, what)?;
-    match Limited::new(request.into_body(), bytes_max).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large(what, bytes_max)),
-        Err(error) => Err(Problem::bad_request("body_interrupted", error)),
+    let mut body = Limited::new(request.into_body(), bytes_max);
+    let mut bytes = BytesMut::new();
+    while let Some(part) = body.frame().await {
+        let part = part.map_err(|error| match error.is::<LengthLimitError>() {
+            true => too_large(what, bytes_max),
+            false => Problem::bad_request("body_interrupted", error),
+        })?;
+        if let Some(data) = part.data_ref() {
+            may_keep(data.len())?;
+            bytes.extend_from_slice(data);
+        }
     }
+    Ok(bytes.freeze())
 }
 
 fn check_length(request: &Request, bytes_max: usize, what: &str) -> Result<(), Problem> {

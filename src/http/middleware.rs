@@ -59,7 +59,7 @@ pub(super) fn named(router: Router) -> Router {
 /// A client may name its request, in few and plain characters; another name is replaced.
 async fn check_request_id(mut request: Request, next: Next) -> Response {
     let fits = |name: &[u8]| {
-        name.len() <= REQUEST_ID_BYTES_MAX
+        (1..=REQUEST_ID_BYTES_MAX).contains(&name.len())
             && name.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b))
     };
     if request.headers().get(REQUEST_ID).is_some_and(|name| !fits(name.as_bytes())) {
@@ -86,7 +86,12 @@ async fn observe(State(state): State<AppState>, request: Request, next: Next) ->
         let (status, duration) = (response.status(), started_at.elapsed());
         let code = response.extensions().get::<Problem>().map(Problem::code);
         let duration_ms = duration.as_micros() as f64 / 1000.0;
-        tracing::info!(status = status.as_u16(), code, duration_ms, "answered");
+        // Asked every few seconds by whoever watches the service.
+        if status.is_success() && matches!(&*route, "/healthz" | "/readyz" | "/metrics") {
+            tracing::debug!(status = status.as_u16(), duration_ms, "answered");
+        } else {
+            tracing::info!(status = status.as_u16(), code, duration_ms, "answered");
+        }
         if status == StatusCode::TOO_MANY_REQUESTS {
             state.metrics.overload();
         }

@@ -8,6 +8,7 @@ mod faces;
 mod frames;
 mod gates;
 mod health;
+mod held;
 mod identity;
 mod leftover;
 mod liveness;

@@ -97,10 +97,11 @@ async fn pass(
         frames_sha256: frames.sha256().await?,
         key_id: head.key_id,
     };
-    let passage = state
+    let (passage, timings) = state
         .gatekeeper
         .pass(&gate, request, async || look(&state, &gate.policy, &frames).await)
         .await?;
+    state.metrics.stages(&timings);
     state.metrics.passage(passage.reason);
     tracing::info!(
         gate = %gate.id, passage = %passage.id, event = passage.request.event_id.as_str(),
@@ -110,7 +111,8 @@ async fn pass(
     Ok(Json(passage.into()))
 }
 
-/// Everything that a passage says before its frames: what is wrong with it costs no frame.
+/// Everything that a passage says before its frames: what is wrong with it is told before they are read.
+/// What the gate refuses whatever they show is recorded with their hash, and so told after.
 struct PassageHead {
     key_id: KeyId,
     gate: Gate,

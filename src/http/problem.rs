@@ -15,6 +15,7 @@ use crate::vision::{DecodeError, LookError};
 /// Every code of a problem, and what it means; the contract and the documentation list them.
 pub const CODES: &[(&str, &str)] = &[
     ("animated_frame", "a frame must be a single picture"),
+    ("another_person", "the face does not match the employee's enrolled ones"),
     ("bad_header", "a header is not valid, or comes twice"),
     ("bad_json", "the body is no JSON"),
     ("bad_multipart", "the form cannot be read"),
@@ -175,6 +176,12 @@ impl Problem {
         self
     }
 
+    /// Whether a part was missing that may come back.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -311,6 +318,8 @@ impl From<EnrolmentError> for Problem {
     fn from(error: EnrolmentError) -> Self {
         match error {
             EnrolmentError::Store(error) => error.into(),
+            EnrolmentError::Encoding(error) => Self::internal(error),
+            EnrolmentError::AnotherPerson { .. } => Self::conflict("another_person", error),
             EnrolmentError::NoFace => Self::unprocessable("no_face", error),
             EnrolmentError::MultipleFaces => Self::unprocessable("multiple_faces", error),
             EnrolmentError::Spoof => Self::unprocessable("spoof", error),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::access::{Gatekeeper, Matcher};
@@ -56,12 +57,14 @@ pub struct AppState {
     pub store: Store,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// SHA-256 of the authorization that last read the metrics.
+    pub metrics_reader: Arc<Mutex<Option<[u8; 32]>>>,
     /// Requests of any kind that may be in flight.
     pub request_permits: Arc<Semaphore>,
     /// Lists that may be read at once.
     pub list_permits: Arc<Semaphore>,
-    /// Requests with frames that may be in flight.
-    pub frame_permits: Arc<Semaphore>,
+    /// Bytes of frames that may be in memory.
+    pub frame_bytes: Arc<Semaphore>,
     /// Limits and defaults.
     pub settings: Arc<HttpSettings>,
 }

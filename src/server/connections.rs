@@ -4,9 +4,16 @@
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use futures_util::FutureExt;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -21,6 +28,10 @@ use crate::config::ServerConfig;
 
 /// How long to wait when no connection can be accepted (out of file descriptors, say).
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// How long a connection that was made before the end may still begin a request: the way of a packet
+/// or two, and a busy machine.
+const LAST_REQUESTS: Duration = Duration::from_millis(250);
 
 /// Limits of the connections.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +61,9 @@ impl ConnectionLimits {
     }
 }
 
-/// Serves `router` on `listener` until `shutdown` resolves and what was accepted is answered.
+/// Serves `router` on `listener` until `shutdown` resolves and what was accepted is answered: every
+/// request that comes on a connection made by then, or within [`LAST_REQUESTS`] of it. The answers then
+/// say `connection: close`.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -63,18 +76,18 @@ pub(super) async fn serve(
     let graceful = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(limits.connections_max));
     let addresses = Addresses::new(limits.connections_per_address_max);
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            () = &mut shutdown => break,
-            accepted = accept(&listener, &permits) => accepted,
-        };
-        let Some((stream, address, permit)) = accepted else {
-            break;
-        };
+    let stopping = Arc::new(AtomicBool::new(false));
+    let router = router.layer(from_fn_with_state(Arc::clone(&stopping), close_when_stopping));
+    let end = async {
+        shutdown.await;
+        info!("stopping: answering what was accepted");
+        stopping.store(true, Ordering::Relaxed);
+        tokio::time::sleep(LAST_REQUESTS).await;
+    };
+    let serve = |(stream, address, permit): Accepted| {
         let Some(place) = addresses.enter(address) else {
             debug!(%address, "an address has as many connections as it may");
-            continue;
+            return;
         };
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.write_timeout));
@@ -88,20 +101,52 @@ pub(super) async fn serve(
             }
             drop((permit, place));
         });
+    };
+    let mut end = std::pin::pin!(end);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut end => break,
+            accepted = accept(&listener, &permits) => match accepted {
+                Some(accepted) => serve(accepted),
+                None => break,
+            },
+        }
+    }
+    // Those that wait to be accepted the system has accepted already.
+    for _ in 0..limits.connections_max {
+        match accept(&listener, &permits).now_or_never().flatten() {
+            Some(accepted) => serve(accepted),
+            None => break,
+        }
     }
     // New connections are refused from here on, not left to wait.
     drop(listener);
-    info!("stopping: answering what was accepted");
+    // The last ones to come are not idle, they have not begun.
+    tokio::time::sleep(LAST_REQUESTS).await;
     if tokio::time::timeout(limits.shutdown_grace, graceful.shutdown()).await.is_err() {
         warn!(grace_ms = limits.shutdown_grace.as_millis() as u64, "some requests were cut off");
     }
 }
 
-/// The next connection and its permit; none when no permits will ever come.
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> Option<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
+/// Tells whoever asks again that this connection takes no more.
+async fn close_when_stopping(
+    State(stopping): State<Arc<AtomicBool>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    if stopping.load(Ordering::Relaxed) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// A connection, whose it is, and its permit.
+type Accepted = (TcpStream, IpAddr, OwnedSemaphorePermit);
+
+/// The next connection; none when no permits will ever come.
+async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<Accepted> {
     let permit = Arc::clone(permits).acquire_owned().await.ok()?;
     loop {
         match listener.accept().await {

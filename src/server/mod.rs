@@ -79,6 +79,7 @@ async fn load(config: &Config) -> anyhow::Result<AppState> {
     let matcher = Matcher::new(searcher, risk, config.matching.margin);
     Ok(AppState {
         metrics: Arc::new(Metrics::new(encoder.model.as_str())),
+        metrics_reader: Arc::default(),
         engine: Arc::new(engine),
         gatekeeper: Gatekeeper::new(store.clone(), matcher.clone()),
         matcher,
@@ -87,7 +88,7 @@ async fn load(config: &Config) -> anyhow::Result<AppState> {
         request_permits: Arc::new(Semaphore::new(config.server.requests_max)),
         // Lists may read much: gates keep the other half of the connections to Postgres.
         list_permits: Arc::new(Semaphore::new(config.database.connections_max as usize / 2)),
-        frame_permits: Arc::new(Semaphore::new(config.server.frame_requests_max)),
+        frame_bytes: Arc::new(Semaphore::new(config.server.frame_bytes_in_flight_max)),
         settings: Arc::new(http_settings(config)),
     })
 }

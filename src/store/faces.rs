@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Conflict, Store, StoreError};
-use crate::domain::{EmployeeId, EmployeeStatus, Encoding, FaceId, ModelId, Quality};
+use crate::domain::{
+    EmployeeId, EmployeeStatus, Encoding, EncodingError, FaceId, ModelId, Quality,
+};
 
 /// People in one page of the gallery: 4 MB for one face each of 128 numbers.
 const GALLERY_PAGE_PEOPLE: i64 = 8192;
@@ -46,8 +48,8 @@ pub struct GalleryRow {
     pub status: EmployeeStatus,
     /// The person's faces.
     pub face_ids: Vec<FaceId>,
-    /// The encodings of all these faces, fused.
-    pub template: Encoding,
+    /// The encodings of all these faces, fused; or why what is stored is none.
+    pub template: Result<Encoding, EncodingError>,
 }
 
 struct FaceRow {
@@ -91,18 +93,18 @@ struct PersonRow {
 
 impl PersonRow {
     fn into_gallery_row(self, model: &ModelId) -> Result<GalleryRow, StoreError> {
-        let corrupt = |e| StoreError::corrupt(format!("faces of {}: {e}", self.employee_id));
-        let encodings: Vec<Encoding> = self
-            .encodings
-            .iter()
-            .map(|bytes| Encoding::from_le_bytes(bytes, model.clone()).map_err(corrupt))
-            .collect::<Result<_, _>>()?;
-        let values: Vec<&[f32]> = encodings.iter().map(Encoding::values).collect();
+        let encodings = self.encodings.iter();
+        let encodings: Result<Vec<Encoding>, _> =
+            encodings.map(|bytes| Encoding::from_le_bytes(bytes, model.clone())).collect();
+        let template = encodings.and_then(|encodings| {
+            let values: Vec<&[f32]> = encodings.iter().map(Encoding::values).collect();
+            Encoding::fused(&values, model.clone())
+        });
         Ok(GalleryRow {
             employee_id: EmployeeId(self.employee_id),
             status: EmployeeStatus::from_stored(&self.status)?,
             face_ids: self.face_ids.iter().copied().map(FaceId).collect(),
-            template: Encoding::fused(&values, model.clone()).map_err(corrupt)?,
+            template,
         })
     }
 }

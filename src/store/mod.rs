@@ -1,6 +1,7 @@
 //! Postgres: the only place with SQL, one file per table.
 //!
-//! Every query is checked at compile time against the migrations (offline data in `.sqlx/`).
+//! Every query of these tables is checked at compile time against the migrations (offline data in
+//! `.sqlx/`).
 
 mod employees;
 mod error;
@@ -40,6 +41,15 @@ pub struct StoreSettings {
     pub statement_timeout: Duration,
 }
 
+impl StoreSettings {
+    /// Whether `url` names a database of Postgres.
+    #[must_use]
+    pub fn is_url(url: &str) -> bool {
+        let scheme = ["postgres://", "postgresql://"].iter().any(|s| url.starts_with(s));
+        scheme && url.parse::<PgConnectOptions>().is_ok()
+    }
+}
+
 /// The database.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -60,7 +70,10 @@ impl Store {
                 ("idle_in_transaction_session_timeout", statement_timeout_ms.as_str()),
             ]);
         // The pool would try again until its timeout and then say only that it timed out.
-        PgConnection::connect_with(&options).await?.close().await?;
+        let connected = tokio::time::timeout(settings.acquire_timeout, async {
+            PgConnection::connect_with(&options).await?.close().await
+        });
+        connected.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections_max)
             .acquire_timeout(settings.acquire_timeout)

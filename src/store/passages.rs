@@ -301,7 +301,14 @@ async fn ground(
     request: &PassageRequest,
     evidence: &Evidence,
 ) -> Result<Ground, StoreError> {
-    // A revoked key or a changed gate waits for this passage, or is seen by it.
+    // A changed gate or a revoked key waits for this passage, or is seen by it. The gate first, as when
+    // it is removed with its keys: the other way round the two would wait for each other.
+    let gate =
+        sqlx::query_as!(GateRow, "select * from gates where id = $1 for share", request.gate_id.0)
+            .fetch_optional(&mut *connection)
+            .await?
+            .ok_or(StoreError::NotFound("gate"))?
+            .try_into()?;
     let key_revoked = sqlx::query_scalar!(
         r#"select revoked_at is not null as "revoked!" from api_keys where id = $1 for share"#,
         request.key_id.0
@@ -309,12 +316,6 @@ async fn ground(
     .fetch_optional(&mut *connection)
     .await?
     .unwrap_or(true);
-    let gate =
-        sqlx::query_as!(GateRow, "select * from gates where id = $1 for share", request.gate_id.0)
-            .fetch_optional(&mut *connection)
-            .await?
-            .ok_or(StoreError::NotFound("gate"))?
-            .try_into()?;
     let employee = sqlx::query_as!(
         EmployeeRow,
         "select * from employees where id = $1 for share",

@@ -1,5 +1,6 @@
 //! Replicas that share nothing but Postgres, and Postgres going away.
 
+use limen::store::Scope;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -52,6 +53,55 @@ async fn a_replica_hears_of_an_enrolment_and_of_a_removal(pool: PgPool) {
         outcome(&there, "obama-3.jpg").await == "unknown"
     })
     .await;
+}
+
+#[sqlx::test]
+async fn one_person_whose_stored_face_cannot_be_read_keeps_nobody_else_out(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let gate = service.gate(json!({})).await;
+    let unreadable = service.enrolled("biden-1.jpg").await;
+    service.enrolled("obama-1.jpg").await;
+    sqlx::query("update face_encodings set encoding = decode(repeat('00', 512), 'hex') where employee_id = $1::uuid")
+        .bind(&unreadable)
+        .execute(&pool)
+        .await
+        .unwrap();
+    eventually("the person is nobody", async || {
+        outcome(&service, "biden-1.jpg").await == "unknown"
+    })
+    .await;
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    drop(service);
+
+    let service = TestService::start(&pool).await;
+    Passage::of("biden-1.jpg").refused(&service, &gate, "unknown_person").await;
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    // What the log tells to do.
+    let path = format!("/v1/employees/{unreadable}/faces");
+    let faces = service.get(&path).await.expect(200);
+    let face = faces["items"][0]["face_id"].as_str().unwrap();
+    service.delete(&format!("{path}/{face}")).await.expect(204);
+    service.enrol(&unreadable, "biden-1.jpg").await;
+    Passage::of("biden-1.jpg").granted(&service, &gate).await;
+}
+
+#[sqlx::test]
+async fn the_metrics_can_be_read_while_postgres_is_away(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let [known, unknown] = [
+        service.make_key(&[Scope::Metrics], None).await,
+        service.make_key(&[Scope::Metrics], None).await,
+    ];
+    let metrics = async |key: &str| {
+        send(service.bare(reqwest::Method::GET, "/metrics").bearer_auth(key)).await
+    };
+    let counted = metrics(&known).await;
+    assert!(counted.text.contains("limen_passages_total{decision=\"deny\",reason=\"spoof\"} 0"));
+    let outage = Outage::begin(&pool).await;
+    let meanwhile = metrics(&known).await;
+    assert!(meanwhile.text.contains("limen_ready 0"), "{}", meanwhile.text);
+    metrics(&unknown).await.refused(503, "database_unavailable");
+    outage.end().await;
 }
 
 #[sqlx::test]

@@ -4,9 +4,11 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use sqlx::PgPool;
 
-use crate::service::TestService;
+use crate::passage::Passage;
+use crate::service::{TestService, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -154,4 +156,38 @@ async fn a_client_that_hangs_up_frees_its_place(pool: PgPool) {
     let silent: Vec<_> = (0..3).map(|_| TcpStream::connect(service.address).unwrap()).collect();
     drop(silent);
     service.assert_ready().await;
+}
+
+#[sqlx::test]
+async fn what_others_keep_in_memory_leaves_no_room_until_they_are_gone(pool: PgPool) {
+    let service = TestService::start_with(&pool, |config| {
+        config.road.frame.bytes_max = 200_000;
+        config.server.frames_per_passage_max = 1;
+        config.server.frame_bytes_in_flight_max = 200_000;
+    })
+    .await;
+    let gate = service.gate(json!({})).await;
+    let passage = Passage::of("obama-3.jpg");
+    // The head of a passage and most of what it announces.
+    let mut slow = TcpStream::connect(service.address).unwrap();
+    let head = passage.request(&service, &gate).build().unwrap();
+    write!(
+        slow,
+        "POST {} HTTP/1.1\r\nhost: limen\r\ncontent-length: 190000\r\n",
+        head.url().path()
+    )
+    .unwrap();
+    for (name, value) in head.headers() {
+        write!(slow, "{name}: {}\r\n", value.to_str().unwrap()).unwrap();
+    }
+    slow.write_all(&[b"\r\n".as_slice(), &[0; 180_000]].concat()).unwrap();
+    eventually("there is no room", async || {
+        Passage::of("obama-3.jpg").send(&service, &gate).await.status == 429
+    })
+    .await;
+    drop(slow);
+    eventually("there is room again", async || {
+        Passage::of("obama-3.jpg").send(&service, &gate).await.status == 200
+    })
+    .await;
 }

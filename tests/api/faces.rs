@@ -79,6 +79,20 @@ async fn a_photo_is_enrolled_once_and_a_person_has_a_limited_number(pool: PgPool
 }
 
 #[sqlx::test]
+async fn a_stranger_is_not_enrolled_under_a_known_person(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let gate = service.gate(json!({})).await;
+    let employee = service.employee(json!({})).await;
+    let path = format!("/v1/employees/{employee}/faces");
+    let first = service.enrol(&employee, "obama-1.jpg").await;
+    service.post_frame(&path, "biden-1.jpg").await.refused(409, "another_person");
+    Passage::of("biden-1.jpg").refused(&service, &gate, "unknown_person").await;
+    // Who was entered by mistake is put right.
+    service.delete(&format!("{path}/{first}")).await.expect(204);
+    service.enrol(&employee, "biden-1.jpg").await;
+}
+
+#[sqlx::test]
 async fn a_person_whose_face_was_removed_is_a_stranger(pool: PgPool) {
     let service = TestService::start(&pool).await;
     let gate = service.gate(json!({})).await;

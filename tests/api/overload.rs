@@ -11,7 +11,6 @@ use crate::service::TestService;
 async fn too_many_frames_at_once_get_429_and_the_others_a_right_answer(pool: PgPool) {
     let service = TestService::start_with(&pool, |config| {
         config.inference.queue_max = 1;
-        config.server.frame_requests_max = 6;
         config.server.metrics_public = true;
     })
     .await;
@@ -86,12 +85,8 @@ async fn a_passage_that_was_begun_keeps_its_place_for_every_frame(pool: PgPool) 
 
 #[sqlx::test]
 async fn a_client_that_gives_up_leaves_its_place_to_others(pool: PgPool) {
-    let service = TestService::start_with(&pool, |config| {
-        config.server.frame_requests_max = 2;
-        // As many places as are given up.
-        config.inference.queue_max = 5;
-    })
-    .await;
+    // As many places as are given up.
+    let service = TestService::start_with(&pool, |config| config.inference.queue_max = 5).await;
     let gate = service.gate(json!({})).await;
     for _ in 0..6 {
         let passage = Passage::of("obama-3.jpg").request(&service, &gate);

@@ -3,13 +3,18 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use futures_util::future::join_all;
+use limen::domain::GateId;
+use limen::store::Scope;
+use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use uuid::Uuid;
 
+use crate::frame;
 use crate::passage::Passage;
-use crate::service::{TestService, eventually};
+use crate::service::{TestService, eventually, send};
 
 /// Changes that must keep a person out, as method, path below the employee and body.
 async fn make_change(service: &TestService, employee: &str, face: &str, change: &str) {
@@ -25,6 +30,31 @@ async fn make_change(service: &TestService, employee: &str, face: &str, change: 
 
 fn granted(answer: &Value) -> bool {
     answer["decision"] == "grant"
+}
+
+#[sqlx::test]
+async fn a_gate_that_cannot_be_removed_does_not_get_in_the_way_of_its_passages(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let gate = service.gate(json!({})).await;
+    let key = service.make_key(&[Scope::Gate], Some(GateId(gate.parse().unwrap()))).await;
+    let path = format!("/v1/gates/{gate}");
+    Passage::of("pixel-1x1.jpg").decide(&service, &gate).await;
+    // The key goes with the gate, so that both locks are asked for by both.
+    let passages = join_all((0..60).map(async |_| {
+        let passage = service.bare(Method::POST, &format!("{path}/passages")).bearer_auth(&key);
+        let passage = passage
+            .header("x-event-id", Uuid::new_v4().to_string())
+            .header("x-captured-at", Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true))
+            .header("content-type", "image/jpeg");
+        let status = send(passage.body(frame::bytes("pixel-1x1.jpg"))).await.status;
+        assert!([200, 429].contains(&status), "{status}");
+    }));
+    let removals = join_all((0..4).map(async |_| {
+        for _ in 0..30 {
+            service.delete(&path).await.refused(409, "gate_has_passages");
+        }
+    }));
+    tokio::join!(passages, removals);
 }
 
 #[sqlx::test]

@@ -1,5 +1,6 @@
 //! A service that is told to stop answers what it accepted.
 
+use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use futures_util::future::join_all;
@@ -38,6 +39,24 @@ async fn requests_in_flight_are_answered_before_the_service_ends(pool: PgPool) {
     let recorded: i64 =
         sqlx::query_scalar("select count(*) from passages").fetch_one(&pool).await.unwrap();
     assert_eq!(recorded, 12);
+}
+
+#[sqlx::test]
+async fn a_request_that_follows_the_signal_on_an_open_connection_is_answered(pool: PgPool) {
+    let mut service = TestService::start(&pool).await;
+    let mut connections: Vec<_> =
+        (0..20).map(|_| TcpStream::connect(service.address).unwrap()).collect();
+    service.begin_stop();
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    for mut connection in connections.drain(..) {
+        connection.write_all(b"GET /healthz HTTP/1.1\r\nhost: limen\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
+    let ended = tokio::task::spawn_blocking(move || service.join()).await.unwrap();
+    ended.unwrap().unwrap();
 }
 
 #[sqlx::test]

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::people::People;
 use super::plan::Person;
 use super::report::Outcome;
-use crate::access::{EnrolmentError, enroll};
+use crate::access::{EnrolmentError, EnrolmentRules, enroll};
 use crate::cli::photo;
 use crate::config::Config;
 use crate::domain::risk::RiskPolicy;
@@ -84,7 +84,9 @@ impl Enroller<'_> {
             _ => None,
         };
         let faces_max = self.config.enrolment.faces_max;
-        let outcome = match enroll(&self.store, employee.id, view, sha256, faces_max).await {
+        let threshold = self.risk.verify().threshold;
+        let rules = EnrolmentRules { gallery: &self.gallery, threshold, faces_max };
+        let outcome = match enroll(&self.store, rules, employee.id, view, sha256).await {
             Ok(_) => {
                 // First seen, then looking: of two entries made at once one sees the other.
                 self.gallery.refresh(&self.store, employee.id).await?;
@@ -101,6 +103,9 @@ impl Enroller<'_> {
                 return Ok(Outcome::Refused(format!(
                     "the person has {faces_max} faces already (enrolment.faces_max)"
                 )));
+            }
+            Err(error @ EnrolmentError::AnotherPerson { .. }) => {
+                return Ok(Outcome::Refused(error.to_string()));
             }
             Err(error) => return Err(error.into()),
         };

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cli::{connect, photo};
 use crate::config::Config;
-use crate::domain::EmployeeId;
+use crate::domain::{EmployeeId, Encoding};
 use crate::evaluate::protocol::all_pairs;
 use crate::store::Store;
 
@@ -66,7 +66,7 @@ async fn closest(config: &Config, count: usize) -> anyhow::Result<Vec<Pair>> {
     }
     let person: Vec<u32> = (0..rows.len() as u32).collect();
     let template: Vec<Option<&[f32]>> =
-        rows.iter().map(|row| Some(row.template.values())).collect();
+        rows.iter().map(|row| row.template.as_ref().ok().map(Encoding::values)).collect();
     let nearest = all_pairs(&person, &template, count)?.worst_impostor;
 
     let tau = config.matching.risk(&encoder)?.recognize(rows.len()).threshold;
