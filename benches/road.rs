@@ -11,6 +11,7 @@ use limen::vision::align::{Template, align};
 use limen::vision::decode::{FrameLimits, decode};
 use limen::vision::detect::{DetectSettings, detect};
 use limen::vision::liveness::liveness;
+use limen::vision::nearest::NearestSettings;
 use limen::vision::refine::refine;
 use limen::vision::{LookSettings, Road, RoadSettings};
 use tch::{Device, Kind, Tensor};
@@ -24,7 +25,10 @@ fn steps(criterion: &mut Criterion) {
     let photo = std::fs::read("tests/fixtures/obama-3.jpg").unwrap();
     let frame = decode(&photo, None, &FrameLimits::default()).unwrap();
     let settings = DetectSettings::default();
-    let found = |pupils| detect(&detector, &frame, pupils, &settings, Device::Cpu.into()).unwrap();
+    let nearest = NearestSettings::default();
+    let found = |pupils| {
+        detect(&detector, &frame, pupils, &settings, &nearest, Device::Cpu.into()).unwrap()
+    };
     let face = found(0.0)[0];
 
     criterion.bench_function("decode", |bench| {

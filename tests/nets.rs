@@ -11,6 +11,7 @@ use limen::nets::{
 };
 use limen::vision::decode::{FrameLimits, decode};
 use limen::vision::detect::{DetectSettings, detect, search};
+use limen::vision::nearest::NearestSettings;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::Deserialize;
 use tch::{Cuda, Device, Kind, Tensor};
@@ -95,7 +96,9 @@ fn boxes_and_landmarks_lie_within_half_a_pixel_of_the_original() {
             assert!((found.score - expected.score).abs() < 1e-3, "{name}: score");
         }
         // The searches at two sizes only steady what one finds.
-        let steadied = detect(&yunet, &frame, 0.0, &settings, Device::Cpu.into()).unwrap();
+        let steadied =
+            detect(&yunet, &frame, 0.0, &settings, &NearestSettings::default(), Device::Cpu.into())
+                .unwrap();
         assert_eq!(steadied.len(), expected.len(), "{name}");
         for (there, here) in steadied[0].landmarks.0.iter().zip(&expected[0].landmarks) {
             let moved = (there.x - here[0]).hypot(there.y - here[1]);

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use tch::TchError;
 
 use super::letterbox::Letterbox;
+use super::nearest::{NearestSettings, meant};
 use super::nms::suppress_overlapping;
 use super::tensor::{Planes, floats, pictures};
 use crate::domain::{BoundingBox, Detection, Frame, Landmarks, Point};
@@ -52,19 +53,15 @@ const PUPIL_DISTANCE_SEARCHED_PX: f32 = 24.0;
 /// Width of a face's box, in pixels of a search, from which on a closer look gains nothing.
 const NEAR_PX: f32 = 50.0;
 
-/// A face whose box has less than this share of the widest one's width is not the one that a frame is
-/// about: by the defaults of [`NearestSettings`](super::nearest::NearestSettings) the square root of
-/// 0.25, what a face in the corner still counts, times 0.75, what makes a rival.
-const MEANT_SHARE_MIN: f32 = 0.43;
-
 /// Every face in `frame`, in the frame's pixels, most confident first; those whose pupils are less than
 /// half of `pupil_distance_px_min` apart may be missing.
 ///
 /// The frame is searched twice. First at half the size that the smallest face asked for wants; then, where
-/// all faces that may be meant are near, at half of that, which is done soon, else at the full size. A face that is lost
+/// the face that is meant (as by [`choose_nearest`](super::nearest::choose_nearest)) and any about as
+/// near have some size, at half of that, which is done soon, else at the full size. A face that is lost
 /// in one search, or poorly placed, is found in the other, and the landmarks are the mean of both: on
-/// LFW-dev (photos of 250 pixels) that lifted the true matches at FMR 1e-5 from 97.0 to 98.6 % (512 numbers, the same recipe in
-/// OpenCV and ONNX Runtime).
+/// LFW-dev (photos of 250 pixels) that lifted the true matches at FMR 1e-5 from 97.0 to 98.6 % (512
+/// numbers, the same recipe in OpenCV and ONNX Runtime).
 ///
 /// # Errors
 /// When libtorch fails, e.g. out of memory.
@@ -73,15 +70,15 @@ pub fn detect(
     frame: &Frame,
     pupil_distance_px_min: f32,
     settings: &DetectSettings,
+    nearest: &NearestSettings,
     compute: Compute,
 ) -> Result<Vec<Detection>, TchError> {
     let (side, first_side) = sides(frame, pupil_distance_px_min, settings);
     let canvas = Letterbox::new(frame, first_side, SIDE_MULTIPLE);
     let first = search_canvas(net, &canvas, settings, compute)?;
     let near = NEAR_PX * canvas.scale.0;
-    let widest = first.iter().map(|face| face.bounding_box.width).fold(0.0, f32::max);
-    let mut meant = first.iter().filter(|f| f.bounding_box.width >= MEANT_SHARE_MIN * widest);
-    let all_near = widest > 0.0 && meant.all(|face| face.bounding_box.width >= near);
+    let meant = meant(&first, frame, nearest);
+    let all_near = !meant.is_empty() && meant.iter().all(|face| face.bounding_box.width >= near);
     let canvas = if side > first_side && !all_near {
         Letterbox::new(frame, side, SIDE_MULTIPLE)
     } else if first_side < frame.width().max(frame.height()) {

@@ -48,15 +48,26 @@ pub fn choose_nearest<'a>(
     frame: &Frame,
     settings: &NearestSettings,
 ) -> Nearest<'a> {
-    let nearness = |face: &Detection| nearness(face, frame, settings.centre_weight);
-    let Some(nearest) = faces.iter().max_by(|a, b| nearness(a).total_cmp(&nearness(b))) else {
-        return Nearest::None;
-    };
-    let rival = nearness(nearest) * settings.rival_share_min;
-    match faces.iter().filter(|face| nearness(face) >= rival).count() {
-        1 => Nearest::One(nearest),
-        _ => Nearest::Several(nearest),
+    let mut meant = meant(faces, frame, settings);
+    match meant.len() {
+        0 => Nearest::None,
+        1 => Nearest::One(meant.remove(0)),
+        _ => Nearest::Several(meant.remove(0)),
     }
+}
+
+/// The nearest face and those about as near, the nearest first.
+pub(super) fn meant<'a>(
+    faces: &'a [Detection],
+    frame: &Frame,
+    settings: &NearestSettings,
+) -> Vec<&'a Detection> {
+    let nearness = |face: &&Detection| nearness(face, frame, settings.centre_weight);
+    let nearest = faces.iter().map(|face| nearness(&face)).fold(0.0, f32::max);
+    let rival = nearest * settings.rival_share_min;
+    let mut meant: Vec<_> = faces.iter().filter(|face| nearness(face) >= rival).collect();
+    meant.sort_by(|a, b| nearness(b).total_cmp(&nearness(a)));
+    meant
 }
 
 fn nearness(face: &Detection, frame: &Frame, centre_weight: f32) -> f32 {

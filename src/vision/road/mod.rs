@@ -97,8 +97,7 @@ impl Road {
     ) -> Result<Option<AlignedFace>, LookError> {
         tch::no_grad(|| {
             let frame = decode(bytes, None, &self.settings.frame)?.with_border(border_share);
-            let compute = self.places();
-            let faces = detect(&self.detector, &frame, 0.0, &self.settings.detect, compute)?;
+            let faces = self.detect(&frame, 0.0)?;
             Ok(match choose_nearest(&faces, &frame, &self.settings.nearest) {
                 Nearest::None => None,
                 Nearest::One(face) | Nearest::Several(face) => {
@@ -145,8 +144,7 @@ impl Road {
         let landmarks = Landmarks(FIVE_POINTS_112);
         let bounding_box = BoundingBox { x: 0.0, y: 0.0, width: 112.0, height: 112.0 };
         tch::no_grad(|| {
-            let compute = self.places();
-            detect(&self.detector, &black, 0.0, &self.settings.detect, compute)?;
+            self.detect(&black, 0.0)?;
             self.refine(&black, Detection { bounding_box, landmarks, score: 1.0 })?;
             liveness(&self.liveness, &black, &bounding_box, self.liveness_compute)?;
             let face = align(&black, &landmarks, self.encoder.template());
@@ -239,10 +237,7 @@ impl Road {
         onwards: impl FnOnce(Approached, &mut StageClock) -> Result<Sighting<F>, LookError>,
     ) -> Result<View<F>, LookError> {
         tch::no_grad(|| {
-            let compute = self.places();
-            let detect_settings = &self.settings.detect;
-            let faces =
-                detect(&self.detector, &frame, pupil_distance_px_min, detect_settings, compute)?;
+            let faces = self.detect(&frame, pupil_distance_px_min)?;
             clock.lap(Stage::Detect);
             let sighting = match choose_nearest(&faces, &frame, &self.settings.nearest) {
                 Nearest::None => Sighting::NoFace,
@@ -263,6 +258,17 @@ impl Road {
     /// the FNIR at FPIR 1 % of LFW-dev rose from 3.03 to 3.15 %.
     fn places(&self) -> Compute {
         self.encoder.compute.device.into()
+    }
+
+    /// Every face; those whose pupils are less than half of `pupil_distance_px_min` apart may be missing.
+    fn detect(
+        &self,
+        frame: &Frame,
+        pupil_distance_px_min: f32,
+    ) -> Result<Vec<Detection>, TchError> {
+        let RoadSettings { detect: settings, nearest, .. } = &self.settings;
+        let pupils = pupil_distance_px_min;
+        detect(&self.detector, frame, pupils, settings, nearest, self.places())
     }
 
     fn refine(&self, frame: &Frame, face: Detection) -> Result<Detection, TchError> {

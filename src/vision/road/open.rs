@@ -92,6 +92,14 @@ pub enum OpenError {
         /// The weights folder.
         folder: String,
     },
+    /// A calibration is there and cannot be read.
+    #[error("{file}: {error}")]
+    CalibrationFile {
+        /// The file.
+        file: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// A calibration is there and cannot be used.
     #[error("{file}: {error}")]
     Calibration {
@@ -181,7 +189,13 @@ impl Road {
 /// The calibration of a model, `calibrations/MODEL.toml` in the weights folder, if there is one.
 fn calibration(weights: &Path, model: &ModelId) -> Result<Option<Calibration>, OpenError> {
     let file = weights.join("calibrations").join(format!("{model}.toml"));
-    let Ok(text) = std::fs::read_to_string(&file) else { return Ok(None) };
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(OpenError::CalibrationFile { file: file.display().to_string(), error });
+        }
+    };
     let read = Calibration::from_toml(&text).and_then(|calibration| {
         calibration.check_model(model)?;
         Ok(calibration)
