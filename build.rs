@@ -10,9 +10,10 @@ fn main() {
     let Ok(libtorch) = env::var("LIBTORCH") else {
         return;
     };
-    let cuda = Path::new(&libtorch).join("lib/libtorch_cuda.so");
-    println!("cargo:rerun-if-changed={}", cuda.display());
-    if cuda.exists() {
+    // The folder: a file that is not there would count as changed in every build.
+    let libraries = Path::new(&libtorch).join("lib");
+    println!("cargo:rerun-if-changed={}", libraries.display());
+    if libraries.join("libtorch_cuda.so").exists() {
         // No symbol names it, so the linker would drop it, and with it every CUDA kernel.
         println!("cargo:rustc-link-arg=-Wl,--push-state,--no-as-needed,-ltorch_cuda,--pop-state");
     }

@@ -119,7 +119,9 @@ task_clean() {
     [ "${answer:-}" = y ] || die "nothing deleted; ./dev clean --yes deletes without asking"
   fi
   task_stop
-  rm -rf "$postgres_home" "$state" "/tmp/limen-dev-$(checkout_hash)" "${CARGO_TARGET_DIR:-target}"
+  # By name: $LIMEN_DEV_STATE may be a folder that holds more.
+  rm -rf "$postgres_home" "$state"/{postgres,key,key-*,initdb.log,lock} "/tmp/limen-dev-$(checkout_hash)" "${CARGO_TARGET_DIR:-target}"
+  rmdir "$state" 2>/dev/null || say "$state holds other files, which stay"
 }
 
 # An existing DATABASE_URL wins; else the database of that name in the private cluster.

@@ -44,6 +44,6 @@ fn the_whole_pipeline_tells_99_percent_of_the_pairs_of_lfw_right() {
     let figures = verification(&compared, Bootstrap { resamples: 0, seed: 1 }).unwrap();
     println!("LFW-dev 10-fold accuracy {:.4}, {} undetected", figures.accuracy, figures.undetected);
     assert_eq!(figures.pairs, 4000);
-    // 99.00 with the shipped weights; a pair may fall either way on another processor.
-    assert!(figures.accuracy >= 0.9895, "accuracy {:.4}", figures.accuracy);
+    // 99.08 with the shipped weights; a pair may fall either way on another processor.
+    assert!(figures.accuracy >= 0.99, "accuracy {:.4}", figures.accuracy);
 }

@@ -105,7 +105,7 @@ impl Engine {
     /// seconds.
     ///
     /// # Errors
-    /// [`StartError`]; then no thread is left behind.
+    /// [`StartError`]; then no thread stays: those that still load end when they have.
     pub fn start(settings: &EngineSettings) -> Result<Self, StartError> {
         // The places bound it.
         let (jobs, queue) = unbounded();

