@@ -33,6 +33,7 @@ task_test() {
 task_bench() {
   case ${1:-} in
     peer) bench_peer "${@:2}" ;;
+    start) bench_service benches/start.py "${@:2}" ;;
     encoder) bench_beside benches/encoder_onnx.py --bench road encode ;;
     search) bench_beside benches/search_faiss.py --bench search ;;
     *) task_setup && cargo bench "$@" ;;
@@ -60,13 +61,18 @@ bench_python() {
 bench_peer() {
   local frames=${1:-$root/../shared/data/nuaa-dev/live}
   [ -d "$frames" ] || die "no frames in $frames: ./dev bench peer FOLDER names others"
+  bench_service benches/peer.py --peer "${PEER:-$root/../shared/peer}" --frames "$frames" "${@:2}"
+}
+
+# A script that measures `limen serve` on a database of its own.
+bench_service() {
   task_build
   bench_python
-  unset DATABASE_URL           # a database of its own
+  unset DATABASE_URL
   use_database limen_bench
   sql postgres --command 'drop database if exists limen_bench with (force)' --command 'create database limen_bench'
   limen migrate
-  "$venv/bin/python" benches/peer.py --limen "$(limen_binary)" --psql "$(postgres_bin)/psql" --peer "$peer" --frames "$frames" "${@:2}"
+  "$venv/bin/python" "$1" --limen "$(limen_binary)" --psql "$(postgres_bin)/psql" "${@:2}"
   sql postgres --command 'drop database limen_bench with (force)'
 }
 
@@ -107,6 +113,8 @@ task_stop() {
 
 task_env() {
   use_database limen
+  # Its own name for the same, so that a shell that took it is not one that has a database of its own.
+  [ -z "$postgres_socket" ] || printf "export %s='%s'\n" LIMEN_DEV_DATABASE_URL "$DATABASE_URL"
   printf "export %s='%s'\n" LIBTORCH "$root/.libtorch" DATABASE_URL "$DATABASE_URL"
 }
 

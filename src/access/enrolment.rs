@@ -3,7 +3,7 @@
 use crate::domain::{
     Distance, EmployeeId, EncodingError, FaceSeen, QualityIssue, Sighting, Threshold, View,
 };
-use crate::gallery::Gallery;
+use crate::gallery::{Candidate, Gallery};
 use crate::store::{Face, FaceDraft, Store, StoreError};
 
 /// Why a photo cannot be enrolled.
@@ -88,6 +88,17 @@ pub async fn enroll(
         photo_sha256,
     };
     Ok(store.add_face(&draft, faces_max).await?)
+}
+
+/// Whom but `employee` the `nearest` of a face's search show under `tau`, if anybody: probably a second
+/// entry of the same person, whose status would be another's.
+#[must_use]
+pub fn look_alike(
+    nearest: &[Candidate],
+    tau: Threshold,
+    employee: EmployeeId,
+) -> Option<&Candidate> {
+    nearest.iter().find(|c| c.employee_id != employee && c.distance.is_match(tau))
 }
 
 /// A gallery that holds encodings of models that the configured encoder cannot be compared with.

@@ -11,6 +11,8 @@ mod matcher;
 
 pub use attempt::{Attempt, Finding};
 pub use decide::{admit, decide};
-pub use enrolment::{EnrolmentError, EnrolmentRules, ForeignGallery, check_models, enroll};
+pub use enrolment::{
+    EnrolmentError, EnrolmentRules, ForeignGallery, check_models, enroll, look_alike,
+};
 pub use gatekeeper::{AccessError, Gatekeeper};
 pub use matcher::{Identity, Matcher, Search, identity};

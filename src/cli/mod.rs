@@ -16,6 +16,7 @@ mod weights;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
@@ -45,7 +46,7 @@ enum Command {
     Verify(verify::VerifyArguments),
     /// Find whom a photo shows (1:N).
     Recognize(recognize::RecognizeArguments),
-    /// Measure error rates on labelled photos, without a database.
+    /// Measure error rates on labelled photos, without a database (but for lookalikes).
     #[command(subcommand)]
     Evaluate(evaluate::EvaluateCommand),
     /// Make a calibration, from which τ follows, from labelled photos.
@@ -71,10 +72,21 @@ pub fn run(arguments: Arguments) -> ExitCode {
     match dispatch(arguments) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("limen: {error:#}");
+            eprintln!("limen: {}", told_once(&error));
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// An error and its causes, without those that the one before names already.
+fn told_once(error: &anyhow::Error) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.last().is_none_or(|last| !last.contains(&cause)) {
+            told.push(cause);
+        }
+    }
+    told.join(": ")
 }
 
 fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -108,7 +120,26 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// Connects to a database whose schema is up to date.
 async fn connect(config: &Config) -> anyhow::Result<Store> {
-    let store = Store::connect(&config.database.store()).await?;
+    let store = reach(config).await?;
     store.check_schema().await?;
     Ok(store)
+}
+
+/// Connects to a database, whatever its schema.
+async fn reach(config: &Config) -> anyhow::Result<Store> {
+    Store::connect(&config.database.store()).await.context(
+        "Postgres cannot be reached; DATABASE_URL or `url` in [database] of config.toml says where \
+         it is (in a checkout: eval \"$(./dev env)\")",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_was_named_is_not_named_again() {
+        let error = anyhow::anyhow!("refused").context("no answer: refused").context("unreachable");
+        assert_eq!(told_once(&error), "unreachable: no answer: refused");
+    }
 }

@@ -9,13 +9,15 @@ use serde::Serialize;
 use super::photo;
 use crate::config::Config;
 
+/// Exits with 0 when the photos show the same person, with 1 when they do not, with 2 when they cannot
+/// be compared.
 #[derive(Debug, Args)]
 pub(super) struct VerifyArguments {
     /// A photo.
     left: PathBuf,
     /// Another photo.
     right: PathBuf,
-    /// Refuse photos that are taken for a print or a screen.
+    /// Refuse photos that are taken for a print or a screen; without it they are compared like any.
     #[arg(long)]
     liveness: bool,
     /// Print JSON.

@@ -19,7 +19,7 @@ use crate::domain::{EmployeeId, EmployeeStatus, Encoding, EncodingError, FaceId,
 pub use index::Candidate;
 use index::{Index, Person};
 pub use searcher::{SearchError, Searcher};
-pub use sync::follow;
+pub use sync::{follow, load};
 
 /// The gallery of one model.
 #[derive(Debug)]

@@ -22,12 +22,17 @@ impl Gallery {
         let _turn = self.refreshing.lock().await;
         let read_at = Instant::now();
         let mut index = Index::new(self.index.load().size());
-        let mut last = None;
-        loop {
-            let page = store.gallery_page(&self.model, last).await?;
-            let Some(row) = page.last() else { break };
-            last = Some(row.employee_id);
-            page.into_iter().for_each(|row| take_in(&mut index, row));
+        let mut page = store.gallery_page(&self.model, None).await?;
+        while let Some(last) = page.last().map(|row| row.employee_id) {
+            // Beside the next page's reading, and off the async threads.
+            let taken_in = tokio::task::spawn_blocking(move || {
+                page.into_iter().for_each(|row| take_in(&mut index, row));
+                index
+            });
+            let (next, taken_in) =
+                tokio::join!(store.gallery_page(&self.model, Some(last)), taken_in);
+            page = next?;
+            index = taken_in.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         }
         self.index.store(Arc::new(index));
         *self.synced_at.lock() = Some(read_at);
@@ -69,35 +74,47 @@ fn take_in(index: &mut Index, row: GalleryRow) {
     }
 }
 
-/// Keeps `gallery` equal to Postgres for as long as it is polled.
+/// Loads the gallery. Listens first and loads then, so that no change falls in between.
 ///
-/// Listens first and loads then, so that no change falls in between; loads again after every gap
-/// in the connection and every `resync_interval`, whatever was heard.
-pub async fn follow(gallery: Arc<Gallery>, store: Store, resync_interval: Duration) {
+/// # Errors
+/// When Postgres does not answer.
+pub async fn load(gallery: &Gallery, store: &Store) -> Result<GalleryListener, StoreError> {
+    let listener = store.listen_gallery().await?;
+    gallery.resync(store).await?;
+    info!(faces = gallery.faces(), people = gallery.people(), "the gallery is in step");
+    Ok(listener)
+}
+
+/// Keeps a gallery that was [loaded](load) equal to Postgres for as long as it is polled: loads it again
+/// after every gap in the connection and every `resync_interval`, whatever was heard.
+pub async fn follow(
+    gallery: Arc<Gallery>,
+    store: Store,
+    listener: GalleryListener,
+    resync_interval: Duration,
+) {
+    let mut loaded = Ok(listener);
     loop {
-        match store.listen_gallery().await {
-            Ok(listener) => {
-                match follow_listener(&gallery, &store, listener, resync_interval).await {
-                    // A connection that died unnoticed is not kept beyond the interval.
-                    Ok(()) => continue,
-                    Err(error) => warn!(%error, "the gallery lost touch with the database"),
-                }
-            }
-            Err(error) => warn!(%error, "the gallery cannot listen to the database"),
+        let followed = match loaded {
+            Ok(listener) => follow_listener(&gallery, &store, listener, resync_interval).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = followed {
+            warn!(%error, "the gallery lost touch with the database");
+            tokio::time::sleep(RETRY_AFTER).await;
         }
-        tokio::time::sleep(RETRY_AFTER).await;
+        // A connection that died unnoticed is not kept beyond the interval.
+        loaded = load(&gallery, &store).await;
     }
 }
 
-/// Loads the gallery and follows one listener for the interval, or until something fails.
+/// Follows one listener for the interval, or until something fails.
 async fn follow_listener(
     gallery: &Gallery,
     store: &Store,
     mut listener: GalleryListener,
     resync_interval: Duration,
 ) -> Result<(), StoreError> {
-    gallery.resync(store).await?;
-    info!(faces = gallery.faces(), people = gallery.people(), "the gallery is in step");
     let resync_at = tokio::time::Instant::now() + resync_interval;
     while let Ok(news) = tokio::time::timeout_at(resync_at, listener.next()).await {
         match news? {

@@ -13,8 +13,8 @@ use super::auth::{Admin, Allowed};
 use super::extract::Path;
 use super::frames::{FrameForm, OneFrame, Room};
 use super::{AppState, Problem};
-use crate::access::{EnrolmentRules, enroll as enroll_view};
-use crate::domain::{EmployeeId, FaceId};
+use crate::access::{EnrolmentRules, enroll as enroll_view, look_alike};
+use crate::domain::{EmployeeId, FaceId, Sighting};
 use crate::store::Face;
 use crate::vision::LookSettings;
 
@@ -73,6 +73,18 @@ impl From<Face> for FaceView {
     }
 }
 
+/// A new face.
+#[derive(Debug, Serialize, ToSchema)]
+struct EnrolledFace {
+    #[serde(flatten)]
+    face: FaceView,
+    /// Another person whom a search would take the face for, if there is one, to be checked: probably
+    /// the same person entered twice, whom no gate can tell apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    looks_like: Option<EmployeeId>,
+}
+
 /// Enrols a photo. It is encoded once and not kept.
 #[utoipa::path(
     post, path = "/v1/employees/{employee_id}/faces", tag = "employees",
@@ -80,7 +92,7 @@ impl From<Face> for FaceView {
     request_body(description = "The photo", content(
         (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
         (FrameForm = "multipart/form-data"))),
-    responses((status = 201, description = "Enrolled", body = FaceView),
+    responses((status = 201, description = "Enrolled", body = EnrolledFace),
         (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Enrolled already, too many faces, or not like the person's others", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No face, several, or not good enough", body = Problem, content_type = "application/problem+json"))
@@ -91,7 +103,7 @@ async fn enroll(
     _: Allowed<Admin>,
     Path(employee_id): Path<EmployeeId>,
     photo: OneFrame,
-) -> Result<(StatusCode, Json<FaceView>), Problem> {
+) -> Result<(StatusCode, Json<EnrolledFace>), Problem> {
     let employee = state.store.employee(employee_id).await?;
     let settings = LookSettings {
         liveness_threshold: state
@@ -102,6 +114,10 @@ async fn enroll(
     };
     let view = state.engine.look(state.engine.place()?, photo.frame.clone(), settings).await?;
     state.metrics.stages(&view.timings);
+    let encoding = match &view.sighting {
+        Sighting::Face(face) => Some(face.encoding.clone()),
+        _ => None,
+    };
     let rules = EnrolmentRules {
         gallery: &state.gallery,
         threshold: state.matcher.verify_threshold(),
@@ -110,9 +126,19 @@ async fn enroll(
     let sha256 = photo.sha256().await?;
     let enrolled = enroll_view(&state.store, rules, employee.id, view, sha256).await;
     state.metrics.outcome("enrol", if enrolled.is_ok() { "enrolled" } else { "refused" });
-    let face = enrolled?;
+    let face = enrolled?.into();
     state.refresh_gallery(employee.id).await;
-    Ok((StatusCode::CREATED, Json(face.into())))
+    let looks_like = match encoding {
+        Some(encoding) => {
+            let found = state.matcher.search(encoding, 2).await?;
+            look_alike(&found.nearest, found.threshold, employee.id).map(|other| other.employee_id)
+        }
+        None => None,
+    };
+    if let Some(other) = looks_like {
+        tracing::warn!(employee = %employee.id, %other, "the enrolled face looks like another person's");
+    }
+    Ok((StatusCode::CREATED, Json(EnrolledFace { face, looks_like })))
 }
 
 /// The enrolled faces of one employee.

@@ -29,7 +29,7 @@ impl FromRequestParts<AppState> for Reader {
         if state.settings.metrics_public {
             return Ok(Self);
         }
-        let authorization = parts.headers.get(AUTHORIZATION).map(|key| Sha256::digest(key));
+        let authorization = parts.headers.get(AUTHORIZATION).map(Sha256::digest);
         match Allowed::<MetricsScope>::from_request_parts(parts, state).await {
             Ok(_) => *state.metrics_reader.lock() = authorization.map(Into::into),
             Err(problem) if problem.is_unavailable() => {

@@ -14,7 +14,9 @@ impl FromStr for Moment {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let moment: DateTime<Utc> = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
+        let moment: DateTime<Utc> = text.parse().map_err(|error| {
+            format!("{text:?} is no RFC 3339 moment such as 2026-12-01T08:00:00Z: {error}")
+        })?;
         if (0..=9999).contains(&moment.year()) {
             return Ok(Self(moment));
         }

@@ -257,9 +257,9 @@ impl From<Conflict> for Problem {
                 "photo_already_enrolled",
                 "this very photo is already enrolled for the employee",
             ),
-            Conflict::TooManyFaces => Self::conflict(
+            Conflict::TooManyFaces { faces_max } => Self::conflict(
                 "too_many_faces",
-                "the employee has as many faces as enrolment.faces_max allows; remove one first",
+                format!("the employee has {faces_max} faces, the most allowed; remove one first"),
             ),
             Conflict::ValidityEmpty => {
                 Self::unprocessable("validity_empty", "valid_from must be before valid_until")

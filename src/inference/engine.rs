@@ -9,6 +9,7 @@ use crossbeam_channel::{Sender, unbounded};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::memory;
 use super::worker::{self, Job, Task};
 use crate::domain::{FaceSeen, LivenessScore, View};
 use crate::vision::{
@@ -125,7 +126,7 @@ impl Engine {
             made = Some(readiness.recv().map_err(|_| StartError::Ended)??);
         }
         let encoder = made.ok_or(StartError::Ended)?;
-        return_freed_memory();
+        memory::return_what_only_the_start_needed();
         Ok(Self {
             jobs: Mutex::new(Some(jobs)),
             places: Arc::new(Semaphore::new(workers + settings.queue_max)),
@@ -206,14 +207,5 @@ impl Engine {
         let jobs = self.jobs.lock();
         let jobs = jobs.as_ref().ok_or(EngineError::Stopped)?;
         jobs.send(Job::new(frame, task, place)).map_err(|_| EngineError::Stopped)
-    }
-}
-
-/// Gives back to the system what the files of the weights took until they were packed.
-fn return_freed_memory() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: touches free memory only; glibc says it may be called at any time.
-    unsafe {
-        libc::malloc_trim(0);
     }
 }

@@ -17,7 +17,7 @@ use crate::gallery::{self, Gallery, Searcher};
 use crate::http::{self, AppState, Entrance, HttpSettings};
 use crate::inference::Engine;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{GalleryListener, Store};
 use connections::{ConnectionLimits, serve};
 
 /// Serves `listener` until `shutdown` resolves, then takes no new connection, answers what was
@@ -37,8 +37,8 @@ pub async fn run(
     let entrance = Entrance::default();
     let limits = ConnectionLimits::of(&config.server);
     let mut connections = std::pin::pin!(serve(listener, entrance.router(), &limits, shutdown));
-    let state = tokio::select! {
-        state = load(config) => state?,
+    let (state, listener) = tokio::select! {
+        loaded = load(config) => loaded?,
         // Told to stop before there was anything to stop.
         () = &mut connections => return Ok(()),
     };
@@ -47,7 +47,8 @@ pub async fn run(
     info!(%address, %model, people, "serving");
 
     let interval = config.database.resync_interval();
-    let follower = gallery::follow(Arc::clone(&state.gallery), state.store.clone(), interval);
+    let follower =
+        gallery::follow(Arc::clone(&state.gallery), state.store.clone(), listener, interval);
     let follower = tokio::spawn(follower);
     connections.await;
     follower.abort();
@@ -59,7 +60,7 @@ pub async fn run(
 }
 
 /// Connects to Postgres, loads and warms the networks and loads the gallery.
-async fn load(config: &Config) -> anyhow::Result<AppState> {
+async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
     let store = Store::connect(&config.database.store()).await.context(
         "Postgres cannot be reached; `url` in [database] of config.toml or DATABASE_URL says where it is",
     )?;
@@ -71,13 +72,13 @@ async fn load(config: &Config) -> anyhow::Result<AppState> {
     info!(model = %encoder.model, precision = %encoder.precision, "the networks are warm");
     let gallery = Arc::new(Gallery::new(encoder.model.clone(), encoder.encoding_size));
     check_models(&store, &gallery).await??;
-    gallery.resync(&store).await.context("the gallery cannot be loaded")?;
+    let listener = gallery::load(&gallery, &store).await.context("the gallery cannot be loaded")?;
 
     let risk = config.matching.risk(&encoder)?;
     let searcher = Searcher::start(Arc::clone(&gallery))
         .context("the thread that searches could not be started")?;
     let matcher = Matcher::new(searcher, risk, config.matching.margin);
-    Ok(AppState {
+    let state = AppState {
         metrics: Arc::new(Metrics::new(encoder.model.as_str())),
         metrics_reader: Arc::default(),
         engine: Arc::new(engine),
@@ -90,7 +91,8 @@ async fn load(config: &Config) -> anyhow::Result<AppState> {
         list_permits: Arc::new(Semaphore::new(config.database.connections_max as usize / 2)),
         frame_bytes: Arc::new(Semaphore::new(config.server.frame_bytes_in_flight_max)),
         settings: Arc::new(http_settings(config)),
-    })
+    };
+    Ok((state, listener))
 }
 
 fn http_settings(config: &Config) -> HttpSettings {

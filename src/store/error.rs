@@ -12,7 +12,10 @@ pub enum Conflict {
     /// The photo is already enrolled for this employee.
     PhotoAlreadyEnrolled,
     /// The employee has as many faces as the limit allows.
-    TooManyFaces,
+    TooManyFaces {
+        /// The limit.
+        faces_max: u32,
+    },
     /// The validity would end before it begins.
     ValidityEmpty,
 }

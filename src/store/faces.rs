@@ -158,7 +158,7 @@ impl Store {
         .fetch_one(&mut *transaction)
         .await?;
         if faces > i64::from(faces_max) {
-            return Err(StoreError::Conflict(Conflict::TooManyFaces));
+            return Err(StoreError::Conflict(Conflict::TooManyFaces { faces_max }));
         }
         transaction.commit().await?;
         Ok(face.into())
@@ -259,7 +259,7 @@ impl Store {
 
     /// The next people with faces of `model` after one, in the order of their ids; empty after the last.
     /// Each page is a statement of its own, so that a large gallery does not run into the time that
-    /// one statement may take.
+    /// one statement may take; it names both tables' ids, so that neither index is read from its start.
     ///
     /// # Errors
     /// When Postgres does not answer, or a template cannot be read.
@@ -274,7 +274,7 @@ impl Store {
                  array_agg(f.id order by f.id) as "face_ids!",
                  array_agg(f.encoding order by f.id) as "encodings!"
              from employees e join face_encodings f on f.employee_id = e.id
-             where f.model_id = $1 and e.id > $2
+             where f.model_id = $1 and e.id > $2 and f.employee_id > $2
              group by e.id order by e.id limit $3"#,
             model.as_str(),
             after.map_or(Uuid::nil(), |employee| employee.0),

@@ -79,6 +79,20 @@ async fn a_photo_is_enrolled_once_and_a_person_has_a_limited_number(pool: PgPool
 }
 
 #[sqlx::test]
+async fn whoever_is_entered_twice_is_told_of(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let former = service.enrolled("obama-1.jpg").await;
+    service.set_status(&former, "revoked").await;
+    let employee = service.employee(json!({})).await;
+    let path = format!("/v1/employees/{employee}/faces");
+    let face = service.post_frame(&path, "obama-2.jpg").await.expect(201);
+    assert_eq!(face["looks_like"], former.as_str());
+    let stranger = service.employee(json!({})).await;
+    let path = format!("/v1/employees/{stranger}/faces");
+    assert!(service.post_frame(&path, "biden-1.jpg").await.expect(201).get("looks_like").is_none());
+}
+
+#[sqlx::test]
 async fn a_stranger_is_not_enrolled_under_a_known_person(pool: PgPool) {
     let service = TestService::start(&pool).await;
     let gate = service.gate(json!({})).await;

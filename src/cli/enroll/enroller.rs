@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::people::People;
 use super::plan::Person;
 use super::report::Outcome;
-use crate::access::{EnrolmentError, EnrolmentRules, enroll};
+use crate::access::{EnrolmentError, EnrolmentRules, enroll, look_alike};
 use crate::cli::photo;
 use crate::config::Config;
 use crate::domain::risk::RiskPolicy;
@@ -99,7 +99,7 @@ impl Enroller<'_> {
             Err(EnrolmentError::Store(StoreError::Conflict(Conflict::PhotoAlreadyEnrolled))) => {
                 Outcome::AlreadyEnrolled
             }
-            Err(EnrolmentError::Store(StoreError::Conflict(Conflict::TooManyFaces))) => {
+            Err(EnrolmentError::Store(StoreError::Conflict(Conflict::TooManyFaces { .. }))) => {
                 return Ok(Outcome::Refused(format!(
                     "the person has {faces_max} faces already (enrolment.faces_max)"
                 )));
@@ -113,8 +113,7 @@ impl Enroller<'_> {
         Ok(outcome)
     }
 
-    /// Another person whom the gallery would take the face for, if there is one: a second entry of
-    /// the same person would go on opening when the first is revoked.
+    /// Whom a face might be as well, as the report names them.
     async fn look_alike(
         &self,
         employee: EmployeeId,
@@ -122,8 +121,7 @@ impl Enroller<'_> {
     ) -> anyhow::Result<Option<String>> {
         let tau = self.risk.recognize(self.gallery.people()).threshold;
         let nearest = self.gallery.search(face, 2)?;
-        let other = nearest.iter().find(|c| c.employee_id != employee && c.distance.is_match(tau));
-        let Some(other) = other else { return Ok(None) };
+        let Some(other) = look_alike(&nearest, tau, employee) else { return Ok(None) };
         let name = match self.store.employee(other.employee_id).await {
             Ok(employee) => employee.name,
             // Removed since the gallery was loaded.

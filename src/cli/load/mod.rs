@@ -33,7 +33,7 @@ pub(super) struct LoadArguments {
     /// wait for a free connection as latency; without it each connection asks again at once.
     #[arg(long, value_name = "PER_SECOND")]
     rate: Option<f64>,
-    /// How long to measure.
+    /// How long to measure, e.g. 20s or 2m.
     #[arg(long, default_value = "20s", value_parser = humantime::parse_duration)]
     duration: Duration,
     /// How long to load before that without measuring.

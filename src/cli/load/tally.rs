@@ -126,10 +126,10 @@ impl fmt::Display for Report {
         writeln!(f, "answered     {} ({:.1} a second)", self.answered, self.per_second)?;
         writeln!(f, "latency      p50 {p50:.1} ms, p90 {p90:.1}, p99 {p99:.1}, max {max:.1}")?;
         for (outcome, count) in &self.outcomes {
-            writeln!(f, "  {outcome:<11}{count}")?;
+            writeln!(f, "  {outcome:<17} {count}")?;
         }
         for (kind, count) in &self.errors {
-            writeln!(f, "error {kind:<7}{count}")?;
+            writeln!(f, "  error {kind:<11} {count}")?;
         }
         Ok(())
     }
