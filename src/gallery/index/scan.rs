@@ -75,7 +75,7 @@ pub(super) fn scan(
     count: usize,
 ) -> Vec<Nearest> {
     let mut found = vec![Nearest::new(count); probes.len()];
-    let mut bounds = Vec::new();
+    let mut bounds = Vec::with_capacity(blocks.len().min(BLOCKS_AT_ONCE) * Block::ROWS);
     for (at, run) in blocks.chunks(BLOCKS_AT_ONCE).enumerate() {
         let first = (first + at * BLOCKS_AT_ONCE) * Block::ROWS;
         for (probe, nearest) in probes.iter().zip(&mut found) {
