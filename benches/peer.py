@@ -9,15 +9,12 @@ import argparse
 import contextlib
 import json
 import statistics
+import subprocess
 import sys
 from pathlib import Path
 
-from service import LIMEN_SETTINGS, LIMEN_URL, ROOT, enrol_strangers, processor, pss_mib, run, started
-
-sys.path.insert(0, str(ROOT / "weights"))
-import packages  # noqa: E402
-
-PEER_URL = "http://127.0.0.1:19090"
+from originals import NEGLIGIBLE, original, packages
+from service import LIMEN_SETTINGS, LIMEN_URL, enrol_strangers, processor, pss_mib, run, started
 
 
 def main() -> None:
@@ -36,28 +33,27 @@ def main() -> None:
     key = run(limen, "key", "create", "--name", "bench", "--scope", "gate").split()[-1]
     with contextlib.ExitStack() as stack:
         ours = started(stack, [limen, "serve"], LIMEN_SETTINGS, f"{LIMEN_URL}/readyz")
-        uvicorn = [sys.executable, "-m", "uvicorn", "server:app", "--app-dir", str(arguments.peer)]
-        uvicorn += ["--port", "19090", "--workers", "2", "--log-level", "warning"]
-        models = {"MODELS": str(peer_models()), "GALLERY": str(arguments.gallery)}
-        peer = started(stack, uvicorn, models, f"{PEER_URL}/openapi.json")
-
-        targets = {"limen": (LIMEN_URL, "/v1/recognize"), "peer": (PEER_URL, "/recognize")}
+        targets = {
+            "limen": (ours, LIMEN_URL, "/v1/recognize"),
+            "peer": (*start_peer(stack, arguments, 19090, 0.0), "/recognize"),
+            "peer without denormals": (*start_peer(stack, arguments, 19091, NEGLIGIBLE), "/recognize"),
+        }
         measured: dict[tuple[str, int], list[dict]] = {}
         for _ in range(arguments.rounds):
             for connections in (1, 4):
-                for name, (url, path) in targets.items():
+                for name, (_, url, path) in targets.items():
                     report = run(
                         limen, "load", "--url", url, "--path", path, "--frames", str(arguments.frames),
                         "--connections", str(connections), "--duration", f"{arguments.seconds}s", "--json",
                         LIMEN_KEY=key,
                     )
                     measured.setdefault((name, connections), []).append(json.loads(report))
-        memory = {"limen": pss_mib(ours.pid), "peer": pss_mib(peer.pid)}
+        memory = {name: pss_mib(process.pid) for name, (process, _, _) in targets.items()}
 
     def median(name: str, connections: int, read) -> float:
         return statistics.median(read(report) for report in measured[name, connections])
 
-    rows = [("memory, MiB", memory["limen"], memory["peer"])]
+    rows = [("memory, MiB", [memory[name] for name in targets])]
     for what, connections, read in (
         ("frames a second, 4 connections", 4, lambda r: r["per_second"]),
         ("frames a second, 1 connection", 1, lambda r: r["per_second"]),
@@ -65,21 +61,31 @@ def main() -> None:
         ("p99 of 1 connection, ms", 1, lambda r: r["latency_ms"]["p99"]),
         ("p99 of 4 connections, ms", 4, lambda r: r["latency_ms"]["p99"]),
     ):
-        rows.append((what, median("limen", connections, read), median("peer", connections, read)))
+        rows.append((what, [median(name, connections, read) for name in targets]))
     print(f"\n{processor()}; gallery of {arguments.gallery}; frames of {arguments.frames.name}\n")
-    print("| | Limen | peer | ratio |\n|---|---|---|---|")
-    for what, ours_value, peer_value in rows:
-        print(f"| {what} | {ours_value:.1f} | {peer_value:.1f} | {ours_value / peer_value:.2f} |")
+    print("| | Limen | peer | ratio | peer without denormals | ratio |\n|---|---|---|---|---|---|")
+    for what, (own, peer, unhindered) in rows:
+        print(f"| {what} | {own:.1f} | {peer:.1f} | {own / peer:.2f} | {unhindered:.1f} | {own / unhindered:.2f} |")
     for (name, connections), reports in measured.items():
         print(f"{name}, {connections}: outcomes {reports[-1]['outcomes']}, errors {reports[-1]['errors']}")
 
 
-def peer_models() -> Path:
+def start_peer(
+    stack: contextlib.ExitStack, arguments: argparse.Namespace, port: int, negligible: float
+) -> tuple[subprocess.Popen, str]:
+    url = f"http://127.0.0.1:{port}"
+    uvicorn = [sys.executable, "-m", "uvicorn", "server:app", "--app-dir", str(arguments.peer)]
+    uvicorn += ["--port", str(port), "--workers", "2", "--log-level", "warning"]
+    models = {"MODELS": str(peer_models(negligible)), "GALLERY": str(arguments.gallery)}
+    return started(stack, uvicorn, models, f"{url}/openapi.json"), url
+
+
+def peer_models(negligible: float) -> Path:
     """A folder with the original networks under the names that the peer looks for."""
-    folder = packages.DEFAULT_CACHE / "peer"
+    folder = packages.DEFAULT_CACHE / f"peer-{negligible:g}"
     folder.mkdir(parents=True, exist_ok=True)
-    for original in (packages.YUNET, packages.MINIFASNET, packages.MOBILEFACENET):
-        (folder / Path(original.path).name).write_bytes(packages.original(original, packages.DEFAULT_CACHE))
+    for network in (packages.YUNET, packages.MINIFASNET, packages.MOBILEFACENET):
+        (folder / Path(network.path).name).write_bytes(original(network, negligible).SerializeToString())
     return folder
 
 
