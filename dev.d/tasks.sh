@@ -106,9 +106,10 @@ task_status() {
 }
 
 task_stop() {
-  server_runs || return 0
+  server_runs || { say "Postgres does not run"; return 0; }
   lock
   stop_server
+  say "Postgres is stopped; its data stay, and a service that still runs refuses until it is back"
 }
 
 task_env() {
@@ -126,7 +127,7 @@ task_clean() {
     read -r -p 'delete? [y/N] ' answer || true
     [ "${answer:-}" = y ] || die "nothing deleted; ./dev clean --yes deletes without asking"
   fi
-  task_stop
+  if server_runs; then lock && stop_server; fi
   # By name: $LIMEN_DEV_STATE may be a folder that holds more.
   rm -rf "$postgres_home" "$state"/{postgres,key,key-*,initdb.log,lock} "/tmp/limen-dev-$(checkout_hash)" "${CARGO_TARGET_DIR:-target}"
   rmdir "$state" 2>/dev/null || say "$state holds other files, which stay"

@@ -7,6 +7,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
 /// What each room may import of ours. `domain` imports nothing, and whoever decodes, decides or
 /// stores does not know who asks.
 const ROOMS: [(&str, &[&str]); 16] = [
@@ -29,7 +31,10 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("domain", &[]),
 ];
 
-const EVERYTHING: &[&str] = &["*"];
+const EVERYTHING: &[&str] = &[ALL];
+
+/// The crate's root as a whole, as in `use crate::*`.
+const ALL: &str = "*";
 
 /// Which rooms may name a crate.
 const CRATES: [(&str, &[&str]); 3] = [
@@ -73,6 +78,10 @@ fn imports_are_found_wherever_they_hide() {
     assert_eq!(rooms, ["store", "access", "domain", "vision", "gallery", "metrics"]);
     assert_eq!(source.broken_crates().len(), 1, "{:?}", source.broken_crates());
 
+    for whole in ["use crate::*;", "use crate as root;", "use super::super::{*};"] {
+        let source = Source::new("src/domain/gate.rs".into(), whole);
+        assert_eq!(source.broken_imports().len(), 1, "{whole}");
+    }
     let source = Source::new("src/domain/gate.rs".into(), "\n\nuse crate::store::Store;");
     assert_eq!(source.broken_imports(), ["src/domain/gate.rs:3: domain may not import store"]);
 }
@@ -98,7 +107,7 @@ impl Source {
             below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
         modules.pop_if(|last| last == "mod");
         let (room, depth) = (modules[0].clone(), modules.len());
-        Self { path, room, depth, tokens: tokens(&without_comments_and_literals(text)) }
+        Self { path, room, depth, tokens: tokens(text) }
     }
 
     fn broken_imports(&self) -> Vec<String> {
@@ -144,10 +153,12 @@ impl Source {
                 self.first_names(at + 2, &mut rooms);
             } else if climbed >= self.depth {
                 self.first_names(at + 2 * climbed, &mut rooms);
+            } else if self.is(at, "crate") && self.is(at + 1, "as") {
+                rooms.push((self.tokens[at].0, ALL));
             }
             at += 1 + 2 * climbed.saturating_sub(1);
         }
-        rooms.retain(|(_, name)| rule(name).is_some());
+        rooms.retain(|(_, name)| *name == ALL || rule(name).is_some());
         rooms
     }
 
@@ -195,99 +206,34 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// The text with blanks for comments, strings and characters; lines stay lines.
-fn without_comments_and_literals(text: &str) -> String {
-    let mut rest = text;
-    let mut kept = String::new();
-    while let Some(first) = rest.chars().next() {
-        let after_name = kept.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        let length = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            block_comment(rest)
-        } else if first == '"' {
-            quoted(rest, '"')
-        } else if let Some(length) = raw_string(rest).filter(|_| !after_name) {
-            length
-        } else if first == '\'' && is_character(rest) {
-            quoted(rest, '\'')
-        } else {
-            kept.push(first);
-            rest = &rest[first.len_utf8()..];
-            continue;
-        };
-        kept.extend(rest[..length].chars().map(|c| if c == '\n' { '\n' } else { ' ' }));
-        rest = &rest[length..];
-    }
-    kept
-}
-
-/// The length of a block comment; they nest.
-fn block_comment(text: &str) -> usize {
-    let (mut open, mut at) = (0, 0);
-    while at < text.len() {
-        let pair = text.as_bytes().get(at..at + 2).unwrap_or_default();
-        match pair {
-            b"/*" => open += 1,
-            b"*/" => open -= 1,
-            _ => {
-                at += 1;
-                continue;
-            }
-        }
-        at += 2;
-        if open == 0 {
-            break;
-        }
-    }
-    at
-}
-
-/// The length of a literal up to its closing `quote`.
-fn quoted(text: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            _ if c == quote => return at + c.len_utf8(),
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-/// The length of a raw string, if one begins here.
-fn raw_string(text: &str) -> Option<usize> {
-    let fence = text.strip_prefix("br").or_else(|| text.strip_prefix('r'))?;
-    let hashes = fence.len() - fence.trim_start_matches('#').len();
-    let body = fence[hashes..].strip_prefix('"')?;
-    let end = format!("\"{}", "#".repeat(hashes));
-    let length = body.find(&end).map_or(body.len(), |at| at + end.len());
-    Some(text.len() - body.len() + length)
-}
-
-/// A character literal, not a lifetime.
-fn is_character(text: &str) -> bool {
-    let mut chars = text.chars().skip(1);
-    chars.next() == Some('\\') || chars.next() == Some('\'')
-}
-
-/// Names, `::` and single characters.
+/// Names, `::` and other punctuation, each with its line; no comments, and nothing in place of literals.
 fn tokens(text: &str) -> Vec<(usize, String)> {
     let mut tokens = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let mut rest = line.trim_start();
-        while let Some(first) = rest.chars().next() {
-            let name = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            let length = match name {
-                0 if rest.starts_with("::") => 2,
-                0 => first.len_utf8(),
-                _ => name,
-            };
-            tokens.push((number + 1, rest[..length].to_owned()));
-            rest = rest[length..].trim_start();
+    flatten(text.parse().expect("Rust"), &mut tokens);
+    tokens
+}
+
+fn flatten(stream: TokenStream, tokens: &mut Vec<(usize, String)>) {
+    for tree in stream {
+        let line = tree.span().start().line;
+        match tree {
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::None => ("", ""),
+                };
+                tokens.push((line, open.to_owned()));
+                flatten(group.stream(), tokens);
+                tokens.push((group.span_close().start().line, close.to_owned()));
+            }
+            TokenTree::Ident(name) => tokens.push((line, name.to_string())),
+            TokenTree::Punct(mark) => match tokens.last_mut() {
+                Some((_, last)) if last == ":" && mark.as_char() == ':' => last.push(':'),
+                _ => tokens.push((line, mark.as_char().to_string())),
+            },
+            TokenTree::Literal(_) => tokens.push((line, String::new())),
         }
     }
-    tokens
 }

@@ -155,7 +155,7 @@ impl Store {
             .transpose()
     }
 
-    /// Who has exactly this name; at most `limit`.
+    /// Who has this name, however it is capitalised; at most `limit`.
     ///
     /// # Errors
     /// When Postgres does not answer.
@@ -166,7 +166,7 @@ impl Store {
     ) -> Result<Vec<Employee>, StoreError> {
         sqlx::query_as!(
             EmployeeRow,
-            "select * from employees where name = $1 order by id limit $2",
+            "select * from employees where lower(name) = lower($1) order by id limit $2",
             name.as_str(),
             i64::from(limit),
         )

@@ -101,6 +101,25 @@ async fn a_second_entry_of_a_person_is_refused_or_told_of(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn a_photo_of_somebody_else_does_not_go_to_whom_the_file_names(pool: PgPool) {
+    let photos = tempfile::tempdir().unwrap();
+    let [first, second] = ["first", "second"].map(|folder| photos.path().join(folder));
+    copy("obama-1.jpg", &first.join("Barack_Obama.jpg"));
+    let known = with_database(&pool, &["enroll", first.to_str().unwrap()]).await.output().unwrap();
+    assert_eq!(known.status.code(), Some(0), "{}", text(&known));
+    // However the name is capitalised it is his.
+    copy("biden-1.jpg", &second.join("barack_obama.jpg"));
+    let other = with_database(&pool, &["enroll", second.to_str().unwrap()]).await.output().unwrap();
+    assert_eq!(other.status.code(), Some(1), "{}", text(&other));
+    for part in ["0 enrolled, 0 enrolled before, 1 refused", "does not match"] {
+        assert!(text(&other).contains(part), "{part} in {}", text(&other));
+    }
+    let people: i64 =
+        sqlx::query_scalar("select count(*) from employees").fetch_one(&pool).await.unwrap();
+    assert_eq!(people, 1);
+}
+
+#[sqlx::test]
 async fn a_badge_without_a_name_is_no_second_entry_of_somebody_called_so(pool: PgPool) {
     let photos = tempfile::tempdir().unwrap();
     copy("biden-1.jpg", &photos.path().join("B-17.jpg"));
