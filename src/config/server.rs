@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use garde::Validate;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 /// The HTTP server and its limits.
 #[derive(Clone, Debug, PartialEq, Deserialize, Validate)]
@@ -12,6 +13,7 @@ use serde::Deserialize;
 pub struct ServerConfig {
     /// The address and port to listen on.
     #[garde(skip)]
+    #[serde(deserialize_with = "address")]
     pub bind: SocketAddr,
     /// Connections at once; a further one waits to be accepted.
     #[garde(range(min = 1, max = 100_000))]
@@ -80,4 +82,11 @@ impl ServerConfig {
     pub fn request_timeout(&self) -> Duration {
         Duration::from_millis(self.request_timeout_ms)
     }
+}
+
+fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map_err(|_| {
+        D::Error::custom(format!("{text:?} is no address and port such as 0.0.0.0:8080"))
+    })
 }

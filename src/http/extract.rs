@@ -29,9 +29,16 @@ impl From<PathRejection> for Problem {
 
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
-        Self::bad_request("bad_query", rejection.body_text())
+        // The source names the parameter.
+        let detail = rejection.source().map_or_else(|| rejection.body_text(), <_>::to_string);
+        Self::bad_request("bad_query", detail)
     }
 }
+
+/// No query string: a parameter is refused as any that is unknown.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoQuery {}
 
 /// A JSON body, no larger than the limit, parsed; an unknown field is refused.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use tch::{Cuda, Device, Kind, TchError, Tensor};
 
 use super::kernels::Processor;
 use super::layers::Conv;
-use super::manifest::{Architecture, Input, Manifest, ManifestError, WeightsEntry};
+use super::manifest::{Architecture, Input, Manifest, ManifestError, Role, WeightsEntry};
 use super::network::Network;
 use super::{
     Compute, DlibResnet, Encoder, Landmark68, MiniFasNet, MobileFaceNet, Projection, Yunet,
@@ -117,7 +117,7 @@ pub fn encoder(
     compute: impl Into<Compute>,
 ) -> Result<Encoder, LoadError> {
     let compute = compute.into();
-    let entry = manifest.get(id)?;
+    let entry = manifest.get_as(id, Role::Encoder)?;
     match entry.architecture {
         Architecture::MobileFaceNet => network(manifest, entry, compute, MobileFaceNet::new)
             .map(|network| Encoder::MobileFaceNet(Box::new(network))),

@@ -232,6 +232,18 @@ impl Manifest {
         })
     }
 
+    /// The entry with this id and role.
+    ///
+    /// # Errors
+    /// When there is none; the error names those of the role that exist.
+    pub fn get_as(&self, id: &str, role: Role) -> Result<&WeightsEntry, ManifestError> {
+        let of_role = || self.weights.iter().filter(|entry| entry.role == role);
+        of_role().find(|entry| entry.id == id).ok_or_else(|| {
+            let known: Vec<&str> = of_role().map(|entry| entry.id.as_str()).collect();
+            ManifestError::UnknownId { id: id.to_owned(), known: known.join(", ") }
+        })
+    }
+
     /// The projection of `encoder_id`'s output to `output_size` numbers, if there is one.
     pub fn projection_of(&self, encoder_id: &str, output_size: u32) -> Option<&WeightsEntry> {
         self.weights.iter().find(|entry| {

@@ -57,6 +57,7 @@ async fn verify_wants_an_employee_who_is_enrolled(pool: PgPool) {
     for query in ["", "?employee_id=1", "?employee_id=", &format!("?employee_id={employee}&x=1")] {
         verify(query).await.refused(400, "bad_query");
     }
+    service.post_frame("/v1/liveness?x=1", "obama-3.jpg").await.refused(400, "bad_query");
 }
 
 #[sqlx::test]
