@@ -307,8 +307,12 @@ fn a_file_of_another_format_is_refused() {
 
 #[test]
 fn weights_of_another_network_are_refused() {
-    let error = load::encoder(&manifest(), "minifasnet-v2-se", Device::Cpu).unwrap_err();
+    let error = load::detector(&manifest(), "mobilefacenet", Device::Cpu).unwrap_err();
     assert!(matches!(error, LoadError::WrongArchitecture { .. }), "{error}");
+    // Who chooses an encoder is told of encoders alone.
+    let error = load::encoder(&manifest(), "minifasnet-v2-se", Device::Cpu).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("mobilefacenet, dlib-resnet-v1") && !text.contains("yunet"), "{text}");
 }
 
 #[test]
