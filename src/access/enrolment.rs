@@ -1,10 +1,8 @@
 //! Enrols a photo: one picture makes a person known, nothing is retrained.
 
-use crate::domain::{
-    Distance, EmployeeId, EncodingError, FaceSeen, QualityIssue, Sighting, Threshold, View,
-};
+use crate::domain::{Distance, EmployeeId, FaceSeen, QualityIssue, Sighting, Threshold, View};
 use crate::gallery::{Candidate, Gallery};
-use crate::store::{Face, FaceDraft, Store, StoreError};
+use crate::store::{Conflict, Face, FaceDraft, Store, StoreError};
 
 /// Why a photo cannot be enrolled.
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +31,6 @@ pub enum EnrolmentError {
         /// τ of 1:1.
         threshold: Threshold,
     },
-    /// The face cannot be compared.
-    #[error(transparent)]
-    Encoding(#[from] EncodingError),
     /// The database did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -45,12 +40,10 @@ fn codes(issues: &[QualityIssue]) -> String {
     issues.iter().map(|i| i.code()).collect::<Vec<_>>().join(", ")
 }
 
-/// What a further face of a person is held against.
+/// Which further face of a person is theirs.
 #[derive(Clone, Copy, Debug)]
-pub struct EnrolmentRules<'a> {
-    /// Has the person's template.
-    pub gallery: &'a Gallery,
-    /// τ of 1:1.
+pub struct EnrolmentRules {
+    /// τ of 1:1, to the person's template.
     pub threshold: Threshold,
     /// The most faces of a person.
     pub faces_max: u32,
@@ -63,7 +56,7 @@ pub struct EnrolmentRules<'a> {
 /// [`EnrolmentError`]; then nothing was stored.
 pub async fn enroll(
     store: &Store,
-    rules: EnrolmentRules<'_>,
+    rules: EnrolmentRules,
     employee: EmployeeId,
     view: View<FaceSeen>,
     photo_sha256: [u8; 32],
@@ -75,19 +68,18 @@ pub async fn enroll(
         Sighting::LowQuality { issues, .. } => return Err(EnrolmentError::LowQuality(issues)),
         Sighting::Spoof { .. } => return Err(EnrolmentError::Spoof),
     };
-    let EnrolmentRules { gallery, threshold, faces_max } = rules;
-    if let Some(known) = gallery.verify(employee, &seen.encoding)?
-        && !known.distance.is_match(threshold)
-    {
-        return Err(EnrolmentError::AnotherPerson { distance: known.distance, threshold });
-    }
     let draft = FaceDraft {
         employee_id: employee,
         encoding: seen.encoding,
         quality: seen.quality,
         photo_sha256,
     };
-    Ok(store.add_face(&draft, faces_max).await?)
+    store.add_face(&draft, rules.faces_max, rules.threshold).await.map_err(|error| match error {
+        StoreError::Conflict(Conflict::AnotherPerson { distance, threshold }) => {
+            EnrolmentError::AnotherPerson { distance, threshold }
+        }
+        error => EnrolmentError::Store(error),
+    })
 }
 
 /// Whom but `employee` the `nearest` of a face's search show under `tau`, if anybody: probably a second

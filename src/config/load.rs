@@ -67,7 +67,7 @@ impl Config {
             log: section(figment, "log", &mut errors),
         };
         let passage = config.server.frames_per_passage_max * config.road.frame.bytes_max;
-        if errors.is_empty() && config.server.frame_bytes_in_flight_max < passage {
+        if config.server.frame_bytes_in_flight_max < passage {
             errors.push(format!(
                 "server.frame_bytes_in_flight_max: the largest passage, frames_per_passage_max times \
                  road.frame.bytes_max, has {passage} bytes"

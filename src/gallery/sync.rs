@@ -57,7 +57,8 @@ impl Gallery {
 
 /// Whoever's template cannot be read is nobody: all others are known all the same.
 fn take_in(index: &mut Index, row: GalleryRow) {
-    let GalleryRow { employee_id, status, face_ids, template } = row;
+    let template = row.template();
+    let GalleryRow { employee_id, status, face_ids, .. } = row;
     let person = Person { employee_id, status, face_ids: face_ids.into() };
     let taken_in = template.and_then(|template| match index.put(person, template.values()) {
         true => Ok(()),

@@ -119,7 +119,6 @@ async fn enroll(
         _ => None,
     };
     let rules = EnrolmentRules {
-        gallery: &state.gallery,
         threshold: state.matcher.verify_threshold(),
         faces_max: state.settings.faces_max,
     };

@@ -1,11 +1,15 @@
 //! Frames out of a request: the raw body, or `multipart/form-data` with `frame` parts.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
@@ -63,14 +67,14 @@ impl FromRequest<AppState> for Frames {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        let mut held = Held::nothing_of(&state.frame_bytes);
+        let held = Held::nothing_of(&state.frame_bytes);
         let content_type = request
             .headers()
             .get(CONTENT_TYPE)
             .map(|value| value.to_str().unwrap_or_default().to_owned());
         let frames = match content_type {
-            Some(kind) if is_multipart(&kind) => multipart(request, state, &mut held).await?,
-            kind => vec![raw(request, kind.as_deref(), state, &mut held).await?],
+            Some(kind) if is_multipart(&kind) => multipart(request, state, &held).await?,
+            kind => vec![raw(request, kind.as_deref(), state, &held).await?],
         };
         Ok(Self { frames, _held: held })
     }
@@ -147,7 +151,7 @@ async fn raw(
     request: Request,
     content_type: Option<&str>,
     state: &AppState,
-    held: &mut Held,
+    held: &Held,
 ) -> Result<FrameBytes, Problem> {
     let declared = Some(declared(content_type)?);
     let bytes_max = state.settings.frame_bytes_max;
@@ -161,16 +165,34 @@ async fn raw(
 async fn multipart(
     request: Request,
     state: &AppState,
-    held: &mut Held,
+    held: &Held,
 ) -> Result<Vec<FrameBytes>, Problem> {
     let frames_max = state.settings.frames_per_passage_max;
     let frame_bytes_max = state.settings.frame_bytes_max;
     let body_bytes_max = frames_max * frame_bytes_max + MULTIPART_OVERHEAD_BYTES;
     check_length(&request, body_bytes_max, "body")?;
-    let request = request.map(|body| Body::new(Limited::new(body, body_bytes_max)));
-    let bad = |error: axum::extract::multipart::MultipartError| match error.status().as_u16() {
-        413 => too_large("body", body_bytes_max),
-        _ => Problem::bad_request("bad_multipart", error.body_text()),
+    // All that comes is counted, not only what turns out to be a frame: the rest is kept as well.
+    let refused = Arc::new(Mutex::new(None));
+    let request = request.map(|body| {
+        let (held, refused) = (held.clone(), Arc::clone(&refused));
+        let counted = Body::new(Limited::new(body, body_bytes_max)).into_data_stream();
+        Body::from_stream(counted.map(move |part| {
+            let part = part?;
+            held.more(part.len()).map_err(|problem| {
+                let error = axum::Error::new(problem.code());
+                *refused.lock() = Some(problem);
+                error
+            })?;
+            Ok::<_, axum::Error>(part)
+        }))
+    });
+    let bad = |error: axum::extract::multipart::MultipartError| match (
+        refused.lock().take(),
+        error.status().as_u16(),
+    ) {
+        (Some(problem), _) => problem,
+        (None, 413) => too_large("body", body_bytes_max),
+        (None, _) => Problem::bad_request("bad_multipart", error.body_text()),
     };
     let mut multipart = Multipart::from_request(request, state)
         .await
@@ -192,7 +214,6 @@ async fn multipart(
             if bytes.len() + chunk.len() > frame_bytes_max {
                 return Err(too_large("frame", frame_bytes_max));
             }
-            held.more(chunk.len())?;
             bytes.extend_from_slice(&chunk);
         }
         if bytes.is_empty() {

@@ -2,34 +2,36 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Problem;
 
-/// What one request keeps, out of what all may; given back when dropped.
-#[derive(Debug)]
+/// What one request keeps, out of what all may; given back when the last clone is dropped.
+#[derive(Clone, Debug)]
 pub(super) struct Held {
     all: Arc<Semaphore>,
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
 }
 
 impl Held {
     /// Nothing yet.
     pub fn nothing_of(all: &Arc<Semaphore>) -> Self {
-        Self { all: Arc::clone(all), permit: None }
+        Self { all: Arc::clone(all), permit: Arc::default() }
     }
 
     /// As many bytes more.
     ///
     /// # Errors
     /// 429 when others keep too many.
-    pub fn more(&mut self, bytes: usize) -> Result<(), Problem> {
+    pub fn more(&self, bytes: usize) -> Result<(), Problem> {
         let bytes = u32::try_from(bytes).map_err(|_| Problem::overloaded())?;
         let more = Arc::clone(&self.all).try_acquire_many_owned(bytes);
         let more = more.map_err(|_| Problem::overloaded())?;
-        match &mut self.permit {
+        let mut permit = self.permit.lock();
+        match &mut *permit {
             Some(permit) => permit.merge(more),
-            None => self.permit = Some(more),
+            None => *permit = Some(more),
         }
         Ok(())
     }
@@ -42,7 +44,7 @@ mod tests {
     #[test]
     fn what_one_request_keeps_another_cannot_until_it_is_given_back() {
         let all = Arc::new(Semaphore::new(10));
-        let (mut one, mut other) = (Held::nothing_of(&all), Held::nothing_of(&all));
+        let (one, other) = (Held::nothing_of(&all), Held::nothing_of(&all));
         one.more(4).unwrap();
         one.more(4).unwrap();
         assert!(other.more(3).is_err());

@@ -56,6 +56,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("too_many_frames", "more frames than the request may hold"),
     ("unauthorized", "a valid API key is needed"),
     ("unknown_part", "a form may hold parts named frame alone"),
+    ("unreadable_faces", "the employee's stored faces cannot be read: remove them first"),
     ("unsupported_content_type", "a frame must come as JPEG, PNG, WebP or a form"),
     ("unsupported_frame", "a frame is encoded in a way that is not read"),
     ("validity_empty", "valid_from must be before valid_until"),
@@ -261,6 +262,13 @@ impl From<Conflict> for Problem {
                 "too_many_faces",
                 format!("the employee has {faces_max} faces, the most allowed; remove one first"),
             ),
+            Conflict::AnotherPerson { .. } => {
+                Self::conflict("another_person", "the face does not match the employee's others")
+            }
+            Conflict::UnreadableFaces => Self::conflict(
+                "unreadable_faces",
+                "the employee's stored faces cannot be read; remove them first",
+            ),
             Conflict::ValidityEmpty => {
                 Self::unprocessable("validity_empty", "valid_from must be before valid_until")
             }
@@ -318,7 +326,6 @@ impl From<EnrolmentError> for Problem {
     fn from(error: EnrolmentError) -> Self {
         match error {
             EnrolmentError::Store(error) => error.into(),
-            EnrolmentError::Encoding(error) => Self::internal(error),
             EnrolmentError::AnotherPerson { .. } => Self::conflict("another_person", error),
             EnrolmentError::NoFace => Self::unprocessable("no_face", error),
             EnrolmentError::MultipleFaces => Self::unprocessable("multiple_faces", error),

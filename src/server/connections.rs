@@ -20,6 +20,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::unconstrained;
 use tokio_io_timeout::TimeoutStream;
 use tracing::{debug, info, warn};
 
@@ -62,8 +63,8 @@ impl ConnectionLimits {
 }
 
 /// Serves `router` on `listener` until `shutdown` resolves and what was accepted is answered: every
-/// request that comes on a connection made by then, or within [`LAST_REQUESTS`] of it. The answers then
-/// say `connection: close`.
+/// request that comes on a connection made by then, or within [`LAST_REQUESTS`] of it, beyond
+/// `connections_max` excepted. The answers then say `connection: close`.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -115,7 +116,8 @@ pub(super) async fn serve(
     }
     // Those that wait to be accepted the system has accepted already.
     for _ in 0..limits.connections_max {
-        match accept(&listener, &permits).now_or_never().flatten() {
+        // Otherwise tokio would have the task pause after some tens.
+        match unconstrained(accept(&listener, &permits)).now_or_never().flatten() {
             Some(accepted) => serve(accepted),
             None => break,
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::access::{Gatekeeper, Matcher, check_models};
 use crate::config::Config;
@@ -54,7 +54,11 @@ pub async fn run(
     follower.abort();
     let engine = state.engine;
     tokio::task::spawn_blocking(move || engine.stop()).await?;
-    state.store.close().await;
+    // A Postgres that is silent does not hold up the end.
+    let patience = config.database.store().acquire_timeout;
+    if tokio::time::timeout(patience, state.store.close()).await.is_err() {
+        warn!("Postgres did not take leave");
+    }
     info!("stopped");
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! What can go wrong with the database, in the product's terms.
 
+use crate::domain::{Distance, Threshold};
+
 /// A change that a constraint of the schema refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Conflict {
     /// Another employee carries the badge.
     BadgeTaken,
@@ -16,6 +18,15 @@ pub enum Conflict {
         /// The limit.
         faces_max: u32,
     },
+    /// The face does not match the employee's others.
+    AnotherPerson {
+        /// To the employee's template.
+        distance: Distance,
+        /// What a match must stay under.
+        threshold: Threshold,
+    },
+    /// The employee's stored faces cannot be read, so that none can be held against them.
+    UnreadableFaces,
     /// The validity would end before it begins.
     ValidityEmpty,
 }

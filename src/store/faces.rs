@@ -1,11 +1,12 @@
 //! The table `face_encodings`: the gallery at rest.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Conflict, Store, StoreError};
 use crate::domain::{
-    EmployeeId, EmployeeStatus, Encoding, EncodingError, FaceId, ModelId, Quality,
+    EmployeeId, EmployeeStatus, Encoding, EncodingError, FaceId, ModelId, Quality, Threshold,
 };
 
 /// People in one page of the gallery: 4 MB for one face each of 128 numbers.
@@ -48,8 +49,23 @@ pub struct GalleryRow {
     pub status: EmployeeStatus,
     /// The person's faces.
     pub face_ids: Vec<FaceId>,
-    /// The encodings of all these faces, fused; or why what is stored is none.
-    pub template: Result<Encoding, EncodingError>,
+    /// Their stored encodings.
+    encodings: Vec<Vec<u8>>,
+    model: ModelId,
+}
+
+impl GalleryRow {
+    /// The encodings of all these faces, fused.
+    ///
+    /// # Errors
+    /// When what is stored is no encoding.
+    pub fn template(&self) -> Result<Encoding, EncodingError> {
+        let stored = self.encodings.iter();
+        let encodings = stored.map(|bytes| Encoding::from_le_bytes(bytes, self.model.clone()));
+        let encodings = encodings.collect::<Result<Vec<_>, _>>()?;
+        let values: Vec<&[f32]> = encodings.iter().map(Encoding::values).collect();
+        Encoding::fused(&values, self.model.clone())
+    }
 }
 
 struct FaceRow {
@@ -93,31 +109,31 @@ struct PersonRow {
 
 impl PersonRow {
     fn into_gallery_row(self, model: &ModelId) -> Result<GalleryRow, StoreError> {
-        let encodings = self.encodings.iter();
-        let encodings: Result<Vec<Encoding>, _> =
-            encodings.map(|bytes| Encoding::from_le_bytes(bytes, model.clone())).collect();
-        let template = encodings.and_then(|encodings| {
-            let values: Vec<&[f32]> = encodings.iter().map(Encoding::values).collect();
-            Encoding::fused(&values, model.clone())
-        });
         Ok(GalleryRow {
             employee_id: EmployeeId(self.employee_id),
             status: EmployeeStatus::from_stored(&self.status)?,
             face_ids: self.face_ids.iter().copied().map(FaceId).collect(),
-            template,
+            encodings: self.encodings,
+            model: model.clone(),
         })
     }
 }
 
 impl Store {
-    /// Enrols a face, unless the employee then had more than `faces_max` of this model.
+    /// Enrols a face, unless the employee then had more than `faces_max` of this model, or has others
+    /// that it does not match: is not nearer to than `threshold`.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is no such employee;
-    /// [`Conflict::PhotoAlreadyEnrolled`], [`Conflict::TooManyFaces`].
-    pub async fn add_face(&self, draft: &FaceDraft, faces_max: u32) -> Result<Face, StoreError> {
+    /// [`StoreError::NotFound`] when there is no such employee; [`Conflict::PhotoAlreadyEnrolled`],
+    /// [`Conflict::TooManyFaces`], [`Conflict::AnotherPerson`], [`Conflict::UnreadableFaces`].
+    pub async fn add_face(
+        &self,
+        draft: &FaceDraft,
+        faces_max: u32,
+        threshold: Threshold,
+    ) -> Result<Face, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        // The lock makes two enrolments at once count one after the other.
+        // The lock makes two enrolments at once count, and be compared, one after the other.
         sqlx::query_scalar!(
             "select id from employees where id = $1 for no key update",
             draft.employee_id.0
@@ -125,6 +141,15 @@ impl Store {
         .fetch_optional(&mut *transaction)
         .await?
         .ok_or(StoreError::NotFound("employee"))?;
+        let known = person(&mut transaction, draft.employee_id, draft.encoding.model()).await?;
+        if let Some(known) = known {
+            let distance = known.template().and_then(|template| template.distance(&draft.encoding));
+            let distance = distance.map_err(|_| StoreError::Conflict(Conflict::UnreadableFaces))?;
+            if !distance.is_match(threshold) {
+                let conflict = Conflict::AnotherPerson { distance, threshold };
+                return Err(StoreError::Conflict(conflict));
+            }
+        }
         let model_id = draft.encoding.model().as_str();
         let face = sqlx::query_as!(
             FaceRow,
@@ -296,20 +321,29 @@ impl Store {
         employee: EmployeeId,
         model: &ModelId,
     ) -> Result<Option<GalleryRow>, StoreError> {
-        sqlx::query_as!(
-            PersonRow,
-            r#"select e.id as employee_id, e.status,
-                 array_agg(f.id order by f.id) as "face_ids!",
-                 array_agg(f.encoding order by f.id) as "encodings!"
-             from employees e join face_encodings f on f.employee_id = e.id
-             where e.id = $1 and f.model_id = $2
-             group by e.id"#,
-            employee.0,
-            model.as_str(),
-        )
-        .fetch_optional(&self.pool)
-        .await?
-        .map(|row| row.into_gallery_row(model))
-        .transpose()
+        person(&mut *self.pool.acquire().await?, employee, model).await
     }
+}
+
+/// One employee with the faces of `model`; none when there are no such faces.
+async fn person(
+    connection: &mut PgConnection,
+    employee: EmployeeId,
+    model: &ModelId,
+) -> Result<Option<GalleryRow>, StoreError> {
+    sqlx::query_as!(
+        PersonRow,
+        r#"select e.id as employee_id, e.status,
+             array_agg(f.id order by f.id) as "face_ids!",
+             array_agg(f.encoding order by f.id) as "encodings!"
+         from employees e join face_encodings f on f.employee_id = e.id
+         where e.id = $1 and f.model_id = $2
+         group by e.id"#,
+        employee.0,
+        model.as_str(),
+    )
+    .fetch_optional(connection)
+    .await?
+    .map(|row| row.into_gallery_row(model))
+    .transpose()
 }

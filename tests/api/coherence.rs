@@ -76,8 +76,9 @@ async fn one_person_whose_stored_face_cannot_be_read_keeps_nobody_else_out(pool:
     let service = TestService::start(&pool).await;
     Passage::of("biden-1.jpg").refused(&service, &gate, "unknown_person").await;
     Passage::of("obama-3.jpg").granted(&service, &gate).await;
-    // What the log tells to do.
+    // What the log tells to do; until then nobody's face can be told from theirs.
     let path = format!("/v1/employees/{unreadable}/faces");
+    service.post_frame(&path, "obama-1.jpg").await.refused(409, "unreadable_faces");
     let faces = service.get(&path).await.expect(200);
     let face = faces["items"][0]["face_id"].as_str().unwrap();
     service.delete(&format!("{path}/{face}")).await.expect(204);

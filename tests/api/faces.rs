@@ -101,6 +101,19 @@ async fn a_stranger_is_not_enrolled_under_a_known_person(pool: PgPool) {
     let first = service.enrol(&employee, "obama-1.jpg").await;
     service.post_frame(&path, "biden-1.jpg").await.refused(409, "another_person");
     Passage::of("biden-1.jpg").refused(&service, &gate, "unknown_person").await;
+    // Nor where both come at once.
+    for _ in 0..4 {
+        let nobody = service.employee(json!({})).await;
+        let path = format!("/v1/employees/{nobody}/faces");
+        let (one, other) = tokio::join!(
+            service.post_frame(&path, "obama-2.jpg"),
+            service.post_frame(&path, "biden-1.jpg")
+        );
+        let mut answers = [one.status, other.status];
+        answers.sort_unstable();
+        assert_eq!(answers, [201, 409]);
+        service.delete(&format!("/v1/employees/{nobody}")).await.expect(204);
+    }
     // Who was entered by mistake is put right.
     service.delete(&format!("{path}/{first}")).await.expect(204);
     service.enrol(&employee, "biden-1.jpg").await;

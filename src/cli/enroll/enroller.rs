@@ -85,7 +85,7 @@ impl Enroller<'_> {
         };
         let faces_max = self.config.enrolment.faces_max;
         let threshold = self.risk.verify().threshold;
-        let rules = EnrolmentRules { gallery: &self.gallery, threshold, faces_max };
+        let rules = EnrolmentRules { threshold, faces_max };
         let outcome = match enroll(&self.store, rules, employee.id, view, sha256).await {
             Ok(_) => {
                 // First seen, then looking: of two entries made at once one sees the other.

@@ -65,8 +65,9 @@ async fn closest(config: &Config, count: usize) -> anyhow::Result<Vec<Pair>> {
         rows.extend(page);
     }
     let person: Vec<u32> = (0..rows.len() as u32).collect();
+    let templates: Vec<Option<Encoding>> = rows.iter().map(|row| row.template().ok()).collect();
     let template: Vec<Option<&[f32]>> =
-        rows.iter().map(|row| row.template.as_ref().ok().map(Encoding::values)).collect();
+        templates.iter().map(|template| template.as_ref().map(Encoding::values)).collect();
     let nearest = all_pairs(&person, &template, count)?.worst_impostor;
 
     let tau = config.matching.risk(&encoder)?.recognize(rows.len()).threshold;
