@@ -66,11 +66,14 @@ impl Config {
             enrolment: section(figment, "enrolment", &mut errors),
             log: section(figment, "log", &mut errors),
         };
-        let passage = config.server.frames_per_passage_max * config.road.frame.bytes_max;
+        // With the form around its frames.
+        const FORM_BYTES: usize = 65_536;
+        let passage =
+            config.server.frames_per_passage_max * config.road.frame.bytes_max + FORM_BYTES;
         if config.server.frame_bytes_in_flight_max < passage {
             errors.push(format!(
                 "server.frame_bytes_in_flight_max: the largest passage, frames_per_passage_max times \
-                 road.frame.bytes_max, has {passage} bytes"
+                 road.frame.bytes_max and a form around them, has {passage} bytes"
             ));
         }
         if errors.is_empty() { Ok(config) } else { Err(ConfigError(errors)) }
@@ -171,8 +174,8 @@ mod tests {
         let quality = load("[road.quality]\nbrightness_min = 230.0").unwrap_err().to_string();
         assert!(quality.contains("brightness_max"), "{quality}");
         let memory =
-            load("[server]\nframe_bytes_in_flight_max = 52428799").unwrap_err().to_string();
-        assert!(memory.contains("52428800"), "{memory}");
+            load("[server]\nframe_bytes_in_flight_max = 52494335").unwrap_err().to_string();
+        assert!(memory.contains("52494336"), "{memory}");
         let sides = load("[road.detect]\nside_px_min = 2000").unwrap_err().to_string();
         assert!(sides.contains("side_px_min"), "{sides}");
     }

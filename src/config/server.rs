@@ -26,8 +26,8 @@ pub struct ServerConfig {
     /// serves a few hundred within `acquire_timeout_ms`.
     #[garde(range(min = 1, max = 10_000))]
     pub requests_max: usize,
-    /// Bytes of frames in memory at once, of all requests together; what would be more is answered with
-    /// 429. Room for the largest passage at least.
+    /// Bytes of frames, and of the forms that they come in, in memory at once, of all requests together;
+    /// what would be more is answered with 429. Room for the largest passage at least.
     #[garde(range(min = 1_024, max = 1 << 40))]
     pub frame_bytes_in_flight_max: usize,
     /// Frames in one passage.
