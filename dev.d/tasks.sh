@@ -40,6 +40,9 @@ task_bench() {
   esac
 }
 
+peer=${PEER:-$root/../shared/peer} # what Limen is measured against
+venv=$cache/peer                   # a Python with what that needs
+
 # A benchmark of ours, then the same in Python, one thread each.
 bench_beside() {
   task_setup
@@ -50,7 +53,6 @@ bench_beside() {
 
 # A Python with what the peer and its parts need.
 bench_python() {
-  peer=${PEER:-$root/../shared/peer} venv=$cache/peer
   [ -e "$peer/server.py" ] || die "no peer in $peer: PEER=FOLDER names the one with its server.py and requirements.txt"
   [ -e "$venv/ready" ] ||
     { "$python" -m venv "$venv" && "$venv/bin/pip" install --quiet onnx -r "$peer/requirements.txt" && touch "$venv/ready"; } ||
@@ -61,7 +63,7 @@ bench_python() {
 bench_peer() {
   local frames=${1:-$root/../shared/data/nuaa-dev/live}
   [ -d "$frames" ] || die "no frames in $frames: ./dev bench peer FOLDER names others"
-  bench_service benches/peer.py --peer "${PEER:-$root/../shared/peer}" --frames "$frames" "${@:2}"
+  bench_service benches/peer.py --peer "$peer" --frames "$frames" "${@:2}"
 }
 
 # A script that measures `limen serve` on a database of its own.

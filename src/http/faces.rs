@@ -14,7 +14,7 @@ use super::extract::Path;
 use super::frames::{FrameForm, OneFrame, Room};
 use super::{AppState, Problem};
 use crate::access::{EnrolmentRules, enroll as enroll_view, look_alike};
-use crate::domain::{EmployeeId, FaceId, Sighting};
+use crate::domain::{EmployeeId, Encoding, FaceId, Sighting};
 use crate::store::Face;
 use crate::vision::LookSettings;
 
@@ -128,16 +128,29 @@ async fn enroll(
     let face = enrolled?.into();
     state.refresh_gallery(employee.id).await;
     let looks_like = match encoding {
-        Some(encoding) => {
-            let found = state.matcher.search(encoding, 2).await?;
-            look_alike(&found.nearest, found.threshold, employee.id).map(|other| other.employee_id)
-        }
+        Some(encoding) => resembled(&state, employee.id, encoding).await,
         None => None,
     };
-    if let Some(other) = looks_like {
-        tracing::warn!(employee = %employee.id, %other, "the enrolled face looks like another person's");
-    }
     Ok((StatusCode::CREATED, Json(EnrolledFace { face, looks_like })))
+}
+
+/// Whom else a new face looks like. The face is stored already, so that nothing is refused for it.
+async fn resembled(
+    state: &AppState,
+    employee: EmployeeId,
+    encoding: Encoding,
+) -> Option<EmployeeId> {
+    match state.matcher.search(encoding, 2).await {
+        Ok(found) => {
+            let other = look_alike(&found.nearest, found.threshold, employee)?.employee_id;
+            tracing::warn!(%employee, %other, "the enrolled face looks like another person's");
+            Some(other)
+        }
+        Err(error) => {
+            tracing::error!(%error, %employee, "an enrolled face was not held against the others");
+            None
+        }
+    }
 }
 
 /// The enrolled faces of one employee.

@@ -29,19 +29,16 @@ impl FromRequestParts<AppState> for Reader {
         if state.settings.metrics_public {
             return Ok(Self);
         }
-        let authorization = parts.headers.get(AUTHORIZATION).map(Sha256::digest);
-        match Allowed::<MetricsScope>::from_request_parts(parts, state).await {
-            Ok(_) => *state.metrics_reader.lock() = authorization.map(Into::into),
-            Err(problem) if problem.is_unavailable() => {
-                let last = *state.metrics_reader.lock();
-                if last.is_none() || last != authorization.map(Into::into) {
-                    return Err(problem);
-                }
-            }
+        let key: Option<[u8; 32]> =
+            parts.headers.get(AUTHORIZATION).map(|key| Sha256::digest(key).into());
+        let allowed = Allowed::<MetricsScope>::from_request_parts(parts, state).await;
+        let mut last = state.metrics_reader.lock();
+        match allowed {
+            Ok(_) => *last = key,
+            Err(problem) if problem.is_unavailable() && last.is_some() && *last == key => {}
             Err(problem) => {
                 // Revoked, say.
-                let mut last = state.metrics_reader.lock();
-                last.take_if(|last| Some(*last) == authorization.map(Into::into));
+                last.take_if(|last| !problem.is_unavailable() && Some(*last) == key);
                 return Err(problem);
             }
         }

@@ -48,11 +48,10 @@ pub fn choose_nearest<'a>(
     frame: &Frame,
     settings: &NearestSettings,
 ) -> Nearest<'a> {
-    let mut meant = meant(faces, frame, settings);
-    match meant.len() {
-        0 => Nearest::None,
-        1 => Nearest::One(meant.remove(0)),
-        _ => Nearest::Several(meant.remove(0)),
+    match meant(faces, frame, settings)[..] {
+        [] => Nearest::None,
+        [one] => Nearest::One(one),
+        [nearest, ..] => Nearest::Several(nearest),
     }
 }
 
