@@ -6,15 +6,14 @@ use super::{Attempt, Finding};
 use crate::domain::{GatePolicy, PassageRequest, Reason, Standing};
 use crate::store::{Ground, Verdict};
 
-/// How far a gate's clock may run ahead of ours.
-const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::seconds(2);
-
-/// What the gate demands before it looks at a frame at all.
+/// What the gate demands before it looks at a frame at all; its clock may run ahead of ours by
+/// `clock_skew_max`.
 ///
 /// # Errors
 /// The reason for which it refuses.
 pub fn admit(
     policy: &GatePolicy,
+    clock_skew_max: TimeDelta,
     request: &PassageRequest,
     now: DateTime<Utc>,
 ) -> Result<(), Reason> {
@@ -25,7 +24,7 @@ pub fn admit(
     if age > TimeDelta::milliseconds(policy.frame_age_ms_max.into()) {
         return Err(Reason::StaleFrame);
     }
-    if age < -CLOCK_SKEW_MAX {
+    if age < -clock_skew_max {
         return Err(Reason::FrameFromFuture);
     }
     if policy.badge_required && request.badge_id.is_none() {
@@ -37,19 +36,29 @@ pub fn admit(
 /// Judges an attempt on the ground that the transaction read. Grants only when every condition
 /// holds; whatever is absent refuses.
 #[must_use]
-pub fn decide(request: &PassageRequest, attempt: &Attempt, ground: &Ground) -> Verdict {
-    match grant(request, attempt, ground) {
+pub fn decide(
+    clock_skew_max: TimeDelta,
+    request: &PassageRequest,
+    attempt: &Attempt,
+    ground: &Ground,
+) -> Verdict {
+    match grant(clock_skew_max, request, attempt, ground) {
         Ok(()) => Verdict { reason: Reason::Granted, open_ms: ground.gate.policy.open_ms },
         Err(reason) => Verdict { reason, open_ms: 0 },
     }
 }
 
-fn grant(request: &PassageRequest, attempt: &Attempt, ground: &Ground) -> Result<(), Reason> {
+fn grant(
+    clock_skew_max: TimeDelta,
+    request: &PassageRequest,
+    attempt: &Attempt,
+    ground: &Ground,
+) -> Result<(), Reason> {
     let policy = &ground.gate.policy;
     if ground.key_revoked {
         return Err(Reason::KeyRevoked);
     }
-    admit(policy, request, ground.now)?;
+    admit(policy, clock_skew_max, request, ground.now)?;
     let evidence = &attempt.evidence;
     let no_match = match attempt.finding {
         Finding::Ended(reason) => return Err(reason),
@@ -163,7 +172,7 @@ mod tests {
         }
 
         fn verdict(&self) -> Verdict {
-            decide(&self.request, &self.attempt, &self.ground)
+            decide(TimeDelta::seconds(2), &self.request, &self.attempt, &self.ground)
         }
 
         fn employee(&mut self) -> &mut Employee {

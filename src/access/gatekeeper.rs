@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use futures_util::future::try_join_all;
 
 use super::{Attempt, Finding, Identity, Matcher, admit, decide};
@@ -35,13 +35,15 @@ pub enum AccessError {
 pub struct Gatekeeper {
     store: Store,
     matcher: Matcher,
+    clock_skew_max: TimeDelta,
 }
 
 impl Gatekeeper {
-    /// A gatekeeper that compares by `matcher` and records in `store`.
+    /// A gatekeeper that compares by `matcher` and records in `store`. A gate's clock may run ahead of
+    /// ours by `clock_skew_max`.
     #[must_use]
-    pub fn new(store: Store, matcher: Matcher) -> Self {
-        Self { store, matcher }
+    pub fn new(store: Store, matcher: Matcher, clock_skew_max: TimeDelta) -> Self {
+        Self { store, matcher, clock_skew_max }
     }
 
     /// Decides a passage and records it. `look` is called only when the frames matter: not for an
@@ -65,7 +67,7 @@ impl Gatekeeper {
         if let Some(passage) = recorded.map_err(AccessError::from)? {
             return Ok((self.repeat(&request, passage).await?, timings));
         }
-        let attempt = if admit(&gate.policy, &request, Utc::now()).is_ok() {
+        let attempt = if admit(&gate.policy, self.clock_skew_max, &request, Utc::now()).is_ok() {
             let views = look().await?;
             let begun_at = Instant::now();
             let attempt = self.compare(gate, &request, views).await?;
@@ -171,7 +173,9 @@ impl Gatekeeper {
         let evidence = attempt.evidence.clone();
         let recorded = self
             .store
-            .record_passage(request.clone(), evidence, |ground| decide(&request, &attempt, ground))
+            .record_passage(request.clone(), evidence, |ground| {
+                decide(self.clock_skew_max, &request, &attempt, ground)
+            })
             .await?;
         match recorded {
             Recorded::New(passage) => Ok(passage),
@@ -200,7 +204,9 @@ impl Gatekeeper {
         let recorded = passage.request.clone();
         Ok(self
             .store
-            .confirm_passage(passage, request.key_id, |ground| decide(&recorded, &attempt, ground))
+            .confirm_passage(passage, request.key_id, |ground| {
+                decide(self.clock_skew_max, &recorded, &attempt, ground)
+            })
             .await?)
     }
 }

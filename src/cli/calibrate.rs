@@ -30,7 +30,7 @@ pub(super) struct CalibrateArguments {
 
 pub(super) fn run(config: &Config, arguments: &CalibrateArguments) -> anyhow::Result<ExitCode> {
     let people = People::look_at(config, &arguments.source, arguments.crop)?;
-    let model = people.photos.profile().model;
+    let model = people.photos.profile().model.clone();
     let calibration = calibration_of(model, &arguments.name, &people.labelled())?;
     let text = format!("{HEADER}{}", toml::to_string(&calibration)?);
     if let Some(folder) = arguments.out.parent() {

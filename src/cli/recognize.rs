@@ -54,7 +54,7 @@ pub(super) async fn run(
     check_models(&store, &gallery).await??;
     gallery.resync(&store).await?;
     let face = photo::face(config, &road, &arguments.photo, arguments.liveness)?;
-    let threshold = config.matching.risk(&encoder)?.recognize(gallery.people()).threshold;
+    let threshold = config.matching.risk(encoder)?.recognize(gallery.people()).threshold;
     let count = usize::from(arguments.candidates);
     let mut nearest = gallery.search(&face.encoding, count.max(2))?;
     let identity = identity(&nearest, threshold, config.matching.margin);

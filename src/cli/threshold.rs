@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::photo;
 use crate::config::Config;
 use crate::domain::risk::{Alternatives, Offer, Refusal, Request, Search, Traffic};
+use crate::vision::EncoderProfile;
 
 #[derive(Debug, Args)]
 pub(super) struct ThresholdArguments {
@@ -79,7 +79,7 @@ impl From<Alternatives> for Instead {
 
 /// Exits with 0 when the encoder supports the request, with 1 when it does not.
 pub(super) fn run(config: &Config, arguments: &ThresholdArguments) -> anyhow::Result<ExitCode> {
-    let encoder = photo::open_road(config)?.profile();
+    let encoder = EncoderProfile::of(&config.inference.weights_dir, &config.road)?;
     let calibration = config.matching.calibration(&encoder)?;
     let calibration = calibration.ok_or(crate::domain::risk::NoCalibration)?;
     let matching = &config.matching;

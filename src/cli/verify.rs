@@ -39,7 +39,7 @@ pub(super) fn run(config: &Config, arguments: &VerifyArguments) -> anyhow::Resul
     let left = photo::face(config, &road, &arguments.left, arguments.liveness)?;
     let right = photo::face(config, &road, &arguments.right, arguments.liveness)?;
     let distance = left.encoding.distance(&right.encoding)?;
-    let threshold = config.matching.risk(&road.profile())?.verify().threshold;
+    let threshold = config.matching.risk(road.profile())?.verify().threshold;
     let same = distance.is_match(threshold);
     let verdict = Verdict {
         outcome: if same { "match" } else { "no_match" },

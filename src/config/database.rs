@@ -35,9 +35,15 @@ pub struct DatabaseConfig {
     /// Milliseconds that Postgres may work on one statement.
     #[garde(range(min = 10, max = 600_000))]
     pub statement_timeout_ms: u64,
+    /// People that one statement reads when the gallery is loaded.
+    #[garde(range(min = 1, max = 1_000_000))]
+    pub gallery_page_people: u32,
     /// Seconds after which the gallery is loaded whole again, whatever was heard.
     #[garde(range(min = 1, max = 86_400))]
     pub resync_interval_s: u64,
+    /// Milliseconds until that is tried again after a failure.
+    #[garde(range(min = 10, max = 600_000))]
+    pub resync_retry_ms: u64,
 }
 
 impl Default for DatabaseConfig {
@@ -47,7 +53,9 @@ impl Default for DatabaseConfig {
             connections_max: 10,
             acquire_timeout_ms: 2_000,
             statement_timeout_ms: 5_000,
+            gallery_page_people: 8192,
             resync_interval_s: 600,
+            resync_retry_ms: 1_000,
         }
     }
 }
@@ -61,13 +69,8 @@ impl DatabaseConfig {
             connections_max: self.connections_max,
             acquire_timeout: Duration::from_millis(self.acquire_timeout_ms),
             statement_timeout: Duration::from_millis(self.statement_timeout_ms),
+            gallery_page_people: self.gallery_page_people,
         }
-    }
-
-    /// [`Self::resync_interval_s`] as a duration.
-    #[must_use]
-    pub fn resync_interval(&self) -> Duration {
-        Duration::from_secs(self.resync_interval_s)
     }
 }
 

@@ -17,8 +17,8 @@ use crate::inference::EngineSettings;
 pub struct ConfigError(pub Vec<String>);
 
 impl Config {
-    const SECTIONS: [&'static str; 7] =
-        ["server", "database", "inference", "road", "matching", "enrolment", "log"];
+    const SECTIONS: [&'static str; 8] =
+        ["server", "database", "inference", "road", "matching", "gates", "enrolment", "log"];
 
     /// Reads `file` (a missing one only when it was not named explicitly: `None` means
     /// `config.toml` if there is one) and the environment.
@@ -63,17 +63,16 @@ impl Config {
             inference: section(figment, "inference", &mut errors),
             road: section(figment, "road", &mut errors),
             matching: section(figment, "matching", &mut errors),
+            gates: section(figment, "gates", &mut errors),
             enrolment: section(figment, "enrolment", &mut errors),
             log: section(figment, "log", &mut errors),
         };
-        // With the form around its frames.
-        const FORM_BYTES: usize = 65_536;
-        let passage =
-            config.server.frames_per_passage_max * config.road.frame.bytes_max + FORM_BYTES;
+        let passage = config.server.frames_per_passage_max * config.road.frame.bytes_max
+            + config.server.form_bytes_max;
         if config.server.frame_bytes_in_flight_max < passage {
             errors.push(format!(
                 "server.frame_bytes_in_flight_max: the largest passage, frames_per_passage_max times \
-                 road.frame.bytes_max and a form around them, has {passage} bytes"
+                 road.frame.bytes_max and form_bytes_max around them, has {passage} bytes"
             ));
         }
         if errors.is_empty() { Ok(config) } else { Err(ConfigError(errors)) }

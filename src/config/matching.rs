@@ -42,6 +42,9 @@ pub struct MatchingConfig {
     /// Candidates that a recognition may list.
     #[garde(range(min = 1, max = 1_000))]
     pub candidates_max: usize,
+    /// Faces that wait to be recognized and share one pass over the gallery.
+    #[garde(range(min = 1, max = 1_000))]
+    pub probes_at_once_max: usize,
 }
 
 impl Default for MatchingConfig {
@@ -56,6 +59,7 @@ impl Default for MatchingConfig {
             liveness_threshold: LivenessScore::try_from(0.5).expect("a constant in range"),
             pupil_distance_px_min: 24.0,
             candidates_max: 20,
+            probes_at_once_max: 16,
         }
     }
 }

@@ -5,14 +5,17 @@
 
 mod database;
 mod enrolment;
+mod gates;
 mod inference;
 mod load;
 mod log;
 mod matching;
+mod networks;
 mod server;
 
 pub use database::{DatabaseConfig, DatabaseUrl};
 pub use enrolment::EnrolmentConfig;
+pub use gates::GatesConfig;
 pub use inference::InferenceConfig;
 pub use load::ConfigError;
 pub use log::LogConfig;
@@ -34,6 +37,8 @@ pub struct Config {
     pub road: RoadSettings,
     /// `[matching]`
     pub matching: MatchingConfig,
+    /// `[gates]`
+    pub gates: GatesConfig,
     /// `[enrolment]`
     pub enrolment: EnrolmentConfig,
     /// `[log]`

@@ -33,9 +33,18 @@ pub struct ServerConfig {
     /// Frames in one passage.
     #[garde(range(min = 1, max = 16))]
     pub frames_per_passage_max: usize,
+    /// Bytes of a form beside its frames.
+    #[garde(range(min = 1_024, max = 16_777_216))]
+    pub form_bytes_max: usize,
     /// Bytes of a JSON body.
     #[garde(range(min = 1_024, max = 16_777_216))]
     pub json_bytes_max: usize,
+    /// Bytes that are read of the rest of a refused request's body, so that the connection can go on.
+    #[garde(range(max = 1 << 30))]
+    pub leftover_bytes_max: usize,
+    /// Milliseconds that are waited for them.
+    #[garde(range(max = 60_000))]
+    pub leftover_wait_ms: u64,
     /// Rows that one page of a list holds at most.
     #[garde(range(min = 1, max = 10_000))]
     pub page_rows_max: u32,
@@ -65,7 +74,10 @@ impl Default for ServerConfig {
             requests_max: 256,
             frame_bytes_in_flight_max: 256 << 20,
             frames_per_passage_max: 5,
+            form_bytes_max: 16_384,
             json_bytes_max: 65_536,
+            leftover_bytes_max: 1 << 20,
+            leftover_wait_ms: 1_000,
             page_rows_max: 500,
             header_timeout_ms: 5_000,
             write_timeout_ms: 10_000,

@@ -9,6 +9,7 @@ mod index;
 mod searcher;
 mod sync;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,7 +20,7 @@ use crate::domain::{EmployeeId, EmployeeStatus, Encoding, EncodingError, FaceId,
 pub use index::Candidate;
 use index::{Index, Person};
 pub use searcher::{SearchError, Searcher};
-pub use sync::{follow, load};
+pub use sync::{ResyncSettings, follow, load};
 
 /// The gallery of one model.
 #[derive(Debug)]
@@ -29,9 +30,12 @@ pub struct Gallery {
     index: ArcSwap<Index>,
     /// When it was last known to equal Postgres.
     synced_at: Mutex<Option<Instant>>,
-    /// Reads from Postgres are applied one after the other, so that an older never overwrites a newer,
-    /// and no change of the index overwrites another.
-    refreshing: tokio::sync::Mutex<()>,
+    /// Held by whoever puts another index in its place, from reading Postgres until then, so that an
+    /// older reading never overwrites a newer. While everything is read again it lists who changed
+    /// since that began.
+    changing: tokio::sync::Mutex<Option<HashSet<EmployeeId>>>,
+    /// Everything is read again by one at a time.
+    resyncing: tokio::sync::Mutex<()>,
 }
 
 impl Gallery {
@@ -42,7 +46,8 @@ impl Gallery {
             model,
             index: ArcSwap::from_pointee(Index::new(size)),
             synced_at: Mutex::new(None),
-            refreshing: tokio::sync::Mutex::new(()),
+            changing: tokio::sync::Mutex::new(None),
+            resyncing: tokio::sync::Mutex::new(()),
         }
     }
 

@@ -10,9 +10,6 @@ use tracing::error;
 use super::{Candidate, Gallery};
 use crate::domain::{Encoding, EncodingError};
 
-/// Probes of one pass: where the codes no longer wait for the memory, more at once gain nothing.
-const PROBES_MAX: usize = 16;
-
 /// Why a search gave nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
@@ -41,15 +38,16 @@ pub struct Searcher {
 }
 
 impl Searcher {
-    /// Starts the thread.
+    /// Starts the thread; `probes_max`, at least 1, may share a pass. More than 16 gain nothing: the codes
+    /// no longer wait for the memory then.
     ///
     /// # Errors
     /// When the system gives none.
-    pub fn start(gallery: Arc<Gallery>) -> std::io::Result<Self> {
+    pub fn start(gallery: Arc<Gallery>, probes_max: usize) -> std::io::Result<Self> {
         let (queries, waiting) = unbounded();
         let searched = Arc::clone(&gallery);
         let thread = std::thread::Builder::new().name("search".into());
-        thread.spawn(move || run(&searched, &waiting))?;
+        thread.spawn(move || run(&searched, &waiting, probes_max))?;
         Ok(Self { gallery, queries })
     }
 
@@ -77,10 +75,10 @@ impl Searcher {
 }
 
 /// Searches until nobody can ask any more.
-fn run(gallery: &Gallery, waiting: &Receiver<Query>) {
+fn run(gallery: &Gallery, waiting: &Receiver<Query>, probes_max: usize) {
     while let Ok(first) = waiting.recv() {
         let mut queries = vec![first];
-        queries.extend(waiting.try_iter().take(PROBES_MAX - 1));
+        queries.extend(waiting.try_iter().take(probes_max.saturating_sub(1)));
         // Whoever asked hung up meanwhile.
         queries.retain(|query| !query.reply.is_closed());
         // The gallery is never changed by a search, so none is left half-changed by a panic.
@@ -122,7 +120,7 @@ mod tests {
         let ids: Vec<EmployeeId> = (0..100).map(|_| EmployeeId::generate()).collect();
         let people = ids.iter().enumerate().map(|(n, id)| (*id, encoding(angle(n), "a")));
         let gallery = Gallery::of(ModelId::new("a"), 2, people).unwrap();
-        let searcher = Searcher::start(Arc::new(gallery)).unwrap();
+        let searcher = Searcher::start(Arc::new(gallery), 16).unwrap();
         let searches = (0..100).map(|n| {
             let searcher = searcher.clone();
             async move { searcher.search(encoding(angle(n) + 0.01, "a"), 1 + n % 3).await.unwrap() }
@@ -135,7 +133,7 @@ mod tests {
     #[tokio::test]
     async fn a_probe_of_another_model_is_refused() {
         let gallery = Gallery::new(ModelId::new("a"), 2);
-        let searcher = Searcher::start(Arc::new(gallery)).unwrap();
+        let searcher = Searcher::start(Arc::new(gallery), 16).unwrap();
         let refused = searcher.search(encoding(0.0, "b"), 1).await;
         assert!(matches!(refused, Err(SearchError::Encoding(_))), "{refused:?}");
         assert_eq!(searcher.search(encoding(0.0, "a"), 1).await.unwrap(), []);

@@ -1,5 +1,6 @@
 //! Coherence with Postgres: loads the gallery, then follows every change of it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,17 +11,25 @@ use super::index::{Index, Person};
 use crate::domain::{EmployeeId, EncodingError};
 use crate::store::{GalleryListener, GalleryNews, GalleryRow, Store, StoreError};
 
-/// How long to wait before Postgres is tried again after a failure.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// When a gallery is loaded whole again.
+#[derive(Clone, Copy, Debug)]
+pub struct ResyncSettings {
+    /// After this time, whatever was heard.
+    pub interval: Duration,
+    /// After a failure.
+    pub retry: Duration,
+}
 
 impl Gallery {
-    /// Reads the whole gallery again and swaps it in at once.
+    /// Reads the whole gallery again and swaps it in at once. Changes of one person are taken in
+    /// meanwhile and wait for nothing.
     ///
     /// # Errors
     /// When Postgres does not answer; the gallery then stays as it was.
     pub async fn resync(&self, store: &Store) -> Result<(), StoreError> {
-        let _turn = self.refreshing.lock().await;
+        let _turn = self.resyncing.lock().await;
         let read_at = Instant::now();
+        *self.changing.lock().await = Some(HashSet::new());
         let mut index = Index::new(self.index.load().size());
         let mut page = store.gallery_page(&self.model, None).await?;
         while let Some(last) = page.last().map(|row| row.employee_id) {
@@ -34,6 +43,12 @@ impl Gallery {
             page = next?;
             index = taken_in.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         }
+        let mut changed = self.changing.lock().await;
+        // Their pages may have been read before they changed.
+        for &employee in changed.iter().flatten() {
+            self.read_again(store, employee, &mut index).await?;
+        }
+        *changed = None;
         self.index.store(Arc::new(index));
         *self.synced_at.lock() = Some(read_at);
         Ok(())
@@ -45,12 +60,24 @@ impl Gallery {
     /// # Errors
     /// As [`Gallery::resync`].
     pub async fn refresh(&self, store: &Store, employee: EmployeeId) -> Result<(), StoreError> {
-        let _turn = self.refreshing.lock().await;
-        let row = store.gallery_of(employee, &self.model).await?;
+        let mut changed = self.changing.lock().await;
         let mut index = Index::clone(&self.index.load());
-        index.remove(employee);
-        row.into_iter().for_each(|row| take_in(&mut index, row));
+        // Noted first: what fails here the resync may still read.
+        changed.as_mut().map(|changed| changed.insert(employee));
+        self.read_again(store, employee, &mut index).await?;
         self.index.store(Arc::new(index));
+        Ok(())
+    }
+
+    async fn read_again(
+        &self,
+        store: &Store,
+        employee: EmployeeId,
+        index: &mut Index,
+    ) -> Result<(), StoreError> {
+        let row = store.gallery_of(employee, &self.model).await?;
+        index.remove(employee);
+        row.into_iter().for_each(|row| take_in(index, row));
         Ok(())
     }
 }
@@ -87,22 +114,22 @@ pub async fn load(gallery: &Gallery, store: &Store) -> Result<GalleryListener, S
 }
 
 /// Keeps a gallery that was [loaded](load) equal to Postgres for as long as it is polled: loads it again
-/// after every gap in the connection and every `resync_interval`, whatever was heard.
+/// after every gap in the connection, and as `resync` says.
 pub async fn follow(
     gallery: Arc<Gallery>,
     store: Store,
     listener: GalleryListener,
-    resync_interval: Duration,
+    resync: ResyncSettings,
 ) {
     let mut loaded = Ok(listener);
     loop {
         let followed = match loaded {
-            Ok(listener) => follow_listener(&gallery, &store, listener, resync_interval).await,
+            Ok(listener) => follow_listener(&gallery, &store, listener, resync.interval).await,
             Err(error) => Err(error),
         };
         if let Err(error) = followed {
             warn!(%error, "the gallery lost touch with the database");
-            tokio::time::sleep(RETRY_AFTER).await;
+            tokio::time::sleep(resync.retry).await;
         }
         // A connection that died unnoticed is not kept beyond the interval.
         loaded = load(&gallery, &store).await;
@@ -114,9 +141,9 @@ async fn follow_listener(
     gallery: &Gallery,
     store: &Store,
     mut listener: GalleryListener,
-    resync_interval: Duration,
+    interval: Duration,
 ) -> Result<(), StoreError> {
-    let resync_at = tokio::time::Instant::now() + resync_interval;
+    let resync_at = tokio::time::Instant::now() + interval;
     while let Ok(news) = tokio::time::timeout_at(resync_at, listener.next()).await {
         match news? {
             GalleryNews::Gap => {

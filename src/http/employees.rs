@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Admin, Allowed};
-use super::extract::{Json as Body, Path, Query, stated};
+use super::extract::{Json as Body, NoQuery, Path, Query, stated};
 use super::moment::Moment;
 use super::page::{self, Page};
 use super::schema::EmployeeStatusCode;
@@ -102,6 +102,7 @@ struct CreateEmployee {
 async fn create(
     State(state): State<AppState>,
     _: Allowed<Admin>,
+    _: NoQuery,
     Body(body): Body<CreateEmployee>,
 ) -> Result<(StatusCode, Json<EmployeeView>), Problem> {
     let new = NewEmployee {
@@ -168,6 +169,7 @@ async fn list(
 async fn read(
     State(state): State<AppState>,
     _: Allowed<Admin>,
+    _: NoQuery,
     Path(id): Path<EmployeeId>,
 ) -> Result<Json<EmployeeView>, Problem> {
     Ok(Json(state.store.employee(id).await?.into()))
@@ -213,6 +215,7 @@ struct ChangeEmployee {
 async fn change(
     State(state): State<AppState>,
     _: Allowed<Admin>,
+    _: NoQuery,
     Path(id): Path<EmployeeId>,
     Body(body): Body<ChangeEmployee>,
 ) -> Result<Json<EmployeeView>, Problem> {
@@ -240,6 +243,7 @@ async fn change(
 async fn delete(
     State(state): State<AppState>,
     _: Allowed<Admin>,
+    _: NoQuery,
     Path(id): Path<EmployeeId>,
 ) -> Result<StatusCode, Problem> {
     state.store.delete_employee(id).await?;

@@ -5,6 +5,7 @@ use std::error::Error as _;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::Value;
@@ -36,9 +37,20 @@ impl From<QueryRejection> for Problem {
 }
 
 /// No query string: a parameter is refused as any that is unknown.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NoQuery {}
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NoQuery;
+
+impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        #[derive(Clone, Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Nothing {}
+        let Query(Nothing {}) = Query::from_request_parts(parts, state).await?;
+        Ok(Self)
+    }
+}
 
 /// A JSON body, no larger than the limit, parsed; an unknown field is refused.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Admin, Allowed};
-use super::extract::Path;
+use super::extract::{NoQuery, Path};
 use super::frames::{FrameForm, OneFrame, Room};
 use super::{AppState, Problem};
 use crate::access::{EnrolmentRules, enroll as enroll_view, look_alike};
@@ -101,6 +101,7 @@ async fn enroll(
     State(state): State<AppState>,
     _: Room,
     _: Allowed<Admin>,
+    _: NoQuery,
     Path(employee_id): Path<EmployeeId>,
     photo: OneFrame,
 ) -> Result<(StatusCode, Json<EnrolledFace>), Problem> {
@@ -169,6 +170,7 @@ struct FaceList {
 async fn list(
     State(state): State<AppState>,
     _: Allowed<Admin>,
+    _: NoQuery,
     Path(employee_id): Path<EmployeeId>,
 ) -> Result<Json<FaceList>, Problem> {
     let faces = state.store.faces(employee_id).await?;
@@ -186,6 +188,7 @@ async fn list(
 async fn delete(
     State(state): State<AppState>,
     _: Allowed<Admin>,
+    _: NoQuery,
     Path((employee_id, face_id)): Path<(EmployeeId, FaceId)>,
 ) -> Result<StatusCode, Problem> {
     state.store.delete_face(employee_id, face_id).await?;

@@ -18,9 +18,6 @@ use super::{AppState, Problem};
 use crate::inference::FrameBytes;
 use crate::vision::{DecodeError, FrameFormat};
 
-/// What a multipart body may hold beside the frames themselves.
-const MULTIPART_OVERHEAD_BYTES: usize = 16_384;
-
 /// How frames come in a form.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "names the form in the contract; the parts are read as they arrive")]
@@ -169,7 +166,7 @@ async fn multipart(
 ) -> Result<Vec<FrameBytes>, Problem> {
     let frames_max = state.settings.frames_per_passage_max;
     let frame_bytes_max = state.settings.frame_bytes_max;
-    let body_bytes_max = frames_max * frame_bytes_max + MULTIPART_OVERHEAD_BYTES;
+    let body_bytes_max = frames_max * frame_bytes_max + state.settings.form_bytes_max;
     check_length(&request, body_bytes_max, "body")?;
     // All that comes is counted, not only what turns out to be a frame: the rest is kept as well.
     let refused = Arc::new(Mutex::new(None));

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Admin, Allowed};
-use super::extract::{Json as Body, Path, Query, stated};
+use super::extract::{Json as Body, NoQuery, Path, Query, stated};
 use super::page::{self, Page};
 use super::{AppState, Problem};
 use crate::domain::{Gate, GateId, GateName, GatePolicy, LivenessScore};
@@ -145,14 +145,15 @@ fn check(body: &impl Validate<Context = ()>) -> Result<(), Problem> {
 async fn create(
     State(state): State<AppState>,
     _: Allowed<Admin>,
+    _: NoQuery,
     Body(body): Body<CreateGate>,
 ) -> Result<(StatusCode, Json<GateView>), Problem> {
     check(&body)?;
     let settings = &state.settings;
     let policy = GatePolicy {
         enabled: body.enabled.unwrap_or(true),
-        open_ms: body.open_ms.unwrap_or(3_000),
-        frame_age_ms_max: body.frame_age_ms_max.unwrap_or(5_000),
+        open_ms: body.open_ms.unwrap_or(settings.gate_open_ms),
+        frame_age_ms_max: body.frame_age_ms_max.unwrap_or(settings.gate_frame_age_ms_max),
         pupil_distance_px_min: body.pupil_distance_px_min.unwrap_or(settings.pupil_distance_px_min),
         badge_required: body.badge_required.unwrap_or(false),
         liveness_threshold: body.liveness_threshold.unwrap_or(Some(settings.liveness_threshold)),
@@ -197,6 +198,7 @@ async fn list(
 async fn read(
     State(state): State<AppState>,
     _: Allowed<Admin>,
+    _: NoQuery,
     Path(id): Path<GateId>,
 ) -> Result<Json<GateView>, Problem> {
     Ok(Json(state.store.gate(id).await?.into()))
@@ -213,6 +215,7 @@ async fn read(
 async fn change(
     State(state): State<AppState>,
     _: Allowed<Admin>,
+    _: NoQuery,
     Path(id): Path<GateId>,
     Body(body): Body<ChangeGate>,
 ) -> Result<Json<GateView>, Problem> {
@@ -240,6 +243,7 @@ async fn change(
 async fn delete(
     State(state): State<AppState>,
     _: Allowed<Admin>,
+    _: NoQuery,
     Path(id): Path<GateId>,
 ) -> Result<StatusCode, Problem> {
     state.store.delete_gate(id).await?;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::{CONNECTION, EXPECT};
 use axum::middleware::Next;
@@ -17,11 +17,14 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use parking_lot::Mutex;
 
-/// The most that is read to be thrown away.
-const LEFTOVER_BYTES_MAX: usize = 1 << 20;
-
-/// The longest that is waited for it.
-const LEFTOVER_WAIT_MAX: Duration = Duration::from_secs(1);
+/// How much is read to be thrown away.
+#[derive(Clone, Copy, Debug)]
+pub struct LeftoverLimits {
+    /// The most bytes.
+    pub bytes_max: usize,
+    /// The longest that is waited for them.
+    pub wait_max: Duration,
+}
 
 /// Where a body goes that nobody read to its end.
 type Leftover = Arc<Mutex<Option<Body>>>;
@@ -55,7 +58,11 @@ impl Drop for Returned {
 }
 
 /// Sees to what the handler left of the request's body.
-pub(super) async fn clear(request: Request, next: Next) -> Response {
+pub(super) async fn clear(
+    State(limits): State<LeftoverLimits>,
+    request: Request,
+    next: Next,
+) -> Response {
     // A client that waits for leave to send has sent nothing that could be in the way.
     let waits = request.headers().contains_key(EXPECT);
     let leftover = Leftover::default();
@@ -63,7 +70,7 @@ pub(super) async fn clear(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let left = leftover.lock().take().filter(|body| !body.is_end_stream());
     if let Some(body) = left
-        && (waits || !thrown_away(body).await)
+        && (waits || !thrown_away(body, limits).await)
     {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -71,12 +78,12 @@ pub(super) async fn clear(request: Request, next: Next) -> Response {
 }
 
 /// Reads a body to its end; false when it is too long or too slow.
-async fn thrown_away(body: Body) -> bool {
+async fn thrown_away(body: Body, limits: LeftoverLimits) -> bool {
     let announced = body.size_hint().exact().unwrap_or(0);
-    if announced > LEFTOVER_BYTES_MAX as u64 {
+    if announced > limits.bytes_max as u64 {
         return false;
     }
-    let mut rest = Limited::new(body, LEFTOVER_BYTES_MAX);
+    let mut rest = Limited::new(body, limits.bytes_max);
     let end = async {
         // Each piece is dropped as it comes.
         while let Some(frame) = rest.frame().await {
@@ -86,5 +93,5 @@ async fn thrown_away(body: Body) -> bool {
         }
         true
     };
-    matches!(tokio::time::timeout(LEFTOVER_WAIT_MAX, end).await, Ok(true))
+    matches!(tokio::time::timeout(limits.wait_max, end).await, Ok(true))
 }

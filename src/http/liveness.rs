@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Allowed, Gate};
-use super::extract::{NoQuery, Query};
+use super::extract::NoQuery;
 use super::frames::{FrameForm, OneFrame, Room};
 use super::identity::{Outcome, milliseconds};
 use super::schema::IssueCode;
@@ -52,7 +52,7 @@ async fn liveness(
     State(state): State<AppState>,
     _: Room,
     _: Allowed<Gate>,
-    Query(NoQuery {}): Query<NoQuery>,
+    _: NoQuery,
     frame: OneFrame,
 ) -> Result<Json<LivenessAnswer>, Problem> {
     let threshold = state.settings.liveness_threshold;

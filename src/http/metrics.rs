@@ -19,8 +19,29 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// Whoever may read the metrics: everybody where they are public, else a key with the scope. While
-/// Postgres does not answer, when they are needed most, the key that read them last may go on.
+/// Postgres does not answer, when they are needed most, the keys that read them of late may go on.
 struct Reader;
+
+/// SHA-256 of the authorizations that read the metrics of late, each once, the latest last.
+#[derive(Debug, Default)]
+pub struct MetricsReaders(Vec<[u8; 32]>);
+
+impl MetricsReaders {
+    /// As many Prometheus servers as may go on.
+    const MAX: usize = 8;
+
+    fn remember(&mut self, key: [u8; 32]) {
+        self.forget(key);
+        if self.0.len() == Self::MAX {
+            self.0.remove(0);
+        }
+        self.0.push(key);
+    }
+
+    fn forget(&mut self, key: [u8; 32]) {
+        self.0.retain(|reader| *reader != key);
+    }
+}
 
 impl FromRequestParts<AppState> for Reader {
     type Rejection = Problem;
@@ -29,16 +50,20 @@ impl FromRequestParts<AppState> for Reader {
         if state.settings.metrics_public {
             return Ok(Self);
         }
-        let key: Option<[u8; 32]> =
-            parts.headers.get(AUTHORIZATION).map(|key| Sha256::digest(key).into());
         let allowed = Allowed::<MetricsScope>::from_request_parts(parts, state).await;
-        let mut last = state.metrics_reader.lock();
+        let Some(authorization) = parts.headers.get(AUTHORIZATION) else {
+            return allowed.map(|_| Self);
+        };
+        let key = Sha256::digest(authorization).into();
+        let mut readers = state.metrics_readers.lock();
         match allowed {
-            Ok(_) => *last = key,
-            Err(problem) if problem.is_unavailable() && last.is_some() && *last == key => {}
+            Ok(_) => readers.remember(key),
+            Err(problem) if problem.is_unavailable() && readers.0.contains(&key) => {}
             Err(problem) => {
                 // Revoked, say.
-                last.take_if(|last| !problem.is_unavailable() && Some(*last) == key);
+                if !problem.is_unavailable() {
+                    readers.forget(key);
+                }
                 return Err(problem);
             }
         }

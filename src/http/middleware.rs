@@ -18,7 +18,8 @@ use tower_http::request_id::{
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tracing::Instrument;
 
-use super::{AppState, Problem, leftover};
+use super::leftover::{self, LeftoverLimits};
+use super::{AppState, Problem};
 use crate::metrics::RequestLabels;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -38,21 +39,21 @@ pub(super) fn around(router: Router<AppState>, state: &AppState) -> Router<AppSt
             .layer(from_fn(name_problem))
             .layer(CatchPanicLayer::custom(panicked))
             // Outside the limit: what a stranger sends slowly must not keep a place from a gate.
-            .layer(from_fn(leftover::clear))
+            .layer(from_fn_with_state(state.settings.leftover, leftover::clear))
             .layer(from_fn_with_state(state.clone(), limit_number))
             .layer(from_fn_with_state(state.clone(), limit_time)),
     )
 }
 
 /// Names requests and clears what they leave, without a service behind.
-pub(super) fn named(router: Router) -> Router {
+pub(super) fn named(router: Router, leftover: LeftoverLimits) -> Router {
     router.layer(
         ServiceBuilder::new()
             .layer(from_fn(check_request_id))
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
             .layer(PropagateRequestIdLayer::new(REQUEST_ID))
             .layer(from_fn(name_problem))
-            .layer(from_fn(leftover::clear)),
+            .layer(from_fn_with_state(leftover, leftover::clear)),
     )
 }
 

@@ -31,6 +31,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use auth::ApiKeyText;
 pub use entrance::Entrance;
+pub use leftover::LeftoverLimits;
+pub use metrics::MetricsReaders;
 pub use openapi::contract;
 pub use problem::{CODES as PROBLEM_CODES, Problem};
 pub use state::{AppState, HttpSettings};

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Admin, Allowed, Caller};
-use super::extract::{Path, Query};
+use super::extract::{NoQuery, Path, Query};
 use super::frames::{FrameForm, Frames};
 use super::moment::Moment;
 use super::page::{self, Page};
@@ -129,6 +129,7 @@ impl FromRequestParts<AppState> for PassageHead {
         caller.require(Scope::Gate)?;
         let Path(gate_id) = Path::<GateId>::from_request_parts(parts, state).await?;
         caller.require_gate(gate_id)?;
+        NoQuery::from_request_parts(parts, state).await?;
         let headers = &parts.headers;
         Ok(Self {
             key_id: caller.key_id,

@@ -6,6 +6,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+use super::leftover::LeftoverLimits;
+use super::metrics::MetricsReaders;
 use crate::access::{Gatekeeper, Matcher};
 use crate::domain::{EmployeeId, LivenessScore};
 use crate::gallery::Gallery;
@@ -20,8 +22,12 @@ pub struct HttpSettings {
     pub frame_bytes_max: usize,
     /// Frames in one passage.
     pub frames_per_passage_max: usize,
+    /// Bytes of a form beside its frames.
+    pub form_bytes_max: usize,
     /// Bytes of a JSON body.
     pub json_bytes_max: usize,
+    /// What is read of a body that nobody wanted.
+    pub leftover: LeftoverLimits,
     /// Rows of one page of a list.
     pub page_rows_max: u32,
     /// Candidates that a recognition may list.
@@ -34,6 +40,10 @@ pub struct HttpSettings {
     pub liveness_threshold: LivenessScore,
     /// The smallest face for verify and recognize, in pixels between the pupils.
     pub pupil_distance_px_min: f32,
+    /// Milliseconds that a new gate opens for.
+    pub gate_open_ms: u32,
+    /// Milliseconds that a frame of a new gate may be old.
+    pub gate_frame_age_ms_max: u32,
     /// The smallest face for enrolment, in pixels between the pupils.
     pub enrolment_pupil_distance_px_min: f32,
     /// Whether a photo must look alive to be enrolled.
@@ -57,8 +67,8 @@ pub struct AppState {
     pub store: Store,
     /// Counts.
     pub metrics: Arc<Metrics>,
-    /// SHA-256 of the authorization that last read the metrics.
-    pub metrics_reader: Arc<Mutex<Option<[u8; 32]>>>,
+    /// Who read the metrics of late.
+    pub metrics_readers: Arc<Mutex<MetricsReaders>>,
     /// Requests of any kind that may be in flight.
     pub request_permits: Arc<Semaphore>,
     /// Lists that may be read at once.

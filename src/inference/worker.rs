@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 use tokio::sync::oneshot;
-use tracing::error;
+use tracing::{error, info};
 
 use super::engine::{EngineError, EngineSettings, FrameBytes, Place, StartError};
 use crate::domain::{FaceSeen, LivenessScore, Stage, StageTimings, View};
@@ -52,7 +52,8 @@ pub(super) fn run(
             return;
         }
     };
-    let _ = ready.send(Ok(road.profile()));
+    info!(model = %road.model(), precision = %road.precision(), "the networks of a worker are warm");
+    let _ = ready.send(Ok(road.profile().clone()));
     // Whoever waits for all workers hears of one that panics meanwhile by the channel's end.
     drop(ready);
     for Job { frame, task, submitted_at, place } in queue {

@@ -201,8 +201,12 @@ fn pack(layers: Vec<&mut Conv>, compute: Compute) -> Result<(), TchError> {
     Ok(())
 }
 
-/// Asked first, because `tch` panics when it declares a parameter on a device that is not there.
-fn expect_device(device: Device) -> Result<(), LoadError> {
+/// Whether the device is there. Asked first, because `tch` panics when it declares a parameter on one
+/// that is not.
+///
+/// # Errors
+/// [`LoadError::NoSuchDevice`] when it is not.
+pub fn expect_device(device: Device) -> Result<(), LoadError> {
     let there = match device {
         Device::Cpu => true,
         Device::Cuda(index) => {

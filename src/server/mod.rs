@@ -5,6 +5,7 @@ mod connections;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -12,9 +13,9 @@ use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
 use crate::access::{Gatekeeper, Matcher, check_models};
-use crate::config::Config;
-use crate::gallery::{self, Gallery, Searcher};
-use crate::http::{self, AppState, Entrance, HttpSettings};
+use crate::config::{Config, ServerConfig};
+use crate::gallery::{self, Gallery, ResyncSettings, Searcher};
+use crate::http::{self, AppState, Entrance, HttpSettings, LeftoverLimits};
 use crate::inference::Engine;
 use crate::metrics::Metrics;
 use crate::store::{GalleryListener, Store};
@@ -34,7 +35,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
-    let entrance = Entrance::default();
+    let entrance = Entrance::new(leftover(&config.server));
     let limits = ConnectionLimits::of(&config.server);
     let mut connections = std::pin::pin!(serve(listener, entrance.router(), &limits, shutdown));
     let (state, listener) = tokio::select! {
@@ -46,9 +47,12 @@ pub async fn run(
     let (model, people) = (&state.engine.encoder().model, state.gallery.people());
     info!(%address, %model, people, "serving");
 
-    let interval = config.database.resync_interval();
+    let resync = ResyncSettings {
+        interval: Duration::from_secs(config.database.resync_interval_s),
+        retry: Duration::from_millis(config.database.resync_retry_ms),
+    };
     let follower =
-        gallery::follow(Arc::clone(&state.gallery), state.store.clone(), listener, interval);
+        gallery::follow(Arc::clone(&state.gallery), state.store.clone(), listener, resync);
     let follower = tokio::spawn(follower);
     connections.await;
     follower.abort();
@@ -65,6 +69,7 @@ pub async fn run(
 
 /// Connects to Postgres, loads and warms the networks and loads the gallery.
 async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
+    config.check_networks()?;
     let store = Store::connect(&config.database.store()).await.context(
         "Postgres cannot be reached; `url` in [database] of config.toml or DATABASE_URL says where it is",
     )?;
@@ -73,20 +78,19 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
     info!(workers = settings.workers, device = %settings.road.device, "loading the networks");
     let engine = tokio::task::spawn_blocking(move || Engine::start(&settings)).await??;
     let encoder = engine.encoder().clone();
-    info!(model = %encoder.model, precision = %encoder.precision, "the networks are warm");
     let gallery = Arc::new(Gallery::new(encoder.model.clone(), encoder.encoding_size));
     check_models(&store, &gallery).await??;
     let listener = gallery::load(&gallery, &store).await.context("the gallery cannot be loaded")?;
 
     let risk = config.matching.risk(&encoder)?;
-    let searcher = Searcher::start(Arc::clone(&gallery))
+    let searcher = Searcher::start(Arc::clone(&gallery), config.matching.probes_at_once_max)
         .context("the thread that searches could not be started")?;
     let matcher = Matcher::new(searcher, risk, config.matching.margin);
     let state = AppState {
         metrics: Arc::new(Metrics::new(encoder.model.as_str())),
-        metrics_reader: Arc::default(),
+        metrics_readers: Arc::default(),
         engine: Arc::new(engine),
-        gatekeeper: Gatekeeper::new(store.clone(), matcher.clone()),
+        gatekeeper: Gatekeeper::new(store.clone(), matcher.clone(), config.gates.clock_skew_max()),
         matcher,
         gallery,
         store,
@@ -99,17 +103,28 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
     Ok((state, listener))
 }
 
+fn leftover(config: &ServerConfig) -> LeftoverLimits {
+    LeftoverLimits {
+        bytes_max: config.leftover_bytes_max,
+        wait_max: Duration::from_millis(config.leftover_wait_ms),
+    }
+}
+
 fn http_settings(config: &Config) -> HttpSettings {
     HttpSettings {
         frame_bytes_max: config.road.frame.bytes_max,
         frames_per_passage_max: config.server.frames_per_passage_max,
+        form_bytes_max: config.server.form_bytes_max,
         json_bytes_max: config.server.json_bytes_max,
+        leftover: leftover(&config.server),
         page_rows_max: config.server.page_rows_max,
         candidates_max: config.matching.candidates_max,
         request_timeout: config.server.request_timeout(),
         metrics_public: config.server.metrics_public,
         liveness_threshold: config.matching.liveness_threshold,
         pupil_distance_px_min: config.matching.pupil_distance_px_min,
+        gate_open_ms: config.gates.open_ms,
+        gate_frame_age_ms_max: config.gates.frame_age_ms_max,
         enrolment_pupil_distance_px_min: config.enrolment.pupil_distance_px_min,
         enrolment_liveness: config.enrolment.liveness,
         faces_max: config.enrolment.faces_max,

@@ -4,13 +4,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Conflict, Store, StoreError};
+use super::{Conflict, Store, StoreError, within};
 use crate::domain::{
     EmployeeId, EmployeeStatus, Encoding, EncodingError, FaceId, ModelId, Quality, Threshold,
 };
-
-/// People in one page of the gallery: 4 MB for one face each of 128 numbers.
-const GALLERY_PAGE_PEOPLE: i64 = 8192;
 
 /// A face to be enrolled.
 #[derive(Clone, Debug)]
@@ -273,11 +270,13 @@ impl Store {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn faces_by_model(&self) -> Result<Vec<(ModelId, u64)>, StoreError> {
-        let counts = sqlx::query!(
-            r#"select model_id, count(*) as "count!" from face_encodings
-               group by model_id order by model_id"#
-        )
-        .fetch_all(&self.pool)
+        let counts = within(self.patience, async {
+            let counts = sqlx::query!(
+                r#"select model_id, count(*) as "count!" from face_encodings
+                   group by model_id order by model_id"#
+            );
+            Ok(counts.fetch_all(&self.pool).await?)
+        })
         .await?;
         Ok(counts.into_iter().map(|c| (ModelId::new(c.model_id), c.count.unsigned_abs())).collect())
     }
@@ -293,23 +292,22 @@ impl Store {
         model: &ModelId,
         after: Option<EmployeeId>,
     ) -> Result<Vec<GalleryRow>, StoreError> {
-        sqlx::query_as!(
-            PersonRow,
-            r#"select e.id as employee_id, e.status,
-                 array_agg(f.id order by f.id) as "face_ids!",
-                 array_agg(f.encoding order by f.id) as "encodings!"
-             from employees e join face_encodings f on f.employee_id = e.id
-             where f.model_id = $1 and e.id > $2 and f.employee_id > $2
-             group by e.id order by e.id limit $3"#,
-            model.as_str(),
-            after.map_or(Uuid::nil(), |employee| employee.0),
-            GALLERY_PAGE_PEOPLE,
-        )
-        .fetch_all(&self.pool)
-        .await?
-        .into_iter()
-        .map(|row| row.into_gallery_row(model))
-        .collect()
+        let people = within(self.patience, async {
+            let people = sqlx::query_as!(
+                PersonRow,
+                r#"select e.id as employee_id, e.status,
+                     array_agg(f.id order by f.id) as "face_ids!",
+                     array_agg(f.encoding order by f.id) as "encodings!"
+                 from employees e join face_encodings f on f.employee_id = e.id
+                 where f.model_id = $1 and e.id > $2 and f.employee_id > $2
+                 group by e.id order by e.id limit $3"#,
+                model.as_str(),
+                after.map_or(Uuid::nil(), |employee| employee.0),
+                i64::from(self.gallery_page_people),
+            );
+            Ok(people.fetch_all(&self.pool).await?)
+        });
+        people.await?.into_iter().map(|row| row.into_gallery_row(model)).collect()
     }
 
     /// One employee with the faces of `model`; none when there are no such faces.
@@ -321,7 +319,10 @@ impl Store {
         employee: EmployeeId,
         model: &ModelId,
     ) -> Result<Option<GalleryRow>, StoreError> {
-        person(&mut *self.pool.acquire().await?, employee, model).await
+        within(self.patience, async {
+            person(&mut *self.pool.acquire().await?, employee, model).await
+        })
+        .await
     }
 }
 

@@ -10,6 +10,7 @@ mod gates;
 mod keys;
 mod passages;
 
+use std::io;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
@@ -39,6 +40,8 @@ pub struct StoreSettings {
     pub acquire_timeout: Duration,
     /// How long Postgres may work on one statement.
     pub statement_timeout: Duration,
+    /// People that one statement reads of the gallery.
+    pub gallery_page_people: u32,
 }
 
 impl StoreSettings {
@@ -54,6 +57,9 @@ impl StoreSettings {
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
+    /// How long an answer is awaited for which no request's time limit counts.
+    patience: Duration,
+    gallery_page_people: u32,
 }
 
 impl Store {
@@ -70,22 +76,18 @@ impl Store {
                 ("idle_in_transaction_session_timeout", statement_timeout_ms.as_str()),
             ]);
         // The pool would try again until its timeout and then say only that it timed out.
-        let connected = tokio::time::timeout(settings.acquire_timeout, async {
-            PgConnection::connect_with(&options).await?.close().await
-        });
-        connected.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+        within(settings.acquire_timeout, async {
+            Ok(PgConnection::connect_with(&options).await?.close().await?)
+        })
+        .await?;
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections_max)
             .acquire_timeout(settings.acquire_timeout)
             .connect_with(options)
             .await?;
-        Ok(Self { pool })
-    }
-
-    /// A store over an existing pool.
-    #[must_use]
-    pub fn from_pool(pool: PgPool) -> Self {
-        Self { pool }
+        // Postgres ends a statement before; one that has fallen silent does not.
+        let patience = settings.acquire_timeout + settings.statement_timeout;
+        Ok(Self { pool, patience, gallery_page_people: settings.gallery_page_people })
     }
 
     /// Brings the schema up to date; safe to run from several replicas at once.
@@ -108,18 +110,19 @@ impl Store {
     /// [`StoreError::Schema`] when it is not, with the way out.
     pub async fn check_schema(&self) -> Result<(), StoreError> {
         let known = sqlx::migrate!().iter().map(|migration| migration.version).max();
-        // The table is sqlx's own; it does not exist before the first migration.
-        let found: Option<i64> =
+        let found = within(self.patience, async {
+            // The table is sqlx's own; it does not exist before the first migration.
             match sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
                 .fetch_one(&self.pool)
                 .await
             {
-                Ok(version) => version,
                 Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => {
-                    None
+                    Ok(None)
                 }
-                Err(error) => return Err(error.into()),
-            };
+                found => Ok(found?),
+            }
+        })
+        .await?;
         if found == known { Ok(()) } else { Err(StoreError::Schema { found, known }) }
     }
 
@@ -143,9 +146,12 @@ impl Store {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn listen_gallery(&self) -> Result<GalleryListener, StoreError> {
-        let mut listener = PgListener::connect_with(&self.pool).await?;
-        listener.listen(GALLERY_CHANNEL).await?;
-        Ok(GalleryListener(listener))
+        within(self.patience, async {
+            let mut listener = PgListener::connect_with(&self.pool).await?;
+            listener.listen(GALLERY_CHANNEL).await?;
+            Ok(GalleryListener(listener))
+        })
+        .await
     }
 
     /// The right to enrol in bulk, which one run at a time has; none while another has it. Given back
@@ -166,6 +172,17 @@ impl Store {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// An answer of Postgres, which may have fallen silent, for no longer than `patience`.
+async fn within<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(patience, answer).await.unwrap_or_else(|_| {
+        let silent = format!("not a word in {} ms", patience.as_millis());
+        Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, silent)).into())
+    })
 }
 
 /// The right to enrol in bulk.

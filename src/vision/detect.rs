@@ -29,19 +29,26 @@ pub struct DetectSettings {
     /// overlap more, the most confident is kept.
     #[garde(range(min = 0.0, max = 1.0))]
     pub overlap_max: f32,
+    /// The most boxes of one search that are told apart, whose cost grows with their square; the most
+    /// confident ones.
+    #[garde(range(min = 1, max = 100_000))]
+    pub candidates_max: usize,
 }
 
 impl Default for DetectSettings {
     fn default() -> Self {
-        Self { side_px_max: 640, side_px_min: 320, score_min: 0.6, overlap_max: 0.3 }
+        Self {
+            side_px_max: 640,
+            side_px_min: 320,
+            score_min: 0.6,
+            overlap_max: 0.3,
+            candidates_max: 2_000,
+        }
     }
 }
 
 /// What the sides of a canvas are multiples of.
 const SIDE_MULTIPLE: u32 = Yunet::SIDE_MULTIPLE as u32;
-
-/// The most candidates that enter non-maximum suppression, whose cost grows with their square.
-const CANDIDATES_MAX: usize = 2_000;
 
 /// Boxes of one face in two searches overlap by more than this (intersection over union).
 const SAME_FACE_OVERLAP_MIN: f32 = 0.5;
@@ -136,7 +143,7 @@ fn search_canvas(
         candidates.extend(read_level(level, canvas.width, settings.score_min)?);
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
-    candidates.truncate(CANDIDATES_MAX);
+    candidates.truncate(settings.candidates_max);
     let kept = suppress_overlapping(candidates, settings.overlap_max);
     Ok(kept.into_iter().map(|detection| in_frame(canvas, detection)).collect())
 }

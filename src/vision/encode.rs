@@ -38,8 +38,6 @@ pub struct FaceEncoder {
     pub mirror: bool,
     /// The id of the projection, or of the network where there is none.
     pub model: ModelId,
-    /// The least length of what the network says of a usable face, where it is known.
-    pub feature_norm_min: Option<f32>,
     /// Where the network lives and with which numbers it computes.
     pub compute: Compute,
 }

@@ -1,12 +1,17 @@
 //! Replicas that share nothing but Postgres, and Postgres going away.
 
-use limen::store::Scope;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use limen::domain::{EmployeeId, EmployeeStatus, Encoding, ModelId};
+use limen::gallery::Gallery;
+use limen::store::{Scope, Store};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::database::{Outage, change_in_silence, end_listeners};
+use crate::database::{Outage, change_in_silence, end_listeners, insert_face};
 use crate::passage::Passage;
-use crate::service::{TestService, eventually, send};
+use crate::service::{TestService, config, eventually, send};
 
 /// Waits until a service has loaded its gallery and heard of every change so far. News come in
 /// order, so what it hears now comes after everything before; it may take the first change from
@@ -89,18 +94,19 @@ async fn one_person_whose_stored_face_cannot_be_read_keeps_nobody_else_out(pool:
 #[sqlx::test]
 async fn the_metrics_can_be_read_while_postgres_is_away(pool: PgPool) {
     let service = TestService::start(&pool).await;
-    let [known, unknown] = [
-        service.make_key(&[Scope::Metrics], None).await,
-        service.make_key(&[Scope::Metrics], None).await,
-    ];
+    let key = async || service.make_key(&[Scope::Metrics], None).await;
+    let (known, known_too, unknown) = (key().await, key().await, key().await);
     let metrics = async |key: &str| {
         send(service.bare(reqwest::Method::GET, "/metrics").bearer_auth(key)).await
     };
     let counted = metrics(&known).await;
+    metrics(&known_too).await;
     assert!(counted.text.contains("limen_passages_total{decision=\"deny\",reason=\"spoof\"} 0"));
     let outage = Outage::begin(&pool).await;
-    let meanwhile = metrics(&known).await;
-    assert!(meanwhile.text.contains("limen_ready 0"), "{}", meanwhile.text);
+    for key in [&known, &known_too] {
+        let meanwhile = metrics(key).await;
+        assert!(meanwhile.text.contains("limen_ready 0"), "{}", meanwhile.text);
+    }
     metrics(&unknown).await.refused(503, "database_unavailable");
     outage.end().await;
 }
@@ -136,6 +142,40 @@ async fn the_gallery_is_loaded_again_from_time_to_time(pool: PgPool) {
         outcome(&service, "obama-3.jpg").await == "unknown"
     })
     .await;
+}
+
+#[sqlx::test]
+async fn a_change_waits_for_no_full_load_and_is_not_undone_by_it(pool: PgPool) {
+    let store = Store::connect(&config(&pool).database.store()).await.unwrap();
+    let model = ModelId::new("a-model");
+    let employee = EmployeeId::generate();
+    insert_face(&pool, employee, model.as_str()).await;
+    let gallery = Gallery::new(model.clone(), 4);
+    let probe = Encoding::normalised(vec![1.0; 4], model).unwrap();
+    let status = || gallery.verify(employee, &probe).unwrap().map(|found| found.status);
+
+    // However far the load has come.
+    for polls in 0..40 {
+        let change = [EmployeeStatus::Suspended, EmployeeStatus::Active][polls % 2];
+        let mut load = std::pin::pin!(gallery.resync(&store));
+        let mut loaded = false;
+        for _ in 0..polls {
+            loaded = loaded || load.as_mut().now_or_never().is_some();
+            tokio::time::sleep(Duration::from_micros(100)).await;
+        }
+        sqlx::query("update employees set status = $1")
+            .bind(change.code())
+            .execute(&pool)
+            .await
+            .unwrap();
+        let refresh = gallery.refresh(&store, employee);
+        tokio::time::timeout(Duration::from_secs(30), refresh).await.expect("no wait").unwrap();
+        assert_eq!(status(), Some(change), "after {polls} polls");
+        if !loaded {
+            load.await.unwrap();
+        }
+        assert_eq!(status(), Some(change), "after {polls} polls and the load");
+    }
 }
 
 #[sqlx::test]

@@ -72,6 +72,21 @@ async fn every_route_of_the_contract_exists_and_says_whether_it_wants_a_key(pool
 }
 
 #[sqlx::test]
+async fn a_parameter_that_a_route_does_not_know_is_refused_by_its_name(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let contract = send(service.bare(Method::GET, "/openapi.json")).await.expect(200);
+    for (method, path, _) in operations(&contract).filter(|(_, path, _)| path.starts_with("/v1/")) {
+        let id = Uuid::new_v4().to_string();
+        let real =
+            path.replace("{employee_id}", &id).replace("{face_id}", &id).replace("{gate_id}", &id);
+        let method: Method = method.to_uppercase().parse().unwrap();
+        let answer = send(service.request(method.clone(), &format!("{real}?nonsense=1"))).await;
+        assert!(answer.text.contains("nonsense"), "{method} {path}: {}", answer.text);
+        answer.refused(400, "bad_query");
+    }
+}
+
+#[sqlx::test]
 async fn the_contract_says_that_frames_may_come_in_a_form(pool: PgPool) {
     let service = TestService::start(&pool).await;
     let contract = send(service.bare(Method::GET, "/openapi.json")).await.expect(200);

@@ -1,6 +1,13 @@
 //! What the tests do to Postgres behind the service's back.
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use limen::domain::{EmployeeId, FaceId};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 /// Ends the connections of every service that listens for changes of the gallery.
 pub async fn end_listeners(pool: &PgPool) -> i64 {
@@ -24,6 +31,110 @@ pub async fn change_in_silence(pool: &PgPool, statement: &'static str) {
         sqlx::query(sql).execute(&mut *transaction).await.unwrap();
     }
     transaction.commit().await.unwrap();
+}
+
+/// Inserts an employee with one face, whose encoding by `model` is four equal numbers.
+pub async fn insert_face(pool: &PgPool, employee: EmployeeId, model: &str) {
+    sqlx::query("insert into employees (id, name) values ($1, 'Somebody')")
+        .bind(employee.0)
+        .execute(pool)
+        .await
+        .unwrap();
+    sqlx::query(
+        "insert into face_encodings (id, employee_id, model_id, encoding, size, pupil_distance_px,
+             brightness, sharpness, yaw, roll_degrees, photo_sha256)
+         values ($1, $2, $3, $4, 4, 60, 120, 200, 0, 0, $5)",
+    )
+    .bind(FaceId::generate().0)
+    .bind(employee.0)
+    .bind(model)
+    .bind(0.5f32.to_le_bytes().repeat(4))
+    .bind(vec![0u8; 32])
+    .execute(pool)
+    .await
+    .unwrap();
+}
+
+/// A way to Postgres that goes dead without a word: the connections stay, nothing arrives any more.
+pub struct SilentPostgres {
+    address: SocketAddr,
+    silent: Arc<AtomicBool>,
+}
+
+impl SilentPostgres {
+    /// Falls silent once a client has said `last_word`, which still does not arrive.
+    pub async fn after(pool: &PgPool, last_word: &'static str) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let silent = Arc::new(AtomicBool::new(false));
+        let (options, heard) = (pool.connect_options(), Arc::clone(&silent));
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (options, heard) = (Arc::clone(&options), Arc::clone(&heard));
+                tokio::spawn(async move {
+                    match options.get_socket() {
+                        Some(folder) => {
+                            let file = format!(".s.PGSQL.{}", options.get_port());
+                            let server = UnixStream::connect(folder.join(file)).await.unwrap();
+                            pass_on(client, server, last_word, &heard).await;
+                        }
+                        None => {
+                            let address = (options.get_host(), options.get_port());
+                            let server = TcpStream::connect(address).await.unwrap();
+                            pass_on(client, server, last_word, &heard).await;
+                        }
+                    }
+                });
+            }
+        });
+        Self { address, silent }
+    }
+
+    /// The URL of the pool's database by this way.
+    pub fn url(&self, pool: &PgPool) -> String {
+        let mut url = pool.connect_options().to_url_lossy();
+        let others: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        // A socket is named there.
+        url.query_pairs_mut()
+            .clear()
+            .extend_pairs(others.iter().filter(|(name, _)| name != "host"));
+        url.set_ip_host(self.address.ip()).unwrap();
+        url.set_port(Some(self.address.port())).unwrap();
+        url.into()
+    }
+
+    /// Whether the last word was said.
+    pub fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
+    }
+}
+
+/// Passes on what either says until the client has said `last_word`, then nothing, for ever.
+async fn pass_on(
+    client: TcpStream,
+    server: impl AsyncRead + AsyncWrite,
+    last_word: &str,
+    silent: &AtomicBool,
+) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = tokio::io::split(server);
+    let asks = async {
+        let mut bytes = vec![0; 65_536];
+        while let Ok(read @ 1..) = from_client.read(&mut bytes).await {
+            let said = &bytes[..read];
+            if said.windows(last_word.len()).any(|word| word == last_word.as_bytes()) {
+                silent.store(true, Ordering::Relaxed);
+            }
+            if silent.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+            to_server.write_all(said).await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = asks => {}
+        _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
+    }
 }
 
 /// A database that can be taken away and given back: what its clients see when Postgres is down.

@@ -69,6 +69,7 @@ impl TestService {
     async fn start_replica_with(pool: &PgPool, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config(pool);
         change(&mut config);
+        let store = Store::connect(&config.database.store()).await.expect("a database");
         let (stop, stopped) = oneshot::channel();
         let (listening, address) = oneshot::channel();
         // A runtime of its own, as in production: the test cannot slow the service down.
@@ -86,7 +87,7 @@ impl TestService {
         });
         let mut service = Self {
             address: address.await.expect("a free port"),
-            store: Store::from_pool(pool.clone()),
+            store,
             key: String::new(),
             client: client(),
             stop: Some(stop),

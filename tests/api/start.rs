@@ -2,11 +2,12 @@
 
 use std::future::pending;
 
-use limen::domain::{EmployeeId, FaceId};
+use limen::domain::EmployeeId;
 use limen::server;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
+use crate::database::{SilentPostgres, insert_face};
 use crate::service::{config, eventually, send};
 
 /// Why a service does not start on this database.
@@ -18,25 +19,7 @@ async fn refusal(config: &limen::config::Config) -> String {
 
 #[sqlx::test]
 async fn a_gallery_of_another_model_is_refused_with_the_way_out(pool: PgPool) {
-    let employee = EmployeeId::generate().0;
-    sqlx::query("insert into employees (id, name) values ($1, 'Somebody')")
-        .bind(employee)
-        .execute(&pool)
-        .await
-        .unwrap();
-    sqlx::query(
-        "insert into face_encodings (id, employee_id, model_id, encoding, size, pupil_distance_px,
-             brightness, sharpness, yaw, roll_degrees, photo_sha256)
-         values ($1, $2, 'another-model-4', $3, 4, 60, 120, 200, 0, 0, $4)",
-    )
-    .bind(FaceId::generate().0)
-    .bind(employee)
-    .bind(0.5f32.to_le_bytes().repeat(4))
-    .bind(vec![0u8; 32])
-    .execute(&pool)
-    .await
-    .unwrap();
-
+    insert_face(&pool, EmployeeId::generate(), "another-model-4").await;
     let message = refusal(&config(&pool)).await;
     for part in ["1 face(s)", "another-model-4", "config.toml", "limen enroll", "--replace-model"] {
         assert!(message.contains(part), "no {part:?} in {message}");
@@ -56,6 +39,40 @@ async fn a_postgres_that_is_not_there_is_refused_with_the_way_out(pool: PgPool) 
     let message = refusal(&config).await;
     assert!(message.contains("DATABASE_URL"), "{message}");
     assert!(!message.contains("SECRET"), "{message}");
+}
+
+#[sqlx::test]
+async fn a_postgres_that_falls_silent_while_the_service_starts_is_not_awaited_for_ever(
+    pool: PgPool,
+) {
+    // Before the schema, the count of models, the news of changes, the gallery.
+    for last_word in ["_sqlx_migrations", "group by model_id", "LISTEN", "array_agg"] {
+        let silent = SilentPostgres::after(&pool, last_word).await;
+        let mut config = config(&pool);
+        config.database.url.0 = silent.url(&pool);
+        config.database.acquire_timeout_ms = 1_000;
+        config.database.statement_timeout_ms = 1_000;
+        let message = refusal(&config).await;
+        assert!(message.contains("did not answer"), "{last_word}: {message}");
+        assert!(silent.is_silent(), "{last_word} was never said");
+    }
+}
+
+#[sqlx::test]
+async fn everything_that_the_networks_cannot_do_is_told_at_once(pool: PgPool) {
+    let mut config = config(&pool);
+    config.road.device = "cuda:99".parse().unwrap();
+    config.road.encoding_size = 77;
+    let message = refusal(&config).await;
+    for part in ["Cuda(99)", "encoding_size", "128", "512"] {
+        assert!(message.contains(part), "no {part:?} in {message}");
+    }
+    config.road.encoding_size = 128;
+    config.matching.calibration = Some("no-such-file.toml".into());
+    let message = refusal(&config).await;
+    for part in ["Cuda(99)", "no-such-file.toml"] {
+        assert!(message.contains(part), "no {part:?} in {message}");
+    }
 }
 
 #[sqlx::test]

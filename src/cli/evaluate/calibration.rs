@@ -52,7 +52,7 @@ struct Held {
 pub(super) fn run(config: &Config, arguments: &CalibrationArguments) -> anyhow::Result<()> {
     anyhow::ensure!(arguments.fpir > 0.0 && arguments.fpir < 1.0, "--fpir must be over 0, under 1");
     let all = People::look_at(config, &arguments.source, arguments.crop)?;
-    let (people, model) = (&all.people, all.photos.profile().model);
+    let (people, model) = (&all.people, all.photos.profile().model.clone());
 
     let mut ratios: Vec<Vec<f64>> = vec![Vec::new(); arguments.galleries.len()];
     for split in 0..arguments.splits {

@@ -4,11 +4,12 @@ use clap::Args;
 use comfy_table::Table;
 use serde::Serialize;
 
-use crate::cli::{connect, photo};
+use crate::cli::connect;
 use crate::config::Config;
 use crate::domain::{EmployeeId, Encoding};
 use crate::evaluate::protocol::all_pairs;
 use crate::store::Store;
+use crate::vision::EncoderProfile;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct LookalikesArguments {
@@ -55,7 +56,7 @@ pub(super) fn run(config: &Config, arguments: &LookalikesArguments) -> anyhow::R
 
 async fn closest(config: &Config, count: usize) -> anyhow::Result<Vec<Pair>> {
     let store = connect(config).await?;
-    let encoder = photo::open_road(config)?.profile();
+    let encoder = EncoderProfile::of(&config.inference.weights_dir, &config.road)?;
     let mut rows = Vec::new();
     let mut last = None;
     loop {

@@ -99,7 +99,7 @@ impl Photos {
     }
 
     /// The encoder, with its calibration.
-    pub fn profile(&self) -> EncoderProfile {
+    pub fn profile(&self) -> &EncoderProfile {
         self.road.profile()
     }
 

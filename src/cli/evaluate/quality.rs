@@ -73,11 +73,11 @@ pub(super) fn run(config: &Config, arguments: &QualityArguments) -> anyhow::Resu
     let common = &arguments.common;
     let people = People::look_at(config, &common.source, arguments.crop)?;
     let encoder = people.photos.profile();
-    let threshold = config.matching.risk(&encoder)?.verify().threshold;
+    let threshold = config.matching.risk(encoder)?.verify().threshold;
     let labelled = people.labelled();
     let pairs = genuine_pairs(&people, &labelled, threshold)?;
     let mut told = BTreeMap::new();
-    for Measure { name, of, limit } in measures(&config.road.quality, &encoder) {
+    for Measure { name, of, limit } in measures(&config.road.quality, encoder) {
         let worse = pairs.iter().map(|(pair, missed)| (of(pair[0]).min(of(pair[1])), *missed));
         let edc = ErrorVersusDiscard::new(worse)?;
         let at_limit = limit.and_then(|limit| edc.at_limit(limit));

@@ -144,7 +144,7 @@ fn tell<M: Serialize>(
     comparison: Comparison<M>,
     mut rows: Vec<Row>,
 ) -> anyhow::Result<()> {
-    let threshold = config.matching.risk(&photos.profile())?.verify().threshold;
+    let threshold = config.matching.risk(photos.profile())?.verify().threshold;
     let Comparison { metrics, roc, genuine, impostor, photos: paths, worst } = comparison;
     let (fmr, fnmr) = (roc.fmr(threshold), roc.fnmr(threshold));
     rows.extend([

@@ -2,9 +2,11 @@
 
 mod clock;
 mod open;
+mod profile;
 
 use clock::StageClock;
 pub use open::{OpenError, RoadSettings};
+pub use profile::EncoderProfile;
 use tch::TchError;
 
 use super::align::{AlignedFace, FIVE_POINTS_112, Template, align};
@@ -16,7 +18,6 @@ use super::nearest::{Nearest, choose_nearest};
 use super::precision::Precision;
 use super::quality::{issues, measure};
 use super::refine::refine;
-use crate::domain::risk::Calibration;
 use crate::domain::{
     BoundingBox, Detection, FaceSeen, Frame, Landmarks, LivenessScore, ModelId, Quality,
     QualityIssue, Sighting, Stage, StageTimings, View,
@@ -57,23 +58,8 @@ pub struct Road {
     liveness_model: ModelId,
     liveness_compute: Compute,
     encoder: FaceEncoder,
-    calibration: Option<Calibration>,
+    profile: EncoderProfile,
     settings: RoadSettings,
-}
-
-/// What the rest of the service must know of an encoder.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EncoderProfile {
-    /// The id that its encodings carry.
-    pub model: ModelId,
-    /// How many numbers an encoding has.
-    pub encoding_size: usize,
-    /// Its measured error rates, where the weights folder holds a calibration of this very model.
-    pub calibration: Option<Calibration>,
-    /// The length of its output under which a face is unclear; none where it tells nothing.
-    pub feature_norm_min: Option<f32>,
-    /// With which numbers it computes.
-    pub precision: Precision,
 }
 
 /// The nearest face, good enough to compare.
@@ -122,14 +108,14 @@ impl Road {
 
     /// What the rest of the service must know of the encoder.
     #[must_use]
-    pub fn profile(&self) -> EncoderProfile {
-        EncoderProfile {
-            model: self.encoder.model.clone(),
-            encoding_size: self.settings.encoding_size as usize,
-            calibration: self.calibration.clone(),
-            feature_norm_min: self.encoder.feature_norm_min,
-            precision: self.encoder.compute.into(),
-        }
+    pub fn profile(&self) -> &EncoderProfile {
+        &self.profile
+    }
+
+    /// With which numbers the encoder computes.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.encoder.compute.into()
     }
 
     /// Runs every network once on a black frame, so that the first real frame does not pay for what
@@ -327,7 +313,7 @@ impl Road {
         };
         let encodings = self.encoder.encode(face.as_slice())?;
         clock.lap(Stage::Encode);
-        let limit = self.settings.quality.feature_norm_min.or(self.encoder.feature_norm_min);
+        let limit = self.settings.quality.feature_norm_min.or(self.profile.feature_norm_min);
         Ok(match encodings.into_iter().next() {
             Some(Encoded { feature_norm, .. }) if limit.is_some_and(|min| feature_norm < min) => {
                 Sighting::LowQuality { quality, issues: vec![QualityIssue::Unclear] }

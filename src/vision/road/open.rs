@@ -5,9 +5,9 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::Road;
-use crate::domain::ModelId;
-use crate::domain::risk::{Calibration, CalibrationError};
-use crate::nets::{Digest, Encoder, LoadError, Manifest, ManifestError, Role, load};
+use super::profile::{Chosen, with_digest};
+use crate::domain::risk::CalibrationError;
+use crate::nets::{Compute, Encoder, LoadError, Manifest, ManifestError, Role, load};
 use crate::vision::decode::FrameLimits;
 use crate::vision::detect::DetectSettings;
 use crate::vision::device::Device;
@@ -123,6 +123,33 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// `error`, told with the weights folder where the manifest or a file of it is at fault.
+    pub(super) fn of(error: LoadError, folder: &Path) -> Self {
+        match error {
+            LoadError::Manifest(error) => {
+                Self::Weights { error, folder: folder.display().to_string() }
+            }
+            other => Self::Load(other),
+        }
+    }
+}
+
+impl RoadSettings {
+    /// Whether the device is there and can compute with such numbers.
+    ///
+    /// # Errors
+    /// When not, and what to set instead.
+    pub fn check_device(&self) -> Result<(), OpenError> {
+        self.compute().map(drop)
+    }
+
+    fn compute(&self) -> Result<Compute, OpenError> {
+        load::expect_device(self.device.into())?;
+        Ok(self.precision.on(self.device.into())?)
+    }
+}
+
 impl Road {
     /// Loads the networks from a weights folder.
     ///
@@ -130,106 +157,38 @@ impl Road {
     /// When a file is missing or not the one that the manifest vouches for, or the settings ask for
     /// an encoder, a size or a device that is not there. The message says what to do about it.
     pub fn open(weights: &Path, settings: RoadSettings) -> Result<Self, OpenError> {
-        let folder = || weights.display().to_string();
-        let in_folder = |error| match error {
-            LoadError::Manifest(error) => OpenError::Weights { error, folder: folder() },
-            other => OpenError::Load(other),
-        };
+        let in_folder = |error| OpenError::of(error, weights);
         let manifest = Manifest::open(weights).map_err(|e| in_folder(e.into()))?;
-        let id_of = |role: Role| {
-            let entry = manifest.entries().iter().find(|entry| entry.role == role);
-            entry
-                .map(|entry| entry.id.as_str())
-                .ok_or_else(|| OpenError::NoNetwork { role, folder: folder() })
-        };
-        let device = settings.device.into();
-        let compute = settings.precision.on(device)?;
-        let detector_id = id_of(Role::Detector)?;
-        let detector = load::detector(&manifest, detector_id, device).map_err(in_folder)?;
-        let landmarks_id = id_of(Role::Landmarks)?;
-        let landmarks = load::landmarks(&manifest, landmarks_id, device).map_err(in_folder)?;
-        let liveness_id = id_of(Role::Liveness)?;
-        let liveness = load::liveness(&manifest, liveness_id, compute).map_err(in_folder)?;
+        let compute = settings.compute()?;
+        let device = compute.device;
+        let chosen = Chosen::of(&manifest, &settings)?;
+        let profile = chosen.profile(weights, settings.mirror)?;
+        let Chosen { detector, landmarks, liveness, encoder, projection } = chosen;
 
-        let network = load::encoder(&manifest, &settings.encoder, compute).map_err(in_folder)?;
-        let model_id = model_id(&manifest, &settings)?;
-        let projection = if model_id == settings.encoder {
-            None
-        } else {
-            Some(load::projection(&manifest, model_id, device).map_err(in_folder)?)
+        let network = load::encoder(&manifest, &encoder.id, compute).map_err(in_folder)?;
+        let projection = projection
+            .map(|projection| load::projection(&manifest, &projection.id, device))
+            .transpose()
+            .map_err(in_folder)?;
+        let encoder = FaceEncoder {
+            compute: match network {
+                Encoder::MobileFaceNet(_) => compute,
+                Encoder::DlibResnet(_) => device.into(),
+            },
+            network,
+            projection,
+            mirror: settings.mirror,
+            model: profile.model.clone(),
         };
-        let road = [detector_id, landmarks_id, &settings.encoder, model_id];
-        let model = model(&manifest, road, settings.mirror).map_err(|e| in_folder(e.into()))?;
-        let entry = manifest.get(&settings.encoder).map_err(|e| in_folder(e.into()))?;
-        let (mirror, feature_norm_min) = (settings.mirror, entry.feature_norm_min);
-        let liveness_compute = compute;
-        let compute = match network {
-            Encoder::MobileFaceNet(_) => compute,
-            Encoder::DlibResnet(_) => device.into(),
-        };
-        let encoder = FaceEncoder { network, projection, mirror, model, feature_norm_min, compute };
-        let calibration = calibration(weights, &encoder.model)?;
-        let liveness_model = with_digest(
-            liveness_id,
-            &manifest.get(liveness_id).map_err(|e| in_folder(e.into()))?.sha256,
-        );
         Ok(Self {
-            detector,
-            landmarks,
-            liveness,
-            liveness_model,
-            liveness_compute,
+            detector: load::detector(&manifest, &detector.id, device).map_err(in_folder)?,
+            landmarks: load::landmarks(&manifest, &landmarks.id, device).map_err(in_folder)?,
+            liveness_model: with_digest(&liveness.id, &liveness.sha256),
+            liveness: load::liveness(&manifest, &liveness.id, compute).map_err(in_folder)?,
+            liveness_compute: compute,
             encoder,
-            calibration,
+            profile,
             settings,
         })
     }
-}
-
-/// The calibration of a model, `calibrations/MODEL.toml` in the weights folder, if there is one.
-fn calibration(weights: &Path, model: &ModelId) -> Result<Option<Calibration>, OpenError> {
-    let file = weights.join("calibrations").join(format!("{model}.toml"));
-    let text = match std::fs::read_to_string(&file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err(OpenError::CalibrationFile { file: file.display().to_string(), error });
-        }
-    };
-    let read = Calibration::from_toml(&text).and_then(|calibration| {
-        calibration.check_model(model)?;
-        Ok(calibration)
-    });
-    let file = file.display().to_string();
-    read.map(Some).map_err(|error| OpenError::Calibration { file, error })
-}
-
-/// The last network that makes an encoding, with the start of a SHA-256 over the weights of all that
-/// have a part in it and whether the mirrored face is averaged in: encodings of retrained weights under
-/// an old id, or made in another way, are never compared with the old ones.
-fn model(manifest: &Manifest, road: [&str; 4], mirror: bool) -> Result<ModelId, ManifestError> {
-    let digest = |id| Ok(manifest.get(id)?.sha256.to_string());
-    let digests = road.into_iter().map(digest).collect::<Result<String, ManifestError>>()?;
-    let [.., last] = road;
-    Ok(with_digest(last, &Digest::of(format!("{digests}{mirror}").as_bytes())))
-}
-
-fn with_digest(id: &str, digest: &Digest) -> ModelId {
-    ModelId::new(format!("{id}@{}", &digest.to_string()[..8]))
-}
-
-/// The id of whatever gives encodings of the asked size: the encoder itself or a projection of it.
-fn model_id<'a>(manifest: &'a Manifest, settings: &RoadSettings) -> Result<&'a str, OpenError> {
-    let (encoder, size) = (&settings.encoder, settings.encoding_size);
-    let entry = manifest.get(encoder).map_err(LoadError::from)?;
-    if entry.output_size == size {
-        return Ok(&entry.id);
-    }
-    if let Some(projection) = manifest.projection_of(encoder, size) {
-        return Ok(&projection.id);
-    }
-    let projections = manifest.entries().iter().filter(|e| e.projects.as_ref() == Some(encoder));
-    let known: Vec<String> =
-        projections.chain([entry]).map(|entry| entry.output_size.to_string()).collect();
-    Err(OpenError::EncodingSize { encoder: encoder.clone(), size, known: known.join(" or ") })
 }

@@ -1,0 +1,26 @@
+//! Whether what the configuration says of the networks fits what is there.
+
+use super::{Config, ConfigError};
+use crate::vision::EncoderProfile;
+
+impl Config {
+    /// Holds the device, the encoder, its size and the calibrations against the machine and the weights
+    /// folder, without loading a network.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that does not fit, and the way out.
+    pub fn check_networks(&self) -> Result<(), ConfigError> {
+        let profile = EncoderProfile::of(&self.inference.weights_dir, &self.road);
+        let wrong = [
+            self.road.check_device().err().map(|error| format!("[road]: {error}")),
+            match profile {
+                Err(error) => Some(format!("[road]: {error}")),
+                Ok(encoder) => {
+                    self.matching.risk(&encoder).err().map(|error| format!("[matching]: {error:#}"))
+                }
+            },
+        ];
+        let wrong: Vec<String> = wrong.into_iter().flatten().collect();
+        if wrong.is_empty() { Ok(()) } else { Err(ConfigError(wrong)) }
+    }
+}
