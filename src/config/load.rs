@@ -173,8 +173,8 @@ mod tests {
         let quality = load("[road.quality]\nbrightness_min = 230.0").unwrap_err().to_string();
         assert!(quality.contains("brightness_max"), "{quality}");
         let memory =
-            load("[server]\nframe_bytes_in_flight_max = 52494335").unwrap_err().to_string();
-        assert!(memory.contains("52494336"), "{memory}");
+            load("[server]\nframe_bytes_in_flight_max = 52445183").unwrap_err().to_string();
+        assert!(memory.contains("52445184"), "{memory}");
         let sides = load("[road.detect]\nside_px_min = 2000").unwrap_err().to_string();
         assert!(sides.contains("side_px_min"), "{sides}");
     }
