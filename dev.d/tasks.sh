@@ -153,7 +153,11 @@ development_key() {
   local file=$state/key-private
   [ -n "$postgres_socket" ] || file=$state/key-$(printf %s "$DATABASE_URL" | sha256sum | cut -c1-12)
   ln -sfn "$(basename "$file")" "$state/key"
-  if [ -s "$file" ]; then say "the development key is in .dev/key"; return; fi
+  # A database that was made anew does not know it, and it may have been revoked: the last column says so.
+  if [ -s "$file" ] && limen key list | tr -d - | grep -q "$(cut -d_ -f2 "$file") .*| *|$"; then
+    say "the development key is in .dev/key"
+    return
+  fi
   (umask 077 && limen key create --name dev --scope gate --scope admin --scope metrics | tail -n 1 >"$file.new")
   mv "$file.new" "$file"
   say "a development key with every scope, kept in .dev/key: $(cat "$file")"

@@ -47,6 +47,11 @@ struct OutcomeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OverloadLabels {
+    limit: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ConnectionLabels {
     state: &'static str,
 }
@@ -81,7 +86,7 @@ pub struct Metrics {
     stage_seconds: Family<StageLabels, Histogram>,
     passages: Family<DecisionLabels, Counter>,
     outcomes: Family<OutcomeLabels, Counter>,
-    overloads: Counter,
+    overloads: Family<OverloadLabels, Counter>,
     queue_depth: Gauge,
     queue_max: Gauge,
     gallery_faces: Gauge,
@@ -99,9 +104,9 @@ fn latency() -> Histogram {
 }
 
 impl Metrics {
-    /// Registers every metric. `model` is the encoder's id.
+    /// Registers every metric. `model` is the encoder's id, `limits` those that a request can run into.
     #[must_use]
-    pub fn new(model: &str) -> Self {
+    pub fn new(model: &str, limits: impl IntoIterator<Item = &'static str>) -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("limen"),
             requests: Family::default(),
@@ -109,7 +114,7 @@ impl Metrics {
             stage_seconds: Family::new_with_constructor(latency),
             passages: Family::default(),
             outcomes: Family::default(),
-            overloads: Counter::default(),
+            overloads: Family::default(),
             queue_depth: Gauge::default(),
             queue_max: Gauge::default(),
             gallery_faces: Gauge::default(),
@@ -124,6 +129,9 @@ impl Metrics {
         // From the first scrape on: an increase from nothing to the first attack would not be seen.
         for reason in Reason::ALL {
             drop(metrics.passages.get_or_create(&DecisionLabels::of(reason)));
+        }
+        for limit in limits {
+            drop(metrics.overloads.get_or_create(&OverloadLabels { limit }));
         }
         metrics
     }
@@ -164,7 +172,7 @@ impl Metrics {
         );
         registry.register(
             "overloads",
-            "Frames refused with 429 because too many were in flight or waiting",
+            "Requests refused with 429, by the setting whose limit was reached",
             self.overloads.clone(),
         );
         registry.register(
@@ -239,9 +247,9 @@ impl Metrics {
         self.outcomes.get_or_create(&OutcomeLabels { task, outcome }).inc();
     }
 
-    /// Notes a frame that was refused because of overload.
-    pub fn overload(&self) {
-        self.overloads.inc();
+    /// Notes a request that was refused because the `limit` of this name was reached.
+    pub fn overload(&self, limit: &'static str) {
+        self.overloads.get_or_create(&OverloadLabels { limit }).inc();
     }
 
     /// Everything in OpenMetrics text form, the gauges set to `readings`.

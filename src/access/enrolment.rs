@@ -98,9 +98,10 @@ pub fn look_alike(
 #[error(
     "the database holds {faces} face(s) encoded by {found}, but the configured encoder makes \
      {configured}, and encodings of different models cannot be compared. Either set \
-     `encoder`, `encoding_size` and `mirror` of [road] in config.toml back to what made {found}, or enrol everybody again with this encoder: \
-     `limen enroll PHOTOS --replace-model`, which removes a person's old faces when a new one is \
-     stored"
+     `encoder`, `encoding_size` and `mirror` of [road] in config.toml back to what made {found}, or enrol \
+     everybody again with this encoder: `limen enroll PHOTOS --replace-model`, which removes a person's \
+     old faces when a new one is stored. `limen gallery models` names who is left, `limen gallery drop \
+     {found}` removes what is"
 )]
 pub struct ForeignGallery {
     /// How many such faces there are.

@@ -3,6 +3,7 @@
 mod calibrate;
 mod enroll;
 mod evaluate;
+mod gallery;
 mod key;
 mod load;
 mod migrate;
@@ -58,6 +59,9 @@ enum Command {
     Weights(weights::WeightsCommand),
     /// Load a running service with real frames and measure how fast it answers.
     Load(load::LoadArguments),
+    /// See which encoders made the enrolled faces; remove those of another than the configured one.
+    #[command(subcommand)]
+    Gallery(gallery::GalleryCommand),
     /// Create, list or revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -108,6 +112,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Enroll(arguments) => enroll::run(&config, &arguments).await,
             Command::Recognize(arguments) => recognize::run(&config, &arguments).await,
             Command::Load(arguments) => load::run(&arguments).await,
+            Command::Gallery(command) => gallery::run(&config, command).await,
             Command::Key(command) => key::run(&config, command).await,
             Command::Verify(arguments) => verify::run(&config, &arguments),
             Command::Evaluate(command) => evaluate::run(&config, &command),

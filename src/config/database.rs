@@ -26,7 +26,7 @@ pub struct DatabaseConfig {
     /// `postgres://user:password@host:port/database`.
     #[garde(custom(names_a_database))]
     pub url: DatabaseUrl,
-    /// Connections of the pool.
+    /// Connections for requests; one more hears of changes.
     #[garde(range(min = 2, max = 1_000))]
     pub connections_max: u32,
     /// Milliseconds that a request waits for a connection.

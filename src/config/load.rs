@@ -67,8 +67,9 @@ impl Config {
             enrolment: section(figment, "enrolment", &mut errors),
             log: section(figment, "log", &mut errors),
         };
-        let passage = config.server.frames_per_passage_max * config.road.frame.bytes_max
-            + config.server.form_bytes_max;
+        let frames =
+            config.server.frames_per_passage_max.saturating_mul(config.road.frame.bytes_max);
+        let passage = frames.saturating_add(config.server.form_bytes_max);
         if config.server.frame_bytes_in_flight_max < passage {
             errors.push(format!(
                 "server.frame_bytes_in_flight_max: the largest passage, frames_per_passage_max times \

@@ -48,6 +48,9 @@ pub struct ServerConfig {
     /// Rows that one page of a list holds at most.
     #[garde(range(min = 1, max = 10_000))]
     pub page_rows_max: u32,
+    /// Bytes of a request's head, and of what is read of a connection at once.
+    #[garde(range(min = 8_192, max = 1_048_576))]
+    pub head_bytes_max: usize,
     /// Milliseconds that the head of a request may take to arrive.
     #[garde(range(min = 100, max = 600_000))]
     pub header_timeout_ms: u64,
@@ -79,6 +82,7 @@ impl Default for ServerConfig {
             leftover_bytes_max: 1 << 20,
             leftover_wait_ms: 1_000,
             page_rows_max: 500,
+            head_bytes_max: 65_536,
             header_timeout_ms: 5_000,
             write_timeout_ms: 10_000,
             request_timeout_ms: 10_000,

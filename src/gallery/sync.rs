@@ -49,8 +49,11 @@ impl Gallery {
             self.read_again(store, employee, &mut index).await?;
         }
         *changed = None;
-        self.index.store(Arc::new(index));
+        let old = self.index.swap(Arc::new(index));
+        drop(changed);
         *self.synced_at.lock() = Some(read_at);
+        // A large one takes its time, and nobody waits for it.
+        tokio::task::spawn_blocking(|| drop(old));
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::held::Held;
+use super::overload::Overload;
 use super::{AppState, Problem};
 use crate::inference::FrameBytes;
 use crate::vision::{DecodeError, FrameFormat};
@@ -27,14 +28,10 @@ pub(super) struct FrameForm {
     frame: Vec<Vec<u8>>,
 }
 
-/// One to [`super::HttpSettings::frames_per_passage_max`] frames, with their part of
-/// the memory that all may take.
+/// One to [`super::HttpSettings::frames_per_passage_max`] frames, each of which keeps its part of the
+/// memory that all may take for as long as it is anywhere.
 #[derive(Debug)]
-pub(super) struct Frames {
-    frames: Vec<FrameBytes>,
-    /// Given back when the request is answered.
-    _held: Held,
-}
+pub(super) struct Frames(Vec<FrameBytes>);
 
 impl Frames {
     /// SHA-256 over all frames and their lengths.
@@ -56,7 +53,7 @@ impl Frames {
 
     /// The frames as sent.
     pub fn iter(&self) -> impl Iterator<Item = &FrameBytes> {
-        self.frames.iter()
+        self.0.iter()
     }
 }
 
@@ -70,10 +67,10 @@ impl FromRequest<AppState> for Frames {
             .get(CONTENT_TYPE)
             .map(|value| value.to_str().unwrap_or_default().to_owned());
         let frames = match content_type {
-            Some(kind) if is_multipart(&kind) => multipart(request, state, &held).await?,
-            kind => vec![raw(request, kind.as_deref(), state, &held).await?],
+            Some(kind) if is_multipart(&kind) => multipart(request, state, held).await?,
+            kind => vec![raw(request, kind.as_deref(), state, held).await?],
         };
-        Ok(Self { frames, _held: held })
+        Ok(Self(frames))
     }
 }
 
@@ -87,7 +84,7 @@ impl FromRequestParts<AppState> for Room {
     type Rejection = Problem;
 
     async fn from_request_parts(_: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        if state.engine.is_full() { Err(Problem::overloaded()) } else { Ok(Self) }
+        if state.engine.is_full() { Err(Problem::overloaded(Overload::Frames)) } else { Ok(Self) }
     }
 }
 
@@ -96,7 +93,6 @@ impl FromRequestParts<AppState> for Room {
 pub(super) struct OneFrame {
     /// The frame as sent.
     pub frame: FrameBytes,
-    _held: Held,
 }
 
 impl OneFrame {
@@ -115,9 +111,9 @@ impl FromRequest<AppState> for OneFrame {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        let Frames { mut frames, _held } = Frames::from_request(request, state).await?;
+        let Frames(mut frames) = Frames::from_request(request, state).await?;
         match (frames.pop(), frames.len()) {
-            (Some(frame), 0) => Ok(Self { frame, _held }),
+            (Some(frame), 0) => Ok(Self { frame }),
             (_, others) => {
                 let detail = format!("this takes one frame, {} were sent", others + 1);
                 Err(Problem::bad_request("too_many_frames", detail))
@@ -148,7 +144,7 @@ async fn raw(
     request: Request,
     content_type: Option<&str>,
     state: &AppState,
-    held: &Held,
+    held: Held,
 ) -> Result<FrameBytes, Problem> {
     let declared = Some(declared(content_type)?);
     let bytes_max = state.settings.frame_bytes_max;
@@ -156,13 +152,13 @@ async fn raw(
     if bytes.is_empty() {
         return Err(DecodeError::Empty.into());
     }
-    Ok(FrameBytes { bytes, declared })
+    Ok(FrameBytes { bytes: held.until_gone(bytes), declared })
 }
 
 async fn multipart(
     request: Request,
     state: &AppState,
-    held: &Held,
+    held: Held,
 ) -> Result<Vec<FrameBytes>, Problem> {
     let frames_max = state.settings.frames_per_passage_max;
     let frame_bytes_max = state.settings.frame_bytes_max;
@@ -216,7 +212,7 @@ async fn multipart(
         if bytes.is_empty() {
             return Err(DecodeError::Empty.into());
         }
-        frames.push(FrameBytes { bytes: bytes.into(), declared });
+        frames.push(FrameBytes { bytes: held.clone().until_gone(bytes), declared });
     }
     if frames.is_empty() {
         let detail = "the form has no part named frame";

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Problem;
+use super::overload::Overload;
 
 /// What one request keeps, out of what all may; given back when the last clone is dropped.
 #[derive(Clone, Debug)]
@@ -25,15 +27,26 @@ impl Held {
     /// # Errors
     /// 429 when others keep too many.
     pub fn more(&self, bytes: usize) -> Result<(), Problem> {
-        let bytes = u32::try_from(bytes).map_err(|_| Problem::overloaded())?;
+        let bytes = u32::try_from(bytes).map_err(|_| Problem::overloaded(Overload::FrameBytes))?;
         let more = Arc::clone(&self.all).try_acquire_many_owned(bytes);
-        let more = more.map_err(|_| Problem::overloaded())?;
+        let more = more.map_err(|_| Problem::overloaded(Overload::FrameBytes))?;
         let mut permit = self.permit.lock();
         match &mut *permit {
             Some(permit) => permit.merge(more),
             None => *permit = Some(more),
         }
         Ok(())
+    }
+
+    /// `bytes`, which are held until the last clone of them is gone, wherever that is.
+    pub fn until_gone(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Bytes {
+        struct HeldBytes<B>(B, #[expect(dead_code, reason = "held")] Held);
+        impl<B: AsRef<[u8]>> AsRef<[u8]> for HeldBytes<B> {
+            fn as_ref(&self) -> &[u8] {
+                self.0.as_ref()
+            }
+        }
+        Bytes::from_owner(HeldBytes(bytes, self))
     }
 }
 
@@ -49,7 +62,11 @@ mod tests {
         one.more(4).unwrap();
         assert!(other.more(3).is_err());
         other.more(2).unwrap();
-        drop(one);
+        let frame = one.until_gone(vec![7; 8]);
+        let (waits, _) = (frame.clone(), drop(frame));
+        assert!(other.more(1).is_err());
+        assert_eq!(waits, [7; 8][..]);
+        drop(waits);
         other.more(8).unwrap();
     }
 }

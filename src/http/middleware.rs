@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::HeaderName;
 use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderName, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower::ServiceBuilder;
@@ -19,6 +19,7 @@ use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tracing::Instrument;
 
 use super::leftover::{self, LeftoverLimits};
+use super::overload::Overload;
 use super::{AppState, Problem};
 use crate::metrics::RequestLabels;
 
@@ -85,7 +86,8 @@ async fn observe(State(state): State<AppState>, request: Request, next: Next) ->
     async {
         let response = next.run(request).await;
         let (status, duration) = (response.status(), started_at.elapsed());
-        let code = response.extensions().get::<Problem>().map(Problem::code);
+        let problem = response.extensions().get::<Problem>();
+        let code = problem.map(Problem::code);
         let duration_ms = duration.as_micros() as f64 / 1000.0;
         // Asked every few seconds by whoever watches the service.
         if status.is_success() && matches!(&*route, "/healthz" | "/readyz" | "/metrics") {
@@ -93,8 +95,8 @@ async fn observe(State(state): State<AppState>, request: Request, next: Next) ->
         } else {
             tracing::info!(status = status.as_u16(), code, duration_ms, "answered");
         }
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            state.metrics.overload();
+        if let Some(overload) = problem.and_then(Problem::overload) {
+            state.metrics.overload(overload.limit());
         }
         state.metrics.request(RequestLabels { method, route, status: status.as_u16() }, duration);
         response
@@ -121,7 +123,7 @@ async fn limit_number(State(state): State<AppState>, request: Request, next: Nex
     }
     match Arc::clone(&state.request_permits).try_acquire_owned() {
         Ok(_permit) => next.run(request).await,
-        Err(_) => Problem::overloaded().into_response(),
+        Err(_) => Problem::overloaded(Overload::Requests).into_response(),
     }
 }
 

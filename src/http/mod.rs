@@ -16,6 +16,7 @@ mod metrics;
 mod middleware;
 mod moment;
 mod openapi;
+mod overload;
 mod page;
 mod passages;
 mod problem;
@@ -34,6 +35,7 @@ pub use entrance::Entrance;
 pub use leftover::LeftoverLimits;
 pub use metrics::MetricsReaders;
 pub use openapi::contract;
+pub use overload::overload_limits;
 pub use problem::{CODES as PROBLEM_CODES, Problem};
 pub use state::{AppState, HttpSettings};
 

@@ -7,6 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::overload::Overload;
 use super::{AppState, Problem};
 
 /// How many rows a page has when the client does not say.
@@ -35,7 +36,7 @@ pub(super) fn begin(
         return Err(Problem::bad_request("bad_query", detail));
     }
     let permit = Arc::clone(&state.list_permits).try_acquire_owned();
-    Ok((rows, permit.map_err(|_| Problem::overloaded())?))
+    Ok((rows, permit.map_err(|_| Problem::overloaded(Overload::Lists))?))
 }
 
 impl<T> Page<T> {

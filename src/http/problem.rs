@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::overload::Overload;
 use super::schema::{IssueCode, ProblemCode};
 use crate::access::{AccessError, EnrolmentError};
 use crate::gallery::SearchError;
@@ -88,6 +89,9 @@ pub struct Problem {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(value_type = Vec<String>, required = false)]
     advice: Box<[&'static str]>,
+    /// What there was too much of (`overloaded` only).
+    #[serde(skip)]
+    overload: Option<Overload>,
 }
 
 fn status_number<S: serde::Serializer>(status: &StatusCode, to: S) -> Result<S::Ok, S::Error> {
@@ -103,7 +107,7 @@ impl Problem {
     ) -> Self {
         debug_assert!(CODES.iter().any(|(known, _)| *known == code), "{code} is not in CODES");
         let (detail, issues, advice) = (detail.to_string(), Box::default(), Box::default());
-        Self { status, code, title, detail, instance: None, issues, advice }
+        Self { status, code, title, detail, instance: None, issues, advice, overload: None }
     }
 
     /// 400: the request cannot be understood.
@@ -153,9 +157,10 @@ impl Problem {
     }
 
     /// 429: try again after a second.
-    pub fn overloaded() -> Self {
-        let detail = "too many frames are in flight; try again after the stated seconds";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "Overloaded", detail)
+    pub(super) fn overloaded(of: Overload) -> Self {
+        let problem =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "Overloaded", of.detail());
+        Self { overload: Some(of), ..problem }
     }
 
     /// 503: a part that the answer needs is not there. Says nothing about its insides.
@@ -181,6 +186,11 @@ impl Problem {
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
+    /// What there was too much of, if that was it.
+    pub(super) fn overload(&self) -> Option<Overload> {
+        self.overload
     }
 
     /// The stable code.
@@ -297,7 +307,7 @@ impl From<DecodeError> for Problem {
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         match error {
-            EngineError::Overloaded => Self::overloaded(),
+            EngineError::Overloaded => Self::overloaded(Overload::Frames),
             EngineError::Look(LookError::Decode(error)) => error.into(),
             EngineError::Stopped => Self::unavailable("stopping", "the service is stopping"),
             EngineError::Look(_) | EngineError::Panicked => Self::internal(error),

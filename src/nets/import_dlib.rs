@@ -41,7 +41,7 @@ pub enum ImportError {
     },
     /// pip could not fetch the package.
     #[error(
-        "pip could not fetch {package}; fetch it elsewhere and give its path to this command.\n{log}"
+        "pip could not fetch {package}; fetch it elsewhere and name the file with --from.\n{log}"
     )]
     Fetch {
         /// Name and version.

@@ -43,6 +43,8 @@ pub(super) struct ConnectionLimits {
     pub connections_per_address_max: usize,
     /// Time that a client may leave an answer unread.
     pub write_timeout: Duration,
+    /// Bytes of a request's head, and of what is read of a connection at once.
+    pub head_bytes_max: usize,
     /// Time that the head of a request may take, counted from the one before.
     pub header_timeout: Duration,
     /// Time that is left to accepted requests after the signal to stop.
@@ -56,6 +58,7 @@ impl ConnectionLimits {
             connections_max: config.connections_max,
             connections_per_address_max: config.connections_per_address_max,
             write_timeout: Duration::from_millis(config.write_timeout_ms),
+            head_bytes_max: config.head_bytes_max,
             header_timeout: Duration::from_millis(config.header_timeout_ms),
             shutdown_grace: Duration::from_millis(config.shutdown_grace_ms),
         }
@@ -73,7 +76,11 @@ pub(super) async fn serve(
 ) {
     // HTTP/1.1 alone: to tell HTTP/2 from it, a connection's first bytes are awaited without limit.
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(limits.head_bytes_max);
     let graceful = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(limits.connections_max));
     let addresses = Addresses::new(limits.connections_per_address_max);

@@ -69,7 +69,8 @@ pub async fn run(
 
 /// Connects to Postgres, loads and warms the networks and loads the gallery.
 async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
-    config.check_networks()?;
+    let checked = config.clone();
+    tokio::task::spawn_blocking(move || checked.check_networks()).await??;
     let store = Store::connect(&config.database.store()).await.context(
         "Postgres cannot be reached; `url` in [database] of config.toml or DATABASE_URL says where it is",
     )?;
@@ -87,7 +88,7 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
         .context("the thread that searches could not be started")?;
     let matcher = Matcher::new(searcher, risk, config.matching.margin);
     let state = AppState {
-        metrics: Arc::new(Metrics::new(encoder.model.as_str())),
+        metrics: Arc::new(Metrics::new(encoder.model.as_str(), http::overload_limits())),
         metrics_readers: Arc::default(),
         engine: Arc::new(engine),
         gatekeeper: Gatekeeper::new(store.clone(), matcher.clone(), config.gates.clock_skew_max()),

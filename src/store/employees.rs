@@ -66,6 +66,23 @@ impl EmployeeStatus {
 }
 
 /// A row of the table.
+/// A statement that gives whole rows, from what stands before the columns and after them. They are named:
+/// Postgres refuses to run a prepared `*` once a migration has added one, and a replica of before would
+/// answer nothing until its connections end.
+macro_rules! employee_row {
+    ($before:literal, $after:literal $(, $value:expr)* $(,)?) => {
+        sqlx::query_as!(
+            $crate::store::employees::EmployeeRow,
+            $before
+                + "id, badge_id, name, department, metadata, valid_from, valid_until, status,\
+             created_at, updated_at"
+                + $after
+            $(, $value)*
+        )
+    };
+}
+pub(super) use employee_row;
+
 pub(super) struct EmployeeRow {
     pub id: Uuid,
     pub badge_id: Option<String>,
@@ -111,12 +128,12 @@ impl Store {
     /// # Errors
     /// [`super::Conflict::BadgeTaken`] when another employee carries the badge.
     pub async fn create_employee(&self, new: NewEmployee) -> Result<Employee, StoreError> {
-        sqlx::query_as!(
-            EmployeeRow,
+        employee_row!(
             "insert into employees
                  (id, badge_id, name, department, metadata, valid_from, valid_until, status)
              values ($1, $2, $3, $4, $5, $6, $7, $8)
-             returning *",
+             returning ",
+            "",
             EmployeeId::generate().0,
             new.badge_id.as_ref().map(BadgeId::as_str),
             new.name.as_str(),
@@ -136,7 +153,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
     pub async fn employee(&self, id: EmployeeId) -> Result<Employee, StoreError> {
-        sqlx::query_as!(EmployeeRow, "select * from employees where id = $1", id.0)
+        employee_row!("select ", " from employees where id = $1", id.0)
             .fetch_optional(&self.pool)
             .await?
             .ok_or(StoreError::NotFound("employee"))?
@@ -148,7 +165,7 @@ impl Store {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn employee_by_badge(&self, badge: &BadgeId) -> Result<Option<Employee>, StoreError> {
-        sqlx::query_as!(EmployeeRow, "select * from employees where badge_id = $1", badge.as_str())
+        employee_row!("select ", " from employees where badge_id = $1", badge.as_str())
             .fetch_optional(&self.pool)
             .await?
             .map(Employee::try_from)
@@ -164,9 +181,9 @@ impl Store {
         name: &EmployeeName,
         limit: u32,
     ) -> Result<Vec<Employee>, StoreError> {
-        sqlx::query_as!(
-            EmployeeRow,
-            "select * from employees where lower(name) = lower($1) order by id limit $2",
+        employee_row!(
+            "select ",
+            " from employees where lower(name) = lower($1) order by id limit $2",
             name.as_str(),
             i64::from(limit),
         )
@@ -187,9 +204,9 @@ impl Store {
         after: Option<EmployeeId>,
         limit: u32,
     ) -> Result<Vec<Employee>, StoreError> {
-        sqlx::query_as!(
-            EmployeeRow,
-            "select * from employees
+        employee_row!(
+            "select ",
+            " from employees
              where ($1::uuid is null or id > $1)
                and ($2::text is null or badge_id = $2)
                and ($3::text is null or strpos(lower(name), lower($3)) > 0)
@@ -219,8 +236,7 @@ impl Store {
         id: EmployeeId,
         change: EmployeeChange,
     ) -> Result<Employee, StoreError> {
-        sqlx::query_as!(
-            EmployeeRow,
+        employee_row!(
             "update employees set
                  badge_id = case when $2 then $3 else badge_id end,
                  name = coalesce($4, name),
@@ -231,7 +247,8 @@ impl Store {
                  status = coalesce($12, status),
                  updated_at = now()
              where id = $1
-             returning *",
+             returning ",
+            "",
             id.0,
             change.badge_id.is_some(),
             change.badge_id.flatten().map(String::from),

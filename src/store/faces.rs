@@ -244,6 +244,42 @@ impl Store {
         Ok(deleted.rows_affected())
     }
 
+    /// Removes every template of `model`; returns how many.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn delete_faces_of_model(&self, model: &ModelId) -> Result<u64, StoreError> {
+        let deleted =
+            sqlx::query!("delete from face_encodings where model_id = $1", model.as_str())
+                .execute(&self.pool)
+                .await?;
+        Ok(deleted.rows_affected())
+    }
+
+    /// How many people have templates, but none of `model`, and the names of at most `limit` of them.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn people_without(
+        &self,
+        model: &ModelId,
+        limit: u32,
+    ) -> Result<(u64, Vec<(EmployeeId, String)>), StoreError> {
+        let people = sqlx::query!(
+            r#"select e.id, e.name, count(*) over () as "people!" from employees e
+               where exists (select from face_encodings f where f.employee_id = e.id)
+                 and not exists (select from face_encodings f
+                                 where f.employee_id = e.id and f.model_id = $1)
+               order by e.id limit $2"#,
+            model.as_str(),
+            i64::from(limit),
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let count = people.first().map_or(0, |row| row.people.unsigned_abs());
+        Ok((count, people.into_iter().map(|row| (EmployeeId(row.id), row.name)).collect()))
+    }
+
     /// Whether this photo is enrolled for the employee with this model.
     ///
     /// # Errors

@@ -35,6 +35,23 @@ pub struct GateChange {
 }
 
 /// A row of the table.
+/// A statement that gives whole rows, from what stands before the columns and after them. They are named:
+/// Postgres refuses to run a prepared `*` once a migration has added one, and a replica of before would
+/// answer nothing until its connections end.
+macro_rules! gate_row {
+    ($before:literal, $after:literal $(, $value:expr)* $(,)?) => {
+        sqlx::query_as!(
+            $crate::store::gates::GateRow,
+            $before
+                + "id, name, enabled, open_ms, frame_age_ms_max, pupil_distance_px_min, badge_required,\
+             liveness_threshold, created_at, updated_at"
+                + $after
+            $(, $value)*
+        )
+    };
+}
+pub(super) use gate_row;
+
 pub(super) struct GateRow {
     pub id: Uuid,
     pub name: String,
@@ -79,13 +96,13 @@ impl Store {
     /// # Errors
     /// [`super::Conflict::GateNameTaken`].
     pub async fn create_gate(&self, new: NewGate) -> Result<Gate, StoreError> {
-        sqlx::query_as!(
-            GateRow,
+        gate_row!(
             "insert into gates
                  (id, name, enabled, open_ms, frame_age_ms_max, pupil_distance_px_min,
                   badge_required, liveness_threshold)
              values ($1, $2, $3, $4, $5, $6, $7, $8)
-             returning *",
+             returning ",
+            "",
             GateId::generate().0,
             new.name.as_str(),
             new.policy.enabled,
@@ -105,7 +122,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
     pub async fn gate(&self, id: GateId) -> Result<Gate, StoreError> {
-        sqlx::query_as!(GateRow, "select * from gates where id = $1", id.0)
+        gate_row!("select ", " from gates where id = $1", id.0)
             .fetch_optional(&self.pool)
             .await?
             .ok_or(StoreError::NotFound("gate"))?
@@ -117,9 +134,9 @@ impl Store {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn gates(&self, after: Option<GateId>, limit: u32) -> Result<Vec<Gate>, StoreError> {
-        sqlx::query_as!(
-            GateRow,
-            "select * from gates where ($1::uuid is null or id > $1) order by id limit $2",
+        gate_row!(
+            "select ",
+            " from gates where ($1::uuid is null or id > $1) order by id limit $2",
             after.map(|id| id.0),
             i64::from(limit),
         )
@@ -135,8 +152,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`], [`super::Conflict::GateNameTaken`].
     pub async fn change_gate(&self, id: GateId, change: GateChange) -> Result<Gate, StoreError> {
-        sqlx::query_as!(
-            GateRow,
+        gate_row!(
             "update gates set
                  name = coalesce($2, name),
                  enabled = coalesce($3, enabled),
@@ -147,7 +163,8 @@ impl Store {
                  liveness_threshold = case when $8 then $9 else liveness_threshold end,
                  updated_at = now()
              where id = $1
-             returning *",
+             returning ",
+            "",
             id.0,
             change.name.map(String::from),
             change.enabled,

@@ -78,6 +78,21 @@ pub struct ApiKey {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
+/// A statement that gives whole rows, from what stands before the columns and after them. They are named:
+/// Postgres refuses to run a prepared `*` once a migration has added one, and a replica of before would
+/// answer nothing until its connections end.
+macro_rules! key_row {
+    ($before:literal, $after:literal $(, $value:expr)* $(,)?) => {
+        sqlx::query_as!(
+            $crate::store::keys::KeyRow,
+            $before
+                + "id, name, secret_sha256, scopes, gate_id, created_at, revoked_at"
+                + $after
+            $(, $value)*
+        )
+    };
+}
+
 struct KeyRow {
     id: Uuid,
     name: String,
@@ -140,7 +155,7 @@ impl Store {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
-        sqlx::query_as!(KeyRow, "select * from api_keys where id = $1", id.0)
+        key_row!("select ", " from api_keys where id = $1", id.0)
             .fetch_optional(&self.pool)
             .await?
             .map(ApiKey::try_from)
@@ -152,7 +167,7 @@ impl Store {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn keys(&self) -> Result<Vec<ApiKey>, StoreError> {
-        sqlx::query_as!(KeyRow, "select * from api_keys order by id")
+        key_row!("select ", " from api_keys order by id")
             .fetch_all(&self.pool)
             .await?
             .into_iter()

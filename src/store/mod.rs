@@ -80,13 +80,21 @@ impl Store {
             Ok(PgConnection::connect_with(&options).await?.close().await?)
         })
         .await?;
+        // Postgres ends a statement before; one that has fallen silent does not.
+        let patience = settings.acquire_timeout + settings.statement_timeout;
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections_max)
             .acquire_timeout(settings.acquire_timeout)
+            // Whoever gave up waiting gives the connection back in the middle of a statement, and the
+            // pool would await its end for ever before it made another in its place.
+            .after_release(move |connection, _| {
+                Box::pin(async move {
+                    let answer = tokio::time::timeout(patience, connection.ping()).await;
+                    answer.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+                })
+            })
             .connect_with(options)
             .await?;
-        // Postgres ends a statement before; one that has fallen silent does not.
-        let patience = settings.acquire_timeout + settings.statement_timeout;
         Ok(Self { pool, patience, gallery_page_people: settings.gallery_page_people })
     }
 
@@ -141,13 +149,17 @@ impl Store {
         (self.pool.size(), self.pool.num_idle())
     }
 
-    /// Hears of every change of the gallery, on one connection that it keeps of the pool.
+    /// Hears of every change of the gallery, on a connection beside those of `connections_max`.
     ///
     /// # Errors
     /// When Postgres does not answer.
     pub async fn listen_gallery(&self) -> Result<GalleryListener, StoreError> {
         within(self.patience, async {
-            let mut listener = PgListener::connect_with(&self.pool).await?;
+            // A pool of its own: where Postgres has fallen silent, nothing else waits for its end.
+            let pool = self.pool.options().clone().max_connections(1);
+            let pool =
+                pool.connect_lazy_with(PgConnectOptions::clone(&self.pool.connect_options()));
+            let mut listener = PgListener::connect_with(&pool).await?;
             listener.listen(GALLERY_CHANNEL).await?;
             Ok(GalleryListener(listener))
         })

@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::employees::EmployeeRow;
-use super::gates::GateRow;
+use super::employees::employee_row;
+use super::gates::gate_row;
 use super::{Store, StoreError};
 use crate::domain::{
     BadgeId, Decision, Distance, Employee, EmployeeId, EventId, Evidence, FaceId, Gate, GateId,
@@ -61,6 +61,23 @@ pub struct PassageFilter {
     pub from: Option<DateTime<Utc>>,
     /// Only those decided before this moment.
     pub until: Option<DateTime<Utc>>,
+}
+
+/// A statement that gives whole rows, from what stands before the columns and after them. They are named:
+/// Postgres refuses to run a prepared `*` once a migration has added one, and a replica of before would
+/// answer nothing until its connections end.
+macro_rules! passage_row {
+    ($before:literal, $after:literal $(, $value:expr)* $(,)?) => {
+        sqlx::query_as!(
+            $crate::store::passages::PassageRow,
+            $before
+                + "id, gate_id, event_id, captured_at, decided_at, decision, reason, open_ms, employee_id,\
+             face_ids, badge_id, distance, threshold, liveness, liveness_threshold, model_id, frames,\
+             frames_sha256, key_id, replay_of"
+                + $after
+            $(, $value)*
+        )
+    };
 }
 
 struct PassageRow {
@@ -216,9 +233,9 @@ impl Store {
             return Ok(refusal);
         }
         transaction.rollback().await?;
-        sqlx::query_as!(
-            PassageRow,
-            "select * from passages where replay_of = $1 and reason = $2",
+        passage_row!(
+            "select ",
+            " from passages where replay_of = $1 and reason = $2",
             passage.id.0,
             refusal.reason.code(),
         )
@@ -236,9 +253,9 @@ impl Store {
         gate: GateId,
         event: &EventId,
     ) -> Result<Option<Passage>, StoreError> {
-        sqlx::query_as!(
-            PassageRow,
-            "select * from passages where gate_id = $1 and event_id = $2 and replay_of is null",
+        passage_row!(
+            "select ",
+            " from passages where gate_id = $1 and event_id = $2 and replay_of is null",
             gate.0,
             event.as_str(),
         )
@@ -258,9 +275,9 @@ impl Store {
         before: Option<PassageId>,
         limit: u32,
     ) -> Result<Vec<Passage>, StoreError> {
-        sqlx::query_as!(
-            PassageRow,
-            "select * from passages
+        passage_row!(
+            "select ",
+            " from passages
              where ($1::uuid is null or id < $1)
                and ($2::uuid is null or gate_id = $2)
                and ($3::uuid is null or employee_id = $3)
@@ -303,12 +320,11 @@ async fn ground(
 ) -> Result<Ground, StoreError> {
     // A changed gate or a revoked key waits for this passage, or is seen by it. The gate first, as when
     // it is removed with its keys: the other way round the two would wait for each other.
-    let gate =
-        sqlx::query_as!(GateRow, "select * from gates where id = $1 for share", request.gate_id.0)
-            .fetch_optional(&mut *connection)
-            .await?
-            .ok_or(StoreError::NotFound("gate"))?
-            .try_into()?;
+    let gate = gate_row!("select ", " from gates where id = $1 for share", request.gate_id.0)
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or(StoreError::NotFound("gate"))?
+        .try_into()?;
     let key_revoked = sqlx::query_scalar!(
         r#"select revoked_at is not null as "revoked!" from api_keys where id = $1 for share"#,
         request.key_id.0
@@ -316,9 +332,9 @@ async fn ground(
     .fetch_optional(&mut *connection)
     .await?
     .unwrap_or(true);
-    let employee = sqlx::query_as!(
-        EmployeeRow,
-        "select * from employees where id = $1 for share",
+    let employee = employee_row!(
+        "select ",
+        " from employees where id = $1 for share",
         evidence.employee_id.map(|id| id.0),
     )
     .fetch_optional(&mut *connection)

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use limen::domain::{EmployeeId, EmployeeStatus, Encoding, ModelId};
 use limen::gallery::Gallery;
 use limen::store::{Scope, Store};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::database::{Outage, change_in_silence, end_listeners, insert_face};
+use crate::database::{Outage, SilentPostgres, change_in_silence, end_listeners, insert_face};
 use crate::passage::Passage;
 use crate::service::{TestService, config, eventually, send};
 
@@ -142,6 +143,31 @@ async fn the_gallery_is_loaded_again_from_time_to_time(pool: PgPool) {
         outcome(&service, "obama-3.jpg").await == "unknown"
     })
     .await;
+}
+
+#[sqlx::test]
+async fn connections_that_went_dead_under_load_are_replaced(pool: PgPool) {
+    let silent = SilentPostgres::after(&pool, " from employees where id = $1").await;
+    let service = TestService::start_with(&pool, |config| {
+        config.database.url.0 = silent.url(&pool);
+        config.database.acquire_timeout_ms = 1_000;
+        config.database.statement_timeout_ms = 1_000;
+        config.server.request_timeout_ms = 2_000;
+    })
+    .await;
+    // More of them than connections; those that are made afterwards are sound.
+    let path = format!("/v1/employees/{}", uuid::Uuid::new_v4());
+    let answers = join_all((0..12).map(|_| service.get(&path))).await;
+    assert!(silent.is_silent());
+    assert!(answers.iter().any(|answer| [408, 503].contains(&answer.status)));
+    for answer in answers {
+        assert!([404, 408, 503].contains(&answer.status), "{}: {}", answer.status, answer.text);
+    }
+    eventually("the service is ready again", async || {
+        send(service.bare(reqwest::Method::GET, "/readyz")).await.status == 200
+    })
+    .await;
+    service.get(&path).await.refused(404, "not_found");
 }
 
 #[sqlx::test]

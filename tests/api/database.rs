@@ -55,7 +55,8 @@ pub async fn insert_face(pool: &PgPool, employee: EmployeeId, model: &str) {
     .unwrap();
 }
 
-/// A way to Postgres that goes dead without a word: the connections stay, nothing arrives any more.
+/// A way to Postgres that goes dead without a word: the connections stay, and nothing is heard on them any
+/// more. Those that are made afterwards are sound.
 pub struct SilentPostgres {
     address: SocketAddr,
     silent: Arc<AtomicBool>,
@@ -71,6 +72,7 @@ impl SilentPostgres {
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (options, heard) = (Arc::clone(&options), Arc::clone(&heard));
+                let last_word = (!heard.load(Ordering::Relaxed)).then_some(last_word);
                 tokio::spawn(async move {
                     match options.get_socket() {
                         Some(folder) => {
@@ -109,11 +111,11 @@ impl SilentPostgres {
     }
 }
 
-/// Passes on what either says until the client has said `last_word`, then nothing, for ever.
+/// Passes on what either says until a client has said its `last_word`, then nothing, for ever.
 async fn pass_on(
     client: TcpStream,
     server: impl AsyncRead + AsyncWrite,
-    last_word: &str,
+    last_word: Option<&str>,
     silent: &AtomicBool,
 ) {
     let (mut from_client, mut to_client) = client.into_split();
@@ -122,11 +124,13 @@ async fn pass_on(
         let mut bytes = vec![0; 65_536];
         while let Ok(read @ 1..) = from_client.read(&mut bytes).await {
             let said = &bytes[..read];
-            if said.windows(last_word.len()).any(|word| word == last_word.as_bytes()) {
-                silent.store(true, Ordering::Relaxed);
-            }
-            if silent.load(Ordering::Relaxed) {
-                std::future::pending::<()>().await;
+            if let Some(last_word) = last_word {
+                if said.windows(last_word.len()).any(|word| word == last_word.as_bytes()) {
+                    silent.store(true, Ordering::Relaxed);
+                }
+                if silent.load(Ordering::Relaxed) {
+                    std::future::pending::<()>().await;
+                }
             }
             to_server.write_all(said).await.unwrap();
         }

@@ -37,7 +37,10 @@ async fn too_many_frames_at_once_get_429_and_the_others_a_right_answer(pool: PgP
     }
     assert!(served > 0 && overloads > 0, "{served} served, {overloads} sent away");
     assert_eq!(service.trail().await.len(), served, "what was sent away is not recorded");
-    assert_eq!(service.metric("limen_overloads_total").await, f64::from(overloads));
+    assert_eq!(
+        service.metric("limen_overloads_total{limit=\"queue_max\"}").await,
+        f64::from(overloads)
+    );
 
     // Sent away, not lost: the same events again are served.
     for passage in &passages[..3] {

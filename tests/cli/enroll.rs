@@ -152,6 +152,58 @@ async fn two_entries_of_a_person_in_one_run_are_told_of(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn names_that_differ_in_capitals_are_one_person(pool: PgPool) {
+    let photos = tempfile::tempdir().unwrap();
+    copy("obama-1.jpg", &photos.path().join("Barack_Obama.jpg"));
+    copy("obama-2.jpg", &photos.path().join("barack_obama.jpg"));
+    let folder = photos.path().to_str().unwrap();
+    let enrolled = with_database(&pool, &["enroll", folder]).await.output().unwrap();
+    assert!(text(&enrolled).contains("2 enrolled, 0 enrolled before"), "{}", text(&enrolled));
+    assert!(text(&enrolled).contains("1 person created"), "{}", text(&enrolled));
+    let again = with_database(&pool, &["enroll", folder]).await.output().unwrap();
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again));
+}
+
+#[sqlx::test]
+async fn another_encoder_replaces_the_faces_and_whoever_is_left_is_named_and_can_be_dropped(
+    pool: PgPool,
+) {
+    let photos = tempfile::tempdir().unwrap();
+    copy("obama-1.jpg", &photos.path().join("Barack_Obama.jpg"));
+    copy("biden-1.jpg", &photos.path().join("Joe_Biden.jpg"));
+    let folder = photos.path().to_str().unwrap();
+    let of_512 = async |arguments: &[&str]| {
+        let mut command = with_database(&pool, arguments).await;
+        command.env("LIMEN_ROAD__ENCODING_SIZE", "512").output().unwrap()
+    };
+    let of_128 = async |arguments: &[&str]| with_database(&pool, arguments).await.output().unwrap();
+    assert_eq!(of_512(&["enroll", folder]).await.status.code(), Some(0));
+
+    std::fs::remove_file(photos.path().join("Joe_Biden.jpg")).unwrap();
+    let replaced = of_128(&["enroll", folder, "--replace-model"]).await;
+    assert!(text(&replaced).contains("1 enrolled"), "{}", text(&replaced));
+    assert!(text(&replaced).contains("1 of those enrolled have no face of"), "{}", text(&replaced));
+    assert!(text(&replaced).contains("  Joe Biden ("), "{}", text(&replaced));
+
+    let models = text(&of_128(&["gallery", "models"]).await);
+    assert!(models.contains("Joe Biden") && !models.contains("Barack Obama"), "{models}");
+    let model = |note: bool| {
+        let mut rows = models.lines().filter(|line| line.contains('@') && line.contains('|'));
+        let row = rows.find(|row| row.contains("configured") == note).expect("a row");
+        row.split('|').nth(1).unwrap().trim().to_owned()
+    };
+    let (configured, other) = (model(true), model(false));
+    let refused = of_128(&["gallery", "drop", &configured]).await;
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    let dropped = of_128(&["gallery", "drop", &other]).await;
+    assert!(text(&dropped).contains("1 faces of"), "{}", text(&dropped));
+    assert_eq!(of_128(&["gallery", "drop", &other]).await.status.code(), Some(2));
+    let left: Vec<String> =
+        sqlx::query_scalar("select model_id from face_encodings").fetch_all(&pool).await.unwrap();
+    assert_eq!(left, [configured]);
+}
+
+#[sqlx::test]
 async fn one_enrolment_runs_at_a_time(pool: PgPool) {
     let mut holder = pool.acquire().await.unwrap();
     let held: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")

@@ -13,7 +13,7 @@ use crate::access::{EnrolmentError, EnrolmentRules, enroll, look_alike};
 use crate::cli::photo;
 use crate::config::Config;
 use crate::domain::risk::RiskPolicy;
-use crate::domain::{Employee, EmployeeId, Encoding, Sighting};
+use crate::domain::{EmployeeId, Encoding, Sighting};
 use crate::gallery::Gallery;
 use crate::inference::{Engine, FrameBytes};
 use crate::store::{Conflict, Store, StoreError};
@@ -75,9 +75,9 @@ impl Enroller<'_> {
             return Ok(Outcome::Refused(refusal));
         }
         // Only now: a person none of whose photos can be used is not created.
-        let (employee, created): (Employee, bool) = match known {
+        let (employee, created) = match known {
             Some(employee) => (employee, false),
-            None => (self.people.create(person).await?, true),
+            None => self.people.find_or_create(person).await?,
         };
         let encoding = match &view.sighting {
             Sighting::Face(face) => Some(face.encoding.clone()),

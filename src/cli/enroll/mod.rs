@@ -15,6 +15,7 @@ use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::connect;
+use super::gallery::left_behind;
 use crate::config::Config;
 use crate::gallery::Gallery;
 use crate::inference::{Engine, EngineSettings};
@@ -72,5 +73,8 @@ pub(super) async fn run(config: &Config, arguments: &EnrollArguments) -> anyhow:
     tokio::task::spawn_blocking(move || engine.stop()).await?;
     let report = report.with_passed_over(plan.passed_over);
     println!("{report}");
+    if let Some(left) = left_behind(&enroller.store, &enroller.engine.encoder().model).await? {
+        println!("{left}");
+    }
     Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,6 +1,7 @@
 //! Finds the employee whom a label means, or creates them.
 
 use anyhow::{Context, bail};
+use tokio::sync::Mutex;
 
 use super::plan::{Label, Person};
 use crate::domain::{BadgeId, Employee, EmployeeName, EmployeeStatus, Validity};
@@ -12,11 +13,14 @@ const SAME_NAME_MAX: u32 = 100;
 /// The employees in the database, found by label.
 pub(super) struct People {
     store: Store,
+    /// Held from looking for somebody until they are created, so that nobody is created twice: two
+    /// labels may mean the same person.
+    creating: Mutex<()>,
 }
 
 impl People {
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, creating: Mutex::new(()) }
     }
 
     /// The employee whom a label means, if there is one: by badge first, else by name.
@@ -32,7 +36,7 @@ impl People {
             Label::Stated { badge_id: Some(badge), name, .. } => {
                 let owner = self.by_badge(badge).await?;
                 match (&owner, name) {
-                    (Some(owner), Some(name)) if owner.name.as_str() != name => {
+                    (Some(owner), Some(name)) if !is_same(owner.name.as_str(), name) => {
                         bail!("the badge {badge} is that of {}, not of {name}", owner.name)
                     }
                     // Without a name the badge would become it.
@@ -48,8 +52,16 @@ impl People {
         }
     }
 
-    /// Creates the employee whom a label means.
-    pub async fn create(&self, person: &Person) -> anyhow::Result<Employee> {
+    /// As [`find`](Self::find), else the employee is created; whether that was so is told with them.
+    pub async fn find_or_create(&self, person: &Person) -> anyhow::Result<(Employee, bool)> {
+        let _turn = self.creating.lock().await;
+        match self.find(person).await? {
+            Some(employee) => Ok((employee, false)),
+            None => Ok((self.create(person).await?, true)),
+        }
+    }
+
+    async fn create(&self, person: &Person) -> anyhow::Result<Employee> {
         let (badge_id, name, department) = match &person.label {
             Label::BadgeOrName(text) => (None, readable(text), None),
             Label::Stated { badge_id, name, department } => {
@@ -97,6 +109,11 @@ impl People {
         }
         Ok(same.pop())
     }
+}
+
+/// Whether two names differ in their capitals at most.
+pub(super) fn is_same(name: &str, other: &str) -> bool {
+    name.to_lowercase() == other.to_lowercase()
 }
 
 /// `Ada_Lovelace` is how a file system spells Ada Lovelace.

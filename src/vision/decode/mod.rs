@@ -22,7 +22,8 @@ pub struct FrameLimits {
     /// The longest side of a frame, in pixels.
     #[garde(range(min = 64, max = 65_535))]
     pub side_px_max: u32,
-    /// The most pixels of a frame; one takes 3 bytes of memory, up to 8 while a 16-bit PNG is read.
+    /// The most pixels of a frame; one takes 3 bytes of memory, and up to 11 while it is read (a 16-bit
+    /// PNG, a progressive JPEG), in every worker.
     #[garde(range(min = 4_096, max = 268_435_456))]
     pub pixels_max: u32,
 }

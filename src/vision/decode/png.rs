@@ -10,6 +10,9 @@ use super::{DecodeError, FrameFormat, FrameLimits, Picture};
 /// The most that a pixel takes while it is decoded: four channels of 16 bits.
 const BYTES_PER_PIXEL_MAX: u64 = 8;
 
+/// The most that the rest of a file takes, whatever the picture's size.
+const OTHERWISE_BYTES_MAX: u64 = 1 << 20;
+
 /// Grey, palette, RGB, with and without alpha, 1 to 16 bits.
 pub(super) fn decode(bytes: &[u8], limits: &FrameLimits) -> Result<Picture, DecodeError> {
     let (width, height) = size(bytes).ok_or_else(|| malformed("the header is truncated"))?;
@@ -18,7 +21,9 @@ pub(super) fn decode(bytes: &[u8], limits: &FrameLimits) -> Result<Picture, Deco
     let mut allocation = image::Limits::no_limits();
     allocation.max_image_width = Some(limits.side_px_max);
     allocation.max_image_height = Some(limits.side_px_max);
-    allocation.max_alloc = Some(u64::from(limits.pixels_max) * BYTES_PER_PIXEL_MAX);
+    // What else the file holds compressed, a colour profile say, is bounded with it.
+    let pixels = u64::from(width) * u64::from(height);
+    allocation.max_alloc = Some(pixels * BYTES_PER_PIXEL_MAX + OTHERWISE_BYTES_MAX);
     let mut decoder = PngDecoder::with_limits(Cursor::new(bytes), allocation).map_err(malformed)?;
     if decoder.is_apng().map_err(malformed)? {
         return Err(DecodeError::Animated { format: FrameFormat::Png });

@@ -72,8 +72,8 @@ fn check_names(photos: &Photos) -> anyhow::Result<()> {
             _ => None,
         })
     };
-    let with_badge: BTreeSet<_> = stated(true).collect();
-    if let Some(name) = stated(false).find(|name| with_badge.contains(name)) {
+    let with_badge: BTreeSet<_> = stated(true).map(|name| name.to_lowercase()).collect();
+    if let Some(name) = stated(false).find(|name| with_badge.contains(&name.to_lowercase())) {
         bail!("{name} stands with a badge on one line and without on another: state it on each");
     }
     Ok(())

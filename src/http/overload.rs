@@ -1,0 +1,51 @@
+//! What there can be too much of at once.
+
+/// What there is too much of; the request is sent away with 429.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overload {
+    /// Frames that are looked at or wait.
+    Frames,
+    /// Bytes of frames in memory.
+    FrameBytes,
+    /// Requests of any kind.
+    Requests,
+    /// Lists that are read.
+    Lists,
+}
+
+/// The names that the metrics know what there was too much of by.
+#[must_use]
+pub fn overload_limits() -> [&'static str; 4] {
+    Overload::ALL.map(Overload::limit)
+}
+
+impl Overload {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Frames, Self::FrameBytes, Self::Requests, Self::Lists];
+
+    /// Its name in the metrics: that of the setting which limits it.
+    pub fn limit(self) -> &'static str {
+        match self {
+            Self::Frames => "queue_max",
+            Self::FrameBytes => "frame_bytes_in_flight_max",
+            Self::Requests => "requests_max",
+            Self::Lists => "connections_max",
+        }
+    }
+
+    /// What the client is told.
+    pub fn detail(self) -> &'static str {
+        match self {
+            Self::Frames => {
+                "too many frames are being looked at; try again after retry-after seconds"
+            }
+            Self::FrameBytes => {
+                "too many bytes of frames are in memory; try again after retry-after seconds"
+            }
+            Self::Requests => {
+                "too many requests are being answered; try again after retry-after seconds"
+            }
+            Self::Lists => "too many lists are being read; try again after retry-after seconds",
+        }
+    }
+}
