@@ -5,10 +5,13 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::FilterType;
 use limen::domain::LivenessScore;
 use limen::nets::{Compute, Manifest, load};
 use limen::vision::align::{Template, align};
-use limen::vision::decode::{FrameLimits, decode};
+use limen::vision::decode::{FrameLimits, decode, decode_at_least};
 use limen::vision::detect::{DetectSettings, detect};
 use limen::vision::liveness::liveness;
 use limen::vision::nearest::NearestSettings;
@@ -92,6 +95,31 @@ fn road(criterion: &mut Criterion) {
     criterion.bench_function("look", |bench| {
         bench.iter(|| road.look(black_box(&photo), None, &settings, Default::default()).unwrap());
     });
+    for (width, height) in [(1_920, 1_080), (3_840, 2_160)] {
+        let photo = enlarged(&photo, width, height);
+        criterion.bench_function(&format!("look/{width}x{height}"), |bench| {
+            let look = || road.look(black_box(&photo), None, &settings, Default::default());
+            bench.iter(|| look().unwrap());
+        });
+        for side_px in [u32::MAX, DetectSettings::default().side_px_max] {
+            let name = if side_px == u32::MAX { "whole" } else { "reduced" };
+            criterion.bench_function(&format!("decode/{width}x{height}/{name}"), |bench| {
+                let limits = FrameLimits::default();
+                bench.iter(|| decode_at_least(black_box(&photo), None, &limits, side_px).unwrap());
+            });
+        }
+    }
+}
+
+/// A near face before a camera of so many pixels: the photo in the middle, as high as the frame.
+fn enlarged(photo: &[u8], width: u32, height: u32) -> Vec<u8> {
+    let photo = image::load_from_memory(photo).unwrap();
+    let photo = photo.resize(width, height, FilterType::CatmullRom).into_rgb8();
+    let mut frame = RgbImage::from_pixel(width, height, image::Rgb([128; 3]));
+    image::imageops::replace(&mut frame, &photo, ((width - photo.width()) / 2).into(), 0);
+    let mut jpeg = Vec::new();
+    frame.write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, 90)).unwrap();
+    jpeg
 }
 
 /// `f32`, and `bf16` where it is worth while.

@@ -40,6 +40,9 @@ require_tools() {
   local missing=()
   { have c++ && have make; } || missing+=(build-essential)
   have pkg-config || missing+=(pkg-config)
+  # For libjpeg-turbo, which is built with the rest.
+  have cmake || missing+=(cmake)
+  have nasm || missing+=(nasm)
   have curl || missing+=(curl)
   have python3 || missing+=(python3)
   [ -e /etc/ssl/certs/ca-certificates.crt ] || ! have apt-get || missing+=(ca-certificates)

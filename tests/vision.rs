@@ -3,6 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
+use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
+use image::imageops::FilterType;
 use limen::domain::{
     Encoding, FaceSeen, LivenessScore, QualityIssue, Sighting, Stage, StageTimings, View,
 };
@@ -230,6 +234,49 @@ fn what_is_no_whole_single_picture_is_an_error_of_its_own_kind() {
     let huge = ["header-65535.png", "header-65535.jpg", "header-65535.webp", "header-16383.webp"];
     for name in huge.into_iter().chain(["bomb-20000.png"]) {
         assert!(matches!(decode_error(name), DecodeError::SideTooLong { .. }), "{name}");
+    }
+}
+
+/// A portrait, its longer side enlarged to `portrait_px`, in a grey frame of `width` x `height`, as JPEG, and
+/// what that decodes to as PNG, which is always read whole.
+fn large(name: &str, portrait_px: u32, (width, height): (u32, u32)) -> [Vec<u8>; 2] {
+    let portrait = image::load_from_memory(&fixture(name)).unwrap();
+    let portrait = portrait.resize(portrait_px, portrait_px, FilterType::CatmullRom);
+    let mut frame = RgbImage::from_pixel(width, height, image::Rgb([128; 3]));
+    let (left, top) = ((width - portrait.width()) / 2, (height - portrait.height()) / 2);
+    image::imageops::replace(&mut frame, &portrait.into_rgb8(), left.into(), top.into());
+    let (mut jpeg, mut png) = (Vec::new(), Vec::new());
+    frame.write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, 92)).unwrap();
+    let whole = image::load_from_memory(&jpeg).unwrap();
+    whole.write_with_encoder(PngEncoder::new(&mut png)).unwrap();
+    [jpeg, png]
+}
+
+#[test]
+fn a_large_jpeg_gives_the_same_face_as_its_pixels_whether_it_is_near_or_far() {
+    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
+    for (portrait_px, size) in [
+        // Near: enough of the face is left at a half, a quarter.
+        (1_080, (1_920, 1_080)),
+        (2_160, (3_840, 2_160)),
+        // Far: looked at whole.
+        (300, (1_920, 1_080)),
+    ] {
+        for name in ["obama-1.jpg", "biden-1.jpg"] {
+            let [jpeg, png] = large(name, portrait_px, size).map(|bytes| {
+                let view = with_road(|road| {
+                    road.look(&bytes, None, &settings, StageTimings::default()).unwrap()
+                });
+                match view.sighting {
+                    Sighting::Face(face) => face,
+                    other => panic!("{name} of {portrait_px} px: {other:?}"),
+                }
+            });
+            let distance = jpeg.encoding.distance(&png.encoding).unwrap().value();
+            assert!(distance < 0.02, "{name} of {portrait_px} px: {distance}");
+            let ratio = jpeg.quality.pupil_distance_px / png.quality.pupil_distance_px;
+            assert!((ratio - 1.0).abs() < 0.03, "{name} of {portrait_px} px: {ratio}");
+        }
     }
 }
 

@@ -128,6 +128,24 @@ pub struct Detection {
     pub score: f32,
 }
 
+impl Detection {
+    /// The same face in a frame `scale` times as large.
+    #[must_use]
+    pub fn scaled(self, scale: f32) -> Self {
+        let BoundingBox { x, y, width, height } = self.bounding_box;
+        Self {
+            bounding_box: BoundingBox {
+                x: x * scale,
+                y: y * scale,
+                width: width * scale,
+                height: height * scale,
+            },
+            landmarks: self.landmarks.map(|point| Point { x: point.x * scale, y: point.y * scale }),
+            ..self
+        }
+    }
+}
+
 /// What was measured of a face's picture.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quality {

@@ -15,6 +15,7 @@ pub struct Frame {
     width: u32,
     height: u32,
     rgb: Vec<u8>,
+    reduction: u32,
 }
 
 impl Frame {
@@ -27,7 +28,7 @@ impl Frame {
         if expected == 0 || rgb.len() as u64 != expected {
             return Err(FrameSizeError { width, height, bytes: rgb.len() });
         }
-        Ok(Self { width, height, rgb })
+        Ok(Self { width, height, rgb, reduction: 1 })
     }
 
     /// Width in pixels, at least 1.
@@ -48,6 +49,19 @@ impl Frame {
         &self.rgb
     }
 
+    /// How many pixels of the picture as it was sent one of these stands for, along each side: 1, or more
+    /// where it was decoded at a fraction of its size.
+    #[must_use]
+    pub fn reduction(&self) -> u32 {
+        self.reduction
+    }
+
+    /// The same pixels, each standing for `reduction` along each side, at least 1.
+    #[must_use]
+    pub fn reduced_by(self, reduction: u32) -> Self {
+        Self { reduction: reduction.max(1), ..self }
+    }
+
     /// The frame within a black border of `share` of its longer side on every side; 0 gives the frame
     /// as it is.
     #[must_use]
@@ -62,7 +76,7 @@ impl Frame {
         for (to, from) in rows.zip(self.rgb.chunks_exact(self.width as usize * 3)) {
             to[border * 3..][..from.len()].copy_from_slice(from);
         }
-        Self { width: width as u32, height: height as u32, rgb }
+        Self { width: width as u32, height: height as u32, rgb, ..self }
     }
 
     /// R, G, B at column `x` and row `y`; the nearest edge pixel where they lie outside.

@@ -98,9 +98,12 @@ impl Stage {
 pub struct StageTimings(Vec<(Stage, Duration)>);
 
 impl StageTimings {
-    /// Notes that `stage` took `duration`.
+    /// Notes that `stage` took `duration`, the more where it was travelled before.
     pub fn push(&mut self, stage: Stage, duration: Duration) {
-        self.0.push((stage, duration));
+        match self.0.iter_mut().find(|(travelled, _)| *travelled == stage) {
+            Some((_, sum)) => *sum += duration,
+            None => self.0.push((stage, duration)),
+        }
     }
 
     /// The stages in the order they were travelled.

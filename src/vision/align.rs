@@ -32,6 +32,15 @@ impl Template {
         }
     }
 
+    /// How far apart the pupils are on it, in pixels.
+    #[must_use]
+    pub fn pupil_distance_px(self) -> f32 {
+        match self {
+            Self::FivePoints112 => FIVE_POINTS_112[0].distance(FIVE_POINTS_112[1]),
+            Self::Eyes150 => EYES_150[0].distance(EYES_150[1]),
+        }
+    }
+
     /// Frame to template; none when the landmarks coincide.
     #[must_use]
     pub fn fit(self, landmarks: &Landmarks) -> Option<Similarity> {

@@ -10,10 +10,16 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::reduced::{self, reduction};
 use super::{DecodeError, FrameFormat, FrameLimits, Picture};
 
-/// Grey, YCbCr, RGB, CMYK and YCCK, all as RGB.
-pub(super) fn decode(bytes: &[u8], limits: &FrameLimits) -> Result<Picture, DecodeError> {
+/// Grey, YCbCr, RGB, CMYK and YCCK, all as RGB, reduced where no more than `side_px` are wanted along the
+/// longer side.
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &FrameLimits,
+    side_px: u32,
+) -> Result<Picture, DecodeError> {
     let options = DecoderOptions::default()
         .set_strict_mode(true)
         // The limits are ours to check: an error of the decoder would not carry the numbers.
@@ -31,6 +37,12 @@ pub(super) fn decode(bytes: &[u8], limits: &FrameLimits) -> Result<Picture, Deco
 
     let orientation =
         decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif)).unwrap_or(UPRIGHT);
+    let reduction = reduction(width.max(height), side_px);
+    if reduction > 1
+        && let Some(image) = reduced::decode(bytes, (width, height), reduction)
+    {
+        return Ok(Picture { image: image.into(), orientation, reduction });
+    }
     let rgb = decoder.decode().map_err(|error| match error {
         DecodeErrors::Unsupported(_) => {
             DecodeError::Unsupported { format: FrameFormat::Jpeg, feature: "this coding process" }
@@ -39,7 +51,7 @@ pub(super) fn decode(bytes: &[u8], limits: &FrameLimits) -> Result<Picture, Deco
     })?;
     let rgb = image::RgbImage::from_raw(width, height, rgb)
         .ok_or_else(|| malformed("the pixels do not fill the frame"))?;
-    Ok(Picture { image: rgb.into(), orientation })
+    Ok(Picture { image: rgb.into(), orientation, reduction: 1 })
 }
 
 const UPRIGHT: Orientation = Orientation::NoTransforms;

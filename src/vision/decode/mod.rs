@@ -3,6 +3,7 @@
 mod format;
 mod jpeg;
 mod png;
+mod reduced;
 mod webp;
 
 pub use format::FrameFormat;
@@ -125,6 +126,8 @@ impl DecodeError {
 struct Picture {
     image: DynamicImage,
     orientation: Orientation,
+    /// See [`Frame::reduction`].
+    reduction: u32,
 }
 
 /// Decodes one JPEG, PNG or WebP, told apart by its signature, and turns it upright by its EXIF
@@ -141,6 +144,20 @@ pub fn decode(
     declared: Option<FrameFormat>,
     limits: &FrameLimits,
 ) -> Result<Frame, DecodeError> {
+    decode_at_least(bytes, declared, limits, u32::MAX)
+}
+
+/// As [`decode`], but a JPEG may come [reduced](Frame::reduction), in a fraction of the time, to no less
+/// than `side_px` along its longer side.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_at_least(
+    bytes: &[u8],
+    declared: Option<FrameFormat>,
+    limits: &FrameLimits,
+    side_px: u32,
+) -> Result<Frame, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
@@ -152,14 +169,16 @@ pub fn decode(
         return Err(DecodeError::FormatMismatch { declared, actual });
     }
     let mut picture = match actual {
-        FrameFormat::Jpeg => jpeg::decode(bytes, limits),
+        FrameFormat::Jpeg => jpeg::decode(bytes, limits, side_px),
         FrameFormat::Png => png::decode(bytes, limits),
         FrameFormat::WebP => webp::decode(bytes, limits),
     }?;
     picture.image.apply_orientation(picture.orientation);
     let rgb = picture.image.into_rgb8();
     let (width, height) = rgb.dimensions();
-    Frame::new(width, height, rgb.into_raw()).map_err(|error| DecodeError::malformed(actual, error))
+    let frame = Frame::new(width, height, rgb.into_raw())
+        .map_err(|error| DecodeError::malformed(actual, error))?;
+    Ok(frame.reduced_by(picture.reduction))
 }
 
 #[cfg(test)]

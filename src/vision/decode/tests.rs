@@ -187,6 +187,64 @@ fn grey_alpha_and_16_bits_become_8_bit_rgb() {
     assert_eq!(decoded(&jpeg).unwrap().pixel_clamped(3, 3), [90; 3]);
 }
 
+#[test]
+fn a_jpeg_is_reduced_as_far_as_its_longer_side_allows_and_nothing_else_is() {
+    let at_least = |format, side_px| {
+        let bytes = encoded(format, Some(6));
+        decode_at_least(&bytes, None, &FrameLimits::default(), side_px).unwrap()
+    };
+    for (side_px, reduction) in
+        [(65, 1), (64, 1), (33, 1), (32, 2), (17, 2), (16, 4), (8, 8), (1, 8)]
+    {
+        let frame = at_least(FrameFormat::Jpeg, side_px);
+        assert_eq!(frame.reduction(), reduction, "{side_px}");
+        assert_eq!((frame.width(), frame.height()), (HEIGHT / reduction, WIDTH / reduction));
+        if reduction <= 2 {
+            assert_eq!(corners(&frame), "brwg", "{side_px}");
+        }
+    }
+    for format in [FrameFormat::Png, FrameFormat::WebP] {
+        assert_eq!(at_least(format, 8).reduction(), 1);
+    }
+}
+
+#[test]
+fn a_reduced_jpeg_is_the_mean_of_the_whole_one() {
+    let photo = std::fs::read("tests/fixtures/obama-1.jpg").unwrap();
+    let whole = decoded(&photo).unwrap();
+    let half = decode_at_least(&photo, None, &FrameLimits::default(), 400).unwrap();
+    assert_eq!(half.reduction(), 2);
+    let mean = |x: i64, y: i64, channel: usize| {
+        let quad = [(0, 0), (1, 0), (0, 1), (1, 1)];
+        quad.map(|(dx, dy)| f64::from(whole.pixel_clamped(2 * x + dx, 2 * y + dy)[channel]))
+            .iter()
+            .sum::<f64>()
+            / 4.0
+    };
+    let places = (0..i64::from(half.height()) - 1)
+        .flat_map(|y| (0..i64::from(half.width()) - 1).map(move |x| (x, y)));
+    let (mut squares, mut count) = (0.0, 0.0);
+    for (x, y) in places {
+        for (channel, value) in half.pixel_clamped(x, y).into_iter().enumerate() {
+            squares += (f64::from(value) - mean(x, y, channel)).powi(2);
+            count += 1.0;
+        }
+    }
+    let rms = (squares / count as f64).sqrt();
+    assert!(rms < 3.0, "{rms}");
+}
+
+#[test]
+fn a_jpeg_that_is_cut_off_is_refused_whether_it_would_be_reduced_or_not() {
+    let photo = std::fs::read("tests/fixtures/obama-1.jpg").unwrap();
+    let mut cut = photo[..photo.len() / 2].to_vec();
+    cut.extend([0xff, 0xd9]);
+    for side_px in [400, u32::MAX] {
+        let refused = decode_at_least(&cut, None, &FrameLimits::default(), side_px);
+        assert!(matches!(refused, Err(DecodeError::Malformed { .. })), "{side_px}: {refused:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -196,6 +254,7 @@ proptest! {
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
         cut in any::<prop::sample::Index>(),
         whole in any::<bool>(),
+        side_px in prop::sample::select(vec![8, 32, u32::MAX]),
     ) {
         let mut bytes = encoded(format, Some(6));
         for (place, value) in damage {
@@ -206,7 +265,7 @@ proptest! {
             bytes.truncate(cut.index(bytes.len()));
         }
         let limits = FrameLimits { side_px_max: 100, pixels_max: 5_000, ..FrameLimits::default() };
-        if let Ok(frame) = decode(&bytes, None, &limits) {
+        if let Ok(frame) = decode_at_least(&bytes, None, &limits, side_px) {
             prop_assert!(frame.width().max(frame.height()) <= 100);
             prop_assert!(frame.rgb().len() <= 3 * 5_000);
         }

@@ -19,7 +19,7 @@ pub(super) fn decode(bytes: &[u8], limits: &FrameLimits) -> Result<Picture, Deco
     }
     let orientation = decoder.orientation().map_err(malformed)?;
     let image = DynamicImage::from_decoder(decoder).map_err(malformed)?;
-    Ok(Picture { image, orientation })
+    Ok(Picture { image, orientation, reduction: 1 })
 }
 
 /// The file without what follows it. Refused where it is shorter than its RIFF header says, or than one

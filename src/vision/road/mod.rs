@@ -10,7 +10,7 @@ pub use profile::EncoderProfile;
 use tch::TchError;
 
 use super::align::{AlignedFace, FIVE_POINTS_112, Template, align};
-use super::decode::{DecodeError, FrameFormat, decode};
+use super::decode::{DecodeError, FrameFormat, FrameLimits, decode, decode_at_least};
 use super::detect::detect;
 use super::encode::{EncodeError, Encoded, FaceEncoder};
 use super::liveness::liveness;
@@ -60,6 +60,27 @@ pub struct Road {
     encoder: FaceEncoder,
     profile: EncoderProfile,
     settings: RoadSettings,
+}
+
+/// How much larger than on the template that the encoder wants a face is that the rest of the road sees as
+/// it sees a larger one.
+const ENOUGH: f32 = 1.25;
+
+/// A picture as it was sent.
+struct Photo<'a> {
+    bytes: &'a [u8],
+    /// What the sender says it is, where they say.
+    declared: Option<FrameFormat>,
+    /// Of a black border around it, of its longer side.
+    border_share: f32,
+}
+
+impl Photo<'_> {
+    /// The picture, reduced to no less than `side_px` along its longer side where that is sooner done.
+    fn decode(&self, limits: &FrameLimits, side_px: u32) -> Result<Frame, DecodeError> {
+        let frame = decode_at_least(self.bytes, self.declared, limits, side_px)?;
+        Ok(frame.with_border(self.border_share))
+    }
 }
 
 /// The nearest face, good enough to compare.
@@ -152,10 +173,8 @@ impl Road {
         settings: &LookSettings,
         timings: StageTimings,
     ) -> Result<View<FaceSeen>, LookError> {
-        let mut clock = StageClock::start(timings);
-        let frame = decode(bytes, declared, &self.settings.frame)?;
-        clock.lap(Stage::Decode);
-        self.look_at(frame, settings, clock)
+        let photo = Photo { bytes, declared, border_share: 0.0 };
+        self.look_at(photo, settings, StageClock::start(timings))
     }
 
     /// As [`Road::look`], for a photo that was cut tightly around a face: a black border of
@@ -169,17 +188,17 @@ impl Road {
         border_share: f32,
         settings: &LookSettings,
     ) -> Result<View<FaceSeen>, LookError> {
-        let frame = decode(bytes, None, &self.settings.frame)?.with_border(border_share);
-        self.look_at(frame, settings, StageClock::start(StageTimings::default()))
+        let photo = Photo { bytes, declared: None, border_share };
+        self.look_at(photo, settings, StageClock::start(StageTimings::default()))
     }
 
     fn look_at(
         &self,
-        frame: Frame,
+        photo: Photo<'_>,
         settings: &LookSettings,
         clock: StageClock,
     ) -> Result<View<FaceSeen>, LookError> {
-        self.travel(frame, settings.pupil_distance_px_min, clock, |approached, clock| {
+        self.travel(photo, settings.pupil_distance_px_min, clock, |approached, clock| {
             let liveness = match settings.liveness_threshold {
                 None => None,
                 Some(threshold) => {
@@ -206,30 +225,35 @@ impl Road {
         pupil_distance_px_min: f32,
         timings: StageTimings,
     ) -> Result<View<LivenessScore>, LookError> {
-        let mut clock = StageClock::start(timings);
-        let frame = decode(bytes, declared, &self.settings.frame)?;
-        clock.lap(Stage::Decode);
-        self.travel(frame, pupil_distance_px_min, clock, |approached, clock| {
+        let photo = Photo { bytes, declared, border_share: 0.0 };
+        let clock = StageClock::start(timings);
+        self.travel(photo, pupil_distance_px_min, clock, |approached, clock| {
             Ok(Sighting::Face(self.score(&approached, clock)?))
         })
     }
 
-    /// detect, refine, align, quality; then `onwards` with a face that is good enough.
+    /// decode, detect, refine, align, quality; then `onwards` with a face that is good enough.
+    ///
+    /// A large JPEG is first decoded as far as it is searched, and whole only where the nearest face is
+    /// too small for the rest of the road in what was decoded.
     fn travel<F>(
         &self,
-        frame: Frame,
+        photo: Photo<'_>,
         pupil_distance_px_min: f32,
         mut clock: StageClock,
         onwards: impl FnOnce(Approached, &mut StageClock) -> Result<Sighting<F>, LookError>,
     ) -> Result<View<F>, LookError> {
         tch::no_grad(|| {
+            let frame = photo.decode(&self.settings.frame, self.settings.detect.side_px_max)?;
+            clock.lap(Stage::Decode);
             let faces = self.detect(&frame, pupil_distance_px_min)?;
             clock.lap(Stage::Detect);
             let sighting = match choose_nearest(&faces, &frame, &self.settings.nearest) {
                 Nearest::None => Sighting::NoFace,
                 Nearest::Several(_) => Sighting::MultipleFaces,
                 Nearest::One(face) => {
-                    let face = self.refine(&frame, *face)?;
+                    let (face, frame) = self.closer(&photo, *face, frame, &mut clock)?;
+                    let face = self.refine(&frame, face)?;
                     match self.approach(frame, face, pupil_distance_px_min, &mut clock) {
                         Ok(approached) => onwards(approached, &mut clock)?,
                         Err((quality, issues)) => Sighting::LowQuality { quality, issues },
@@ -238,6 +262,25 @@ impl Road {
             };
             Ok(View { sighting, faces: faces.len(), timings: clock.timings() })
         })
+    }
+
+    /// The face in a frame that shows enough of it: the whole one where the reduced one does not.
+    fn closer(
+        &self,
+        photo: &Photo<'_>,
+        face: Detection,
+        frame: Frame,
+        clock: &mut StageClock,
+    ) -> Result<(Detection, Frame), LookError> {
+        let reduction = frame.reduction();
+        let enough = ENOUGH * self.encoder.template().pupil_distance_px();
+        if reduction == 1 || face.landmarks.pupil_distance() >= enough {
+            return Ok((face, frame));
+        }
+        drop(frame);
+        let whole = photo.decode(&self.settings.frame, u32::MAX)?;
+        clock.lap(Stage::Decode);
+        Ok((face.scaled(reduction as f32), whole))
     }
 
     /// How places are computed, by the detector and the landmark network: in `f32`. In `bf16`
@@ -253,7 +296,7 @@ impl Road {
         pupil_distance_px_min: f32,
     ) -> Result<Vec<Detection>, TchError> {
         let RoadSettings { detect: settings, nearest, .. } = &self.settings;
-        let pupils = pupil_distance_px_min;
+        let pupils = pupil_distance_px_min / frame.reduction() as f32;
         detect(&self.detector, frame, pupils, settings, nearest, self.places())
     }
 
@@ -275,7 +318,8 @@ impl Road {
             // Landmarks in one place: a face without size.
             return Err((NO_SIZE, vec![QualityIssue::TooSmall]));
         };
-        let quality = measure(&detection.landmarks, &face);
+        let mut quality = measure(&detection.landmarks, &face);
+        quality.pupil_distance_px *= frame.reduction() as f32;
         let issues = issues(&quality, &self.settings.quality, pupil_distance_px_min);
         clock.lap(Stage::Quality);
         if issues.is_empty() {
