@@ -95,6 +95,7 @@ fn road(criterion: &mut Criterion) {
     criterion.bench_function("look", |bench| {
         bench.iter(|| road.look(black_box(&photo), None, &settings, Default::default()).unwrap());
     });
+    let photo = std::fs::read("tests/fixtures/obama-1.jpg").unwrap();
     for (width, height) in [(1_920, 1_080), (3_840, 2_160)] {
         let photo = enlarged(&photo, width, height);
         criterion.bench_function(&format!("look/{width}x{height}"), |bench| {

@@ -21,7 +21,8 @@ task_run() {
 
 task_build() {
   task_setup
-  cargo build --release "$@"
+  # For the metrics; sources that are no checkout have none.
+  LIMEN_REVISION=${LIMEN_REVISION:-$(git rev-parse --short HEAD 2>/dev/null || true)} cargo build --release "$@"
 }
 
 task_test() {
@@ -104,14 +105,20 @@ task_psql() {
 }
 
 task_status() {
-  if server_runs; then echo "Postgres runs in .dev/postgres"; else echo "Postgres does not run"; return 1; fi
+  if server_runs; then echo "Postgres runs in .dev/postgres"; else echo "Postgres does not run: ./dev start"; return 1; fi
+}
+
+task_start() {
+  [ -z "${DATABASE_URL:-}" ] || die "DATABASE_URL names a Postgres: that is not for ./dev to start"
+  use_database limen
+  task_status
 }
 
 task_stop() {
   server_runs || { say "Postgres does not run"; return 0; }
   lock
   stop_server
-  say "Postgres is stopped; its data stay, and a service that still runs refuses until it is back"
+  say "Postgres is stopped; its data stay, and a service that still runs refuses until it is back: ./dev start"
 }
 
 task_env() {

@@ -98,6 +98,11 @@ pub struct Metrics {
     ready: Gauge,
 }
 
+/// The commit that this was built from, where the build knew it.
+fn revision() -> &'static str {
+    option_env!("LIMEN_REVISION").filter(|commit| !commit.is_empty()).unwrap_or("unknown")
+}
+
 /// 1 ms to 8 s.
 fn latency() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 2.0, 14))
@@ -143,7 +148,7 @@ impl Metrics {
             "The version that runs, the commit it was built from and the encoder it runs",
             Info::new(vec![
                 ("version", env!("CARGO_PKG_VERSION").to_owned()),
-                ("revision", option_env!("LIMEN_REVISION").unwrap_or("unknown").to_owned()),
+                ("revision", revision().to_owned()),
                 ("model", model.to_owned()),
             ]),
         );

@@ -22,8 +22,8 @@ pub enum AccessError {
     /// The face could not be compared.
     #[error(transparent)]
     Match(#[from] SearchError),
-    /// The event id was used for other frames before.
-    #[error("the event id was used for other frames before")]
+    /// The event id was used for other frames, or with another badge, before.
+    #[error("the event id was used for other frames, or with another badge, before")]
     EventIdReused,
     /// A passage without frames.
     #[error("a passage needs at least one frame")]

@@ -40,8 +40,9 @@ pub(super) async fn run(config: &Config, command: KeyCommand) -> anyhow::Result<
     match command {
         KeyCommand::Create { name, scopes, gate } => {
             anyhow::ensure!(
-                (1..=100).contains(&name.trim().chars().count()),
-                "a key's name must have 1 to 100 characters"
+                (1..=100).contains(&name.trim().chars().count())
+                    && !name.chars().any(char::is_control),
+                "a key's name must have 1 to 100 printable characters"
             );
             let key = ApiKeyText::generate()?;
             let scopes: BTreeSet<Scope> = scopes.into_iter().collect();

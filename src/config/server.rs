@@ -48,7 +48,7 @@ pub struct ServerConfig {
     /// Rows that one page of a list holds at most.
     #[garde(range(min = 1, max = 10_000))]
     pub page_rows_max: u32,
-    /// Bytes of a request's head, and of what is read of a connection at once.
+    /// Bytes that are read of a connection at once: about what a request's head may have.
     #[garde(range(min = 8_192, max = 1_048_576))]
     pub head_bytes_max: usize,
     /// Milliseconds that the head of a request may take to arrive.

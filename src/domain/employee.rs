@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 use super::EmployeeId;
 use super::decision::codes;
@@ -55,6 +56,12 @@ impl TextError {
     }
 }
 
+/// A text as it is stored and compared: accented letters composed (Unicode's NFC; file systems of macOS
+/// take them apart), white space as single spaces and none around.
+pub fn in_one_form(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").nfc().collect()
+}
+
 /// Characters that change how a text looks without being seen: direction overrides, zero widths.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200B}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
@@ -68,7 +75,7 @@ macro_rules! text {
         pub struct $name(String);
 
         impl $name {
-            /// The text, without white space around it.
+            /// The text, in one form: composed letters, single spaces.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -80,7 +87,7 @@ macro_rules! text {
 
             fn from_str(text: &str) -> Result<Self, TextError> {
                 TextError::check($what, text, $max)?;
-                Ok(Self(text.trim().to_owned()))
+                Ok(Self($crate::domain::in_one_form(text)))
             }
         }
 
@@ -142,19 +149,20 @@ pub struct Validity {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// Whether an employee may pass at a given moment, and if not, why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// May pass.
-    Good,
-    /// Suspended by an administrator.
-    Suspended,
-    /// Revoked by an administrator.
-    Revoked,
-    /// The validity has not begun.
-    NotYetValid,
-    /// The validity has ended.
-    Expired,
+codes! {
+    /// Whether an employee may pass at a given moment, and if not, why.
+    Standing {
+        /// May pass.
+        Good = "good",
+        /// Suspended by an administrator.
+        Suspended = "suspended",
+        /// Revoked by an administrator.
+        Revoked = "revoked",
+        /// The validity has not begun.
+        NotYetValid = "not_yet_valid",
+        /// The validity has ended.
+        Expired = "expired",
+    }
 }
 
 /// A person who may be enrolled.
@@ -195,5 +203,18 @@ impl Employee {
             }
             EmployeeStatus::Active => Standing::Good,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_the_same_however_it_is_composed_and_spaced() {
+        let composed: EmployeeName = "Jos\u{e9} N\u{fa}\u{f1}ez".parse().unwrap();
+        let apart: EmployeeName = " Jose\u{301}  Nu\u{301}n\u{303}ez ".parse().unwrap();
+        assert_eq!(composed, apart);
+        assert_eq!(apart.as_str(), "Jos\u{e9} N\u{fa}\u{f1}ez");
     }
 }

@@ -22,6 +22,7 @@ pub use decision::{Decision, Reason};
 pub use distance::{Distance, Threshold};
 pub use employee::{
     BadgeId, Department, Employee, EmployeeName, EmployeeStatus, Standing, TextError, Validity,
+    in_one_form,
 };
 pub use encoding::{Encoding, EncodingError, ModelId};
 pub use face::{BoundingBox, Detection, Landmarks, Point, Quality, QualityIssue};

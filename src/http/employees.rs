@@ -17,7 +17,7 @@ use super::page::{self, Page};
 use super::schema::EmployeeStatusCode;
 use super::{AppState, Problem};
 use crate::domain::{
-    BadgeId, Department, Employee, EmployeeId, EmployeeName, EmployeeStatus, Validity,
+    BadgeId, Department, Employee, EmployeeId, EmployeeName, EmployeeStatus, Validity, in_one_form,
 };
 use crate::store::{EmployeeChange, EmployeeFilter, NewEmployee};
 
@@ -95,7 +95,7 @@ struct CreateEmployee {
 
 /// Creates an employee.
 #[utoipa::path(
-    post, path = "/v1/employees", tag = "employees", request_body = CreateEmployee,
+    post, path = "/v1/employees", operation_id = "create_employee", tag = "employees", request_body = CreateEmployee,
     responses((status = 201, description = "Created", body = EmployeeView),
         (status = 409, description = "The badge is taken", body = Problem, content_type = "application/problem+json"))
 )]
@@ -141,7 +141,7 @@ struct ListQuery {
 
 /// Lists employees in the order of their creation.
 #[utoipa::path(
-    get, path = "/v1/employees", tag = "employees", params(ListQuery),
+    get, path = "/v1/employees", operation_id = "list_employees", tag = "employees", params(ListQuery),
     responses((status = 200, description = "A page", body = Page<EmployeeView>))
 )]
 async fn list(
@@ -149,10 +149,13 @@ async fn list(
     _: Allowed<Admin>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<EmployeeView>>, Problem> {
+    if query.name.as_ref().is_some_and(|name| name.contains('\0')) {
+        return Err(Problem::bad_request("bad_query", "name: NUL is in no name"));
+    }
     let (rows, _permit) = page::begin(query.limit, &state)?;
     let filter = EmployeeFilter {
         badge_id: query.badge_id,
-        name_contains: query.name,
+        name_contains: query.name.as_deref().map(in_one_form),
         status: query.status,
     };
     let found = state.store.employees(&filter, query.cursor, rows + 1).await?;
@@ -161,7 +164,7 @@ async fn list(
 
 /// Shows an employee.
 #[utoipa::path(
-    get, path = "/v1/employees/{employee_id}", tag = "employees",
+    get, path = "/v1/employees/{employee_id}", operation_id = "read_employee", tag = "employees",
     params(("employee_id" = Uuid, Path, description = "The employee")),
     responses((status = 200, description = "The employee", body = EmployeeView),
         (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"))
@@ -206,7 +209,7 @@ struct ChangeEmployee {
 
 /// Changes an employee; suspends and revokes.
 #[utoipa::path(
-    patch, path = "/v1/employees/{employee_id}", tag = "employees", request_body = ChangeEmployee,
+    patch, path = "/v1/employees/{employee_id}", operation_id = "change_employee", tag = "employees", request_body = ChangeEmployee,
     params(("employee_id" = Uuid, Path, description = "The employee")),
     responses((status = 200, description = "Changed", body = EmployeeView),
         (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"),
@@ -235,7 +238,7 @@ async fn change(
 
 /// Removes an employee with every face of theirs; the trail keeps their passages.
 #[utoipa::path(
-    delete, path = "/v1/employees/{employee_id}", tag = "employees",
+    delete, path = "/v1/employees/{employee_id}", operation_id = "delete_employee", tag = "employees",
     params(("employee_id" = Uuid, Path, description = "The employee")),
     responses((status = 204, description = "Removed"),
         (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"))

@@ -44,11 +44,15 @@ impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        #[derive(Clone, Debug, Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Nothing {}
-        let Query(Nothing {}) = Query::from_request_parts(parts, state).await?;
-        Ok(Self)
+        let Query(parameters) =
+            Query::<Vec<(String, String)>>::from_request_parts(parts, state).await?;
+        match parameters.first() {
+            None => Ok(Self),
+            Some((name, _)) => {
+                let detail = format!("{name}: unknown, there are no parameters here");
+                Err(Problem::bad_request("bad_query", detail))
+            }
+        }
     }
 }
 

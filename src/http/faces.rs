@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Admin, Allowed};
 use super::extract::{NoQuery, Path};
-use super::frames::{FrameForm, OneFrame, Room};
+use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::{AppState, Problem};
 use crate::access::{EnrolmentRules, enroll as enroll_view, look_alike};
 use crate::domain::{EmployeeId, Encoding, FaceId, Sighting};
@@ -87,10 +87,10 @@ struct EnrolledFace {
 
 /// Enrols a photo. It is encoded once and not kept.
 #[utoipa::path(
-    post, path = "/v1/employees/{employee_id}/faces", tag = "employees",
+    post, path = "/v1/employees/{employee_id}/faces", operation_id = "enroll_face", tag = "employees",
     params(("employee_id" = Uuid, Path, description = "The employee")),
     request_body(description = "The photo", content(
-        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
+        (FrameFile = "image/jpeg"), (FrameFile = "image/png"), (FrameFile = "image/webp"),
         (FrameForm = "multipart/form-data"))),
     responses((status = 201, description = "Enrolled", body = EnrolledFace),
         (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"),
@@ -162,7 +162,7 @@ struct FaceList {
 
 /// Lists an employee's faces, oldest first.
 #[utoipa::path(
-    get, path = "/v1/employees/{employee_id}/faces", tag = "employees",
+    get, path = "/v1/employees/{employee_id}/faces", operation_id = "list_faces", tag = "employees",
     params(("employee_id" = Uuid, Path, description = "The employee")),
     responses((status = 200, description = "The faces", body = FaceList),
         (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"))
@@ -179,7 +179,7 @@ async fn list(
 
 /// Removes a face.
 #[utoipa::path(
-    delete, path = "/v1/employees/{employee_id}/faces/{face_id}", tag = "employees",
+    delete, path = "/v1/employees/{employee_id}/faces/{face_id}", operation_id = "delete_face", tag = "employees",
     params(("employee_id" = Uuid, Path, description = "The employee"),
         ("face_id" = Uuid, Path, description = "The face")),
     responses((status = 204, description = "Removed"),

@@ -28,6 +28,12 @@ pub(super) struct FrameForm {
     frame: Vec<Vec<u8>>,
 }
 
+/// A frame as a body of its own.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "names the body in the contract")]
+pub(super) struct FrameFile(Vec<u8>);
+
 /// One to [`super::HttpSettings::frames_per_passage_max`] frames, each of which keeps its part of the
 /// memory that all may take for as long as it is anywhere.
 #[derive(Debug)]

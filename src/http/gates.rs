@@ -138,7 +138,7 @@ fn check(body: &impl Validate<Context = ()>) -> Result<(), Problem> {
 
 /// Creates a gate.
 #[utoipa::path(
-    post, path = "/v1/gates", tag = "gates", request_body = CreateGate,
+    post, path = "/v1/gates", operation_id = "create_gate", tag = "gates", request_body = CreateGate,
     responses((status = 201, description = "Created", body = GateView),
         (status = 409, description = "The name is taken", body = Problem, content_type = "application/problem+json"))
 )]
@@ -175,7 +175,7 @@ struct ListQuery {
 
 /// Lists gates in the order of their creation.
 #[utoipa::path(
-    get, path = "/v1/gates", tag = "gates", params(ListQuery),
+    get, path = "/v1/gates", operation_id = "list_gates", tag = "gates", params(ListQuery),
     responses((status = 200, description = "A page", body = Page<GateView>))
 )]
 async fn list(
@@ -190,7 +190,7 @@ async fn list(
 
 /// Shows a gate.
 #[utoipa::path(
-    get, path = "/v1/gates/{gate_id}", tag = "gates",
+    get, path = "/v1/gates/{gate_id}", operation_id = "read_gate", tag = "gates",
     params(("gate_id" = Uuid, Path, description = "The gate")),
     responses((status = 200, description = "The gate", body = GateView),
         (status = 404, description = "No such gate", body = Problem, content_type = "application/problem+json"))
@@ -206,7 +206,7 @@ async fn read(
 
 /// Changes a gate.
 #[utoipa::path(
-    patch, path = "/v1/gates/{gate_id}", tag = "gates", request_body = ChangeGate,
+    patch, path = "/v1/gates/{gate_id}", operation_id = "change_gate", tag = "gates", request_body = ChangeGate,
     params(("gate_id" = Uuid, Path, description = "The gate")),
     responses((status = 200, description = "Changed", body = GateView),
         (status = 404, description = "No such gate", body = Problem, content_type = "application/problem+json"),
@@ -234,7 +234,7 @@ async fn change(
 
 /// Removes a gate that never decided anything; one with passages can be disabled instead.
 #[utoipa::path(
-    delete, path = "/v1/gates/{gate_id}", tag = "gates",
+    delete, path = "/v1/gates/{gate_id}", operation_id = "delete_gate", tag = "gates",
     params(("gate_id" = Uuid, Path, description = "The gate")),
     responses((status = 204, description = "Removed"),
         (status = 404, description = "No such gate", body = Problem, content_type = "application/problem+json"),

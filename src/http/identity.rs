@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::Problem;
 use super::frames::OneFrame;
-use super::schema::{EmployeeStatusCode, IssueCode};
+use super::schema::{EmployeeStatusCode, IssueCode, StandingCode};
 use super::state::AppState;
 use crate::domain::{EmployeeId, EmployeeStatus, FaceSeen, Sighting, StageTimings, View};
 use crate::gallery::Candidate;
@@ -74,6 +74,10 @@ pub(super) struct IdentityAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<EmployeeStatusCode>)]
     pub employee_status: Option<EmployeeStatus>,
+    /// Whether the employee may pass now by status and validity, where one matched. A gate asks more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<StandingCode>)]
+    pub employee_standing: Option<&'static str>,
     /// The squared distance to the nearest template, 0 to 4; absent where nothing was compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distance: Option<f32>,
@@ -127,6 +131,7 @@ impl IdentityAnswer {
             outcome: Outcome::NoFace,
             employee_id: None,
             employee_status: None,
+            employee_standing: None,
             distance: None,
             threshold,
             liveness: None,

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Allowed, Gate};
 use super::extract::NoQuery;
-use super::frames::{FrameForm, OneFrame, Room};
+use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::identity::{Outcome, milliseconds};
 use super::schema::IssueCode;
 use super::{AppState, Problem};
@@ -44,7 +44,7 @@ struct LivenessAnswer {
 #[utoipa::path(
     post, path = "/v1/liveness", tag = "frames",
     request_body(description = "The frame", content(
-        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
+        (FrameFile = "image/jpeg"), (FrameFile = "image/png"), (FrameFile = "image/webp"),
         (FrameForm = "multipart/form-data"))),
     responses((status = 200, description = "What came of it", body = LivenessAnswer))
 )]

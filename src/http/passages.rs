@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Admin, Allowed, Caller};
 use super::extract::{NoQuery, Path, Query};
-use super::frames::{FrameForm, Frames};
+use super::frames::{FrameFile, FrameForm, Frames};
 use super::moment::Moment;
 use super::page::{self, Page};
 use super::schema::{DecisionCode, ReasonCode};
@@ -25,7 +25,7 @@ use crate::store::{PassageFilter, Scope};
 use crate::vision::LookSettings;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(pass)).routes(routes!(list))
+    OpenApiRouter::new().routes(routes!(pass)).routes(routes!(list)).routes(routes!(read))
 }
 
 /// The gate's answer.
@@ -77,7 +77,7 @@ impl From<Passage> for PassageAnswer {
         ("x-badge-id" = Option<String>, Header, description =
             "The badge that was shown: the face is then compared with its owner alone")),
     request_body(description = "The frame, or multipart/form-data with parts named frame", content(
-        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
+        (FrameFile = "image/jpeg"), (FrameFile = "image/png"), (FrameFile = "image/webp"),
         (FrameForm = "multipart/form-data"))),
     responses((status = 200, description = "The decision", body = PassageAnswer),
         (status = 404, description = "No such gate", body = Problem, content_type = "application/problem+json"),
@@ -195,6 +195,9 @@ struct ListQuery {
     /// Only those of this gate.
     #[param(value_type = Option<Uuid>)]
     gate_id: Option<GateId>,
+    /// Only those of the event that the gate calls so.
+    #[param(value_type = Option<String>)]
+    event_id: Option<EventId>,
     /// Only those of this employee.
     #[param(value_type = Option<Uuid>)]
     employee_id: Option<EmployeeId>,
@@ -243,7 +246,7 @@ struct PassageView {
     liveness: Option<f32>,
     liveness_threshold: Option<f32>,
     model_id: Option<String>,
-    /// How many frames were sent.
+    /// How many frames were looked at; 0 where the gate refused whatever they show.
     frames: u16,
     /// Set where a repeated event lost its grant: the passage that was repeated.
     #[schema(value_type = Option<Uuid>)]
@@ -277,7 +280,7 @@ impl From<Passage> for PassageView {
 
 /// Lists passages, the newest first.
 #[utoipa::path(
-    get, path = "/v1/passages", tag = "passages", params(ListQuery),
+    get, path = "/v1/passages", operation_id = "list_passages", tag = "passages", params(ListQuery),
     responses((status = 200, description = "A page", body = Page<PassageView>))
 )]
 async fn list(
@@ -288,6 +291,7 @@ async fn list(
     let (rows, _permit) = page::begin(query.limit, &state)?;
     let filter = PassageFilter {
         gate_id: query.gate_id,
+        event_id: query.event_id,
         employee_id: query.employee_id,
         decision: query.decision,
         reason: query.reason,
@@ -296,4 +300,20 @@ async fn list(
     };
     let found = state.store.passages(&filter, query.cursor, rows + 1).await?;
     Ok(Json(Page::new(found, rows, |passage| passage.id.0)))
+}
+
+/// Shows a passage.
+#[utoipa::path(
+    get, path = "/v1/passages/{passage_id}", operation_id = "read_passage", tag = "passages",
+    params(("passage_id" = Uuid, Path, description = "The passage")),
+    responses((status = 200, description = "The passage", body = PassageView),
+        (status = 404, description = "No such passage", body = Problem, content_type = "application/problem+json"))
+)]
+async fn read(
+    State(state): State<AppState>,
+    _: Allowed<Admin>,
+    _: NoQuery,
+    Path(id): Path<PassageId>,
+) -> Result<Json<PassageView>, Problem> {
+    Ok(Json(state.store.passage(id).await?.into()))
 }

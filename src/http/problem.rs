@@ -241,7 +241,7 @@ impl From<StoreError> for Problem {
             StoreError::Conflict(conflict) => conflict.into(),
             StoreError::Unstorable(_) => Self::unprocessable("bad_value", error),
             StoreError::Unavailable(_) => {
-                tracing::error!(%error, "the database did not answer");
+                tracing::error!("{error}");
                 Self::unavailable("database_unavailable", "the database does not answer")
             }
             StoreError::Corrupt(_) | StoreError::Schema { .. } | StoreError::Migration(_) => {

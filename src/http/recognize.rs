@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use chrono::Utc;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -9,11 +10,11 @@ use utoipa_axum::routes;
 
 use super::auth::{Allowed, Gate};
 use super::extract::Query;
-use super::frames::{FrameForm, OneFrame, Room};
+use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::identity::{CandidateView, IdentityAnswer, Outcome, look};
 use super::{AppState, Problem};
 use crate::access::Identity;
-use crate::store::Scope;
+use crate::store::{Scope, StoreError};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(recognize))
@@ -31,7 +32,7 @@ struct RecognizeQuery {
 #[utoipa::path(
     post, path = "/v1/recognize", tag = "frames", params(RecognizeQuery),
     request_body(description = "The frame", content(
-        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
+        (FrameFile = "image/jpeg"), (FrameFile = "image/png"), (FrameFile = "image/webp"),
         (FrameForm = "multipart/form-data"))),
     responses((status = 200, description = "What came of it", body = IdentityAnswer))
 )]
@@ -62,7 +63,18 @@ async fn recognize(
             Identity::Known(person) => {
                 answer.employee_id = Some(person.employee_id);
                 answer.employee_status = Some(person.status);
-                Outcome::Match
+                match state.store.employee(person.employee_id).await {
+                    Ok(employee) => {
+                        answer.employee_standing = Some(employee.standing(Utc::now()).code());
+                        Outcome::Match
+                    }
+                    // Removed since the gallery heard of them.
+                    Err(StoreError::NotFound(_)) => {
+                        (answer.employee_id, answer.employee_status) = (None, None);
+                        Outcome::Unknown
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
             Identity::Ambiguous(_) => Outcome::Ambiguous,
             Identity::Unknown(_) => Outcome::Unknown,

@@ -7,7 +7,7 @@ use utoipa::openapi::{RefOr, schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::CODES;
-use crate::domain::{Decision, EmployeeStatus, QualityIssue, Reason};
+use crate::domain::{Decision, EmployeeStatus, QualityIssue, Reason, Standing};
 
 macro_rules! closed_sets {
     ($($(#[$doc:meta])* $name:ident = $values:expr;)*) => {$(
@@ -40,6 +40,8 @@ closed_sets! {
     ReasonCode = Reason::ALL.iter().map(|reason| reason.code());
     /// Whether an employee may pass.
     EmployeeStatusCode = EmployeeStatus::ALL.iter().map(|status| status.code());
+    /// Whether an employee may pass now, by status and validity.
+    StandingCode = Standing::ALL.iter().map(|standing| standing.code());
     /// What is wrong with a picture.
     IssueCode = QualityIssue::ALL.iter().map(|issue| issue.code());
     /// What is wrong with a request.

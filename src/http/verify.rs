@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use chrono::Utc;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -9,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Allowed, Gate};
 use super::extract::Query;
-use super::frames::{FrameForm, OneFrame, Room};
+use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::identity::{IdentityAnswer, Outcome, look};
 use super::{AppState, Problem};
 use crate::domain::EmployeeId;
@@ -31,7 +32,7 @@ struct VerifyQuery {
 #[utoipa::path(
     post, path = "/v1/verify", tag = "frames", params(VerifyQuery),
     request_body(description = "The frame", content(
-        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
+        (FrameFile = "image/jpeg"), (FrameFile = "image/png"), (FrameFile = "image/webp"),
         (FrameForm = "multipart/form-data"))),
     responses((status = 200, description = "What came of it", body = IdentityAnswer),
         (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"),
@@ -59,6 +60,7 @@ async fn verify(
         if candidate.distance.is_match(threshold) {
             answer.outcome = Outcome::Match;
             answer.employee_status = Some(employee.status);
+            answer.employee_standing = Some(employee.standing(Utc::now()).code());
         }
     }
     state.metrics.outcome("verify", answer.outcome.name());

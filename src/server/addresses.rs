@@ -5,12 +5,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tracing::warn;
 
 /// Counts connections by address.
 #[derive(Clone, Debug)]
 pub(super) struct Addresses {
     max: usize,
-    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    open: Arc<Mutex<HashMap<IpAddr, Connections>>>,
+}
+
+/// Those of one address.
+#[derive(Clone, Copy, Debug, Default)]
+struct Connections {
+    open: usize,
+    /// Whether one was refused, which is told once until all are gone.
+    refused: bool,
 }
 
 /// A connection's place; given back when dropped.
@@ -29,11 +38,17 @@ impl Addresses {
     /// A place for a connection from `address`; none when it has as many as it may.
     pub fn enter(&self, address: IpAddr) -> Option<Place> {
         let mut open = self.open.lock();
-        let count = open.entry(address).or_default();
-        if *count >= self.max {
+        let connections = open.entry(address).or_default();
+        if connections.open >= self.max {
+            if !std::mem::replace(&mut connections.refused, true) {
+                warn!(
+                    %address, connections_per_address_max = self.max,
+                    "an address has as many connections as it may; further ones are closed"
+                );
+            }
             return None;
         }
-        *count += 1;
+        connections.open += 1;
         Some(Place { address, addresses: self.clone() })
     }
 }
@@ -41,10 +56,10 @@ impl Addresses {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.addresses.open.lock();
-        if let Some(count) = open.get_mut(&self.address) {
-            *count -= 1;
+        if let Some(connections) = open.get_mut(&self.address) {
+            connections.open -= 1;
             // Else every address that ever came would be remembered.
-            if *count == 0 {
+            if connections.open == 0 {
                 open.remove(&self.address);
             }
         }

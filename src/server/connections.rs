@@ -43,7 +43,7 @@ pub(super) struct ConnectionLimits {
     pub connections_per_address_max: usize,
     /// Time that a client may leave an answer unread.
     pub write_timeout: Duration,
-    /// Bytes of a request's head, and of what is read of a connection at once.
+    /// Bytes that are read of a connection at once: about what a request's head may have.
     pub head_bytes_max: usize,
     /// Time that the head of a request may take, counted from the one before.
     pub header_timeout: Duration,
@@ -94,7 +94,6 @@ pub(super) async fn serve(
     };
     let serve = |(stream, address, permit): Accepted| {
         let Some(place) = addresses.enter(address) else {
-            debug!(%address, "an address has as many connections as it may");
             return;
         };
         let mut stream = TimeoutStream::new(stream);

@@ -51,6 +51,8 @@ pub enum Recorded {
 pub struct PassageFilter {
     /// Only those of this gate.
     pub gate_id: Option<GateId>,
+    /// Only those of the event that a gate calls so.
+    pub event_id: Option<EventId>,
     /// Only those of this employee.
     pub employee_id: Option<EmployeeId>,
     /// Only those with this decision.
@@ -265,6 +267,18 @@ impl Store {
         .transpose()
     }
 
+    /// One passage.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none.
+    pub async fn passage(&self, id: PassageId) -> Result<Passage, StoreError> {
+        passage_row!("select ", " from passages where id = $1", id.0)
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or(StoreError::NotFound("passage"))?
+            .try_into()
+    }
+
     /// At most `limit` passages, the newest first, beginning before `before`.
     ///
     /// # Errors
@@ -287,8 +301,9 @@ impl Store {
                and ($7::timestamptz is null or decided_at < $7)
                and ($8::uuid is null or id >= $8)
                and ($9::uuid is null or id < $9)
+               and ($10::text is null or event_id = $10)
              order by id desc
-             limit $10",
+             limit $11",
             before.map(|id| id.0),
             filter.gate_id.map(|id| id.0),
             filter.employee_id.map(|id| id.0),
@@ -298,6 +313,7 @@ impl Store {
             filter.until,
             filter.from.and_then(|from| PassageId::earliest(from - ID_SLACK)).map(|id| id.0),
             filter.until.and_then(|until| PassageId::earliest(until + ID_SLACK)).map(|id| id.0),
+            filter.event_id.as_ref().map(EventId::as_str),
             i64::from(limit),
         )
         .fetch_all(&self.pool)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use limen::domain::{Decision, EmployeeStatus, QualityIssue, Reason};
+use limen::domain::{Decision, EmployeeStatus, QualityIssue, Reason, Standing};
 use limen::http::PROBLEM_CODES;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::service::{TestService, send};
 
-const ROUTES: [&str; 22] = [
+const ROUTES: [&str; 23] = [
     "DELETE /v1/employees/{employee_id}",
     "DELETE /v1/employees/{employee_id}/faces/{face_id}",
     "DELETE /v1/gates/{gate_id}",
@@ -25,6 +25,7 @@ const ROUTES: [&str; 22] = [
     "GET /v1/gates",
     "GET /v1/gates/{gate_id}",
     "GET /v1/passages",
+    "GET /v1/passages/{passage_id}",
     "PATCH /v1/employees/{employee_id}",
     "PATCH /v1/gates/{gate_id}",
     "POST /v1/employees",
@@ -62,8 +63,11 @@ async fn every_route_of_the_contract_exists_and_says_whether_it_wants_a_key(pool
     let contract = send(service.bare(Method::GET, "/openapi.json")).await.expect(200);
     for (method, path, operation) in operations(&contract) {
         let id = Uuid::new_v4().to_string();
-        let real =
-            path.replace("{employee_id}", &id).replace("{face_id}", &id).replace("{gate_id}", &id);
+        let real = path
+            .replace("{employee_id}", &id)
+            .replace("{face_id}", &id)
+            .replace("{gate_id}", &id)
+            .replace("{passage_id}", &id);
         let method: Method = method.to_uppercase().parse().unwrap();
         let answer = send(service.bare(method.clone(), &real)).await;
         let open = operation["security"] == serde_json::json!([{}]);
@@ -77,8 +81,11 @@ async fn a_parameter_that_a_route_does_not_know_is_refused_by_its_name(pool: PgP
     let contract = send(service.bare(Method::GET, "/openapi.json")).await.expect(200);
     for (method, path, _) in operations(&contract).filter(|(_, path, _)| path.starts_with("/v1/")) {
         let id = Uuid::new_v4().to_string();
-        let real =
-            path.replace("{employee_id}", &id).replace("{face_id}", &id).replace("{gate_id}", &id);
+        let real = path
+            .replace("{employee_id}", &id)
+            .replace("{face_id}", &id)
+            .replace("{gate_id}", &id)
+            .replace("{passage_id}", &id);
         let method: Method = method.to_uppercase().parse().unwrap();
         let answer = send(service.request(method.clone(), &format!("{real}?nonsense=1"))).await;
         assert!(answer.text.contains("nonsense"), "{method} {path}: {}", answer.text);
@@ -95,6 +102,22 @@ async fn the_contract_says_that_frames_may_come_in_a_form(pool: PgPool) {
     for kind in ["image/jpeg", "image/png", "image/webp", "multipart/form-data"] {
         assert!(content.contains_key(kind), "{kind} is missing");
     }
+    let file = &contract["components"]["schemas"]["FrameFile"];
+    assert_eq!(
+        (&file["type"], &file["format"]),
+        (&json!("string"), &json!("binary")),
+        "{content:?}"
+    );
+}
+
+#[test]
+fn every_operation_has_an_id_of_its_own() {
+    let contract = contract();
+    let ids: Vec<_> = operations(&contract)
+        .map(|(_, _, operation)| operation["operationId"].as_str().expect("an id").to_owned())
+        .collect();
+    let distinct: BTreeSet<_> = ids.iter().collect();
+    assert_eq!(distinct.len(), ROUTES.len(), "{ids:?}");
 }
 
 #[test]
@@ -116,6 +139,7 @@ fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
         ("CreateEmployee", "status", &statuses),
         ("ChangeEmployee", "status", &statuses),
         ("IdentityAnswer", "employee_status", &statuses),
+        ("IdentityAnswer", "employee_standing", &codes(&Standing::ALL.map(Standing::code))),
         ("IdentityAnswer", "issues", &issues),
         ("LivenessAnswer", "issues", &issues),
         ("Problem", "issues", &issues),

@@ -44,6 +44,15 @@ async fn verify_compares_with_the_claimed_employee_alone(pool: PgPool) {
     service.set_status(&obama, "revoked").await;
     let revoked = verify(&obama, "obama-3.jpg").await.expect(200);
     assert_eq!(revoked["employee_status"], "revoked");
+    assert_eq!(revoked["employee_standing"], "revoked");
+    let past = json!({"status": "active", "valid_until": "2020-01-01T00:00:00Z"});
+    service.patch(&format!("/v1/employees/{obama}"), past).await.expect(200);
+    let recognized = service.post_frame("/v1/recognize", "obama-3.jpg").await.expect(200);
+    for answer in [verify(&obama, "obama-3.jpg").await.expect(200), recognized] {
+        assert_eq!(answer["outcome"], "match");
+        assert_eq!(answer["employee_status"], "active");
+        assert_eq!(answer["employee_standing"], "expired");
+    }
 }
 
 #[sqlx::test]

@@ -362,6 +362,11 @@ async fn the_trail_is_paged_and_filtered(pool: PgPool) {
         path = format!("/v1/passages?limit=2&cursor={cursor}");
     }
     assert_eq!(seen, passages, "every passage once, the newest first");
+    let one = service.get(&format!("/v1/passages/{}", passages[0])).await.expect(200);
+    assert_eq!((&one["passage_id"], &one["gate_id"]), (&(*passages[0]).into(), &(*other).into()));
+    let unknown = format!("/v1/passages/{}", uuid::Uuid::now_v7());
+    service.get(&unknown).await.refused(404, "not_found");
+    service.get("/v1/passages?event_id=a/b").await.refused(400, "bad_query");
 
     let time = between.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
     for (filter, count) in [
@@ -372,6 +377,8 @@ async fn the_trail_is_paged_and_filtered(pool: PgPool) {
         (format!("from={time}"), 1),
         (format!("until={time}"), 4),
         (format!("gate_id={other}&decision=grant"), 0),
+        (format!("event_id={}", one["event_id"].as_str().unwrap()), 1),
+        (format!("gate_id={gate}&event_id={}", one["event_id"].as_str().unwrap()), 0),
     ] {
         let page = service.get(&format!("/v1/passages?{filter}")).await.expect(200);
         assert_eq!(page["items"].as_array().unwrap().len(), count, "{filter}");

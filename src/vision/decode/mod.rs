@@ -118,7 +118,7 @@ pub enum DecodeError {
 
 impl DecodeError {
     fn malformed(format: FrameFormat, reason: impl std::fmt::Display) -> Self {
-        Self::Malformed { format, reason: reason.to_string() }
+        Self::Malformed { format, reason: reason.to_string().trim_end().to_owned() }
     }
 }
 
