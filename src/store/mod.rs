@@ -26,6 +26,9 @@ pub use passages::{Ground, PassageFilter, Recorded, Verdict};
 /// The channel on which a change of the gallery is told; the payload is the employee's id.
 const GALLERY_CHANNEL: &str = "limen_gallery";
 
+/// How long a connection that answered is taken to be sound.
+const PINGED_FOR: Duration = Duration::from_millis(200);
+
 /// The advisory lock of a bulk enrolment: "limen" in ASCII.
 const BULK_ENROLMENT_LOCK: i64 = 0x6c_696d_656e;
 
@@ -85,6 +88,16 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections_max)
             .acquire_timeout(settings.acquire_timeout)
+            // Those that were used a moment ago were pinged when they were given back.
+            .test_before_acquire(false)
+            .before_acquire(|connection, idle| {
+                Box::pin(async move {
+                    if idle.idle_for > PINGED_FOR {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             // Whoever gave up waiting gives the connection back in the middle of a statement, and the
             // pool would await its end for ever before it made another in its place.
             .after_release(move |connection, _| {
