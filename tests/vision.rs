@@ -276,6 +276,11 @@ fn a_large_jpeg_gives_the_same_face_as_its_pixels_whether_it_is_near_or_far() {
             assert!(distance < 0.02, "{name} of {portrait_px} px: {distance}");
             let ratio = jpeg.quality.pupil_distance_px / png.quality.pupil_distance_px;
             assert!((ratio - 1.0).abs() < 0.03, "{name} of {portrait_px} px: {ratio}");
+            let portrait = encoding(name).distance(&jpeg.encoding).unwrap().value();
+            assert!(
+                portrait < 0.25,
+                "{name} of {portrait_px} px: {portrait} from the portrait itself"
+            );
         }
     }
 }

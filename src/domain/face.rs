@@ -47,6 +47,12 @@ impl BoundingBox {
         Point { x: self.x + self.width / 2.0, y: self.y + self.height / 2.0 }
     }
 
+    /// The longer of width and height.
+    #[must_use]
+    pub fn longer_side(&self) -> f32 {
+        self.width.max(self.height)
+    }
+
     /// Intersection over union with `other`, 0 to 1.
     #[must_use]
     pub fn iou(&self, other: &Self) -> f32 {

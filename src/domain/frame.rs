@@ -79,6 +79,19 @@ impl Frame {
         Self { width: width as u32, height: height as u32, rgb, ..self }
     }
 
+    /// The part within `left..right` and `top..bottom`, or as much of it as there is; none where there is
+    /// none.
+    #[must_use]
+    pub fn part(&self, [left, top, right, bottom]: [u32; 4]) -> Option<Self> {
+        let (right, bottom) = (right.min(self.width), bottom.min(self.height));
+        let (width, height) = (right.checked_sub(left)?, bottom.checked_sub(top)?);
+        let rows = self.rgb.chunks_exact(self.width as usize * 3);
+        let rows = rows.skip(top as usize).take(height as usize);
+        let rgb = rows.flat_map(|row| &row[left as usize * 3..right as usize * 3]).copied();
+        let part = Self::new(width, height, rgb.collect()).ok()?;
+        Some(part.reduced_by(self.reduction))
+    }
+
     /// R, G, B at column `x` and row `y`; the nearest edge pixel where they lie outside.
     #[must_use]
     pub fn pixel_clamped(&self, x: i64, y: i64) -> [u8; 3] {
@@ -99,6 +112,18 @@ impl std::fmt::Debug for Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_has_the_pixels_of_its_place_and_never_more_than_there_are() {
+        let rgb: Vec<u8> = (0..12).flat_map(|pixel| [pixel; 3]).collect();
+        let frame = Frame::new(4, 3, rgb).unwrap().reduced_by(2);
+        let part = frame.part([1, 1, 9, 3]).unwrap();
+        assert_eq!((part.width(), part.height(), part.reduction()), (3, 2, 2));
+        assert_eq!(part.rgb(), [5, 6, 7, 9, 10, 11].map(|pixel| [pixel; 3]).concat());
+        for nothing in [[1, 1, 1, 2], [2, 0, 1, 3], [4, 0, 9, 3]] {
+            assert_eq!(frame.part(nothing), None);
+        }
+    }
 
     #[test]
     fn a_border_is_black_and_keeps_the_picture_in_the_middle() {

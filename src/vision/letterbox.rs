@@ -16,6 +16,8 @@ pub(super) struct Letterbox {
     pub rgb: Vec<u8>,
     /// Frame pixels per canvas pixel, across and down.
     pub scale: (f32, f32),
+    /// Where the canvas begins in the frame.
+    origin: Point,
 }
 
 impl Letterbox {
@@ -41,7 +43,7 @@ impl Letterbox {
             frame.width() as f32 / inner_width as f32,
             frame.height() as f32 / inner_height as f32,
         );
-        Self { inner, width, height, rgb, scale }
+        Self { inner, width, height, rgb, scale, origin: Point { x: 0.0, y: 0.0 } }
     }
 
     /// The frame at half of this size, made of the resized frame, which is near enough to the mean of its own pixels.
@@ -53,10 +55,19 @@ impl Letterbox {
         Self { scale, ..half }
     }
 
+    /// As [`new`](Self::new), of the part of a frame that begins at `origin`.
+    #[must_use]
+    pub fn of_part(part: &Frame, origin: Point, side_px: u32, multiple: u32) -> Self {
+        Self { origin, ..Self::new(part, side_px, multiple) }
+    }
+
     /// Where a place on the canvas lies in the frame.
     #[must_use]
     pub fn to_frame(&self, place: Point) -> Point {
-        Point { x: place.x * self.scale.0, y: place.y * self.scale.1 }
+        Point {
+            x: self.origin.x + place.x * self.scale.0,
+            y: self.origin.y + place.y * self.scale.1,
+        }
     }
 }
 
