@@ -9,12 +9,35 @@ pub(super) fn resize(frame: &Frame, width: u32, height: u32) -> Vec<u8> {
     if (width, height) == (frame.width(), frame.height()) {
         return frame.rgb().to_vec();
     }
+    if (2 * width, 2 * height) == (frame.width(), frame.height()) {
+        return halve(frame);
+    }
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
         // SAFETY: the instructions are there.
         return unsafe { resample_avx2(frame, width, height) };
     }
     resample(frame, width, height)
+}
+
+/// What [`resample`] gives at half the size, number for number, with fewer steps: cameras of 640 pixels are
+/// searched at 320 and 160.
+fn halve(frame: &Frame) -> Vec<u8> {
+    let row_len = frame.width() as usize * 3;
+    let mut halved = Vec::with_capacity(frame.rgb().len() / 4);
+    let mut sums = vec![0u16; row_len];
+    for rows in frame.rgb().chunks_exact(2 * row_len) {
+        let (upper, lower) = rows.split_at(row_len);
+        for ((sum, upper), lower) in sums.iter_mut().zip(upper).zip(lower) {
+            *sum = u16::from(*upper) + u16::from(*lower);
+        }
+        let (pairs, _) = sums.as_chunks::<6>();
+        halved.extend(pairs.iter().flat_map(|&[r, g, b, red, green, blue]| {
+            // The mean of four, rounded as `nearest_byte` does.
+            [r + red, g + green, b + blue].map(|sum| ((sum + 2) >> 2) as u8)
+        }));
+    }
+    halved
 }
 
 /// [`resample`] with vectors of eight.
@@ -99,6 +122,8 @@ fn between(i: f64, step: f64, source: usize) -> Span {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -122,6 +147,18 @@ mod tests {
         let frame = Frame::new(2, 1, rgb).unwrap();
         let enlarged: Vec<u8> = resize(&frame, 4, 1).chunks(3).map(|pixel| pixel[0]).collect();
         assert_eq!(enlarged, [0, 25, 75, 100]);
+    }
+
+    proptest! {
+        #[test]
+        fn half_the_size_is_the_same_as_by_any_other_share(
+            (width, height) in (1u32..20, 1u32..20),
+            seed in prop::collection::vec(any::<u8>(), 4 * 19 * 19 * 3),
+        ) {
+            let rgb = seed[..(4 * width * height * 3) as usize].to_vec();
+            let frame = Frame::new(2 * width, 2 * height, rgb).unwrap();
+            prop_assert_eq!(resize(&frame, width, height), resample(&frame, width, height));
+        }
     }
 
     #[test]
