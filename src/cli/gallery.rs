@@ -13,7 +13,7 @@ use crate::store::Store;
 use crate::vision::EncoderProfile;
 
 /// How many people are named at most.
-pub(super) const NAMED_MAX: u32 = 20;
+const NAMED_MAX: u32 = 20;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum GalleryCommand {

@@ -73,7 +73,9 @@ pub(super) async fn run(config: &Config, arguments: &EnrollArguments) -> anyhow:
     tokio::task::spawn_blocking(move || engine.stop()).await?;
     let report = report.with_passed_over(plan.passed_over);
     println!("{report}");
-    if let Some(left) = left_behind(&enroller.store, &enroller.engine.encoder().model).await? {
+    if arguments.replace_model
+        && let Some(left) = left_behind(&enroller.store, &enroller.engine.encoder().model).await?
+    {
         println!("{left}");
     }
     Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
