@@ -9,7 +9,7 @@ use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 use limen::domain::LivenessScore;
-use limen::nets::{Compute, Manifest, load};
+use limen::nets::{Compute, Manifest, Station, load};
 use limen::vision::align::{Template, align};
 use limen::vision::decode::{FrameLimits, decode, decode_at_least};
 use limen::vision::detect::{DetectSettings, detect};
@@ -21,17 +21,17 @@ use tch::{Device, Kind, Tensor};
 
 fn steps(criterion: &mut Criterion) {
     tch::set_num_threads(1);
-    let _no_grad = tch::no_grad_guard();
     let manifest = Manifest::open(Path::new("weights")).unwrap();
+    let f32 = Compute::from(Device::Cpu);
     let detector = load::detector(&manifest, "yunet-2023mar", Device::Cpu).unwrap();
+    let detector = Station::here(detector, f32);
     let landmarks = load::landmarks(&manifest, "landmark-68", Device::Cpu).unwrap();
+    let landmarks = Station::here(landmarks, f32);
     let photo = std::fs::read("tests/fixtures/obama-3.jpg").unwrap();
     let frame = decode(&photo, None, &FrameLimits::default()).unwrap();
     let settings = DetectSettings::default();
     let nearest = NearestSettings::default();
-    let found = |pupils| {
-        detect(&detector, &frame, pupils, &settings, &nearest, Device::Cpu.into()).unwrap()
-    };
+    let found = |pupils| detect(&detector, &frame, pupils, &settings, &nearest).unwrap();
     let face = found(0.0)[0];
 
     criterion.bench_function("decode", |bench| {
@@ -43,16 +43,17 @@ fn steps(criterion: &mut Criterion) {
         });
     }
     criterion.bench_function("refine", |bench| {
-        bench.iter(|| refine(&landmarks, &frame, black_box(face), Device::Cpu.into()).unwrap());
+        bench.iter(|| refine(&landmarks, &frame, black_box(face)).unwrap());
     });
     criterion.bench_function("align", |bench| {
         bench.iter(|| align(&frame, black_box(&face.landmarks), Template::FivePoints112).unwrap());
     });
     for compute in kinds() {
         let network = load::liveness(&manifest, "minifasnet-v2-se", compute).unwrap();
+        let network = Station::here(network, compute);
         criterion.bench_function(&format!("liveness/{}", name(compute)), |bench| {
             let bounding_box = &face.bounding_box;
-            bench.iter(|| liveness(&network, &frame, black_box(bounding_box), compute).unwrap());
+            bench.iter(|| liveness(&network, &frame, black_box(bounding_box)).unwrap());
         });
     }
 }

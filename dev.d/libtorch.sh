@@ -25,7 +25,7 @@ require_libtorch() {
     return
   else
     chosen=$cache/libtorch-$libtorch_version-${libtorch_kind:-cpu}/torch
-    [ -e "$chosen/lib/libtorch.so" ] || fetch_libtorch "${libtorch_kind:-cpu}" "$(dirname "$chosen")"
+    is_whole "${libtorch_kind:-cpu}" "$chosen" || fetch_libtorch "${libtorch_kind:-cpu}" "$(dirname "$chosen")"
   fi
   [ "$libtorch_kind" != cuda ] || [ -e "$chosen/lib/libtorch_cuda.so" ] ||
     die "LIBTORCH=$own is a build without CUDA: unset it, or point it at one that has lib/libtorch_cuda.so"
@@ -40,6 +40,10 @@ libtorch_release() {
   elif [ -e "$header" ]; then
     sed -n 's/^#define TORCH_VERSION_\(MAJOR\|MINOR\|PATCH\) \([0-9]*\)$/\2/p' "$header" | paste -sd.
   fi
+}
+
+is_whole() { # cpu|cuda folder
+  [ -e "$2/lib/libtorch.so" ] && { [ "$1" = cpu ] || [ -e "$2/include/cuda_runtime_api.h" ]; }
 }
 
 check_libtorch() {
@@ -73,7 +77,7 @@ fetch_libtorch() { # cpu|cuda folder
       say "fetching libtorch $libtorch_version for CPU (550 MB, once; a download that is cut short goes on next time)" ;;
     cuda)
       size_mb=8000
-      members=('torch/include/*' 'torch/lib/*.so*' 'nvidia/*/lib/*.so*')
+      members=('torch/include/*' 'torch/lib/*.so*' 'nvidia/*/lib/*.so*' 'nvidia/*/include/*')
       say "fetching libtorch $libtorch_version for CUDA 13 (2.4 GB, once; a download that is cut short goes on next time)"
       ldconfig -p | grep -q libcuda.so.1 || say "no NVIDIA driver found here: this builds, and will run on the CPU" ;;
   esac

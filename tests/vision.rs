@@ -11,7 +11,8 @@ use limen::domain::{
     Encoding, FaceSeen, LivenessScore, QualityIssue, Sighting, Stage, StageTimings, View,
 };
 use limen::vision::{
-    DecodeError, FrameFormat, LookError, LookSettings, OpenError, Road, RoadSettings,
+    DecodeError, Device, FrameFormat, LookError, LookSettings, OpenError, Precision, Road,
+    RoadSettings,
 };
 
 const PORTRAITS: [&str; 6] =
@@ -76,6 +77,37 @@ fn decode_error(name: &str) -> DecodeError {
         Err(LookError::Decode(error)) => error,
         other => panic!("{name}: {other:?}"),
     }
+}
+
+/// Needs a GPU; elsewhere there is nothing to compare.
+#[test]
+fn a_gpu_sees_and_encodes_faces_as_the_processor_does() {
+    if !tch::Cuda::is_available() {
+        return;
+    }
+    let open = |device| {
+        let settings =
+            RoadSettings { device, precision: Precision::F32, ..RoadSettings::default() };
+        Road::open(&in_repository("weights"), settings).unwrap()
+    };
+    let (here, there) = (open(Device::Cpu), open(Device::Cuda(0)));
+    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
+    std::thread::scope(|scope| {
+        for name in PORTRAITS {
+            let (here, there) = (here.clone(), there.clone());
+            scope.spawn(move || {
+                let [here, there] = [here, there].map(|road| {
+                    let view = road.look(&fixture(name), None, &settings, StageTimings::default());
+                    match view.unwrap().sighting {
+                        Sighting::Face(face) => face.encoding,
+                        other => panic!("{name}: {other:?}"),
+                    }
+                });
+                let distance = here.distance(&there).unwrap().value();
+                assert!(distance < 1e-4, "{name}: {distance}");
+            });
+        }
+    });
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub struct InferenceConfig {
     /// The folder with the weights and their manifest.
     #[garde(skip)]
     pub weights_dir: PathBuf,
-    /// Threads that each own the networks; 0: one for each core.
+    /// Threads that each look at a frame; 0: one for each core, with a GPU four.
     #[garde(range(max = 256))]
     pub workers: usize,
     /// Frames that may wait while every worker looks at one; one more is answered with 429. 0: as many

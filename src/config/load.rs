@@ -10,6 +10,10 @@ use serde::de::DeserializeOwned;
 
 use super::Config;
 use crate::inference::EngineSettings;
+use crate::vision::Device;
+
+/// Workers for each core where a GPU computes.
+const WORKERS_PER_CORE_GPU: usize = 4;
 
 /// Everything that is wrong with the configuration, at once.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +88,9 @@ impl Config {
     pub fn engine(&self) -> EngineSettings {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let or = |value: usize, default: usize| if value == 0 { default } else { value };
-        let workers = or(self.inference.workers, cores);
+        // On a GPU a worker mostly waits, and a batch is made of what several bring.
+        let each_core = if self.road.device == Device::Cpu { 1 } else { WORKERS_PER_CORE_GPU };
+        let workers = or(self.inference.workers, cores * each_core);
         EngineSettings {
             weights_dir: self.inference.weights_dir.clone(),
             road: self.road.clone(),

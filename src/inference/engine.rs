@@ -8,12 +8,13 @@ use bytes::Bytes;
 use crossbeam_channel::{Sender, unbounded};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tracing::info;
 
 use super::memory;
 use super::worker::{self, Job, Task};
 use crate::domain::{FaceSeen, LivenessScore, View};
 use crate::vision::{
-    EncoderProfile, FrameFormat, LookError, LookSettings, OpenError, RoadSettings,
+    EncoderProfile, FrameFormat, LookError, LookSettings, OpenError, Road, RoadSettings,
 };
 
 /// How the engine runs.
@@ -23,7 +24,7 @@ pub struct EngineSettings {
     pub weights_dir: PathBuf,
     /// Which networks, on which device, with which settings.
     pub road: RoadSettings,
-    /// Threads that each own the networks; at least 1.
+    /// Threads that each look at a frame; at least 1.
     pub workers: usize,
     /// Frames that may wait while every worker looks at one; one more is answered as overload.
     pub queue_max: usize,
@@ -112,20 +113,24 @@ impl Engine {
         let (jobs, queue) = unbounded();
         let workers = settings.workers.max(1);
         let (ready, readiness) = std::sync::mpsc::channel();
+        // Loading is not worth threads that would stay.
+        tch::set_num_threads(1);
+        let road = Road::open(&settings.weights_dir, settings.road.clone())?;
         let threads = (0..workers)
             .map(|number| {
-                let (settings, queue, ready) = (settings.clone(), queue.clone(), ready.clone());
+                let (road, queue, ready) = (road.clone(), queue.clone(), ready.clone());
                 std::thread::Builder::new()
                     .name(format!("inference-{number}"))
-                    .spawn(move || worker::run(&settings, &queue, ready))
+                    .spawn(move || worker::run(&road, &queue, ready))
             })
             .collect::<Result<Vec<_>, _>>()?;
         drop(ready);
-        let mut made = None;
         for _ in &threads {
-            made = Some(readiness.recv().map_err(|_| StartError::Ended)??);
+            readiness.recv().map_err(|_| StartError::Ended)??;
         }
-        let encoder = made.ok_or(StartError::Ended)?;
+        info!(model = %road.model(), precision = %road.precision(), workers, "the networks are warm");
+        let encoder = road.profile().clone();
+        drop(road);
         memory::return_what_only_the_start_needed();
         Ok(Self {
             jobs: Mutex::new(Some(jobs)),

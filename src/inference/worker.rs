@@ -1,4 +1,4 @@
-//! One inference thread: owns a copy of the networks, takes frames from the queue.
+//! One inference thread: travels the road with frames from the queue.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 use tokio::sync::oneshot;
-use tracing::{error, info};
+use tracing::error;
 
-use super::engine::{EngineError, EngineSettings, FrameBytes, Place, StartError};
+use super::engine::{EngineError, FrameBytes, Place};
 use crate::domain::{FaceSeen, LivenessScore, Stage, StageTimings, View};
-use crate::vision::{EncoderProfile, LookError, LookSettings, Road};
+use crate::vision::{LookError, LookSettings, Road};
 
 type Reply<F> = oneshot::Sender<Result<View<F>, EngineError>>;
 
@@ -37,23 +37,16 @@ impl Job {
     }
 }
 
-/// Loads the networks, says so, and then looks at frames until the queue is closed.
-pub(super) fn run(
-    settings: &EngineSettings,
-    queue: &Receiver<Job>,
-    ready: mpsc::Sender<Result<EncoderProfile, StartError>>,
-) {
+/// Warms the networks, says so, and then looks at frames until the queue is closed.
+pub(super) fn run(road: &Road, queue: &Receiver<Job>, ready: mpsc::Sender<Result<(), LookError>>) {
     // The workers are the parallelism: a second thread inside each would only get in their way.
     tch::set_num_threads(1);
-    let road = match open(settings) {
-        Ok(road) => road,
-        Err(error) => {
-            let _ = ready.send(Err(error));
-            return;
-        }
-    };
-    info!(model = %road.model(), precision = %road.precision(), "the networks of a worker are warm");
-    let _ = ready.send(Ok(road.profile().clone()));
+    let warm = road.warm_up();
+    let failed = warm.is_err();
+    let _ = ready.send(warm);
+    if failed {
+        return;
+    }
     // Whoever waits for all workers hears of one that panics meanwhile by the channel's end.
     drop(ready);
     for Job { frame, task, submitted_at, place } in queue {
@@ -68,12 +61,6 @@ pub(super) fn run(
             }
         }
     }
-}
-
-fn open(settings: &EngineSettings) -> Result<Road, StartError> {
-    let road = Road::open(&settings.weights_dir, settings.road.clone())?;
-    road.warm_up()?;
-    Ok(road)
 }
 
 /// Looks at a frame unless nobody waits for it any more.

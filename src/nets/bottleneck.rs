@@ -9,7 +9,7 @@ use tch::{TchError, Tensor};
 use super::layers::Conv;
 
 /// Expand with 1x1, filter with a depthwise 3x3, project with a linear 1x1.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Bottleneck {
     expand: Conv,
     depthwise: Conv,
@@ -93,7 +93,7 @@ impl Bottleneck {
 }
 
 /// Weighs each channel by what the whole picture says about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct SqueezeExcite {
     reduce: Conv,
     expand: Conv,

@@ -8,13 +8,15 @@ use tch::{Kind, TchError, Tensor};
 
 use super::layers::{Conv, Linear, expect_pictures};
 use super::network::Network;
+use super::parameter::Parameter;
 
 /// The network behind `dlib_face_recognition_resnet_model_v1`.
 ///
-/// Input `[N, 3, 150, 150]`, a face aligned by its eyes in RGB,
+/// Input `[N, 3, 150, 150]`, a face aligned by its eyes in RGB, 0..255, of which the network sees
 /// `(x - (122.782, 117.001, 104.298)) / 256`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DlibResnet {
+    mean: Parameter,
     stem: ConvAffine,
     blocks: Vec<Block>,
     embedding: Linear,
@@ -29,9 +31,14 @@ impl DlibResnet {
     /// (channels, blocks) of each stage. Every stage but the first opens with a halving block.
     const STAGES: [(i64, usize); 5] = [(32, 3), (64, 4), (128, 3), (256, 3), (256, 1)];
 
+    /// Red, green and blue of the mean of the pictures that it was trained with.
+    const MEAN: [f32; 3] = [122.782, 117.001, 104.298];
+
     /// Declares the parameters under `path`.
     pub fn new(path: &Path) -> Self {
+        let mean = Tensor::from_slice(&Self::MEAN).view([1, 3, 1, 1]).to_device(path.device());
         Self {
+            mean: mean.into(),
             stem: ConvAffine::new(&(path / "stem"), [3, 32], 7, 2, 0),
             blocks: blocks(&(path / "stages")),
             embedding: Linear::new(&(path / "embedding"), 256, Self::OUTPUT_SIZE),
@@ -56,7 +63,8 @@ impl DlibResnet {
     /// When the input is not `[N, 3, 150, 150]`.
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
         expect_pictures(xs, "[N, 3, 150, 150]", |h, w| h == Self::SIDE && w == Self::SIDE)?;
-        let xs = self.stem.forward(xs)?.f_relu_()?;
+        let xs = xs.f_sub(&self.mean)?.f_div_scalar(256.0)?;
+        let xs = self.stem.forward(&xs)?.f_relu_()?;
         let mut xs = xs.f_max_pool2d(3, 2, 0, 1, false)?;
         for block in &self.blocks {
             xs = block.forward(&xs)?;
@@ -92,7 +100,7 @@ fn blocks(path: &Path) -> Vec<Block> {
 }
 
 /// Two 3x3 convolutions beside a shortcut without parameters.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Block {
     first: ConvAffine,
     second: ConvAffine,
@@ -140,11 +148,11 @@ fn padded_sum(a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
 }
 
 /// A convolution, then `y = gamma x + beta` per channel: what batch normalisation leaves behind.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ConvAffine {
     conv: Conv,
-    gamma: Tensor,
-    beta: Tensor,
+    gamma: Parameter,
+    beta: Parameter,
 }
 
 impl ConvAffine {
@@ -153,8 +161,8 @@ impl ConvAffine {
         let affine = path / "affine";
         Self {
             conv: Conv::new(&(path / "conv"), inputs, outputs, kernel, stride, padding),
-            gamma: affine.var("gamma", &[outputs, 1, 1], Init::Const(0.0)),
-            beta: affine.var("beta", &[outputs, 1, 1], Init::Const(0.0)),
+            gamma: affine.var("gamma", &[outputs, 1, 1], Init::Const(0.0)).into(),
+            beta: affine.var("beta", &[outputs, 1, 1], Init::Const(0.0)).into(),
         }
     }
 

@@ -8,7 +8,7 @@ use super::{DlibResnet, MobileFaceNet};
 /// A network that turns aligned faces into numbers.
 ///
 /// Each has its own alignment and its own range of input: see the variant's type.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Encoder {
     /// The default.
     MobileFaceNet(Box<MobileFaceNet>),

@@ -8,15 +8,16 @@ use tch::{Kind, TchError, Tensor};
 use super::bottleneck::Bottleneck;
 use super::layers::{BatchNorm, Conv, Linear, expect_pictures};
 use super::network::Network;
+use super::parameter::Parameter;
 use super::trunk::Trunk;
 
 /// The 68 landmarks of a face in the order of iBUG 300-W (Sagonas et al., ICCVW 2013): jaw, brows,
 /// nose, eyes, mouth.
 ///
 /// Input `[N, 3, 64, 64]`, an upright face in RGB, 0..255, which the network sees in grey.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Landmark68 {
-    grey: Tensor,
+    grey: Parameter,
     trunk: Trunk,
     places: Linear,
     norm: BatchNorm,
@@ -39,7 +40,10 @@ impl Landmark68 {
     pub fn new(path: &Path) -> Self {
         let bottlenecks = Bottleneck::stages(&(path / "stages"), 32, &Self::STAGES);
         Self {
-            grey: Tensor::from_slice(&Self::GREY).view([1, 3, 1, 1]).to_device(path.device()),
+            grey: Tensor::from_slice(&Self::GREY)
+                .view([1, 3, 1, 1])
+                .to_device(path.device())
+                .into(),
             trunk: Trunk::new(path, [1, 32, 64], bottlenecks, 4),
             places: Linear::with_bias(&(path / "places"), Trunk::OUTPUT_SIZE, Self::OUTPUT_SIZE),
             norm: BatchNorm::new(&(path / "norm"), Self::OUTPUT_SIZE),

@@ -7,12 +7,14 @@ use tch::nn::{Init, Path};
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::kernels::{Convolution, Geometry, Processor};
+use super::parameter::Parameter;
+use super::products;
 
 /// Parameters are overwritten by strict loading, so random initial values would be wasted work.
 const UNLOADED: Init = Init::Const(0.0);
 
 /// A square 2-D convolution with a bias and its activation; any batch normalisation is folded in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Conv {
     numbers: Numbers,
     stride: i64,
@@ -20,7 +22,7 @@ pub(super) struct Conv {
     groups: i64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Numbers {
     /// As loaded; libtorch computes, and could learn.
     Loose(Parameters),
@@ -28,19 +30,19 @@ enum Numbers {
     Packed(Convolution),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Parameters {
-    weight: Tensor,
-    bias: Tensor,
+    weight: Parameter,
+    bias: Parameter,
     activation: Activation,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Activation {
     None,
     Relu,
     /// PReLU with one slope per channel (He et al. 2015, eq. 1).
-    Prelu(Tensor),
+    Prelu(Parameter),
 }
 
 impl Activation {
@@ -97,8 +99,10 @@ impl Conv {
         groups: i64,
     ) -> Self {
         let parameters = Parameters {
-            weight: path.var("weight", &[outputs, inputs / groups, kernel, kernel], UNLOADED),
-            bias: path.var("bias", &[outputs], UNLOADED),
+            weight: path
+                .var("weight", &[outputs, inputs / groups, kernel, kernel], UNLOADED)
+                .into(),
+            bias: path.var("bias", &[outputs], UNLOADED).into(),
             activation: Activation::None,
         };
         Self { numbers: Numbers::Loose(parameters), stride, padding, groups }
@@ -110,7 +114,7 @@ impl Conv {
     }
 
     fn with_prelu(self, path: &Path, channels: i64) -> Self {
-        self.with(Activation::Prelu(path.var("weight", &[channels], UNLOADED)))
+        self.with(Activation::Prelu(path.var("weight", &[channels], UNLOADED).into()))
     }
 
     fn with(mut self, activation: Activation) -> Self {
@@ -135,12 +139,29 @@ impl Conv {
             Numbers::Packed(convolution) => return convolution.forward(xs, shortcut),
             Numbers::Loose(parameters) => parameters,
         };
-        let conv = xs.f_conv2d(weight, Some(bias), self.stride, self.padding, 1, self.groups)?;
-        let ys = activation.apply(conv)?;
+        let (on_gpu, is_dense) = (xs.device().is_cuda(), self.groups == 1);
+        let is_linear = matches!(activation, Activation::None);
+        let within = shortcut.filter(|_| on_gpu && is_dense && is_linear);
+        let sums = if !on_gpu {
+            xs.f_conv2d(weight, Some(&**bias), self.stride, self.padding, 1, self.groups)?
+        } else if is_dense {
+            products::dense(xs, weight, bias, self.geometry(weight)?, within)?
+        } else {
+            products::depthwise(xs, weight, bias, self.geometry(weight)?)?
+        };
+        let ys = activation.apply(sums)?;
         match shortcut {
-            Some(shortcut) => ys.f_add(shortcut),
-            None => Ok(ys),
+            Some(shortcut) if within.is_none() => ys.f_add(shortcut),
+            _ => Ok(ys),
         }
+    }
+
+    fn geometry(&self, weight: &Tensor) -> Result<Geometry, TchError> {
+        Ok(Geometry {
+            kernel: weight.size4()?.3 as usize,
+            stride: self.stride as usize,
+            padding: self.padding as usize,
+        })
     }
 
     /// Packs the parameters for the processor's kernels, once and for all: from then on the layer takes
@@ -152,13 +173,9 @@ impl Conv {
         let slope = match activation {
             Activation::None => vec![1.0; bias.numel()],
             Activation::Relu => vec![0.0; bias.numel()],
-            Activation::Prelu(slope) => Vec::try_from(slope)?,
+            Activation::Prelu(slope) => Vec::try_from(&**slope)?,
         };
-        let geometry = Geometry {
-            kernel: weight.size4()?.3 as usize,
-            stride: self.stride as usize,
-            padding: self.padding as usize,
-        };
+        let geometry = self.geometry(weight)?;
         let depthwise = self.groups > 1;
         let packed = Convolution::new(processor, kind, weight, bias, slope, geometry, depthwise)?;
         self.numbers = Numbers::Packed(packed);
@@ -169,11 +186,11 @@ impl Conv {
     /// on the same map (`shared`), or depthwise on the maps that those before them make.
     pub fn side_by_side(layers: &[&Self], shared: bool) -> Result<Self, TchError> {
         let all = layers.iter().map(|layer| layer.parameters()).collect::<Result<Vec<_>, _>>()?;
-        let weights: Vec<&Tensor> = all.iter().map(|one| &one.weight).collect();
-        let biases: Vec<&Tensor> = all.iter().map(|one| &one.bias).collect();
+        let weights: Vec<&Tensor> = all.iter().map(|one| &*one.weight).collect();
+        let biases: Vec<&Tensor> = all.iter().map(|one| &*one.bias).collect();
         let parameters = Parameters {
-            weight: Tensor::f_cat(&weights, 0)?,
-            bias: Tensor::f_cat(&biases, 0)?,
+            weight: Tensor::f_cat(&weights, 0)?.into(),
+            bias: Tensor::f_cat(&biases, 0)?.into(),
             activation: Activation::None,
         };
         Ok(Self {
@@ -197,10 +214,10 @@ impl Conv {
         let alive = alive.f_nonzero()?.f_view([-1])?;
         let count = alive.size1()?;
         let silent = count.unsigned_abs().max(1).next_multiple_of(32) as i64 - count;
-        let kept = |tensor: &Tensor| {
+        let kept = |tensor: &Tensor| -> Result<Parameter, TchError> {
             let mut padding = vec![0; tensor.dim() * 2];
             padding[tensor.dim() * 2 - 1] = silent;
-            tensor.f_index_select(0, &alive)?.f_constant_pad_nd(padding)
+            Ok(tensor.f_index_select(0, &alive)?.f_constant_pad_nd(padding)?.into())
         };
 
         for layer in [producer, self] {
@@ -215,8 +232,8 @@ impl Conv {
             }
         }
         let Parameters { weight, bias, .. } = consumer.parameters_mut()?;
-        *bias = bias.f_add(&weight.f_view([-1, channels])?.f_mv(&constant)?)?;
-        *weight = kept(&weight.f_transpose(0, 1)?)?.f_transpose(0, 1)?.f_contiguous()?;
+        *bias = bias.f_add(&weight.f_view([-1, channels])?.f_mv(&constant)?)?.into();
+        *weight = kept(&weight.f_transpose(0, 1)?)?.f_transpose(0, 1)?.f_contiguous()?.into();
         Ok(())
     }
 
@@ -240,35 +257,35 @@ fn packed() -> TchError {
 }
 
 /// A matrix product: `[N, inputs]` to `[N, outputs]`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Linear {
-    weight: Tensor,
-    bias: Option<Tensor>,
+    weight: Parameter,
+    bias: Option<Parameter>,
 }
 
 impl Linear {
     /// Without a bias.
     pub fn new(path: &Path, inputs: i64, outputs: i64) -> Self {
-        Self { weight: path.var("weight", &[outputs, inputs], UNLOADED), bias: None }
+        Self { weight: path.var("weight", &[outputs, inputs], UNLOADED).into(), bias: None }
     }
 
     pub fn with_bias(path: &Path, inputs: i64, outputs: i64) -> Self {
-        let bias = Some(path.var("bias", &[outputs], UNLOADED));
+        let bias = Some(path.var("bias", &[outputs], UNLOADED).into());
         Self { bias, ..Self::new(path, inputs, outputs) }
     }
 
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        xs.f_to_kind(self.weight.kind())?.f_linear(&self.weight, self.bias.as_ref())
+        xs.f_to_kind(self.weight.kind())?.f_linear(&self.weight, self.bias.as_deref())
     }
 }
 
 /// Batch normalisation with frozen statistics (Ioffe and Szegedy 2015).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct BatchNorm {
-    weight: Tensor,
-    bias: Tensor,
-    running_mean: Tensor,
-    running_var: Tensor,
+    weight: Parameter,
+    bias: Parameter,
+    running_mean: Parameter,
+    running_var: Parameter,
 }
 
 impl BatchNorm {
@@ -276,19 +293,19 @@ impl BatchNorm {
 
     pub fn new(path: &Path, channels: i64) -> Self {
         Self {
-            weight: path.var("weight", &[channels], UNLOADED),
-            bias: path.var("bias", &[channels], UNLOADED),
-            running_mean: path.zeros_no_train("running_mean", &[channels]),
-            running_var: path.zeros_no_train("running_var", &[channels]),
+            weight: path.var("weight", &[channels], UNLOADED).into(),
+            bias: path.var("bias", &[channels], UNLOADED).into(),
+            running_mean: path.zeros_no_train("running_mean", &[channels]).into(),
+            running_var: path.zeros_no_train("running_var", &[channels]).into(),
         }
     }
 
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
         xs.f_to_kind(self.weight.kind())?.f_batch_norm(
-            Some(&self.weight),
-            Some(&self.bias),
-            Some(&self.running_mean),
-            Some(&self.running_var),
+            Some(&*self.weight),
+            Some(&*self.bias),
+            Some(&*self.running_mean),
+            Some(&*self.running_var),
             false,
             0.0,
             Self::EPSILON,

@@ -14,7 +14,7 @@ use super::trunk::Trunk;
 /// MiniFASNetV2-SE, batch normalisation folded into the convolutions but for the last.
 ///
 /// Input `[N, 3, 128, 128]`, the face with its surroundings in BGR, 0..255.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct MiniFasNet {
     trunk: Trunk,
     embedding: Linear,

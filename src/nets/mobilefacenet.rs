@@ -14,7 +14,7 @@ use super::trunk::Trunk;
 /// MobileFaceNet with 512 outputs, batch normalisation folded into the convolutions.
 ///
 /// Input `[N, 3, 112, 112]`, an aligned face in BGR, `(x - 127) / 128`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct MobileFaceNet {
     trunk: Trunk,
     embedding: Conv,

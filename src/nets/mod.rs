@@ -19,7 +19,10 @@ mod manifest;
 mod minifasnet;
 mod mobilefacenet;
 mod network;
+mod parameter;
+mod products;
 mod projection;
+mod station;
 mod trunk;
 mod yunet;
 
@@ -35,4 +38,5 @@ pub use manifest::{Architecture, Input, Manifest, ManifestError, Role, Source, W
 pub use minifasnet::MiniFasNet;
 pub use mobilefacenet::MobileFaceNet;
 pub use projection::Projection;
-pub use yunet::{Yunet, YunetLevel};
+pub use station::{Batching, Crowd, Model, Pictures, Planes, Station};
+pub use yunet::{Yunet, YunetCell};

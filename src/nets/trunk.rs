@@ -11,7 +11,7 @@ use super::layers::Conv;
 
 /// From a picture to 512 numbers: two convolutions, bottlenecks, a widening and a depthwise convolution
 /// over the whole of what is left.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Trunk {
     stem: Conv,
     stem_depthwise: Conv,

@@ -12,35 +12,42 @@ use super::network::Network;
 /// YuNet as released in March 2023, batch normalisation folded into the convolutions.
 ///
 /// Input `[N, 3, H, W]`, BGR, 0..255, H and W multiples of [`Yunet::SIDE_MULTIPLE`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Yunet {
     backbone: Backbone,
     neck: Neck,
     head: [Head; 3],
 }
 
-/// What one level says about each of its cells, row by row: `M = H / stride * W / stride`.
-#[derive(Debug)]
-pub struct YunetLevel {
-    /// Side of a cell in pixels of the input: 8, 16 or 32.
-    pub stride: i64,
-    /// `[N, M]`, 0..1: how much the cell looks like a face.
-    pub cls: Tensor,
-    /// `[N, M]`, 0..1: how well the box is expected to overlap the face.
-    pub obj: Tensor,
-    /// `[N, M, 4]`: offset of the box's centre (x, y) from the cell's corner and logarithm of its
-    /// width and height, in strides.
-    pub bbox: Tensor,
-    /// `[N, M, 10]`: offsets (x, y) of five landmarks from the cell's corner, in strides: the eye on
-    /// the image's left, the other eye, the nose, the mouth corner on the image's left, the other.
-    pub kps: Tensor,
+/// What the network says about a cell: 16 numbers, as they lie in [`Yunet::forward`]'s output.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct YunetCell {
+    /// 0..1: how much the cell looks like a face.
+    pub cls: f32,
+    /// 0..1: how well the box is expected to overlap the face.
+    pub obj: f32,
+    /// Offset of the box's centre (x, y) from the cell's corner and logarithm of its width and height,
+    /// in strides.
+    pub bbox: [f32; 4],
+    /// Offsets (x, y) of five landmarks from the cell's corner, in strides: the eye on the image's left,
+    /// the other eye, the nose, the mouth corner on the image's left, the other.
+    pub kps: [f32; 10],
+}
+
+impl From<[f32; Yunet::CELL_SIZE]> for YunetCell {
+    fn from([cls, obj, x, y, width, height, kps @ ..]: [f32; Yunet::CELL_SIZE]) -> Self {
+        Self { cls, obj, bbox: [x, y, width, height], kps }
+    }
 }
 
 impl Yunet {
     /// Both sides of the input must be multiples of this, the coarsest stride.
     pub const SIDE_MULTIPLE: i64 = 32;
-    /// The strides of the three levels, in the order in which `forward` returns them.
+    /// Sides of the cells of the three levels, in pixels of the input, in the order in which `forward`
+    /// returns them.
     pub const STRIDES: [i64; 3] = [8, 16, 32];
+    /// How many numbers there are for a cell: see [`YunetCell`].
+    pub const CELL_SIZE: usize = 16;
 
     /// Declares the parameters under `path`.
     pub fn new(path: &Path) -> Self {
@@ -52,23 +59,22 @@ impl Yunet {
         }
     }
 
-    /// One [`YunetLevel`] per stride, finest first.
+    /// `[N, cells, 16]`, a [`YunetCell`] for each cell: those of the finest level row by row, `H / stride`
+    /// times `W / stride`, then those of the next.
     ///
     /// # Errors
     /// When the input is not `[N, 3, H, W]` with sides that are multiples of 32.
-    pub fn forward(&self, xs: &Tensor) -> Result<[YunetLevel; 3], TchError> {
+    pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
         let multiple = |side: i64| side > 0 && side % Self::SIDE_MULTIPLE == 0;
         expect_pictures(xs, "[N, 3, H, W] with sides that are multiples of 32", |h, w| {
             multiple(h) && multiple(w)
         })?;
-        let [fine, middle, coarse] = self.neck.forward(self.backbone.forward(xs)?)?;
-        let [stride_fine, stride_middle, stride_coarse] = Self::STRIDES;
-        let [head_fine, head_middle, head_coarse] = &self.head;
-        Ok([
-            head_fine.forward(&fine, stride_fine)?,
-            head_middle.forward(&middle, stride_middle)?,
-            head_coarse.forward(&coarse, stride_coarse)?,
-        ])
+        let maps = self.neck.forward(self.backbone.forward(xs)?)?;
+        let levels = self.head.iter().zip(&maps).map(|(head, map)| head.forward(map));
+        let cells = Tensor::f_cat(&levels.collect::<Result<Vec<_>, _>>()?, 1)?;
+        // cls and obj.
+        let _ = cells.f_narrow(2, 0, 2)?.f_sigmoid_()?;
+        Ok(cells)
     }
 }
 
@@ -91,7 +97,7 @@ impl Network for Yunet {
 }
 
 /// Table 1 of the paper: a strided 3x3 convolution, then separable units between poolings.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Backbone {
     stem: Conv,
     stem_separable: Separable,
@@ -133,7 +139,7 @@ impl Backbone {
 }
 
 /// The tiny feature pyramid: the coarse map is smoothed, doubled and added to the finer one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Neck {
     laterals: [Separable; 3],
 }
@@ -154,7 +160,7 @@ impl Neck {
 }
 
 /// One separable unit for each kind of output: `cls`, `obj`, `bbox` and `kps`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Head {
     Apart(Vec<Separable>),
     /// The four as one, whose outputs lie one after another.
@@ -188,31 +194,20 @@ impl Head {
         }
     }
 
-    fn forward(&self, xs: &Tensor, stride: i64) -> Result<YunetLevel, TchError> {
-        let outputs = match self {
-            Self::United(unit) => by_cell(&unit.forward(xs)?)?,
+    /// `[N, cells, 16]`.
+    fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
+        match self {
+            Self::United(unit) => by_cell(&unit.forward(xs)?),
             Self::Apart(units) => {
                 let outputs = units.iter().map(|unit| by_cell(&unit.forward(xs)?));
-                Tensor::f_cat(&outputs.collect::<Result<Vec<_>, _>>()?, 2)?
+                Tensor::f_cat(&outputs.collect::<Result<Vec<_>, _>>()?, 2)
             }
-        };
-        let mut first = 0;
-        let [cls, obj, bbox, kps] = Self::OUTPUTS.map(|(_, count)| {
-            first += count;
-            outputs.f_narrow(2, first - count, count)?.f_contiguous()
-        });
-        Ok(YunetLevel {
-            stride,
-            cls: cls?.f_squeeze_dim(2)?.f_sigmoid()?,
-            obj: obj?.f_squeeze_dim(2)?.f_sigmoid()?,
-            bbox: bbox?,
-            kps: kps?,
-        })
+        }
     }
 }
 
 /// The paper's DPUnit: a 1x1 convolution, then a depthwise 3x3 one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Separable {
     pointwise: Conv,
     depthwise: Conv,

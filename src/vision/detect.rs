@@ -1,14 +1,13 @@
 //! detect: where the faces are.
 
 use serde::Deserialize;
-use tch::TchError;
+use tch::{TchError, Tensor};
 
 use super::letterbox::Letterbox;
 use super::nearest::{NearestSettings, meant};
 use super::nms::suppress_overlapping;
-use super::tensor::{Planes, floats, pictures};
 use crate::domain::{BoundingBox, Detection, Frame, Landmarks, Point};
-use crate::nets::{Compute, Yunet, YunetLevel};
+use crate::nets::{Model, Pictures, Planes, Station, Yunet, YunetCell};
 
 /// How faces are searched for.
 #[derive(Clone, Debug, PartialEq, Deserialize, garde::Validate)]
@@ -90,16 +89,15 @@ const SURE_MIN: f32 = 0.8;
 /// # Errors
 /// When libtorch fails, e.g. out of memory.
 pub fn detect(
-    net: &Yunet,
+    net: &Station<Yunet>,
     frame: &Frame,
     pupil_distance_px_min: f32,
     settings: &DetectSettings,
     nearest: &NearestSettings,
-    compute: Compute,
 ) -> Result<Vec<Detection>, TchError> {
     let (side, first_side) = sides(frame, pupil_distance_px_min, settings);
     let canvas = Letterbox::new(frame, first_side, SIDE_MULTIPLE);
-    let first = search_canvas(net, &canvas, settings, compute)?;
+    let first = search_canvas(net, &canvas, settings)?;
     let near = NEAR_PX * canvas.scale.0;
     let meant = meant(&first, frame, nearest);
     let all_near = !meant.is_empty() && meant.iter().all(|face| face.bounding_box.width >= near);
@@ -111,7 +109,7 @@ pub fn detect(
     } else {
         Letterbox::new(frame, first_side / 2, SIDE_MULTIPLE)
     };
-    let second = search_canvas(net, &canvas, settings, compute)?;
+    let second = search_canvas(net, &canvas, settings)?;
     let faces = suppress_overlapping([first.as_slice(), &second].concat(), settings.overlap_max);
     let both = || first.iter().chain(&second);
     let faces = faces.into_iter().map(|face| {
@@ -171,26 +169,45 @@ fn sides(frame: &Frame, pupil_distance_px_min: f32, settings: &DetectSettings) -
 /// # Errors
 /// When libtorch fails, e.g. out of memory.
 pub fn search(
-    net: &Yunet,
+    net: &Station<Yunet>,
     frame: &Frame,
     side_px: u32,
     settings: &DetectSettings,
-    compute: Compute,
 ) -> Result<Vec<Detection>, TchError> {
-    search_canvas(net, &Letterbox::new(frame, side_px, SIDE_MULTIPLE), settings, compute)
+    search_canvas(net, &Letterbox::new(frame, side_px, SIDE_MULTIPLE), settings)
+}
+
+impl Model for Yunet {
+    const NAME: &'static str = "detector";
+
+    fn planes(&self) -> Planes {
+        Planes::Bgr
+    }
+
+    /// As the camera's.
+    fn size(&self) -> Option<(u32, u32)> {
+        None
+    }
+
+    fn answer(&self, pictures: &Tensor) -> Result<Tensor, TchError> {
+        self.forward(pictures)
+    }
 }
 
 fn search_canvas(
-    net: &Yunet,
+    net: &Station<Yunet>,
     canvas: &Letterbox,
     settings: &DetectSettings,
-    compute: Compute,
 ) -> Result<Vec<Detection>, TchError> {
     let size = (canvas.width, canvas.height);
-    let levels = net.forward(&pictures(&canvas.rgb, size, Planes::Bgr, compute)?)?;
+    let numbers = net.ask(Pictures { rgb: &canvas.rgb, size })?;
+    let (mut cells, _) = numbers.as_chunks();
     let mut candidates = Vec::new();
-    for level in &levels {
-        candidates.extend(read_level(level, canvas.width, settings.score_min)?);
+    for stride in Yunet::STRIDES {
+        let [columns, rows] = [size.0, size.1].map(|side| side as usize / stride as usize);
+        let (level, coarser) = cells.split_at(columns * rows);
+        candidates.extend(faces(level, columns, stride as f32, settings.score_min));
+        cells = coarser;
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     candidates.truncate(settings.candidates_max);
@@ -198,31 +215,28 @@ fn search_canvas(
     Ok(kept.into_iter().map(|detection| in_frame(canvas, detection)).collect())
 }
 
-/// The cells of one level that look like faces, in the canvas's pixels (Wu, Peng and Yu 2023, "YuNet:
-/// a tiny millisecond-level face detector", section 3).
-fn read_level(
-    level: &YunetLevel,
-    canvas_width: u32,
+/// The cells of one level, in rows of `columns`, that look like faces, in the canvas's pixels (Wu, Peng
+/// and Yu 2023, "YuNet: a tiny millisecond-level face detector", section 3).
+fn faces(
+    cells: &[[f32; Yunet::CELL_SIZE]],
+    columns: usize,
+    stride: f32,
     score_min: f32,
-) -> Result<Vec<Detection>, TchError> {
-    let (cls, obj) = (floats(&level.cls)?, floats(&level.obj)?);
-    let (boxes, points) = (floats(&level.bbox)?, floats(&level.kps)?);
-    let stride = level.stride as f32;
-    let columns = canvas_width as usize / level.stride as usize;
-    let cells = cls.iter().zip(&obj).enumerate();
-    let detections = cells.filter_map(|(cell, (cls, obj))| {
-        let score = (cls.clamp(0.0, 1.0) * obj.clamp(0.0, 1.0)).sqrt();
-        if score < score_min {
+) -> impl Iterator<Item = Detection> {
+    let cells = cells.iter().map(|numbers| YunetCell::from(*numbers)).enumerate();
+    let detections = cells.filter_map(move |(place, cell)| {
+        let score = (cell.cls.clamp(0.0, 1.0) * cell.obj.clamp(0.0, 1.0)).sqrt();
+        // NaN is no confidence either.
+        if score.is_nan() || score < score_min {
             return None;
         }
-        let corner = ((cell % columns) as f32, (cell / columns) as f32);
-        let place = |offset: &[f32]| Point {
+        let corner = ((place % columns) as f32, (place / columns) as f32);
+        let at = |offset: &[f32]| Point {
             x: (corner.0 + offset[0]) * stride,
             y: (corner.1 + offset[1]) * stride,
         };
-        let bbox = &boxes[cell * 4..][..4];
-        let (centre, width, height) = (place(bbox), bbox[2].exp() * stride, bbox[3].exp() * stride);
-        let points = &points[cell * 10..][..10];
+        let (centre, size) = (at(&cell.bbox[..2]), [cell.bbox[2], cell.bbox[3]]);
+        let [width, height] = size.map(|logarithm| logarithm.exp() * stride);
         Some(Detection {
             bounding_box: BoundingBox {
                 x: centre.x - width / 2.0,
@@ -230,11 +244,11 @@ fn read_level(
                 width,
                 height,
             },
-            landmarks: Landmarks(std::array::from_fn(|i| place(&points[i * 2..]))),
+            landmarks: Landmarks(std::array::from_fn(|i| at(&cell.kps[i * 2..]))),
             score,
         })
     });
-    Ok(detections.filter(is_finite).collect())
+    detections.filter(is_finite)
 }
 
 fn is_finite(detection: &Detection) -> bool {

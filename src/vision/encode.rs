@@ -3,9 +3,8 @@
 use tch::{Kind, TchError, Tensor};
 
 use super::align::{AlignedFace, Template};
-use super::tensor::{Planes, floats, pictures};
 use crate::domain::{Encoding, EncodingError, ModelId};
-use crate::nets::{self, Compute, Projection};
+use crate::nets::{self, Compute, Model, Pictures, Planes, Projection, Station};
 
 /// Why faces could not be encoded.
 #[derive(Debug, thiserror::Error)]
@@ -26,16 +25,14 @@ pub enum EncodeError {
     Torch(#[from] TchError),
 }
 
-/// An encoder with everything around its network: the template it wants, how its input is scaled,
-/// the projection behind it and the id that its encodings carry.
-#[derive(Debug)]
+/// An encoder with everything around its network: the template it wants and the id that its encodings
+/// carry.
+#[derive(Clone, Debug)]
 pub struct FaceEncoder {
     /// The network.
-    pub network: nets::Encoder,
-    /// Shortens what the network says.
-    pub projection: Option<Projection>,
-    /// Whether the mirrored face is encoded too and the two are averaged: twice the time.
-    pub mirror: bool,
+    pub station: Station<Embedding>,
+    /// How faces must be aligned for it.
+    pub template: Template,
     /// The id of the projection, or of the network where there is none.
     pub model: ModelId,
     /// Where the network lives and with which numbers it computes.
@@ -52,6 +49,43 @@ pub struct Encoded {
 }
 
 impl FaceEncoder {
+    /// One encoding for each face, in their order.
+    ///
+    /// # Errors
+    /// When a face is on another template or the network fails.
+    pub fn encode(&self, faces: &[AlignedFace]) -> Result<Vec<Encoded>, EncodeError> {
+        if faces.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted = self.template;
+        if let Some(face) = faces.iter().find(|face| face.template() != wanted) {
+            return Err(EncodeError::Template { wanted, found: face.template() });
+        }
+        let rgb: Vec<&[u8]> = faces.iter().map(AlignedFace::rgb).collect();
+        let size = (wanted.side(), wanted.side());
+        let numbers = self.station.ask(Pictures { rgb: &rgb.concat(), size })?;
+        let rows = numbers.chunks_exact(numbers.len() / faces.len());
+        rows.map(|row| {
+            let (numbers, feature_norm) = row.split_at(row.len() - 1);
+            let encoding = Encoding::normalised(numbers.to_vec(), self.model.clone())?;
+            Ok(Encoded { encoding, feature_norm: feature_norm[0] })
+        })
+        .collect()
+    }
+}
+
+/// An encoder's network, what scales its input as it was trained, and what shortens its output.
+#[derive(Clone, Debug)]
+pub struct Embedding {
+    /// The network.
+    pub network: nets::Encoder,
+    /// Shortens what the network says.
+    pub projection: Option<Projection>,
+    /// Whether the mirrored face is encoded too and the two are averaged: twice the time.
+    pub mirror: bool,
+}
+
+impl Embedding {
     /// How faces must be aligned for it.
     #[must_use]
     pub fn template(&self) -> Template {
@@ -61,60 +95,44 @@ impl FaceEncoder {
         }
     }
 
-    /// One encoding for each face, in their order.
-    ///
-    /// # Errors
-    /// When a face is on another template or the network fails.
-    pub fn encode(&self, faces: &[AlignedFace]) -> Result<Vec<Encoded>, EncodeError> {
-        if faces.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (numbers, norms) = self.forward(&self.input(faces)?)?;
-        let (numbers, norms) = (floats(&numbers)?, floats(&norms)?);
-        let rows = numbers.chunks_exact(numbers.len() / faces.len()).zip(norms);
-        rows.map(|(row, feature_norm)| {
-            let encoding = Encoding::normalised(row.to_vec(), self.model.clone())?;
-            Ok(Encoded { encoding, feature_norm })
-        })
-        .collect()
-    }
-
-    /// `[N, 3, side, side]`, scaled as the network was trained.
-    fn input(&self, faces: &[AlignedFace]) -> Result<Tensor, EncodeError> {
-        let wanted = self.template();
-        if let Some(face) = faces.iter().find(|face| face.template() != wanted) {
-            return Err(EncodeError::Template { wanted, found: face.template() });
-        }
-        let rgb: Vec<u8> = faces.iter().flat_map(|face| face.rgb()).copied().collect();
-        let size = (wanted.side(), wanted.side());
-        let scaled = match self.network {
+    /// Scaled as the network was trained.
+    fn scaled(&self, pictures: &Tensor) -> Result<Tensor, TchError> {
+        match self.network {
             // Exact in bf16 too: bytes are whole numbers of eight bits.
-            nets::Encoder::MobileFaceNet(_) => pictures(&rgb, size, Planes::Bgr, self.compute)?
-                .f_sub_scalar(127.0)?
-                .f_div_scalar(128.0),
-            nets::Encoder::DlibResnet(_) => {
-                let mean = Tensor::f_from_slice(&[122.782f32, 117.001, 104.298])?;
-                let mean = mean.f_view([1, 3, 1, 1])?.f_to_device(self.compute.device)?;
-                pictures(&rgb, size, Planes::Rgb, self.compute.device.into())?
-                    .f_sub(&mean)?
-                    .f_div_scalar(256.0)
-            }
-        };
-        Ok(scaled?)
+            nets::Encoder::MobileFaceNet(_) => pictures.f_sub_scalar(127.0)?.f_div_scalar(128.0),
+            nets::Encoder::DlibResnet(_) => Ok(pictures.shallow_clone()),
+        }
+    }
+}
+
+impl Model for Embedding {
+    const NAME: &'static str = "encoder";
+
+    fn planes(&self) -> Planes {
+        match self.network {
+            nets::Encoder::MobileFaceNet(_) => Planes::Bgr,
+            nets::Encoder::DlibResnet(_) => Planes::Rgb,
+        }
     }
 
-    /// `[N, size]`, not normalised, and the lengths `[N, 1]` of what the network said of the faces as
-    /// they are.
-    fn forward(&self, input: &Tensor) -> Result<(Tensor, Tensor), TchError> {
-        let mut output = self.network.forward(input)?;
+    fn size(&self) -> Option<(u32, u32)> {
+        let side = self.template().side();
+        Some((side, side))
+    }
+
+    /// `[N, size + 1]`: the encodings, not normalised, each followed by the length of what the network
+    /// said of the face as it is.
+    fn answer(&self, pictures: &Tensor) -> Result<Tensor, TchError> {
+        let input = self.scaled(pictures)?;
+        let mut output = self.network.forward(&input)?;
         let norms = norms(&output)?;
         if self.mirror {
             output = output.f_add(&self.network.forward(&input.f_flip([3])?)?)?;
         }
-        match &self.projection {
-            Some(projection) => Ok((projection.forward(&unit_rows(&output)?)?, norms)),
-            None => Ok((output, norms)),
+        if let Some(projection) = &self.projection {
+            output = projection.forward(&unit_rows(&output)?)?;
         }
+        Tensor::f_cat(&[output, norms], 1)
     }
 }
 

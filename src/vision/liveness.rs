@@ -1,12 +1,11 @@
 //! liveness: whether the face is alive, judged with its surroundings, where the edges of a print or
 //! a screen show.
 
-use tch::TchError;
+use tch::{TchError, Tensor};
 
 use super::resize::nearest_byte;
-use super::tensor::{Planes, floats, pictures};
 use crate::domain::{BoundingBox, Frame, LivenessScore};
-use crate::nets::{Compute, MiniFasNet};
+use crate::nets::{MiniFasNet, Model, Pictures, Planes, Station};
 
 /// How much larger than the face the judged part is; the network was trained with it.
 const GROWTH: f32 = 2.7;
@@ -16,17 +15,31 @@ const GROWTH: f32 = 2.7;
 /// # Errors
 /// When libtorch fails or the network puts out no probability.
 pub fn liveness(
-    net: &MiniFasNet,
+    net: &Station<MiniFasNet>,
     frame: &Frame,
     bounding_box: &BoundingBox,
-    compute: Compute,
 ) -> Result<LivenessScore, TchError> {
     let side = MiniFasNet::SIDE as u32;
     let crop = Crop::around(bounding_box, frame).resized(frame, side);
-    let classes = net.forward(&pictures(&crop, (side, side), Planes::Bgr, compute)?)?;
-    let live = floats(&classes.f_select(1, MiniFasNet::LIVE_CLASS)?)?;
-    let live = live.first().copied().unwrap_or(f32::NAN);
+    let classes = net.ask(Pictures { rgb: &crop, size: (side, side) })?;
+    let live = classes.get(MiniFasNet::LIVE_CLASS as usize).copied().unwrap_or(f32::NAN);
     LivenessScore::try_from(live).map_err(|error| TchError::Shape(error.to_string()))
+}
+
+impl Model for MiniFasNet {
+    const NAME: &'static str = "liveness";
+
+    fn planes(&self) -> Planes {
+        Planes::Bgr
+    }
+
+    fn size(&self) -> Option<(u32, u32)> {
+        Some((Self::SIDE as u32, Self::SIDE as u32))
+    }
+
+    fn answer(&self, pictures: &Tensor) -> Result<Tensor, TchError> {
+        self.forward(pictures)
+    }
 }
 
 /// A rectangle of whole pixels inside a frame.

@@ -15,6 +15,7 @@
 
 mod affine;
 pub mod align;
+mod batch;
 pub mod decode;
 pub mod detect;
 mod device;
@@ -29,9 +30,9 @@ pub mod refine;
 mod resize;
 mod road;
 mod similarity;
-mod tensor;
 mod warp;
 
+pub use batch::BatchSettings;
 pub use decode::{DecodeError, FrameFormat, FrameLimits};
 pub use device::{Device, DeviceError};
 pub use encode::{EncodeError, FaceEncoder};

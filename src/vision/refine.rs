@@ -1,13 +1,12 @@
 //! refine: the landmarks of the chosen face, placed again in a picture of the face alone.
 
-use tch::TchError;
+use tch::{TchError, Tensor};
 
 use super::affine::Affine;
 use super::align::Template;
-use super::tensor::{Planes, floats, pictures};
 use super::warp::warp;
 use crate::domain::{Detection, Frame, Landmarks, Point};
-use crate::nets::{Compute, Landmark68};
+use crate::nets::{Landmark68, Model, Pictures, Planes, Station};
 
 /// The part of [`Template::FivePoints112`] that the network is shown, stretched to its square: the
 /// median of the detector's boxes of LFW-dev when turned onto the template.
@@ -40,15 +39,14 @@ const SIDE: u32 = Landmark68::SIDE as u32;
 /// # Errors
 /// When libtorch fails, e.g. out of memory.
 pub fn refine(
-    net: &Landmark68,
+    net: &Station<Landmark68>,
     frame: &Frame,
     face: Detection,
-    compute: Compute,
 ) -> Result<Detection, TchError> {
     let Some(to_picture) = onto_picture(&face.landmarks) else { return Ok(face) };
     let picture = warp(frame, &to_picture, SIDE);
     let both = [picture.as_slice(), &mirrored(&picture)].concat();
-    let places = floats(&net.forward(&pictures(&both, (SIDE, SIDE), Planes::Rgb, compute)?)?)?;
+    let places = net.ask(Pictures { rgb: &both, size: (SIDE, SIDE) })?;
     let [plain, mirrored] = [0, 1].map(|row| {
         let (points, _) = places[row * places.len() / 2..].as_chunks::<2>();
         five(points)
@@ -59,6 +57,22 @@ pub fn refine(
     let finite = |l: &Landmarks| l.0.iter().all(|p| p.x.is_finite() && p.y.is_finite());
     let landmarks = refined.filter(finite).unwrap_or(face.landmarks);
     Ok(Detection { landmarks, ..face })
+}
+
+impl Model for Landmark68 {
+    const NAME: &'static str = "landmarks";
+
+    fn planes(&self) -> Planes {
+        Planes::Rgb
+    }
+
+    fn size(&self) -> Option<(u32, u32)> {
+        Some((SIDE, SIDE))
+    }
+
+    fn answer(&self, pictures: &Tensor) -> Result<Tensor, TchError> {
+        self.forward(pictures)
+    }
 }
 
 /// Turns a face upright and stretches it as the network wants it; none when it has no size.

@@ -1,6 +1,7 @@
 //! A convolution with its weights packed.
 
 use std::fmt;
+use std::sync::Arc;
 
 use tch::{Kind, TchError, Tensor};
 
@@ -12,15 +13,18 @@ use super::matrix::Panels;
 use super::processor::Processor;
 use super::run::{Run, Step};
 
-/// The weights of a convolution, packed for one kind of numbers, and what follows its sums.
+/// The weights of a convolution, packed for one kind of numbers, and what follows its sums. Clones share
+/// them.
+#[derive(Clone)]
 pub struct Convolution {
     numbers: Numbers,
     processor: Processor,
 }
 
+#[derive(Clone)]
 enum Numbers {
-    F32(Packed<f32>),
-    Bf16(Packed<half::bf16>),
+    F32(Arc<Packed<f32>>),
+    Bf16(Arc<Packed<half::bf16>>),
 }
 
 /// See [`Convolution`].
@@ -73,9 +77,9 @@ impl Convolution {
         }
         let finish = Finish::new(floats(bias)?, slope);
         let numbers = if kind == Kind::BFloat16 {
-            Numbers::Bf16(Packed::new(weight, geometry, depthwise, finish)?)
+            Numbers::Bf16(Packed::new(weight, geometry, depthwise, finish)?.into())
         } else {
-            Numbers::F32(Packed::new(weight, geometry, depthwise, finish)?)
+            Numbers::F32(Packed::new(weight, geometry, depthwise, finish)?.into())
         };
         Ok(Self { numbers, processor })
     }

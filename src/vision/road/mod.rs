@@ -22,7 +22,7 @@ use crate::domain::{
     BoundingBox, Detection, FaceSeen, Frame, Landmarks, LivenessScore, ModelId, Quality,
     QualityIssue, Sighting, Stage, StageTimings, View,
 };
-use crate::nets::{Compute, Landmark68, MiniFasNet, Yunet};
+use crate::nets::{Crowd, Landmark68, MiniFasNet, Station, Yunet};
 
 /// What one request asks of the road.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,15 +49,16 @@ pub enum LookError {
 
 /// The networks of the road, loaded, and the settings it is travelled with.
 ///
-/// It belongs to one thread at a time: tensors are not shared between threads.
-#[derive(Debug)]
+/// It belongs to one thread at a time; a clone is for another thread and shares the networks' numbers.
+#[derive(Clone, Debug)]
 pub struct Road {
-    detector: Yunet,
-    landmarks: Landmark68,
-    liveness: MiniFasNet,
+    detector: Station<Yunet>,
+    landmarks: Station<Landmark68>,
+    liveness: Station<MiniFasNet>,
     liveness_model: ModelId,
-    liveness_compute: Compute,
     encoder: FaceEncoder,
+    /// Those who are under way on this road and its clones.
+    crowd: Crowd,
     profile: EncoderProfile,
     settings: RoadSettings,
 }
@@ -102,16 +103,14 @@ impl Road {
         bytes: &[u8],
         border_share: f32,
     ) -> Result<Option<AlignedFace>, LookError> {
-        tch::no_grad(|| {
-            let frame = decode(bytes, None, &self.settings.frame)?.with_border(border_share);
-            let faces = self.detect(&frame, 0.0)?;
-            Ok(match choose_nearest(&faces, &frame, &self.settings.nearest) {
-                Nearest::None => None,
-                Nearest::One(face) | Nearest::Several(face) => {
-                    let face = self.refine(&frame, *face)?;
-                    align(&frame, &face.landmarks, Template::FivePoints112)
-                }
-            })
+        let frame = decode(bytes, None, &self.settings.frame)?.with_border(border_share);
+        let faces = self.detect(&frame, 0.0)?;
+        Ok(match choose_nearest(&faces, &frame, &self.settings.nearest) {
+            Nearest::None => None,
+            Nearest::One(face) | Nearest::Several(face) => {
+                let face = self.refine(&frame, *face)?;
+                align(&frame, &face.landmarks, Template::FivePoints112)
+            }
         })
     }
 
@@ -150,14 +149,12 @@ impl Road {
             .map_err(|error| TchError::Shape(error.to_string()))?;
         let landmarks = Landmarks(FIVE_POINTS_112);
         let bounding_box = BoundingBox { x: 0.0, y: 0.0, width: 112.0, height: 112.0 };
-        tch::no_grad(|| {
-            self.detect(&black, 0.0)?;
-            self.refine(&black, Detection { bounding_box, landmarks, score: 1.0 })?;
-            liveness(&self.liveness, &black, &bounding_box, self.liveness_compute)?;
-            let face = align(&black, &landmarks, self.encoder.template());
-            self.encoder.encode(face.as_slice())?;
-            Ok(())
-        })
+        self.detect(&black, 0.0)?;
+        self.refine(&black, Detection { bounding_box, landmarks, score: 1.0 })?;
+        liveness(&self.liveness, &black, &bounding_box)?;
+        let face = align(&black, &landmarks, self.encoder.template);
+        self.encoder.encode(face.as_slice())?;
+        Ok(())
     }
 
     /// Travels the whole road once and stops at the first outcome that ends it.
@@ -243,25 +240,24 @@ impl Road {
         mut clock: StageClock,
         onwards: impl FnOnce(Approached, &mut StageClock) -> Result<Sighting<F>, LookError>,
     ) -> Result<View<F>, LookError> {
-        tch::no_grad(|| {
-            let frame = photo.decode(&self.settings.frame, self.settings.detect.side_px_max)?;
-            clock.lap(Stage::Decode);
-            let faces = self.detect(&frame, pupil_distance_px_min)?;
-            clock.lap(Stage::Detect);
-            let sighting = match choose_nearest(&faces, &frame, &self.settings.nearest) {
-                Nearest::None => Sighting::NoFace,
-                Nearest::Several(_) => Sighting::MultipleFaces,
-                Nearest::One(face) => {
-                    let (face, frame) = self.closer(&photo, *face, frame, &mut clock)?;
-                    let face = self.refine(&frame, face)?;
-                    match self.approach(frame, face, pupil_distance_px_min, &mut clock) {
-                        Ok(approached) => onwards(approached, &mut clock)?,
-                        Err((quality, issues)) => Sighting::LowQuality { quality, issues },
-                    }
+        let _under_way = self.crowd.set_out();
+        let frame = photo.decode(&self.settings.frame, self.settings.detect.side_px_max)?;
+        clock.lap(Stage::Decode);
+        let faces = self.detect(&frame, pupil_distance_px_min)?;
+        clock.lap(Stage::Detect);
+        let sighting = match choose_nearest(&faces, &frame, &self.settings.nearest) {
+            Nearest::None => Sighting::NoFace,
+            Nearest::Several(_) => Sighting::MultipleFaces,
+            Nearest::One(face) => {
+                let (face, frame) = self.closer(&photo, *face, frame, &mut clock)?;
+                let face = self.refine(&frame, face)?;
+                match self.approach(frame, face, pupil_distance_px_min, &mut clock) {
+                    Ok(approached) => onwards(approached, &mut clock)?,
+                    Err((quality, issues)) => Sighting::LowQuality { quality, issues },
                 }
-            };
-            Ok(View { sighting, faces: faces.len(), timings: clock.timings() })
-        })
+            }
+        };
+        Ok(View { sighting, faces: faces.len(), timings: clock.timings() })
     }
 
     /// The face in a frame that shows enough of it: the whole one where the reduced one does not.
@@ -273,7 +269,7 @@ impl Road {
         clock: &mut StageClock,
     ) -> Result<(Detection, Frame), LookError> {
         let reduction = frame.reduction();
-        let enough = ENOUGH * self.encoder.template().pupil_distance_px();
+        let enough = ENOUGH * self.encoder.template.pupil_distance_px();
         if reduction == 1 || face.landmarks.pupil_distance() >= enough {
             return Ok((face, frame));
         }
@@ -281,12 +277,6 @@ impl Road {
         let whole = photo.decode(&self.settings.frame, u32::MAX)?;
         clock.lap(Stage::Decode);
         Ok((face.scaled(reduction as f32), whole))
-    }
-
-    /// How places are computed, by the detector and the landmark network: in `f32`. In `bf16`
-    /// the FNIR at FPIR 1 % of LFW-dev rose from 3.03 to 3.15 %.
-    fn places(&self) -> Compute {
-        self.encoder.compute.device.into()
     }
 
     /// Every face; those whose pupils are less than half of `pupil_distance_px_min` apart may be missing.
@@ -297,11 +287,11 @@ impl Road {
     ) -> Result<Vec<Detection>, TchError> {
         let RoadSettings { detect: settings, nearest, .. } = &self.settings;
         let pupils = pupil_distance_px_min / frame.reduction() as f32;
-        detect(&self.detector, frame, pupils, settings, nearest, self.places())
+        detect(&self.detector, frame, pupils, settings, nearest)
     }
 
     fn refine(&self, frame: &Frame, face: Detection) -> Result<Detection, TchError> {
-        refine(&self.landmarks, frame, face, self.places())
+        refine(&self.landmarks, frame, face)
     }
 
     /// Aligns and measures the nearest face; its issues where it is not good enough.
@@ -335,8 +325,7 @@ impl Road {
         clock: &mut StageClock,
     ) -> Result<LivenessScore, LookError> {
         let bounding_box = &approached.detection.bounding_box;
-        let score =
-            liveness(&self.liveness, &approached.frame, bounding_box, self.liveness_compute)?;
+        let score = liveness(&self.liveness, &approached.frame, bounding_box)?;
         clock.lap(Stage::Liveness);
         Ok(score)
     }
@@ -349,7 +338,7 @@ impl Road {
     ) -> Result<Sighting<FaceSeen>, LookError> {
         let Approached { frame, detection, face, quality } = approached;
         // The face is measured on one template whichever the encoder wants.
-        let template = self.encoder.template();
+        let template = self.encoder.template;
         let face = if face.template() == template {
             Some(face)
         } else {

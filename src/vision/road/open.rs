@@ -7,11 +7,14 @@ use serde::Deserialize;
 use super::Road;
 use super::profile::{Chosen, with_digest};
 use crate::domain::risk::CalibrationError;
-use crate::nets::{Compute, Encoder, LoadError, Manifest, ManifestError, Role, load};
+use crate::nets::{
+    Batching, Compute, Crowd, Encoder, LoadError, Manifest, ManifestError, Role, Station, load,
+};
+use crate::vision::batch::BatchSettings;
 use crate::vision::decode::FrameLimits;
 use crate::vision::detect::DetectSettings;
 use crate::vision::device::Device;
-use crate::vision::encode::FaceEncoder;
+use crate::vision::encode::{Embedding, FaceEncoder};
 use crate::vision::nearest::NearestSettings;
 use crate::vision::precision::{Precision, PrecisionError};
 use crate::vision::quality::QualityLimits;
@@ -35,6 +38,9 @@ pub struct RoadSettings {
     /// With which numbers the encoder and the liveness network compute.
     #[garde(skip)]
     pub precision: Precision,
+    /// How frames travel over a GPU together.
+    #[garde(dive)]
+    pub batch: BatchSettings,
     /// How large a frame may be.
     #[garde(dive)]
     pub frame: FrameLimits,
@@ -57,6 +63,7 @@ impl Default for RoadSettings {
             mirror: false,
             device: Device::default(),
             precision: Precision::default(),
+            batch: BatchSettings::default(),
             frame: FrameLimits::default(),
             detect: DetectSettings::default(),
             nearest: NearestSettings::default(),
@@ -108,6 +115,9 @@ pub enum OpenError {
         /// What is wrong.
         error: CalibrationError,
     },
+    /// The system gave no thread to a GPU's network.
+    #[error("a thread for a network could not be started: {0}")]
+    Thread(#[from] std::io::Error),
     /// The numbers cannot be computed with here.
     #[error(transparent)]
     Precision(#[from] PrecisionError),
@@ -170,23 +180,32 @@ impl Road {
             .map(|projection| load::projection(&manifest, &projection.id, device))
             .transpose()
             .map_err(in_folder)?;
-        let encoder = FaceEncoder {
-            compute: match network {
-                Encoder::MobileFaceNet(_) => compute,
-                Encoder::DlibResnet(_) => device.into(),
-            },
-            network,
-            projection,
-            mirror: settings.mirror,
-            model: profile.model.clone(),
+        let encoder_compute = match network {
+            Encoder::MobileFaceNet(_) => compute,
+            Encoder::DlibResnet(_) => device.into(),
         };
+        // How places are computed: in `bf16` the FNIR at FPIR 1 % of LFW-dev rose from 3.03 to 3.15 %.
+        let places = Compute::from(device);
+        let detector = load::detector(&manifest, &detector.id, device).map_err(in_folder)?;
+        let landmarks = load::landmarks(&manifest, &landmarks.id, device).map_err(in_folder)?;
+        let liveness_model = with_digest(&liveness.id, &liveness.sha256);
+        let liveness = load::liveness(&manifest, &liveness.id, compute).map_err(in_folder)?;
+        let embedding = Embedding { network, projection, mirror: settings.mirror };
+
+        let crowd = Crowd::default();
+        let batching = Batching::from(&settings.batch);
         Ok(Self {
-            detector: load::detector(&manifest, &detector.id, device).map_err(in_folder)?,
-            landmarks: load::landmarks(&manifest, &landmarks.id, device).map_err(in_folder)?,
-            liveness_model: with_digest(&liveness.id, &liveness.sha256),
-            liveness: load::liveness(&manifest, &liveness.id, compute).map_err(in_folder)?,
-            liveness_compute: compute,
-            encoder,
+            encoder: FaceEncoder {
+                template: embedding.template(),
+                station: Station::new(embedding, encoder_compute, batching, &crowd)?,
+                model: profile.model.clone(),
+                compute: encoder_compute,
+            },
+            detector: Station::new(detector, places, batching, &crowd)?,
+            landmarks: Station::new(landmarks, places, batching, &crowd)?,
+            liveness: Station::new(liveness, compute, batching, &crowd)?,
+            liveness_model,
+            crowd,
             profile,
             settings,
         })

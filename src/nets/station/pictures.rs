@@ -6,16 +6,26 @@ use crate::nets::Compute;
 
 /// The order of the colour planes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Planes {
+pub enum Planes {
+    /// Red, green, blue.
     Rgb,
+    /// Blue, green, red.
     Bgr,
 }
 
-/// `[N, 3, height, width]` in 0..255 from `N` pictures of RGB bytes laid one after another, the three
-/// numbers of a pixel next to each other, as the kernels want them.
-pub(super) fn pictures(
-    rgb: &[u8],
-    (width, height): (u32, u32),
+/// Pictures of one size.
+#[derive(Clone, Copy)]
+pub struct Pictures<'a> {
+    /// RGB bytes, the rows of a picture from its top, pictures laid one after another.
+    pub rgb: &'a [u8],
+    /// Width and height of each, in pixels.
+    pub size: (u32, u32),
+}
+
+/// `[N, 3, height, width]` in 0..255, the three numbers of a pixel next to each other, as the kernels
+/// want them.
+pub(super) fn tensor(
+    Pictures { rgb, size: (width, height) }: Pictures<'_>,
     planes: Planes,
     compute: Compute,
 ) -> Result<Tensor, TchError> {
@@ -27,10 +37,9 @@ pub(super) fn pictures(
             Planes::Bgr => [blue, green, red],
         });
     }
-    // Bytes travel to the device, a quarter of what floats would be.
-    let bytes = Tensor::f_from_slice(&bytes)?.f_to_device(compute.device)?;
     let size = [-1, i64::from(height), i64::from(width), 3];
-    bytes.f_to_kind(compute.kind)?.f_view(size)?.f_permute([0, 3, 1, 2])
+    let bytes = Tensor::f_from_slice(&bytes)?.f_view(size)?.f_to_device(compute.device)?;
+    bytes.f_to_kind(compute.kind)?.f_permute([0, 3, 1, 2])
 }
 
 /// The numbers of a tensor, the last dimension running fastest.
@@ -44,9 +53,8 @@ mod tests {
 
     #[test]
     fn bytes_become_planes_in_the_asked_order() {
-        let rgb = [1u8, 2, 3, 4, 5, 6];
-        let planes =
-            |order| floats(&pictures(&rgb, (2, 1), order, Device::Cpu.into()).unwrap()).unwrap();
+        let pictures = Pictures { rgb: &[1, 2, 3, 4, 5, 6], size: (2, 1) };
+        let planes = |order| floats(&tensor(pictures, order, Device::Cpu.into()).unwrap()).unwrap();
         assert_eq!(planes(Planes::Rgb), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
         assert_eq!(planes(Planes::Bgr), [3.0, 6.0, 2.0, 5.0, 1.0, 4.0]);
     }
