@@ -109,6 +109,7 @@ impl Engine {
     /// # Errors
     /// [`StartError`]; then no thread stays: those that still load end when they have.
     pub fn start(settings: &EngineSettings) -> Result<Self, StartError> {
+        memory::expect_frames();
         // The places bound it.
         let (jobs, queue) = unbounded();
         let workers = settings.workers.max(1);
