@@ -74,6 +74,8 @@ reasons! {
     TurnedAway = "turned_away" => Retry,
     /// The encoder makes little of the face: covered, turned or badly lit.
     Unclear = "unclear" => Retry,
+    /// The person was let through here a moment ago.
+    AlreadyGranted = "already_granted" => Retry,
     /// Two enrolled people are about equally near.
     AmbiguousPerson = "ambiguous_person" => Retry,
 
@@ -99,6 +101,14 @@ reasons! {
     NotYetValid = "not_yet_valid" => Deny,
     /// The employee's validity has ended.
     Expired = "expired" => Deny,
+    /// No group of the employee's may enter the zone.
+    NoAccess = "no_access" => Deny,
+    /// A group of the employee's may enter the zone, but not at this hour.
+    OutsideHours = "outside_hours" => Deny,
+    /// The person was let through another gate a moment ago.
+    PassedElsewhere = "passed_elsewhere" => Deny,
+    /// The person would go the same way through the zone's gates a second time.
+    AntiPassback = "anti_passback" => Deny,
     /// The employee or the matched face was removed while the frame travelled.
     TemplateRemoved = "template_removed" => Deny,
     /// The frame is older than the gate allows.

@@ -149,6 +149,22 @@ pub struct Validity {
     pub until: Option<DateTime<Utc>>,
 }
 
+impl Validity {
+    /// Whether it has begun by `now` and not ended.
+    #[must_use]
+    pub fn contains(&self, now: DateTime<Utc>) -> bool {
+        !self.begins_after(now) && !self.ended_by(now)
+    }
+
+    fn begins_after(&self, now: DateTime<Utc>) -> bool {
+        self.from.is_some_and(|from| now < from)
+    }
+
+    fn ended_by(&self, now: DateTime<Utc>) -> bool {
+        self.until.is_some_and(|until| now >= until)
+    }
+}
+
 codes! {
     /// Whether an employee may pass at a given moment, and if not, why.
     Standing {
@@ -195,12 +211,8 @@ impl Employee {
         match self.status {
             EmployeeStatus::Revoked => Standing::Revoked,
             EmployeeStatus::Suspended => Standing::Suspended,
-            EmployeeStatus::Active if self.validity.from.is_some_and(|from| now < from) => {
-                Standing::NotYetValid
-            }
-            EmployeeStatus::Active if self.validity.until.is_some_and(|until| now >= until) => {
-                Standing::Expired
-            }
+            EmployeeStatus::Active if self.validity.begins_after(now) => Standing::NotYetValid,
+            EmployeeStatus::Active if self.validity.ended_by(now) => Standing::Expired,
             EmployeeStatus::Active => Standing::Good,
         }
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::employee::text;
-use super::{GateId, LivenessScore, TextError};
+use super::{Direction, GateId, LivenessScore, TextError, ZoneId};
 use std::fmt;
 use std::str::FromStr;
 
@@ -28,6 +28,12 @@ pub struct GatePolicy {
     pub badge_required: bool,
     /// The liveness that a face must reach; none: liveness is not checked.
     pub liveness_threshold: Option<LivenessScore>,
+    /// The zone that it leads into or out of; none: it opens for every employee of good standing.
+    pub zone_id: Option<ZoneId>,
+    /// Which way it leads.
+    pub direction: Direction,
+    /// For so many milliseconds a person who passed passes neither here again nor elsewhere.
+    pub debounce_ms: u32,
 }
 
 /// A turnstile.

@@ -68,6 +68,26 @@ uuid_id!(
     /// The public half of an API key.
     KeyId
 );
+uuid_id!(
+    /// A site.
+    SiteId
+);
+uuid_id!(
+    /// A part of a site.
+    ZoneId
+);
+uuid_id!(
+    /// Weekly hours.
+    ScheduleId
+);
+uuid_id!(
+    /// A group of people with the same access.
+    GroupId
+);
+uuid_id!(
+    /// An officer's pardon.
+    PardonId
+);
 
 /// The firmware's name for one event: the idempotency key of a passage.
 ///

@@ -16,7 +16,9 @@ mod liveness;
 mod passage;
 mod range;
 pub mod risk;
+mod schedule;
 mod sighting;
+mod zone;
 
 pub use decision::{Decision, Reason};
 pub use distance::{Distance, Threshold};
@@ -28,8 +30,16 @@ pub use encoding::{Encoding, EncodingError, ModelId};
 pub use face::{BoundingBox, Detection, Landmarks, Point, Quality, QualityIssue};
 pub use frame::{Frame, FrameSizeError};
 pub use gate::{Gate, GateName, GatePolicy};
-pub use id::{EmployeeId, EventId, FaceId, GateId, KeyId, PassageId};
+pub use id::{
+    EmployeeId, EventId, FaceId, GateId, GroupId, KeyId, PardonId, PassageId, ScheduleId, SiteId,
+    ZoneId,
+};
 pub use liveness::LivenessScore;
 pub use passage::{Evidence, Passage, PassageRequest};
 pub use range::OutOfRange;
+pub use schedule::{ClockTime, ClockTimeError, Day, Hours, HoursError, Schedule, ScheduleName};
 pub use sighting::{FaceSeen, Sighting, Stage, StageTimings, View};
+pub use zone::{
+    AccessGroup, AccessRule, Admission, AntiPassback, Direction, GroupName, LastCrossing, LastGate,
+    Notice, Site, SiteName, Zone, ZoneName,
+};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::{
-    BadgeId, Distance, EmployeeId, EventId, FaceId, GateId, KeyId, LivenessScore, ModelId,
-    PassageId, Reason, Threshold,
+    BadgeId, Direction, Distance, EmployeeId, EventId, FaceId, GateId, KeyId, LivenessScore,
+    ModelId, Notice, PassageId, Reason, Threshold, ZoneId,
 };
 
 /// What a gate asked: the part of a passage that is known before anything is decided.
@@ -60,6 +60,12 @@ pub struct Passage {
     pub evidence: Evidence,
     /// How long the gate was told to open, in milliseconds; 0 unless granted.
     pub open_ms: u32,
+    /// What a rule that only reports had to say.
+    pub notice: Option<Notice>,
+    /// The zone that the gate led into or out of.
+    pub zone_id: Option<ZoneId>,
+    /// Which way it led; none for passages from before gates had a direction.
+    pub direction: Option<Direction>,
     /// When it was decided.
     pub decided_at: DateTime<Utc>,
     /// The passage whose repetition this is, when a repeated event lost its grant.

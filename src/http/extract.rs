@@ -6,6 +6,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use garde::Validate;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::Value;
@@ -102,4 +103,12 @@ where
 {
     let value = Option::deserialize(from)?;
     value.map(Some).ok_or_else(|| D::Error::custom("must not be null"))
+}
+
+/// Says everything of a body that is out of range.
+pub(super) fn check(body: &impl Validate<Context = ()>) -> Result<(), Problem> {
+    body.validate().map_err(|report| {
+        let wrong: Vec<_> = report.iter().map(|(path, e)| format!("{path}: {e}")).collect();
+        Problem::unprocessable("bad_value", wrong.join("; "))
+    })
 }

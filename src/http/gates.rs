@@ -11,10 +11,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Admin, Allowed};
-use super::extract::{Json as Body, NoQuery, Path, Query, stated};
+use super::extract::{Json as Body, NoQuery, Path, Query, check, stated};
 use super::page::{self, Page};
+use super::schema::DirectionCode;
 use super::{AppState, Problem};
-use crate::domain::{Gate, GateId, GateName, GatePolicy, LivenessScore};
+use crate::domain::{Direction, Gate, GateId, GateName, GatePolicy, LivenessScore, ZoneId};
 use crate::store::{GateChange, NewGate};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -35,6 +36,13 @@ struct GateView {
     badge_required: bool,
     /// The liveness that a face must reach; null: not checked.
     liveness_threshold: Option<f32>,
+    /// The zone that it leads into or out of; null: it opens for every employee of good standing.
+    #[schema(value_type = Option<Uuid>)]
+    zone_id: Option<ZoneId>,
+    #[schema(value_type = DirectionCode)]
+    direction: Direction,
+    /// For so long a person who passed passes neither here again nor elsewhere.
+    debounce_ms: u32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -51,6 +59,9 @@ impl From<Gate> for GateView {
             pupil_distance_px_min: policy.pupil_distance_px_min,
             badge_required: policy.badge_required,
             liveness_threshold: policy.liveness_threshold.map(LivenessScore::value),
+            zone_id: policy.zone_id,
+            direction: policy.direction,
+            debounce_ms: policy.debounce_ms,
             created_at: gate.created_at,
             updated_at: gate.updated_at,
         }
@@ -85,6 +96,17 @@ struct CreateGate {
     #[serde(default, with = "serde_with::rust::double_option")]
     #[schema(value_type = Option<f32>)]
     liveness_threshold: Option<Option<LivenessScore>>,
+    /// The zone that it leads into or out of; default none.
+    #[garde(skip)]
+    #[schema(value_type = Option<Uuid>)]
+    zone_id: Option<ZoneId>,
+    /// Default `in`.
+    #[garde(skip)]
+    #[schema(value_type = Option<DirectionCode>)]
+    direction: Option<Direction>,
+    /// 0 to 600,000; default 0.
+    #[garde(range(max = 600_000))]
+    debounce_ms: Option<u32>,
 }
 
 /// A change: what is absent stays.
@@ -126,20 +148,28 @@ struct ChangeGate {
     #[serde(default, with = "serde_with::rust::double_option")]
     #[schema(value_type = Option<f32>)]
     liveness_threshold: Option<Option<LivenessScore>>,
-}
-
-/// Says everything that is out of range.
-fn check(body: &impl Validate<Context = ()>) -> Result<(), Problem> {
-    body.validate().map_err(|report| {
-        let wrong: Vec<_> = report.iter().map(|(path, e)| format!("{path}: {e}")).collect();
-        Problem::unprocessable("bad_value", wrong.join("; "))
-    })
+    /// Null takes the gate out of its zone.
+    #[garde(skip)]
+    #[serde(default, with = "serde_with::rust::double_option")]
+    #[schema(value_type = Option<Uuid>)]
+    zone_id: Option<Option<ZoneId>>,
+    /// Into the zone or out of it.
+    #[garde(skip)]
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = DirectionCode, required = false)]
+    direction: Option<Direction>,
+    /// 0 to 600,000.
+    #[garde(range(max = 600_000))]
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = u32, required = false)]
+    debounce_ms: Option<u32>,
 }
 
 /// Creates a gate.
 #[utoipa::path(
     post, path = "/v1/gates", operation_id = "create_gate", tag = "gates", request_body = CreateGate,
     responses((status = 201, description = "Created", body = GateView),
+        (status = 404, description = "No such zone", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The name is taken", body = Problem, content_type = "application/problem+json"))
 )]
 async fn create(
@@ -157,6 +187,9 @@ async fn create(
         pupil_distance_px_min: body.pupil_distance_px_min.unwrap_or(settings.pupil_distance_px_min),
         badge_required: body.badge_required.unwrap_or(false),
         liveness_threshold: body.liveness_threshold.unwrap_or(Some(settings.liveness_threshold)),
+        zone_id: body.zone_id,
+        direction: body.direction.unwrap_or(Direction::In),
+        debounce_ms: body.debounce_ms.unwrap_or(0),
     };
     let gate = state.store.create_gate(NewGate { name: body.name, policy }).await?;
     Ok((StatusCode::CREATED, Json(gate.into())))
@@ -228,6 +261,9 @@ async fn change(
         pupil_distance_px_min: body.pupil_distance_px_min,
         badge_required: body.badge_required,
         liveness_threshold: body.liveness_threshold,
+        zone_id: body.zone_id,
+        direction: body.direction,
+        debounce_ms: body.debounce_ms,
     };
     Ok(Json(state.store.change_gate(id, change).await?.into()))
 }

@@ -7,6 +7,7 @@ mod extract;
 mod faces;
 mod frames;
 mod gates;
+mod groups;
 mod health;
 mod held;
 mod identity;
@@ -21,9 +22,12 @@ mod page;
 mod passages;
 mod problem;
 mod recognize;
+mod schedules;
 mod schema;
+mod sites;
 mod state;
 mod verify;
+mod zones;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -62,4 +66,8 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(employees::routes())
         .merge(faces::routes())
         .merge(gates::routes())
+        .merge(sites::routes())
+        .merge(zones::routes())
+        .merge(schedules::routes())
+        .merge(groups::routes())
 }

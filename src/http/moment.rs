@@ -1,8 +1,8 @@
-//! Moments as clients state them.
+//! Moments and days as clients state them.
 
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde_with::DeserializeFromStr;
 
 /// A moment of the years 0 to 9999: RFC 3339 has no way to write another, so none that was taken in
@@ -17,11 +17,32 @@ impl FromStr for Moment {
         let moment: DateTime<Utc> = text.parse().map_err(|error| {
             format!("{text:?} is no RFC 3339 moment such as 2026-12-01T08:00:00Z: {error}")
         })?;
-        if (0..=9999).contains(&moment.year()) {
-            return Ok(Self(moment));
-        }
-        Err(format!("{text:?} is not in the years 0000 to 9999 that RFC 3339 can write"))
+        check_year(text, moment.year())?;
+        Ok(Self(moment))
     }
+}
+
+/// A day of these years by some calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, DeserializeFromStr)]
+pub(super) struct Date(pub NaiveDate);
+
+impl FromStr for Date {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let date: NaiveDate = text
+            .parse()
+            .map_err(|error| format!("{text:?} is no day such as 2026-12-25: {error}"))?;
+        check_year(text, date.year())?;
+        Ok(Self(date))
+    }
+}
+
+fn check_year(text: &str, year: i32) -> Result<(), String> {
+    if (0..=9999).contains(&year) {
+        return Ok(());
+    }
+    Err(format!("{text:?} is not in the years 0000 to 9999 that RFC 3339 can write"))
 }
 
 #[cfg(test)]
@@ -38,6 +59,14 @@ mod tests {
             assert!(text.parse::<Moment>().is_err(), "{text}");
         }
         assert!("2026-11-23T23:28:36.5+01:00".parse::<Moment>().is_ok());
+    }
+
+    #[test]
+    fn a_day_is_of_the_calendar_and_of_such_a_year() {
+        assert_eq!("2028-02-29".parse::<Date>().unwrap().0.to_string(), "2028-02-29");
+        for text in ["2026-02-29", "2026-13-01", "+12026-12-25", "-0001-12-25", "25.12.2026", ""] {
+            assert!(text.parse::<Date>().is_err(), "{text}");
+        }
     }
 
     proptest! {

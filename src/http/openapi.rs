@@ -33,6 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     tags((name = "frames", description = "Who is in a frame, and is it a live face?"),
         (name = "gates", description = "The turnstiles and their decisions"),
         (name = "employees", description = "The people and their faces"),
+        (name = "access", description = "Who may go where, and when"),
         (name = "passages", description = "The trail"),
         (name = "operation", description = "Health and metrics"))
 )]
@@ -58,8 +59,8 @@ impl Modify for ApiKey {
 pub fn contract() -> Document {
     let mut document = super::api().into_openapi();
     for (path, item) in &mut document.paths.paths {
-        let PathItem { get, post, patch, delete, .. } = item;
-        for operation in [get, post, patch, delete].into_iter().flatten() {
+        let PathItem { get, put, post, patch, delete, .. } = item;
+        for operation in [get, put, post, patch, delete].into_iter().flatten() {
             add_refusals(path, operation);
         }
     }

@@ -15,17 +15,20 @@ use super::extract::{NoQuery, Path, Query};
 use super::frames::{FrameFile, FrameForm, Frames};
 use super::moment::Moment;
 use super::page::{self, Page};
-use super::schema::{DecisionCode, ReasonCode};
+use super::schema::{DecisionCode, DirectionCode, NoticeCode, ReasonCode};
 use super::{AppState, Problem};
 use crate::domain::{
-    BadgeId, Decision, EmployeeId, EventId, FaceSeen, Gate, GateId, GatePolicy, KeyId, Passage,
-    PassageId, PassageRequest, Reason, View,
+    BadgeId, Decision, Direction, EmployeeId, EventId, FaceSeen, Gate, GateId, GatePolicy, KeyId,
+    Notice, Passage, PassageId, PassageRequest, Reason, View, ZoneId,
 };
 use crate::store::{PassageFilter, Scope};
 use crate::vision::LookSettings;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(pass)).routes(routes!(list)).routes(routes!(read))
+    OpenApiRouter::new()
+        .routes(routes!(pass))
+        .routes(routes!(list))
+        .routes(routes!(read))
 }
 
 /// The gate's answer.
@@ -235,6 +238,14 @@ struct PassageView {
     #[schema(value_type = ReasonCode)]
     reason: Reason,
     open_ms: u32,
+    /// What a rule that only reports had to say.
+    #[schema(value_type = Option<NoticeCode>)]
+    notice: Option<Notice>,
+    /// The zone that the gate led into or out of.
+    #[schema(value_type = Option<Uuid>)]
+    zone_id: Option<ZoneId>,
+    #[schema(value_type = Option<DirectionCode>)]
+    direction: Option<Direction>,
     #[schema(value_type = Option<Uuid>)]
     employee_id: Option<EmployeeId>,
     #[schema(value_type = Option<String>)]
@@ -255,7 +266,18 @@ struct PassageView {
 
 impl From<Passage> for PassageView {
     fn from(passage: Passage) -> Self {
-        let Passage { id, request, reason, evidence, open_ms, decided_at, replay_of } = passage;
+        let Passage {
+            id,
+            request,
+            reason,
+            evidence,
+            open_ms,
+            notice,
+            zone_id,
+            direction,
+            decided_at,
+            replay_of,
+        } = passage;
         Self {
             passage_id: id,
             gate_id: request.gate_id,
@@ -265,6 +287,9 @@ impl From<Passage> for PassageView {
             decision: reason.decision(),
             reason,
             open_ms,
+            notice,
+            zone_id,
+            direction,
             employee_id: evidence.employee_id,
             badge_id: request.badge_id,
             distance: evidence.distance.map(|d| d.value()),

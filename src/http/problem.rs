@@ -34,6 +34,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("frame_too_many_pixels", "a frame has a longer side or more pixels than road.frame allows"),
     ("gate_has_passages", "the trail names the gate, so it cannot be removed"),
     ("gate_name_taken", "another gate has the name"),
+    ("group_name_taken", "another access group has the name"),
     ("internal", "a fault of the service"),
     ("low_quality", "the photo is not good enough; issues and advice say why"),
     ("malformed_frame", "a frame cannot be decoded"),
@@ -45,10 +46,17 @@ pub const CODES: &[(&str, &str)] = &[
     ("no_face", "the photo shows no face"),
     ("not_an_image", "a frame is no JPEG, PNG or WebP"),
     ("not_enrolled", "the employee has no face of this model"),
-    ("not_found", "there is no such path, employee, face or gate"),
+    (
+        "not_found",
+        "there is no such path, employee, face, gate, passage, site, zone, schedule, group or member",
+    ),
     ("not_json", "content-type must be application/json"),
     ("overloaded", "too many requests at once; try again after retry-after seconds"),
     ("photo_already_enrolled", "this very photo is enrolled for the employee"),
+    ("schedule_in_use", "an access group names the schedule, so it cannot be removed"),
+    ("schedule_name_taken", "another schedule has the name"),
+    ("site_has_zones", "the site has zones, so it cannot be removed"),
+    ("site_name_taken", "another site has the name"),
     ("spoof", "the photo is taken for a print or a screen"),
     ("starting", "the networks and the gallery are being loaded"),
     ("stopping", "the service is stopping"),
@@ -62,6 +70,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("unsupported_frame", "a frame is encoded in a way that is not read"),
     ("validity_empty", "valid_from must be before valid_until"),
     ("wrong_gate", "the key is bound to another gate"),
+    ("zone_in_use", "a gate or an access group names the zone, so it cannot be removed"),
+    ("zone_name_taken", "another zone of the site has the name"),
 ];
 
 /// What went wrong, for machines (`code`) and for people (`detail`).
@@ -264,6 +274,30 @@ impl From<Conflict> for Problem {
                 "gate_has_passages",
                 "the trail names this gate, so it cannot be removed; set enabled to false",
             ),
+            Conflict::SiteNameTaken => {
+                Self::conflict("site_name_taken", "another site has this name")
+            }
+            Conflict::SiteHasZones => Self::conflict(
+                "site_has_zones",
+                "this site has zones, so it cannot be removed; remove them first",
+            ),
+            Conflict::ZoneNameTaken => {
+                Self::conflict("zone_name_taken", "another zone of the site has this name")
+            }
+            Conflict::ZoneInUse => Self::conflict(
+                "zone_in_use",
+                "a gate or an access group names this zone, so it cannot be removed",
+            ),
+            Conflict::ScheduleNameTaken => {
+                Self::conflict("schedule_name_taken", "another schedule has this name")
+            }
+            Conflict::ScheduleInUse => Self::conflict(
+                "schedule_in_use",
+                "an access group names this schedule, so it cannot be removed",
+            ),
+            Conflict::GroupNameTaken => {
+                Self::conflict("group_name_taken", "another access group has this name")
+            }
             Conflict::PhotoAlreadyEnrolled => Self::conflict(
                 "photo_already_enrolled",
                 "this very photo is already enrolled for the employee",

@@ -7,7 +7,9 @@ use utoipa::openapi::{RefOr, schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::CODES;
-use crate::domain::{Decision, EmployeeStatus, QualityIssue, Reason, Standing};
+use crate::domain::{
+    AntiPassback, Day, Decision, Direction, EmployeeStatus, Notice, QualityIssue, Reason, Standing,
+};
 
 macro_rules! closed_sets {
     ($($(#[$doc:meta])* $name:ident = $values:expr;)*) => {$(
@@ -42,6 +44,14 @@ closed_sets! {
     EmployeeStatusCode = EmployeeStatus::ALL.iter().map(|status| status.code());
     /// Whether an employee may pass now, by status and validity.
     StandingCode = Standing::ALL.iter().map(|standing| standing.code());
+    /// Which way a gate leads.
+    DirectionCode = Direction::ALL.iter().map(|direction| direction.code());
+    /// What a rule that only reports had to say.
+    NoticeCode = Notice::ALL.iter().map(|notice| notice.code());
+    /// What becomes of one who enters a zone twice, or leaves it twice.
+    AntiPassbackCode = AntiPassback::ALL.iter().map(|mode| mode.code());
+    /// A day of the week.
+    DayCode = Day::ALL.iter().map(|day| day.code());
     /// What is wrong with a picture.
     IssueCode = QualityIssue::ALL.iter().map(|issue| issue.code());
     /// What is wrong with a request.

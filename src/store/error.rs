@@ -11,6 +11,20 @@ pub enum Conflict {
     GateNameTaken,
     /// A gate with passages can only be disabled.
     GateHasPassages,
+    /// Another site has the name.
+    SiteNameTaken,
+    /// A site with zones cannot be removed.
+    SiteHasZones,
+    /// Another zone of the site has the name.
+    ZoneNameTaken,
+    /// A gate or a group names the zone.
+    ZoneInUse,
+    /// Another schedule has the name.
+    ScheduleNameTaken,
+    /// A group names the schedule.
+    ScheduleInUse,
+    /// Another group has the name.
+    GroupNameTaken,
     /// The photo is already enrolled for this employee.
     PhotoAlreadyEnrolled,
     /// The employee has as many faces as the limit allows.
@@ -75,6 +89,15 @@ impl StoreError {
     pub(super) fn corrupt(error: impl std::fmt::Display) -> Self {
         Self::Corrupt(error.to_string())
     }
+
+    /// Why a row could not be removed. A foreign key refuses by one name both a row that names what does not
+    /// exist and the removal of what is still named: only whoever removes can tell.
+    pub(super) fn of_removal(error: sqlx::Error, still_named: Conflict) -> Self {
+        match Self::from(error) {
+            Self::NotFound(_) => Self::Conflict(still_named),
+            other => other,
+        }
+    }
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -88,12 +111,26 @@ impl From<sqlx::Error> for StoreError {
         let conflict = error.as_database_error().and_then(|e| e.constraint()).and_then(|name| {
             Some(match name {
                 "employees_badge_id_key" => Self::Conflict(Conflict::BadgeTaken),
-                "employees_validity_check" => Self::Conflict(Conflict::ValidityEmpty),
+                "employees_validity_check" | "group_members_validity_check" => {
+                    Self::Conflict(Conflict::ValidityEmpty)
+                }
                 "gates_name_key" => Self::Conflict(Conflict::GateNameTaken),
+                "sites_name_key" => Self::Conflict(Conflict::SiteNameTaken),
+                "zones_name_key" => Self::Conflict(Conflict::ZoneNameTaken),
+                "schedules_name_key" => Self::Conflict(Conflict::ScheduleNameTaken),
+                "access_groups_name_key" => Self::Conflict(Conflict::GroupNameTaken),
                 "passages_gate_id_fkey" => Self::Conflict(Conflict::GateHasPassages),
                 "face_encodings_photo_key" => Self::Conflict(Conflict::PhotoAlreadyEnrolled),
-                "face_encodings_employee_id_fkey" => Self::NotFound("employee"),
+                "face_encodings_employee_id_fkey"
+                | "group_members_employee_id_fkey"
+                | "pardons_employee_id_fkey" => Self::NotFound("employee"),
                 "api_keys_gate_id_fkey" => Self::NotFound("gate"),
+                "zones_site_id_fkey" => Self::NotFound("site"),
+                "gates_zone_id_fkey" | "access_rules_zone_id_fkey" | "pardons_zone_id_fkey" => {
+                    Self::NotFound("zone")
+                }
+                "access_rules_schedule_id_fkey" => Self::NotFound("schedule"),
+                "group_members_group_id_fkey" => Self::NotFound("access group"),
                 _ => return None,
             })
         });

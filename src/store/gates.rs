@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::{Gate, GateId, GateName, GatePolicy, LivenessScore};
+use crate::domain::{Direction, Gate, GateId, GateName, GatePolicy, LivenessScore, ZoneId};
 
 /// A gate to be created.
 #[derive(Clone, Debug)]
@@ -32,6 +32,21 @@ pub struct GateChange {
     pub badge_required: Option<bool>,
     /// `Some(None)` switches liveness off.
     pub liveness_threshold: Option<Option<LivenessScore>>,
+    /// `Some(None)` takes the gate out of its zone.
+    pub zone_id: Option<Option<ZoneId>>,
+    /// See [`GatePolicy`].
+    pub direction: Option<Direction>,
+    /// See [`GatePolicy`].
+    pub debounce_ms: Option<u32>,
+}
+
+impl Direction {
+    pub(super) fn from_stored(text: &str) -> Result<Self, StoreError> {
+        Self::ALL
+            .into_iter()
+            .find(|direction| direction.code() == text)
+            .ok_or_else(|| StoreError::corrupt(format!("direction {text:?}")))
+    }
 }
 
 /// A row of the table.
@@ -44,7 +59,7 @@ macro_rules! gate_row {
             $crate::store::gates::GateRow,
             $before
                 + "id, name, enabled, open_ms, frame_age_ms_max, pupil_distance_px_min, badge_required,\
-             liveness_threshold, created_at, updated_at"
+             liveness_threshold, zone_id, direction, debounce_ms, created_at, updated_at"
                 + $after
             $(, $value)*
         )
@@ -61,6 +76,9 @@ pub(super) struct GateRow {
     pub pupil_distance_px_min: f32,
     pub badge_required: bool,
     pub liveness_threshold: Option<f32>,
+    pub zone_id: Option<Uuid>,
+    pub direction: String,
+    pub debounce_ms: i32,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -83,6 +101,9 @@ impl TryFrom<GateRow> for Gate {
                     .map(LivenessScore::try_from)
                     .transpose()
                     .map_err(StoreError::corrupt)?,
+                zone_id: row.zone_id.map(ZoneId),
+                direction: Direction::from_stored(&row.direction)?,
+                debounce_ms: row.debounce_ms.unsigned_abs(),
             },
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -94,13 +115,13 @@ impl Store {
     /// Creates a gate.
     ///
     /// # Errors
-    /// [`super::Conflict::GateNameTaken`].
+    /// [`super::Conflict::GateNameTaken`]; [`StoreError::NotFound`] when the zone is gone.
     pub async fn create_gate(&self, new: NewGate) -> Result<Gate, StoreError> {
         gate_row!(
             "insert into gates
                  (id, name, enabled, open_ms, frame_age_ms_max, pupil_distance_px_min,
-                  badge_required, liveness_threshold)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)
+                  badge_required, liveness_threshold, zone_id, direction, debounce_ms)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
              returning ",
             "",
             GateId::generate().0,
@@ -111,6 +132,9 @@ impl Store {
             new.policy.pupil_distance_px_min,
             new.policy.badge_required,
             new.policy.liveness_threshold.map(LivenessScore::value),
+            new.policy.zone_id.map(|id| id.0),
+            new.policy.direction.code(),
+            new.policy.debounce_ms as i32,
         )
         .fetch_one(&self.pool)
         .await?
@@ -161,6 +185,9 @@ impl Store {
                  pupil_distance_px_min = coalesce($6, pupil_distance_px_min),
                  badge_required = coalesce($7, badge_required),
                  liveness_threshold = case when $8 then $9 else liveness_threshold end,
+                 zone_id = case when $10 then $11 else zone_id end,
+                 direction = coalesce($12, direction),
+                 debounce_ms = coalesce($13, debounce_ms),
                  updated_at = now()
              where id = $1
              returning ",
@@ -174,6 +201,10 @@ impl Store {
             change.badge_required,
             change.liveness_threshold.is_some(),
             change.liveness_threshold.flatten().map(LivenessScore::value),
+            change.zone_id.is_some(),
+            change.zone_id.flatten().map(|id| id.0),
+            change.direction.map(Direction::code),
+            change.debounce_ms.map(|ms| ms as i32),
         )
         .fetch_optional(&self.pool)
         .await?

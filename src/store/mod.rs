@@ -7,8 +7,12 @@ mod employees;
 mod error;
 mod faces;
 mod gates;
+mod groups;
 mod keys;
 mod passages;
+mod schedules;
+mod sites;
+mod zones;
 
 use std::io;
 use std::time::Duration;
@@ -20,8 +24,12 @@ pub use employees::{EmployeeChange, EmployeeFilter, NewEmployee};
 pub use error::{Conflict, StoreError};
 pub use faces::{Face, FaceDraft, GalleryRow};
 pub use gates::{GateChange, NewGate};
+pub use groups::{Access, GroupChange, Member, NewGroup};
 pub use keys::{ApiKey, KeyDraft, Scope};
-pub use passages::{Ground, PassageFilter, Recorded, Verdict};
+pub use passages::{Ground, PassageFilter, Recorded, Verdict, ZoneGround};
+pub use schedules::{NewSchedule, ScheduleChange};
+pub use sites::{NewSite, SiteChange};
+pub use zones::{NewZone, Pardon, ZoneChange};
 
 /// The channel on which a change of the gallery is told; the payload is the employee's id.
 const GALLERY_CHANNEL: &str = "limen_gallery";

@@ -6,10 +6,14 @@ use uuid::Uuid;
 
 use super::employees::employee_row;
 use super::gates::gate_row;
+use super::sites::site_row;
+use super::zones::zone_row;
 use super::{Store, StoreError};
 use crate::domain::{
-    BadgeId, Decision, Distance, Employee, EmployeeId, EventId, Evidence, FaceId, Gate, GateId,
-    KeyId, LivenessScore, ModelId, Passage, PassageId, PassageRequest, Reason, Threshold,
+    Admission, AntiPassback, BadgeId, Decision, Direction, Distance, Employee, EmployeeId, EventId,
+    Evidence, FaceId, Gate, GateId, GroupId, KeyId, LastCrossing, LastGate, LivenessScore, ModelId,
+    Notice, Passage, PassageId, PassageRequest, Reason, Schedule, ScheduleId, Site, Threshold,
+    Validity, Zone, ZoneId,
 };
 
 /// What is true in the database at the moment of decision; the rows of the key, the gate, the
@@ -24,8 +28,25 @@ pub struct Ground {
     pub employee: Option<Employee>,
     /// Whether the matched template still exists.
     pub faces_exist: bool,
+    /// What is true of the gate's zone; none where the gate has none.
+    pub zone: Option<ZoneGround>,
+    /// The last gate that the employee was let through, within the gate's debounce.
+    pub last_gate: Option<LastGate>,
     /// The moment of decision.
     pub now: DateTime<Utc>,
+}
+
+/// What is true of a zone and the employee at the moment of decision.
+#[derive(Clone, Debug)]
+pub struct ZoneGround {
+    /// The zone.
+    pub zone: Zone,
+    /// Its site.
+    pub site: Site,
+    /// The rules of the employee's groups for the zone.
+    pub admissions: Vec<Admission>,
+    /// The last time that the employee was let through a gate of the zone; read only where the zone asks.
+    pub last_crossing: Option<LastCrossing>,
 }
 
 /// What the policy made of the ground.
@@ -35,6 +56,8 @@ pub struct Verdict {
     pub reason: Reason,
     /// How long it opens, in milliseconds; 0 unless granted.
     pub open_ms: u32,
+    /// What a rule that only reports has to say.
+    pub notice: Option<Notice>,
 }
 
 /// What became of a passage that was to be recorded.
@@ -75,7 +98,7 @@ macro_rules! passage_row {
             $before
                 + "id, gate_id, event_id, captured_at, decided_at, decision, reason, open_ms, employee_id,\
              face_ids, badge_id, distance, threshold, liveness, liveness_threshold, model_id, frames,\
-             frames_sha256, key_id, replay_of"
+             frames_sha256, key_id, replay_of, notice, zone_id, direction"
                 + $after
             $(, $value)*
         )
@@ -103,6 +126,9 @@ struct PassageRow {
     frames_sha256: Vec<u8>,
     key_id: Uuid,
     replay_of: Option<Uuid>,
+    notice: Option<String>,
+    zone_id: Option<Uuid>,
+    direction: Option<String>,
 }
 
 impl TryFrom<PassageRow> for Passage {
@@ -156,6 +182,13 @@ impl TryFrom<PassageRow> for Passage {
                 frames: row.frames.unsigned_abs(),
             },
             open_ms: row.open_ms.unsigned_abs(),
+            notice: row
+                .notice
+                .map(|code| serde_json::from_value(code.into()))
+                .transpose()
+                .map_err(|e| corrupt(&e))?,
+            zone_id: row.zone_id.map(ZoneId),
+            direction: row.direction.as_deref().map(Direction::from_stored).transpose()?,
             decided_at: row.decided_at,
             replay_of: row.replay_of.map(PassageId),
         })
@@ -165,9 +198,11 @@ impl TryFrom<PassageRow> for Passage {
 impl Store {
     /// Decides and records a passage in one transaction.
     ///
-    /// The key, the gate, and the employee and template that `evidence` names are read again under
-    /// locks that hold until the passage is committed, and `decide` judges what was read. So a change that was acknowledged before is seen, and one that comes later waits:
-    /// a revocation that was acknowledged is never followed by a grant.
+    /// The key, the gate with its zone, and the employee, template and access that `evidence` names are
+    /// read again under locks that hold until the passage is committed, and `decide` judges what was read.
+    /// So a change that was acknowledged before is seen, and one that comes later waits: a revocation that
+    /// was acknowledged is never followed by a grant. Where it matters where the employee last passed, one
+    /// passage of theirs is decided after another.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the gate is gone; [`StoreError::Unavailable`] when the
@@ -179,7 +214,7 @@ impl Store {
         decide: impl FnOnce(&Ground) -> Verdict,
     ) -> Result<Recorded, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        let ground = ground(&mut transaction, &request, &evidence).await?;
+        let ground = ground(&mut transaction, &request, &evidence, None).await?;
         let verdict = decide(&ground);
         let passage = Passage {
             id: PassageId::generate(),
@@ -187,6 +222,9 @@ impl Store {
             reason: verdict.reason,
             evidence,
             open_ms: verdict.open_ms,
+            notice: verdict.notice,
+            zone_id: ground.gate.policy.zone_id,
+            direction: Some(ground.gate.policy.direction),
             decided_at: ground.now,
             replay_of: None,
         };
@@ -215,7 +253,8 @@ impl Store {
     ) -> Result<Passage, StoreError> {
         let mut transaction = self.pool.begin().await?;
         let request = PassageRequest { key_id: asking, ..passage.request.clone() };
-        let ground = ground(&mut transaction, &request, &passage.evidence).await?;
+        let ground =
+            ground(&mut transaction, &request, &passage.evidence, Some(passage.id)).await?;
         let verdict = decide(&ground);
         if verdict.reason == passage.reason {
             transaction.commit().await?;
@@ -225,6 +264,9 @@ impl Store {
             id: PassageId::generate(),
             reason: verdict.reason,
             open_ms: verdict.open_ms,
+            notice: verdict.notice,
+            zone_id: ground.gate.policy.zone_id,
+            direction: Some(ground.gate.policy.direction),
             decided_at: ground.now,
             replay_of: Some(passage.id),
             request,
@@ -328,15 +370,17 @@ impl Store {
 /// part of the trail that is read; the times decide.
 const ID_SLACK: TimeDelta = TimeDelta::minutes(1);
 
-/// Reads what the decision rests on, under locks that keep it true until the commit.
+/// Reads what the decision rests on, under locks that keep it true until the commit; as if the passage
+/// `repeated` had not been.
 async fn ground(
     connection: &mut PgConnection,
     request: &PassageRequest,
     evidence: &Evidence,
+    repeated: Option<PassageId>,
 ) -> Result<Ground, StoreError> {
     // A changed gate or a revoked key waits for this passage, or is seen by it. The gate first, as when
     // it is removed with its keys: the other way round the two would wait for each other.
-    let gate = gate_row!("select ", " from gates where id = $1 for share", request.gate_id.0)
+    let gate: Gate = gate_row!("select ", " from gates where id = $1 for share", request.gate_id.0)
         .fetch_optional(&mut *connection)
         .await?
         .ok_or(StoreError::NotFound("gate"))?
@@ -366,7 +410,146 @@ async fn ground(
     .fetch_all(&mut *connection)
     .await?;
     let faces_exist = !face_ids.is_empty() && faces.len() == face_ids.len();
-    Ok(Ground { key_revoked, gate, employee, faces_exist, now: Utc::now() })
+    let zone = match gate.policy.zone_id {
+        Some(zone) => Some(zone_ground(connection, zone, evidence.employee_id).await?),
+        None => None,
+    };
+    let mut ground =
+        Ground { key_revoked, gate, employee, faces_exist, zone, last_gate: None, now: Utc::now() };
+    if let Some(employee) = evidence.employee_id {
+        retrace(connection, &mut ground, employee, repeated).await?;
+    }
+    Ok(ground)
+}
+
+/// The zone, its site and what lets the employee in.
+async fn zone_ground(
+    connection: &mut PgConnection,
+    zone: ZoneId,
+    employee: Option<EmployeeId>,
+) -> Result<ZoneGround, StoreError> {
+    let zone: Zone = zone_row!("select ", " from zones where id = $1 for share", zone.0)
+        .fetch_one(&mut *connection)
+        .await?
+        .try_into()?;
+    let site = site_row!("select ", " from sites where id = $1 for share", zone.site_id.0)
+        .fetch_one(&mut *connection)
+        .await?
+        .try_into()?;
+    let rows = sqlx::query_as!(
+        AdmissionRow,
+        "select m.group_id, m.valid_from, m.valid_until, s.id as schedule_id, s.name, s.hours,
+             s.on_holidays, s.created_at, s.updated_at
+         from group_members m
+         join access_rules r on r.group_id = m.group_id
+         join schedules s on s.id = r.schedule_id
+         where m.employee_id = $1 and r.zone_id = $2
+         order by m.group_id, s.id
+         for share",
+        employee.map(|id| id.0),
+        zone.id.0,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let admissions = rows.into_iter().map(Admission::try_from).collect::<Result<_, _>>()?;
+    Ok(ZoneGround { zone, site, admissions, last_crossing: None })
+}
+
+struct AdmissionRow {
+    group_id: Uuid,
+    valid_from: Option<DateTime<Utc>>,
+    valid_until: Option<DateTime<Utc>>,
+    schedule_id: Uuid,
+    name: String,
+    hours: serde_json::Value,
+    on_holidays: bool,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<AdmissionRow> for Admission {
+    type Error = StoreError;
+
+    fn try_from(row: AdmissionRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            group_id: GroupId(row.group_id),
+            validity: Validity { from: row.valid_from, until: row.valid_until },
+            schedule: Schedule {
+                id: ScheduleId(row.schedule_id),
+                name: row.name.try_into().map_err(StoreError::corrupt)?,
+                hours: serde_json::from_value(row.hours).map_err(StoreError::corrupt)?,
+                on_holidays: row.on_holidays,
+                created_at: row.created_at,
+                updated_at: row.updated_at,
+            },
+        })
+    }
+}
+
+/// Reads where the employee last passed, where the policy asks for it. From then until the commit every other
+/// passage of the employee's that asks for it waits.
+async fn retrace(
+    connection: &mut PgConnection,
+    ground: &mut Ground,
+    employee: EmployeeId,
+    repeated: Option<PassageId>,
+) -> Result<(), StoreError> {
+    let debounce = TimeDelta::milliseconds(ground.gate.policy.debounce_ms.into());
+    let guarded = ground.zone.as_mut().filter(|z| z.zone.anti_passback != AntiPassback::Off);
+    if debounce.is_zero() && guarded.is_none() {
+        return Ok(());
+    }
+    // The random half of a UUIDv7.
+    let lock = employee.0.as_u64_pair().1.cast_signed();
+    sqlx::query!("select pg_advisory_xact_lock($1)", lock).execute(&mut *connection).await?;
+    // What a passage that was waited for has done is seen by the statements after, and lies before now.
+    ground.now = Utc::now();
+    let except = repeated.map(|id| id.0);
+    if !debounce.is_zero() {
+        let since = ground.now - debounce;
+        ground.last_gate = sqlx::query!(
+            "select gate_id, decided_at from passages
+             where employee_id = $1 and decision = 'grant' and decided_at > $2 and id >= $3
+               and id is distinct from $4
+             order by id desc limit 1",
+            employee.0,
+            since,
+            PassageId::earliest(since - ID_SLACK).map(|id| id.0),
+            except,
+        )
+        .fetch_optional(&mut *connection)
+        .await?
+        .map(|row| LastGate { gate_id: GateId(row.gate_id), at: row.decided_at });
+    }
+    if let Some(ZoneGround { zone, last_crossing, .. }) = guarded {
+        let since = ground.now - TimeDelta::seconds(zone.anti_passback_reset_s.into());
+        let row = sqlx::query!(
+            "select direction, decided_at from passages
+             where employee_id = $1 and decision = 'grant' and zone_id = $2 and decided_at > $3
+               and id >= $4 and id is distinct from $5
+               and decided_at > coalesce(
+                   (select max(pardoned_at) from pardons where employee_id = $1 and zone_id = $2),
+                   '-infinity')
+             order by id desc limit 1",
+            employee.0,
+            zone.id.0,
+            since,
+            PassageId::earliest(since - ID_SLACK).map(|id| id.0),
+            except,
+        )
+        .fetch_optional(&mut *connection)
+        .await?;
+        *last_crossing = match row {
+            Some(row) => row
+                .direction
+                .as_deref()
+                .map(Direction::from_stored)
+                .transpose()?
+                .map(|direction| LastCrossing { direction, at: row.decided_at }),
+            None => None,
+        };
+    }
+    Ok(())
 }
 
 /// Writes a passage; false when its event, or this refusal of a repeated one, was recorded before.
@@ -376,9 +559,9 @@ async fn insert(connection: &mut PgConnection, passage: &Passage) -> Result<bool
         "insert into passages
              (id, gate_id, event_id, captured_at, decided_at, decision, reason, open_ms,
               employee_id, face_ids, badge_id, distance, threshold, liveness, liveness_threshold,
-              model_id, frames, frames_sha256, key_id, replay_of)
+              model_id, frames, frames_sha256, key_id, replay_of, notice, zone_id, direction)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-              $19, $20)
+              $19, $20, $21, $22, $23)
          on conflict do nothing",
         passage.id.0,
         request.gate_id.0,
@@ -400,6 +583,9 @@ async fn insert(connection: &mut PgConnection, passage: &Passage) -> Result<bool
         &request.frames_sha256,
         request.key_id.0,
         passage.replay_of.map(|id| id.0),
+        passage.notice.map(Notice::code),
+        passage.zone_id.map(|id| id.0),
+        passage.direction.map(Direction::code),
     )
     .execute(connection)
     .await?;

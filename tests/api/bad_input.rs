@@ -180,6 +180,8 @@ async fn a_wrong_method_or_path_is_a_problem_too(pool: PgPool) {
         (Method::GET, "/v1/recognize"),
         (Method::POST, "/healthz"),
         (Method::POST, "/openapi.json"),
+        (Method::PUT, "/v1/zones"),
+        (Method::POST, "/v1/access-groups/x/members/x"),
         (odd, "/v1/gates"),
     ] {
         send(service.request(method, path)).await.refused(405, "method_not_allowed");

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use limen::domain::{Decision, EmployeeStatus, QualityIssue, Reason, Standing};
+use limen::domain::{
+    AntiPassback, Day, Decision, Direction, EmployeeStatus, Notice, QualityIssue, Reason, Standing,
+};
 use limen::http::PROBLEM_CODES;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,30 +13,55 @@ use uuid::Uuid;
 
 use crate::service::{TestService, send};
 
-const ROUTES: [&str; 23] = [
+const ROUTES: [&str; 48] = [
+    "DELETE /v1/access-groups/{group_id}",
+    "DELETE /v1/access-groups/{group_id}/members/{employee_id}",
     "DELETE /v1/employees/{employee_id}",
     "DELETE /v1/employees/{employee_id}/faces/{face_id}",
     "DELETE /v1/gates/{gate_id}",
+    "DELETE /v1/schedules/{schedule_id}",
+    "DELETE /v1/sites/{site_id}",
+    "DELETE /v1/zones/{zone_id}",
     "GET /healthz",
     "GET /metrics",
     "GET /openapi.json",
     "GET /readyz",
+    "GET /v1/access-groups",
+    "GET /v1/access-groups/{group_id}",
+    "GET /v1/access-groups/{group_id}/members",
     "GET /v1/employees",
     "GET /v1/employees/{employee_id}",
+    "GET /v1/employees/{employee_id}/access",
     "GET /v1/employees/{employee_id}/faces",
     "GET /v1/gates",
     "GET /v1/gates/{gate_id}",
     "GET /v1/passages",
     "GET /v1/passages/{passage_id}",
+    "GET /v1/schedules",
+    "GET /v1/schedules/{schedule_id}",
+    "GET /v1/sites",
+    "GET /v1/sites/{site_id}",
+    "GET /v1/zones",
+    "GET /v1/zones/{zone_id}",
+    "PATCH /v1/access-groups/{group_id}",
     "PATCH /v1/employees/{employee_id}",
     "PATCH /v1/gates/{gate_id}",
+    "PATCH /v1/schedules/{schedule_id}",
+    "PATCH /v1/sites/{site_id}",
+    "PATCH /v1/zones/{zone_id}",
+    "POST /v1/access-groups",
     "POST /v1/employees",
     "POST /v1/employees/{employee_id}/faces",
     "POST /v1/gates",
     "POST /v1/gates/{gate_id}/passages",
     "POST /v1/liveness",
     "POST /v1/recognize",
+    "POST /v1/schedules",
+    "POST /v1/sites",
     "POST /v1/verify",
+    "POST /v1/zones",
+    "POST /v1/zones/{zone_id}/pardons",
+    "PUT /v1/access-groups/{group_id}/members/{employee_id}",
 ];
 
 #[sqlx::test]
@@ -115,6 +142,8 @@ fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
     let decisions = codes(&Decision::ALL.map(Decision::code));
     let reasons = codes(&Reason::ALL.map(Reason::code));
     let statuses = codes(&EmployeeStatus::ALL.map(EmployeeStatus::code));
+    let directions = codes(&Direction::ALL.map(Direction::code));
+    let anti_passback = codes(&AntiPassback::ALL.map(AntiPassback::code));
     let issues = codes(&QualityIssue::ALL.map(QualityIssue::code));
     let problems: Vec<_> = PROBLEM_CODES.iter().map(|(code, _)| Value::from(*code)).collect();
 
@@ -126,6 +155,15 @@ fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
         ("EmployeeView", "status", &statuses),
         ("CreateEmployee", "status", &statuses),
         ("ChangeEmployee", "status", &statuses),
+        ("GateView", "direction", &directions),
+        ("CreateGate", "direction", &directions),
+        ("ChangeGate", "direction", &directions),
+        ("PassageView", "direction", &directions),
+        ("PassageView", "notice", &codes(&Notice::ALL.map(Notice::code))),
+        ("ZoneView", "anti_passback", &anti_passback),
+        ("CreateZone", "anti_passback", &anti_passback),
+        ("ChangeZone", "anti_passback", &anti_passback),
+        ("ScheduleHours", "days", &codes(&Day::ALL.map(Day::code))),
         ("IdentityAnswer", "employee_status", &statuses),
         ("IdentityAnswer", "employee_standing", &codes(&Standing::ALL.map(Standing::code))),
         ("IdentityAnswer", "issues", &issues),
@@ -160,14 +198,29 @@ fn what_must_be_sent_is_required_and_what_cannot_be_cleared_is_never_null() {
     for (schema, required) in [
         ("CreateEmployee", json!(["name"])),
         ("CreateGate", json!(["name"])),
+        ("CreateSite", json!(["name", "time_zone"])),
+        ("CreateZone", json!(["site_id", "name"])),
+        ("CreatePardon", json!(["employee_id"])),
+        ("CreateSchedule", json!(["name", "hours"])),
+        ("CreateGroup", json!(["name"])),
         ("ChangeEmployee", Value::Null),
         ("ChangeGate", Value::Null),
+        ("ChangeSite", Value::Null),
+        ("ChangeZone", Value::Null),
+        ("ChangeSchedule", Value::Null),
+        ("ChangeGroup", Value::Null),
+        ("SetMember", Value::Null),
     ] {
         assert_eq!(schemas[schema]["required"], required, "{schema}");
     }
     for (schema, nullable) in [
         ("ChangeEmployee", &["badge_id", "department", "valid_from", "valid_until"][..]),
-        ("ChangeGate", &["liveness_threshold"]),
+        ("ChangeGate", &["liveness_threshold", "zone_id"]),
+        ("ChangeSite", &[]),
+        ("ChangeZone", &[]),
+        ("ChangeSchedule", &[]),
+        ("ChangeGroup", &[]),
+        ("SetMember", &["valid_from", "valid_until"]),
     ] {
         let properties = schemas[schema]["properties"].as_object().expect("properties");
         let found = properties.iter().filter(|(_, property)| property.to_string().contains("null"));
@@ -195,9 +248,9 @@ fn values_of<'a>(contract: &'a Value, schema: &'a Value) -> Option<&'a Vec<Value
 /// A path of the contract with ids that nothing has.
 fn of_nobody(path: &str) -> String {
     let id = Uuid::new_v4().to_string();
-    ["{employee_id}", "{face_id}", "{gate_id}", "{passage_id}"]
-        .iter()
-        .fold(path.to_owned(), |path, name| path.replace(name, &id))
+    let names = ["employee", "face", "gate", "group", "passage", "schedule", "site", "zone"];
+    let names = names.map(|name| format!("{{{name}_id}}"));
+    names.iter().fold(path.to_owned(), |path, name| path.replace(name, &id))
 }
 
 fn operations(contract: &Value) -> impl Iterator<Item = (&String, &String, &Value)> {

@@ -5,6 +5,7 @@ use limen::store::Scope;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::PgPool;
+use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::frame;
@@ -54,6 +55,9 @@ async fn a_key_does_only_what_its_scopes_allow(pool: PgPool) {
     let service = TestService::start(&pool).await;
     let gate = service.gate(json!({})).await;
     let pass = format!("/v1/gates/{gate}/passages");
+    let nobody = Uuid::new_v4();
+    let pardon = format!("/v1/zones/{nobody}/pardons");
+    let member = format!("/v1/access-groups/{nobody}/members/{nobody}");
     let mut keys = Vec::new();
     for scope in [Scope::Admin, Scope::Gate, Scope::Metrics] {
         keys.push((scope, service.make_key(&[scope], None).await));
@@ -63,6 +67,14 @@ async fn a_key_does_only_what_its_scopes_allow(pool: PgPool) {
         (Method::POST, "/v1/employees", Scope::Admin),
         (Method::GET, "/v1/gates", Scope::Admin),
         (Method::GET, "/v1/passages", Scope::Admin),
+        (Method::GET, "/v1/sites", Scope::Admin),
+        (Method::POST, "/v1/sites", Scope::Admin),
+        (Method::GET, "/v1/zones", Scope::Admin),
+        (Method::POST, pardon.as_str(), Scope::Admin),
+        (Method::GET, "/v1/schedules", Scope::Admin),
+        (Method::GET, "/v1/access-groups", Scope::Admin),
+        (Method::PUT, member.as_str(), Scope::Admin),
+        (Method::DELETE, member.as_str(), Scope::Admin),
         (Method::POST, pass.as_str(), Scope::Gate),
         (Method::POST, "/v1/recognize", Scope::Gate),
         (Method::POST, "/v1/liveness", Scope::Gate),

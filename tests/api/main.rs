@@ -2,6 +2,7 @@
 //!
 //! Every test has a database and a service of its own, so that none sees another's people.
 
+mod access;
 mod answer;
 mod bad_input;
 mod coherence;
@@ -11,6 +12,7 @@ mod database;
 mod faces;
 mod frame;
 mod gates;
+mod groups;
 mod identity;
 mod keys;
 mod load;
@@ -21,6 +23,9 @@ mod people;
 mod promise;
 mod races;
 mod risk;
+mod schedules;
 mod service;
 mod shutdown;
+mod sites;
 mod start;
+mod zones;

@@ -143,6 +143,10 @@ impl TestService {
         send(self.request(Method::PATCH, path).json(&body)).await
     }
 
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        send(self.request(Method::PUT, path).json(&body)).await
+    }
+
     /// Posts a fixture as the raw body.
     pub async fn post_frame(&self, path: &str, name: &str) -> Answer {
         let kind = frame::media_type(name);
@@ -156,16 +160,60 @@ impl TestService {
 
     /// Creates a gate with these settings beside its name; returns its id.
     pub async fn gate(&self, settings: Value) -> String {
-        let mut body = json!({"name": "north", "frame_age_ms_max": 60_000});
-        body.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
-        id(&self.post("/v1/gates", body).await.expect(201), "gate_id")
+        let body = json!({"name": "north", "frame_age_ms_max": 60_000});
+        self.created("/v1/gates", body, settings, "gate_id").await
     }
 
     /// Creates an employee with these fields beside the name; returns the id.
     pub async fn employee(&self, fields: Value) -> String {
-        let mut body = json!({"name": "Somebody"});
+        self.created("/v1/employees", json!({"name": "Somebody"}), fields, "employee_id").await
+    }
+
+    /// Creates a site with these settings beside its name and clocks; returns its id.
+    pub async fn site(&self, settings: Value) -> String {
+        let body = json!({"name": "campus", "time_zone": "Europe/Berlin"});
+        self.created("/v1/sites", body, settings, "site_id").await
+    }
+
+    /// Creates a zone of a site with these settings beside its name; returns its id.
+    pub async fn zone(&self, site: &str, settings: Value) -> String {
+        let body = json!({"site_id": site, "name": "hall"});
+        self.created("/v1/zones", body, settings, "zone_id").await
+    }
+
+    /// Creates a schedule with these settings beside its name and hours, which are those of a working day;
+    /// returns its id.
+    pub async fn schedule(&self, settings: Value) -> String {
+        let days = ["monday", "tuesday", "wednesday", "thursday", "friday"];
+        let hours = json!([{"days": days, "from": "07:00", "until": "19:00"}]);
+        let body = json!({"name": "office", "hours": hours});
+        self.created("/v1/schedules", body, settings, "schedule_id").await
+    }
+
+    /// Creates an access group with these settings beside its name; returns its id.
+    pub async fn group(&self, settings: Value) -> String {
+        self.created("/v1/access-groups", json!({"name": "staff"}), settings, "group_id").await
+    }
+
+    async fn created(&self, path: &str, mut body: Value, fields: Value, member: &str) -> String {
         body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        id(&self.post("/v1/employees", body).await.expect(201), "employee_id")
+        id(&self.post(path, body).await.expect(201), member)
+    }
+
+    /// The ids of a list, read in pages of two.
+    pub async fn ids(&self, path: &str, member: &str) -> Vec<String> {
+        let mut ids = Vec::new();
+        let mut query = "limit=2".to_owned();
+        loop {
+            let page = self.get(&format!("{path}?{query}")).await.expect(200);
+            let items = page["items"].as_array().unwrap();
+            assert!(items.len() <= 2, "{page}");
+            ids.extend(items.iter().map(|row| id(row, member)));
+            let Some(cursor) = page["next_cursor"].as_str() else {
+                return ids;
+            };
+            query = format!("limit=2&cursor={cursor}");
+        }
     }
 
     /// Enrols a photo; returns the face's id.
