@@ -28,7 +28,7 @@ task_build() {
 task_test() {
   task_setup
   use_database postgres # each test makes a database of its own beside it
-  exec cargo test "$@"
+  exec cargo test --workspace "$@"
 }
 
 task_bench() {
@@ -83,9 +83,9 @@ bench_service() {
 task_lint() {
   task_setup
   require_cargo_tool cargo-machete 0.9.2
-  cargo fmt --check
-  cargo clippy --locked --all-targets -- --deny warnings
-  RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps
+  cargo fmt --all --check
+  cargo clippy --locked --workspace --all-targets -- --deny warnings
+  RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps
   cargo machete
   if have shellcheck; then shellcheck --external-sources dev .ci/run; else say "no shellcheck here: scripts not checked"; fi
 }

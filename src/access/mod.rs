@@ -7,6 +7,7 @@ mod attempt;
 mod decide;
 mod enrolment;
 mod gatekeeper;
+mod grant_signer;
 mod matcher;
 
 pub use attempt::{Attempt, Finding};
@@ -15,4 +16,5 @@ pub use enrolment::{
     EnrolmentError, EnrolmentRules, ForeignGallery, check_models, enroll, look_alike,
 };
 pub use gatekeeper::{AccessError, Gatekeeper};
+pub use grant_signer::{GrantKey, GrantKeyError, GrantSigner};
 pub use matcher::{Identity, Matcher, Search, identity};

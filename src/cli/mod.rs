@@ -4,6 +4,7 @@ mod calibrate;
 mod enroll;
 mod evaluate;
 mod gallery;
+mod grant_key;
 mod key;
 mod load;
 mod migrate;
@@ -65,6 +66,9 @@ enum Command {
     /// Create, list or revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Make the key that grants are signed with, or show its public half.
+    #[command(subcommand)]
+    GrantKey(grant_key::GrantKeyCommand),
 }
 
 /// The exit status of a command that could not do its work; 1 means that it did and says no.
@@ -102,6 +106,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Calibrate(arguments) => return calibrate::run(&config, &arguments),
         Command::Threshold(arguments) => return threshold::run(&config, &arguments),
         Command::Weights(command) => return weights::run(&config, &command),
+        Command::GrantKey(command) => return grant_key::run(&command),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -119,6 +124,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Calibrate(arguments) => calibrate::run(&config, &arguments),
             Command::Threshold(arguments) => threshold::run(&config, &arguments),
             Command::Weights(command) => weights::run(&config, &command),
+            Command::GrantKey(command) => grant_key::run(&command),
         }
     })
 }

@@ -1,11 +1,13 @@
 //! `[gates]`
 
+use std::path::PathBuf;
+
 use chrono::TimeDelta;
 use garde::Validate;
 use serde::Deserialize;
 
 /// Every gate, and what a new one has where its creation does not say.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Validate)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Validate)]
 #[serde(default, deny_unknown_fields)]
 pub struct GatesConfig {
     /// Milliseconds that a gate's clock may run ahead of ours; a frame from later than that is refused.
@@ -17,11 +19,23 @@ pub struct GatesConfig {
     /// Milliseconds that a frame of a new gate may be old.
     #[garde(range(min = 100, max = 600_000))]
     pub frame_age_ms_max: u32,
+    /// The file with the key that grants are signed with; absent: they are not signed.
+    #[garde(skip)]
+    pub grant_key_file: Option<PathBuf>,
+    /// Milliseconds that a signed grant holds; what is left to 5,000 is how far a gate's clock may be behind.
+    #[garde(range(min = 100, max = 5_000))]
+    pub grant_token_ms: u32,
 }
 
 impl Default for GatesConfig {
     fn default() -> Self {
-        Self { clock_skew_ms_max: 2_000, open_ms: 3_000, frame_age_ms_max: 5_000 }
+        Self {
+            clock_skew_ms_max: 2_000,
+            open_ms: 3_000,
+            frame_age_ms_max: 5_000,
+            grant_key_file: None,
+            grant_token_ms: 3_000,
+        }
     }
 }
 
@@ -30,5 +44,11 @@ impl GatesConfig {
     #[must_use]
     pub fn clock_skew_max(&self) -> TimeDelta {
         TimeDelta::milliseconds(self.clock_skew_ms_max.into())
+    }
+
+    /// [`Self::grant_token_ms`] as a duration.
+    #[must_use]
+    pub fn grant_token_lifetime(&self) -> TimeDelta {
+        TimeDelta::milliseconds(self.grant_token_ms.into())
     }
 }

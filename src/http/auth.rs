@@ -138,6 +138,14 @@ impl Caller {
     }
 }
 
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        Self::from_parts(parts, state).await
+    }
+}
+
 /// A scope as a type, so that a handler's signature says what it asks for.
 pub(super) trait RequiredScope: Send {
     const SCOPE: Scope;

@@ -29,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(pass))
         .routes(routes!(list))
         .routes(routes!(read))
+        .routes(routes!(read_grant_key))
 }
 
 /// The gate's answer.
@@ -49,10 +50,13 @@ struct PassageAnswer {
     /// The passage's row in the trail.
     #[schema(value_type = Uuid)]
     passage_id: PassageId,
+    /// With a grant, where grants are signed: what the turnstile checks with the key of `/v1/grant-key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant_token: Option<String>,
 }
 
-impl From<Passage> for PassageAnswer {
-    fn from(passage: Passage) -> Self {
+impl PassageAnswer {
+    fn new(passage: &Passage, grant_token: Option<String>) -> Self {
         let evidence = &passage.evidence;
         let identified = matches!(
             (evidence.distance, evidence.threshold),
@@ -64,6 +68,7 @@ impl From<Passage> for PassageAnswer {
             employee_id: evidence.employee_id.filter(|_| identified),
             open_ms: passage.open_ms,
             passage_id: passage.id,
+            grant_token,
         }
     }
 }
@@ -111,7 +116,36 @@ async fn pass(
         decision = passage.reason.decision().code(), reason = passage.reason.code(),
         "decided"
     );
-    Ok(Json(passage.into()))
+    let signer = state.grant_signer.as_ref();
+    let grant_token = signer.and_then(|signer| signer.sign(&passage, Utc::now()));
+    Ok(Json(PassageAnswer::new(&passage, grant_token)))
+}
+
+/// The key that grants are signed with.
+#[derive(Debug, Serialize, ToSchema)]
+struct GrantKeyView {
+    /// How they are signed.
+    #[schema(example = "Ed25519")]
+    algorithm: &'static str,
+    /// 32 bytes in base64url.
+    public_key: String,
+}
+
+/// Shows the public key that grants are signed with.
+#[utoipa::path(
+    get, path = "/v1/grant-key", operation_id = "read_grant_key", tag = "gates",
+    responses((status = 200, description = "The key", body = GrantKeyView),
+        (status = 400, description = "There are no parameters", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Grants are not signed here", body = Problem, content_type = "application/problem+json"))
+)]
+async fn read_grant_key(
+    State(state): State<AppState>,
+    caller: Caller,
+    _: NoQuery,
+) -> Result<Json<GrantKeyView>, Problem> {
+    caller.require(Scope::Gate)?;
+    let signer = state.grant_signer.as_ref().ok_or_else(|| Problem::not_found("grant key"))?;
+    Ok(Json(GrantKeyView { algorithm: "Ed25519", public_key: signer.public_key() }))
 }
 
 /// Everything that a passage says before its frames: what is wrong with it is told before they are read.

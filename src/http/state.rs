@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::leftover::LeftoverLimits;
 use super::metrics::MetricsReaders;
-use crate::access::{Gatekeeper, Matcher};
+use crate::access::{Gatekeeper, GrantSigner, Matcher};
 use crate::domain::{EmployeeId, LivenessScore};
 use crate::gallery::Gallery;
 use crate::inference::Engine;
@@ -61,6 +61,8 @@ pub struct AppState {
     pub matcher: Matcher,
     /// Decides and records passages.
     pub gatekeeper: Gatekeeper,
+    /// Signs grants, where there is a key to sign with.
+    pub grant_signer: Option<Arc<GrantSigner>>,
     /// The enrolled encodings in memory.
     pub gallery: Arc<Gallery>,
     /// Postgres.

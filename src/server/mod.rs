@@ -4,6 +4,7 @@ mod addresses;
 mod connections;
 
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
-use crate::access::{Gatekeeper, Matcher, check_models};
+use crate::access::{Gatekeeper, GrantKey, GrantSigner, Matcher, check_models};
 use crate::config::{Config, ServerConfig};
 use crate::gallery::{self, Gallery, ResyncSettings, Searcher};
 use crate::http::{self, AppState, Entrance, HttpSettings, LeftoverLimits};
@@ -84,6 +85,14 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
     let listener = gallery::load(&gallery, &store).await.context("the gallery cannot be loaded")?;
 
     let risk = config.matching.risk(&encoder)?;
+    let grant_signer = match &config.gates.grant_key_file {
+        None => None,
+        Some(file) => {
+            let key = grant_key(file).context("`grant_key_file` in [gates] of config.toml")?;
+            info!(public_key = key.public(), "grants are signed");
+            Some(Arc::new(GrantSigner::new(key, config.gates.grant_token_lifetime())))
+        }
+    };
     let searcher = Searcher::start(Arc::clone(&gallery), config.matching.probes_at_once_max)
         .context("the thread that searches could not be started")?;
     let matcher = Matcher::new(searcher, risk, config.matching.margin);
@@ -92,6 +101,7 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
         metrics_readers: Arc::default(),
         engine: Arc::new(engine),
         gatekeeper: Gatekeeper::new(store.clone(), matcher.clone(), config.gates.clock_skew_max()),
+        grant_signer,
         matcher,
         gallery,
         store,
@@ -102,6 +112,16 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
         settings: Arc::new(http_settings(config)),
     };
     Ok((state, listener))
+}
+
+/// The key in a file, which grants are signed with.
+///
+/// # Errors
+/// When there is no such file, or no key in it.
+pub fn grant_key(file: &Path) -> anyhow::Result<GrantKey> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("the key for grants in {} cannot be read", file.display()))?;
+    text.parse().with_context(|| format!("{} holds no key", file.display()))
 }
 
 fn leftover(config: &ServerConfig) -> LeftoverLimits {

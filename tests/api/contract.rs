@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::service::{TestService, send};
 
-const ROUTES: [&str; 48] = [
+const ROUTES: [&str; 49] = [
     "DELETE /v1/access-groups/{group_id}",
     "DELETE /v1/access-groups/{group_id}/members/{employee_id}",
     "DELETE /v1/employees/{employee_id}",
@@ -35,6 +35,7 @@ const ROUTES: [&str; 48] = [
     "GET /v1/employees/{employee_id}/faces",
     "GET /v1/gates",
     "GET /v1/gates/{gate_id}",
+    "GET /v1/grant-key",
     "GET /v1/passages",
     "GET /v1/passages/{passage_id}",
     "GET /v1/schedules",

@@ -12,6 +12,7 @@ mod database;
 mod faces;
 mod frame;
 mod gates;
+mod grants;
 mod groups;
 mod identity;
 mod keys;

@@ -30,6 +30,11 @@ impl Passage {
         Self { frames: frames.to_vec(), event, captured_at: Utc::now(), badge: None }
     }
 
+    /// Its event id.
+    pub fn event(&self) -> &str {
+        &self.event
+    }
+
     pub fn badge(self, badge: &'static str) -> Self {
         Self { badge: Some(badge), ..self }
     }

@@ -1,0 +1,41 @@
+/* Checks, without a network, the grant that Limen signed for a turnstile.
+ *
+ *   cargo rustc -p limen-grant --release --features c --crate-type staticlib
+ *   cc turnstile.c target/release/liblimen_grant.a -lpthread -ldl -lm
+ *
+ * SPDX-License-Identifier: Apache-2.0 OR MIT */
+
+#ifndef LIMEN_GRANT_H
+#define LIMEN_GRANT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum limen_grant_refusal {
+  LIMEN_GRANT_OPEN = 0,        /* open, for *open_ms milliseconds */
+  LIMEN_GRANT_MALFORMED = 1,   /* no token, or a null pointer */
+  LIMEN_GRANT_VERSION = 2,     /* a token of another version */
+  LIMEN_GRANT_KEY = 3,         /* the key is no public key of Ed25519 */
+  LIMEN_GRANT_SIGNATURE = 4,   /* not signed with this key */
+  LIMEN_GRANT_GATE = 5,        /* for another gate */
+  LIMEN_GRANT_EVENT = 6,       /* for another event */
+  LIMEN_GRANT_EXPIRED = 7,     /* expired */
+  LIMEN_GRANT_FROM_FUTURE = 8, /* valid for too long: the clocks differ */
+};
+
+/* `token`: `grant_token` of the answer. `key`: the 32 bytes of GET /v1/grant-key. `gate`: the 16 bytes of the
+ * gate's UUID. `event`: the x-event-id that was sent. `now_ms`: milliseconds since 1970. Returns
+ * LIMEN_GRANT_OPEN and writes `*open_ms`, or a refusal: then the gate stays shut. */
+int32_t limen_grant_verify(const char *token, size_t token_len, const uint8_t key[32],
+                           const uint8_t gate[16], const char *event, size_t event_len,
+                           uint64_t now_ms, uint32_t *open_ms);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

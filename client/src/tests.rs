@@ -1,0 +1,129 @@
+//! What opens a gate, and what does not.
+
+extern crate std;
+
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const NOW: u64 = 1_800_000_000_000;
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
+}
+
+fn grant() -> Grant {
+    Grant { gate: [1; 16], passage: [2; 16], expires_at_ms: NOW + 5_000, open_ms: 3_000 }
+}
+
+fn asked() -> Asked<'static> {
+    Asked { gate: [1; 16], event: "event-1", now_ms: NOW }
+}
+
+fn token() -> String {
+    sign(&key(), &grant(), "event-1").unwrap().as_str().to_string()
+}
+
+fn opens(token: &str, asked: &Asked<'_>) -> Result<Grant, Refusal> {
+    verify(token, key().verifying_key().as_bytes(), asked)
+}
+
+#[test]
+fn a_signed_grant_opens_its_gate_for_its_event_until_it_expires() {
+    assert_eq!(opens(&token(), &asked()), Ok(grant()));
+    assert_eq!(opens(&token(), &Asked { now_ms: NOW + 4_999, ..asked() }), Ok(grant()));
+    for (asked, refusal) in [
+        (Asked { gate: [3; 16], ..asked() }, Refusal::Gate),
+        (Asked { event: "event-2", ..asked() }, Refusal::Event),
+        (Asked { event: "event-", ..asked() }, Refusal::Event),
+        (Asked { event: "", ..asked() }, Refusal::Event),
+        (Asked { now_ms: NOW + 5_000, ..asked() }, Refusal::Expired),
+        (Asked { now_ms: u64::MAX, ..asked() }, Refusal::Expired),
+        (Asked { now_ms: NOW - 1, ..asked() }, Refusal::FromFuture),
+        (Asked { now_ms: 0, ..asked() }, Refusal::FromFuture),
+    ] {
+        assert_eq!(opens(&token(), &asked), Err(refusal), "{asked:?}");
+    }
+}
+
+#[test]
+fn another_key_opens_nothing() {
+    let other = SigningKey::from_bytes(&[8; 32]);
+    let forged = sign(&other, &grant(), "event-1").unwrap();
+    assert_eq!(opens(forged.as_str(), &asked()), Err(Refusal::Signature));
+    assert_eq!(
+        verify(&token(), other.verifying_key().as_bytes(), &asked()),
+        Err(Refusal::Signature)
+    );
+    // A point of small order, under which some signatures hold for any message.
+    assert!(verify(&token(), &[0; 32], &asked()).is_err());
+}
+
+#[test]
+fn an_event_id_has_1_to_64_bytes() {
+    let long = "e".repeat(64);
+    let longest = sign(&key(), &grant(), &long).unwrap();
+    assert!(longest.as_str().len() <= TOKEN_LEN_MAX);
+    assert_eq!(opens(longest.as_str(), &Asked { event: &long, ..asked() }), Ok(grant()));
+    assert!(
+        sign(&key(), &grant(), &"e".repeat(65)).is_none() && sign(&key(), &grant(), "").is_none()
+    );
+}
+
+#[test]
+fn what_is_no_token_is_refused() {
+    for text in ["", "A", "not a token", "====", &"A".repeat(86), &"A".repeat(1_000), "\u{e9}"] {
+        assert!(opens(text, &asked()).is_err(), "{text}");
+    }
+    let token = token();
+    for len in 0..token.len() {
+        assert!(opens(&token[..len], &asked()).is_err(), "{len}");
+    }
+    assert!(opens(&(token.clone() + "A"), &asked()).is_err());
+    assert!(opens(&(token + "="), &asked()).is_err());
+}
+
+/// 10,000 tokens that were altered in one place or more.
+#[test]
+fn an_altered_token_opens_nothing() {
+    let alphabet: Vec<char> =
+        ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['-', '_']).collect();
+    let token: Vec<char> = token().chars().collect();
+    let mut forged = 0;
+    for round in 0usize.. {
+        let mut altered = token.clone();
+        for change in 0..=round % 3 {
+            let place = (round * 31 + change * 57) % altered.len();
+            altered[place] = alphabet[(round * 7 + change * 13) % alphabet.len()];
+        }
+        if altered == token {
+            continue;
+        }
+        let altered: String = altered.into_iter().collect();
+        assert!(opens(&altered, &asked()).is_err(), "{altered}");
+        forged += 1;
+        if forged == 10_000 {
+            break;
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_was_signed_is_what_is_read(
+        gate: [u8; 16], passage: [u8; 16], open_ms: u32, left in 1u64..=5_000,
+        event in "[A-Za-z0-9._-]{1,64}",
+    ) {
+        let grant = Grant { gate, passage, expires_at_ms: NOW + left, open_ms };
+        let token = sign(&key(), &grant, &event).unwrap();
+        prop_assert_eq!(opens(token.as_str(), &Asked { gate, event: &event, now_ms: NOW }), Ok(grant));
+    }
+
+    #[test]
+    fn any_text_is_refused(text in ".{0,300}") {
+        prop_assert!(opens(&text, &asked()).is_err());
+    }
+}
