@@ -3,6 +3,8 @@
  *   cargo rustc -p limen-grant --release --features c --crate-type staticlib
  *   cc turnstile.c target/release/liblimen_grant.a -lpthread -ldl -lm
  *
+ * Bare metal: add --target, such as thumbv7em-none-eabihf, and leave out the system's libraries.
+ *
  * SPDX-License-Identifier: Apache-2.0 OR MIT */
 
 #ifndef LIMEN_GRANT_H
@@ -27,9 +29,10 @@ enum limen_grant_refusal {
   LIMEN_GRANT_FROM_FUTURE = 8, /* valid for too long: the clocks differ */
 };
 
-/* `token`: `grant_token` of the answer. `key`: the 32 bytes of GET /v1/grant-key. `gate`: the 16 bytes of the
+/* `token`: `token` of the answer. `key`: the 32 bytes of GET /v1/grant-key. `gate`: the 16 bytes of the
  * gate's UUID. `event`: the x-event-id that was sent. `now_ms`: milliseconds since 1970. Returns
- * LIMEN_GRANT_OPEN and writes `*open_ms`, or a refusal: then the gate stays shut. */
+ * LIMEN_GRANT_OPEN and writes `*open_ms`, or a refusal: then the gate stays shut. A gate that has opened forgets
+ * the event: within its seconds a token holds as often as it is checked. */
 int32_t limen_grant_verify(const char *token, size_t token_len, const uint8_t key[32],
                            const uint8_t gate[16], const char *event, size_t event_len,
                            uint64_t now_ms, uint32_t *open_ms);

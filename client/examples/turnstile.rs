@@ -1,11 +1,12 @@
 //! What firmware does with an answer: it opens on a token that holds, and on nothing else.
 //!
 //! ```sh
+//! cargo build -p limen-grant --example turnstile
 //! KEY=$(curl -sS -H "authorization: Bearer $LIMEN_KEY" localhost:8080/v1/grant-key | jq -r .public_key)
 //! TOKEN=$(curl -sS -H "authorization: Bearer $LIMEN_KEY" -H "x-event-id: $EVENT" \
 //!   -H "x-captured-at: $(date -u +%FT%TZ)" -H 'content-type: image/jpeg' --data-binary @frame.jpg \
-//!   localhost:8080/v1/gates/$GATE/passages | jq -r .grant_token)
-//! cargo run -p limen-grant --example turnstile -- "$KEY" "$GATE" "$EVENT" "$TOKEN"
+//!   localhost:8080/v1/gates/$GATE/passages | jq -r .token)
+//! target/debug/examples/turnstile "$KEY" "$GATE" "$EVENT" "$TOKEN"
 //! ```
 
 use std::process::ExitCode;

@@ -2,7 +2,8 @@
 //!
 //! Firmware that opens on `"decision": "grant"` trusts whatever answers it. A token is bound to the gate, to
 //! the event that the gate asked about and to a few seconds, and signed with a key that only the service has
-//! (Ed25519, RFC 8032): nobody else can open a gate, nor open one twice with what was seen before.
+//! (Ed25519, RFC 8032): nobody else can open a gate, nor with what was seen at another event. Within its seconds a
+//! token holds as often as it is checked: a gate that has opened forgets the event.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -17,8 +18,15 @@
 //! in base64url without padding (RFC 4648, section 5). No heap, no panic.
 #![no_std]
 
-#[cfg(feature = "c")]
+// A static library on a system has its panic handler from there; without one, nothing here panics.
+#[cfg(all(feature = "c", not(target_os = "none")))]
 extern crate std;
+
+#[cfg(all(feature = "c", target_os = "none"))]
+#[panic_handler]
+fn stay_shut(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};

@@ -119,12 +119,14 @@ fn enter(ground: &ZoneGround, now: DateTime<Utc>) -> Result<(), Reason> {
     Err(reason)
 }
 
-/// A person who was let through a gate a moment ago is still in it, and nowhere else.
+/// A person who was let through a gate a moment ago is still in it, and nowhere else; one who was let through
+/// since the passage that is repeated has left that one behind.
 fn debounce(ground: &Ground) -> Result<(), Reason> {
     let window = TimeDelta::milliseconds(ground.gate.policy.debounce_ms.into());
-    match ground.last_gate.filter(|last| ground.now - last.at < window) {
+    let last = ground.last_gate.filter(|last| ground.now - last.at < window);
+    match ground.since.or(last.map(|last| last.gate_id)) {
         None => Ok(()),
-        Some(last) if last.gate_id == ground.gate.id => Err(Reason::AlreadyGranted),
+        Some(gate) if gate == ground.gate.id => Err(Reason::AlreadyGranted),
         Some(_) => Err(Reason::PassedElsewhere),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
 
 use super::{Attempt, Finding, Identity, Matcher, admit, decide};
@@ -11,7 +11,7 @@ use crate::domain::{
     Stage, StageTimings, View,
 };
 use crate::gallery::SearchError;
-use crate::store::{Recorded, Store, StoreError};
+use crate::store::{Recorded, Store, StoreError, Verdict};
 
 /// Why there is no decision. The gate stays shut.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,15 @@ pub enum AccessError {
     /// A passage without frames.
     #[error("a passage needs at least one frame")]
     NoFrames,
+}
+
+/// A passage, and when it was decided, or decided again for an event that was repeated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    /// As it is recorded, but that a repeated one opens for as long as its gate does now.
+    pub passage: Passage,
+    /// By Postgres' clock.
+    pub decided_at: DateTime<Utc>,
 }
 
 /// Decides and records passages.
@@ -61,7 +70,7 @@ impl Gatekeeper {
         gate: &Gate,
         request: PassageRequest,
         look: impl AsyncFnOnce() -> Result<Vec<View<FaceSeen>>, E>,
-    ) -> Result<(Passage, StageTimings), E> {
+    ) -> Result<(Answered, StageTimings), E> {
         let mut timings = StageTimings::default();
         let recorded = self.store.passage_of_event(request.gate_id, &request.event_id).await;
         if let Some(passage) = recorded.map_err(AccessError::from)? {
@@ -77,9 +86,9 @@ impl Gatekeeper {
             Attempt { finding: Finding::NotExamined, evidence: Evidence::default() }
         };
         let begun_at = Instant::now();
-        let passage = self.record(request, attempt).await?;
+        let answered = self.record(request, attempt).await?;
         timings.push(Stage::Record, begun_at.elapsed());
-        Ok((passage, timings))
+        Ok((answered, timings))
     }
 
     /// Compares what the frames showed with the badge's owner or with everybody.
@@ -169,7 +178,7 @@ impl Gatekeeper {
         &self,
         request: PassageRequest,
         attempt: Attempt,
-    ) -> Result<Passage, AccessError> {
+    ) -> Result<Answered, AccessError> {
         let evidence = attempt.evidence.clone();
         let recorded = self
             .store
@@ -178,7 +187,7 @@ impl Gatekeeper {
             })
             .await?;
         match recorded {
-            Recorded::New(passage) => Ok(passage),
+            Recorded::New(passage) => Ok(Answered { decided_at: passage.decided_at, passage }),
             Recorded::Existing(passage) => self.repeat(&request, passage).await,
         }
     }
@@ -187,14 +196,14 @@ impl Gatekeeper {
         &self,
         request: &PassageRequest,
         passage: Passage,
-    ) -> Result<Passage, AccessError> {
+    ) -> Result<Answered, AccessError> {
         if passage.request.frames_sha256 != request.frames_sha256
             || passage.request.badge_id != request.badge_id
         {
             return Err(AccessError::EventIdReused);
         }
         if passage.reason != Reason::Granted {
-            return Ok(passage);
+            return Ok(Answered { decided_at: passage.decided_at, passage });
         }
         let finding = match passage.request.badge_id {
             Some(_) => Finding::ComparedWithBadge,
@@ -202,11 +211,18 @@ impl Gatekeeper {
         };
         let attempt = Attempt { finding, evidence: passage.evidence.clone() };
         let recorded = passage.request.clone();
-        Ok(self
+        let way = (passage.zone_id, passage.direction);
+        let (passage, decided_at) = self
             .store
             .confirm_passage(passage, request.key_id, |ground| {
+                let policy = &ground.gate.policy;
+                if way != (policy.zone_id, Some(policy.direction)) {
+                    // The gate leads elsewhere than the trail says that the person went.
+                    return Verdict { reason: Reason::StaleFrame, open_ms: 0, notice: None };
+                }
                 decide(self.clock_skew_max, &recorded, &attempt, ground)
             })
-            .await?)
+            .await?;
+        Ok(Answered { passage, decided_at })
     }
 }

@@ -4,11 +4,12 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use ed25519_dalek::SigningKey;
 use limen_grant::{Grant, sign};
 
-use crate::domain::{Passage, Reason};
+use super::Answered;
+use crate::domain::Reason;
 
 /// The key that grants are signed with, as its file has it: 32 secret bytes in base64url.
 #[derive(Clone)]
@@ -82,16 +83,16 @@ impl GrantSigner {
         self.key.public()
     }
 
-    /// The token of a passage that is answered at `now`; none unless it was granted.
+    /// The token of a passage, whose lifetime begins with its decision; none unless it was granted.
     #[must_use]
-    pub fn sign(&self, passage: &Passage, now: DateTime<Utc>) -> Option<String> {
+    pub fn sign(&self, Answered { passage, decided_at }: &Answered) -> Option<String> {
         if passage.reason != Reason::Granted {
             return None;
         }
         let grant = Grant {
             gate: passage.request.gate_id.0.into_bytes(),
             passage: passage.id.0.into_bytes(),
-            expires_at_ms: (now + self.lifetime).timestamp_millis().try_into().ok()?,
+            expires_at_ms: (*decided_at + self.lifetime).timestamp_millis().try_into().ok()?,
             open_ms: passage.open_ms,
         };
         let token = sign(&self.key.0, &grant, passage.request.event_id.as_str())?;

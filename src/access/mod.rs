@@ -15,6 +15,6 @@ pub use decide::{admit, decide};
 pub use enrolment::{
     EnrolmentError, EnrolmentRules, ForeignGallery, check_models, enroll, look_alike,
 };
-pub use gatekeeper::{AccessError, Gatekeeper};
+pub use gatekeeper::{AccessError, Answered, Gatekeeper};
 pub use grant_signer::{GrantKey, GrantKeyError, GrantSigner};
 pub use matcher::{Identity, Matcher, Search, identity};

@@ -23,7 +23,7 @@ pub struct GatesConfig {
     #[garde(skip)]
     pub grant_key_file: Option<PathBuf>,
     /// Milliseconds that a signed grant holds; what is left to 5,000 is how far a gate's clock may be behind.
-    #[garde(range(min = 100, max = 5_000))]
+    #[garde(range(min = 100, max = 4_500))]
     pub grant_token_ms: u32,
 }
 

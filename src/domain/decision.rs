@@ -74,7 +74,7 @@ reasons! {
     TurnedAway = "turned_away" => Retry,
     /// The encoder makes little of the face: covered, turned or badly lit.
     Unclear = "unclear" => Retry,
-    /// The person was let through here a moment ago.
+    /// The person was let through here a moment ago, or since the event that is repeated.
     AlreadyGranted = "already_granted" => Retry,
     /// Two enrolled people are about equally near.
     AmbiguousPerson = "ambiguous_person" => Retry,
@@ -105,7 +105,7 @@ reasons! {
     NoAccess = "no_access" => Deny,
     /// A group of the employee's may enter the zone, but not at this hour.
     OutsideHours = "outside_hours" => Deny,
-    /// The person was let through another gate a moment ago.
+    /// The person was let through another gate a moment ago, or since the event that is repeated.
     PassedElsewhere = "passed_elsewhere" => Deny,
     /// The person would go the same way through the zone's gates a second time.
     AntiPassback = "anti_passback" => Deny,

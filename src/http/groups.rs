@@ -75,8 +75,8 @@ struct CreateGroup {
     #[garde(skip)]
     #[schema(value_type = String)]
     name: GroupName,
-    /// Which zones its members may enter, and when: at most 500; default none.
-    #[garde(length(max = 500))]
+    /// Which zones its members may enter, and when: at most 200; default none.
+    #[garde(length(max = 200))]
     #[serde(default)]
     #[schema(value_type = Vec<GroupRule>)]
     rules: BTreeSet<AccessRule>,
@@ -91,8 +91,8 @@ struct ChangeGroup {
     #[serde(default, deserialize_with = "stated")]
     #[schema(value_type = String, required = false)]
     name: Option<GroupName>,
-    /// At most 500, which replace the old ones. Once answered, no gate grants on those that are gone.
-    #[garde(length(max = 500))]
+    /// At most 200, which replace the old ones. Once answered, no gate grants on those that are gone.
+    #[garde(length(max = 200))]
     #[serde(default, deserialize_with = "stated")]
     #[schema(value_type = Vec<GroupRule>, required = false)]
     rules: Option<BTreeSet<AccessRule>>,
@@ -264,7 +264,8 @@ struct SetMember {
     params(("group_id" = Uuid, Path, description = "The group"),
         ("employee_id" = Uuid, Path, description = "The employee")),
     responses((status = 200, description = "A member", body = MemberView),
-        (status = 404, description = "No such group or employee", body = Problem, content_type = "application/problem+json"))
+        (status = 404, description = "No such group or employee", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The employee belongs to 100 groups", body = Problem, content_type = "application/problem+json"))
 )]
 async fn set_member(
     State(state): State<AppState>,
@@ -324,7 +325,7 @@ impl From<Access> for AccessView {
     }
 }
 
-/// What the groups of one employee give, at most 1,000 of them.
+/// What the groups of one employee give.
 #[derive(Debug, Serialize, ToSchema)]
 struct AccessList {
     items: Vec<AccessView>,
@@ -343,6 +344,7 @@ async fn list_access(
     _: NoQuery,
     Path(employee_id): Path<EmployeeId>,
 ) -> Result<Json<AccessList>, Problem> {
+    let (_, _permit) = page::begin(None, &state)?;
     let access = state.store.access(employee_id).await?;
     Ok(Json(AccessList { items: access.into_iter().map(AccessView::from).collect() }))
 }

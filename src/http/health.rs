@@ -56,7 +56,7 @@ struct Readiness {
     faces: usize,
 }
 
-/// Says whether the networks are warm, the gallery is loaded and Postgres answers.
+/// Says whether the networks are warm and work, the gallery is loaded and Postgres answers.
 #[utoipa::path(
     get, path = "/readyz", tag = "operation", security(()),
     responses((status = 200, description = "Ready", body = Readiness),
@@ -65,6 +65,10 @@ struct Readiness {
 async fn readyz(State(state): State<AppState>) -> Result<Json<Readiness>, Problem> {
     // Networks and gallery are loaded before this handler is reached: until then the entrance answers.
     state.store.ping().await?;
+    if !state.engine.is_sound() {
+        let detail = "the networks failed on one frame after another: see the log, and restart";
+        return Err(Problem::unavailable("networks_failing", detail));
+    }
     Ok(Json(Readiness {
         status: Ready::Ready,
         model_id: state.matcher.model().to_string(),

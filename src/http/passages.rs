@@ -52,11 +52,11 @@ struct PassageAnswer {
     passage_id: PassageId,
     /// With a grant, where grants are signed: what the turnstile checks with the key of `/v1/grant-key`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    grant_token: Option<String>,
+    token: Option<String>,
 }
 
 impl PassageAnswer {
-    fn new(passage: &Passage, grant_token: Option<String>) -> Self {
+    fn new(passage: &Passage, token: Option<String>) -> Self {
         let evidence = &passage.evidence;
         let identified = matches!(
             (evidence.distance, evidence.threshold),
@@ -68,7 +68,7 @@ impl PassageAnswer {
             employee_id: evidence.employee_id.filter(|_| identified),
             open_ms: passage.open_ms,
             passage_id: passage.id,
-            grant_token,
+            token,
         }
     }
 }
@@ -105,10 +105,11 @@ async fn pass(
         frames_sha256: frames.sha256().await?,
         key_id: head.key_id,
     };
-    let (passage, timings) = state
+    let (answered, timings) = state
         .gatekeeper
         .pass(&gate, request, async || look(&state, &gate.policy, &frames).await)
         .await?;
+    let passage = &answered.passage;
     state.metrics.stages(&timings);
     state.metrics.passage(passage.reason);
     tracing::info!(
@@ -117,8 +118,8 @@ async fn pass(
         "decided"
     );
     let signer = state.grant_signer.as_ref();
-    let grant_token = signer.and_then(|signer| signer.sign(&passage, Utc::now()));
-    Ok(Json(PassageAnswer::new(&passage, grant_token)))
+    let token = signer.and_then(|signer| signer.sign(&answered));
+    Ok(Json(PassageAnswer::new(passage, token)))
 }
 
 /// The key that grants are signed with.
@@ -143,7 +144,8 @@ async fn read_grant_key(
     caller: Caller,
     _: NoQuery,
 ) -> Result<Json<GrantKeyView>, Problem> {
-    caller.require(Scope::Gate)?;
+    // Firmware asks, or who provisions it.
+    caller.require(Scope::Admin).or_else(|_| caller.require(Scope::Gate))?;
     let signer = state.grant_signer.as_ref().ok_or_else(|| Problem::not_found("grant key"))?;
     Ok(Json(GrantKeyView { algorithm: "Ed25519", public_key: signer.public_key() }))
 }

@@ -43,6 +43,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("missing_header", "a header is missing"),
     ("missing_scope", "the key has not the scope"),
     ("multiple_faces", "the photo shows several faces about equally near"),
+    ("networks_failing", "the networks fail on every frame"),
     ("no_face", "the photo shows no face"),
     ("not_an_image", "a frame is no JPEG, PNG or WebP"),
     ("not_enrolled", "the employee has no face of this model"),
@@ -63,6 +64,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("timeout", "not received or not answered within request_timeout_ms"),
     ("too_many_faces", "the employee has as many faces as enrolment.faces_max allows"),
     ("too_many_frames", "more frames than the request may hold"),
+    ("too_many_groups", "the employee belongs to as many groups as one may"),
     ("unauthorized", "a valid API key is needed"),
     ("unknown_part", "a form may hold parts named frame alone"),
     ("unreadable_faces", "the employee's stored faces cannot be read: remove them first"),
@@ -297,6 +299,9 @@ impl From<Conflict> for Problem {
             ),
             Conflict::GroupNameTaken => {
                 Self::conflict("group_name_taken", "another access group has this name")
+            }
+            Conflict::TooManyGroups => {
+                Self::conflict("too_many_groups", "the employee belongs to 100 groups already")
             }
             Conflict::PhotoAlreadyEnrolled => Self::conflict(
                 "photo_already_enrolled",

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tracing::info;
 
+use super::health::Health;
 use super::memory;
 use super::worker::{self, Job, Task};
 use crate::domain::{FaceSeen, LivenessScore, View};
@@ -100,6 +101,7 @@ pub struct Engine {
     threads: Mutex<Vec<JoinHandle<()>>>,
     encoder: EncoderProfile,
     queue_max: usize,
+    health: Arc<Health>,
 }
 
 impl Engine {
@@ -117,12 +119,14 @@ impl Engine {
         // Loading is not worth threads that would stay.
         tch::set_num_threads(1);
         let road = Road::open(&settings.weights_dir, settings.road.clone())?;
+        let health = Arc::new(Health::default());
         let threads = (0..workers)
             .map(|number| {
                 let (road, queue, ready) = (road.clone(), queue.clone(), ready.clone());
+                let health = Arc::clone(&health);
                 std::thread::Builder::new()
                     .name(format!("inference-{number}"))
-                    .spawn(move || worker::run(&road, &queue, ready))
+                    .spawn(move || worker::run(&road, &queue, &health, ready))
             })
             .collect::<Result<Vec<_>, _>>()?;
         drop(ready);
@@ -139,6 +143,7 @@ impl Engine {
             threads: Mutex::new(threads),
             encoder,
             queue_max: settings.queue_max,
+            health,
         })
     }
 
@@ -198,6 +203,13 @@ impl Engine {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.places.available_permits() == 0
+    }
+
+    /// Whether the networks still work: not once they failed on many frames in a row, as on a GPU that was
+    /// lost.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.health.is_good()
     }
 
     /// A place for a request.

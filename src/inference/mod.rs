@@ -4,6 +4,7 @@
 //! Bytes go in, domain types come out; no tensor crosses into the rest of the service.
 
 mod engine;
+mod health;
 mod memory;
 mod worker;
 

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tracing::error;
 
 use super::engine::{EngineError, FrameBytes, Place};
+use super::health::Health;
 use crate::domain::{FaceSeen, LivenessScore, Stage, StageTimings, View};
 use crate::vision::{LookError, LookSettings, Road};
 
@@ -38,7 +39,12 @@ impl Job {
 }
 
 /// Warms the networks, says so, and then looks at frames until the queue is closed.
-pub(super) fn run(road: &Road, queue: &Receiver<Job>, ready: mpsc::Sender<Result<(), LookError>>) {
+pub(super) fn run(
+    road: &Road,
+    queue: &Receiver<Job>,
+    health: &Health,
+    ready: mpsc::Sender<Result<(), LookError>>,
+) {
     // The workers are the parallelism: a second thread inside each would only get in their way.
     tch::set_num_threads(1);
     let warm = road.warm_up();
@@ -51,11 +57,13 @@ pub(super) fn run(road: &Road, queue: &Receiver<Job>, ready: mpsc::Sender<Result
     drop(ready);
     for Job { frame, task, submitted_at, place } in queue {
         match task {
-            Task::Encode { settings, reply } => answer(reply, (submitted_at, place), |timings| {
-                road.look(&frame.bytes, frame.declared, &settings, timings)
-            }),
+            Task::Encode { settings, reply } => {
+                answer(reply, (submitted_at, place), health, |timings| {
+                    road.look(&frame.bytes, frame.declared, &settings, timings)
+                })
+            }
             Task::Liveness { pupil_distance_px_min, reply } => {
-                answer(reply, (submitted_at, place), |timings| {
+                answer(reply, (submitted_at, place), health, |timings| {
                     road.look_alive(&frame.bytes, frame.declared, pupil_distance_px_min, timings)
                 });
             }
@@ -67,6 +75,7 @@ pub(super) fn run(road: &Road, queue: &Receiver<Job>, ready: mpsc::Sender<Result
 fn answer<F>(
     reply: Reply<F>,
     (submitted_at, place): (Instant, Place),
+    health: &Health,
     look: impl FnOnce(StageTimings) -> Result<View<F>, LookError>,
 ) {
     if reply.is_closed() {
@@ -83,6 +92,10 @@ fn answer<F>(
             Err(EngineError::Panicked)
         }
     };
+    health.note(!matches!(
+        view,
+        Err(EngineError::Panicked | EngineError::Look(LookError::Torch(_) | LookError::Encode(_)))
+    ));
     // Before the answer: whoever hears it may come with the next frame at once.
     drop(place);
     // The receiver is gone when the client hung up meanwhile.
@@ -107,7 +120,7 @@ mod tests {
         look: impl FnOnce() -> Result<View<FaceSeen>, LookError>,
     ) -> Result<View<FaceSeen>, EngineError> {
         let (reply, mut answered) = oneshot::channel();
-        answer(reply, (Instant::now(), place()), |_| look());
+        answer(reply, (Instant::now(), place()), &Health::default(), |_| look());
         answered.try_recv().expect("an answer, whatever happens")
     }
 
@@ -128,6 +141,8 @@ mod tests {
     fn a_frame_that_nobody_waits_for_is_not_looked_at() {
         let (reply, gone) = oneshot::channel::<Result<View<FaceSeen>, EngineError>>();
         drop(gone);
-        answer(reply, (Instant::now(), place()), |_| unreachable!("nobody waits"));
+        answer(reply, (Instant::now(), place()), &Health::default(), |_| {
+            unreachable!("nobody waits")
+        });
     }
 }

@@ -4,6 +4,7 @@ mod addresses;
 mod connections;
 
 use std::future::Future;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,8 +120,12 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
 /// # Errors
 /// When there is no such file, or no key in it.
 pub fn grant_key(file: &Path) -> anyhow::Result<GrantKey> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("the key for grants in {} cannot be read", file.display()))?;
+    let unread = || format!("the key for grants in {} cannot be read", file.display());
+    let text = std::fs::read_to_string(file).with_context(unread)?;
+    let mode = std::fs::metadata(file).with_context(unread)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        warn!(file = %file.display(), "the key for grants can be read by others than its owner: chmod 600");
+    }
     text.parse().with_context(|| format!("{} holds no key", file.display()))
 }
 

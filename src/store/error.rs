@@ -25,6 +25,8 @@ pub enum Conflict {
     ScheduleInUse,
     /// Another group has the name.
     GroupNameTaken,
+    /// The person belongs to as many groups as one may.
+    TooManyGroups,
     /// The photo is already enrolled for this employee.
     PhotoAlreadyEnrolled,
     /// The employee has as many faces as the limit allows.

@@ -49,7 +49,6 @@ impl Direction {
     }
 }
 
-/// A row of the table.
 /// A statement that gives whole rows, from what stands before the columns and after them. They are named:
 /// Postgres refuses to run a prepared `*` once a migration has added one, and a replica of before would
 /// answer nothing until its connections end.

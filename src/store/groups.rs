@@ -1,8 +1,7 @@
 //! The tables `access_groups`, `access_rules` and `group_members`.
 //!
-//! A passage reads the memberships, rules and schedules that it rests on `for share`, so that whoever removes
-//! or changes such a row waits for it, and is seen by every passage that comes later: once a removal returns,
-//! no gate grants on what was removed.
+//! Whoever removes or changes a row here waits for the passages that rest on it, and is seen by every passage
+//! that comes later (`ACCESS_LOCK` in `passages`): once a removal returns, no gate grants on what was removed.
 
 use std::collections::BTreeSet;
 
@@ -15,8 +14,8 @@ use crate::domain::{
     AccessGroup, AccessRule, EmployeeId, GroupId, GroupName, ScheduleId, Validity, ZoneId,
 };
 
-/// How many groups of one person are told.
-const GROUPS_MAX: i64 = 1_000;
+/// How many groups a person may belong to: a passage reads what all of them give for its zone.
+pub const GROUPS_OF_ONE_MAX: i64 = 100;
 
 /// A group to be created.
 #[derive(Clone, Debug)]
@@ -240,11 +239,6 @@ impl Store {
     /// [`StoreError::NotFound`] when there is none.
     pub async fn delete_group(&self, id: GroupId) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
-        // The members before the rules, as a passage locks them: the other way round the two would wait for
-        // each other.
-        sqlx::query!("delete from group_members where group_id = $1", id.0)
-            .execute(&mut *transaction)
-            .await?;
         let deleted = sqlx::query!("delete from access_groups where id = $1", id.0)
             .execute(&mut *transaction)
             .await?
@@ -256,8 +250,10 @@ impl Store {
     /// Makes a person a member of a group, or changes from when until when the person is one.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is no such group or employee; [`super::Conflict::ValidityEmpty`].
+    /// [`StoreError::NotFound`] when there is no such group or employee; [`super::Conflict::ValidityEmpty`];
+    /// [`super::Conflict::TooManyGroups`].
     pub async fn set_member(&self, member: Member) -> Result<Member, StoreError> {
+        let mut transaction = self.pool.begin().await?;
         let row = sqlx::query_as!(
             MemberRow,
             "insert into group_members (group_id, employee_id, valid_from, valid_until)
@@ -270,8 +266,18 @@ impl Store {
             member.validity.from,
             member.validity.until,
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&mut *transaction)
         .await?;
+        let groups = sqlx::query_scalar!(
+            r#"select count(*) as "count!" from group_members where employee_id = $1"#,
+            member.employee_id.0,
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        if groups > GROUPS_OF_ONE_MAX {
+            return Err(StoreError::Conflict(super::Conflict::TooManyGroups));
+        }
+        transaction.commit().await?;
         Ok(row.into())
     }
 
@@ -326,7 +332,7 @@ impl Store {
         Ok(members)
     }
 
-    /// What the groups of a person give, at most 1,000 of them, in the order of their creation.
+    /// What the groups of a person give, in the order of their creation.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such employee.
@@ -343,7 +349,7 @@ impl Store {
              order by m.group_id
              limit $2"#,
             employee.0,
-            GROUPS_MAX,
+            GROUPS_OF_ONE_MAX,
         )
         .fetch_all(&self.pool)
         .await?
@@ -374,16 +380,10 @@ async fn set_rules(
 ) -> Result<(), StoreError> {
     let (zones, schedules): (Vec<Uuid>, Vec<Uuid>) =
         rules.iter().map(|rule| (rule.zone_id.0, rule.schedule_id.0)).unzip();
-    // Locked in their order, as a passage locks them: in different orders the two would wait for each other.
     sqlx::query!(
-        "with superseded as (
-             select zone_id, schedule_id from access_rules
-             where group_id = $1
-               and (zone_id, schedule_id) not in (select * from unnest($2::uuid[], $3::uuid[]))
-             order by zone_id, schedule_id
-             for update)
-         delete from access_rules r using superseded s
-         where r.group_id = $1 and r.zone_id = s.zone_id and r.schedule_id = s.schedule_id",
+        "delete from access_rules
+         where group_id = $1
+           and (zone_id, schedule_id) not in (select * from unnest($2::uuid[], $3::uuid[]))",
         group.0,
         &zones,
         &schedules,

@@ -16,8 +16,7 @@ use crate::domain::{
     Validity, Zone, ZoneId,
 };
 
-/// What is true in the database at the moment of decision; the rows of the key, the gate, the
-/// employee and the face stay locked until the passage is written.
+/// What is true in the database at the moment of decision, and stays true until the passage is written.
 #[derive(Clone, Debug)]
 pub struct Ground {
     /// Whether the key that asks was revoked meanwhile.
@@ -32,6 +31,8 @@ pub struct Ground {
     pub zone: Option<ZoneGround>,
     /// The last gate that the employee was let through, within the gate's debounce.
     pub last_gate: Option<LastGate>,
+    /// Where a passage is repeated: the gate that the employee was let through since.
+    pub since: Option<GateId>,
     /// The moment of decision.
     pub now: DateTime<Utc>,
 }
@@ -202,7 +203,7 @@ impl Store {
     /// read again under locks that hold until the passage is committed, and `decide` judges what was read.
     /// So a change that was acknowledged before is seen, and one that comes later waits: a revocation that
     /// was acknowledged is never followed by a grant. Where it matters where the employee last passed, one
-    /// passage of theirs is decided after another.
+    /// passage of theirs is decided after another. All times are Postgres': the clocks of replicas differ.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the gate is gone; [`StoreError::Unavailable`] when the
@@ -239,9 +240,9 @@ impl Store {
             .ok_or(StoreError::NotFound("passage"))
     }
 
-    /// Judges a recorded grant again because its event was repeated with the key `asking`. When it no
-    /// longer holds, a passage of its own records the refusal, once for each reason; otherwise nothing
-    /// is written.
+    /// Judges a recorded grant again because its event was repeated with the key `asking`, and says when.
+    /// When it no longer holds, a passage of its own records the refusal, once for each reason; otherwise
+    /// nothing is written, and it is answered for as long as the gate opens now.
     ///
     /// # Errors
     /// As [`Store::record_passage`].
@@ -250,15 +251,14 @@ impl Store {
         passage: Passage,
         asking: KeyId,
         decide: impl FnOnce(&Ground) -> Verdict,
-    ) -> Result<Passage, StoreError> {
+    ) -> Result<(Passage, DateTime<Utc>), StoreError> {
         let mut transaction = self.pool.begin().await?;
         let request = PassageRequest { key_id: asking, ..passage.request.clone() };
-        let ground =
-            ground(&mut transaction, &request, &passage.evidence, Some(passage.id)).await?;
+        let ground = ground(&mut transaction, &request, &passage.evidence, Some(&passage)).await?;
         let verdict = decide(&ground);
         if verdict.reason == passage.reason {
             transaction.commit().await?;
-            return Ok(passage);
+            return Ok((Passage { open_ms: verdict.open_ms, ..passage }, ground.now));
         }
         let refusal = Passage {
             id: PassageId::generate(),
@@ -274,10 +274,10 @@ impl Store {
         };
         if insert(&mut transaction, &refusal).await? {
             transaction.commit().await?;
-            return Ok(refusal);
+            return Ok((refusal, ground.now));
         }
         transaction.rollback().await?;
-        passage_row!(
+        let refusal = passage_row!(
             "select ",
             " from passages where replay_of = $1 and reason = $2",
             passage.id.0,
@@ -285,7 +285,8 @@ impl Store {
         )
         .fetch_one(&self.pool)
         .await?
-        .try_into()
+        .try_into()?;
+        Ok((refusal, ground.now))
     }
 
     /// The passage of this event, if it was recorded.
@@ -370,23 +371,30 @@ impl Store {
 /// part of the trail that is read; the times decide.
 const ID_SLACK: TimeDelta = TimeDelta::minutes(1);
 
+/// The advisory lock that every passage takes shared, and every change of a gate, a key, a site, a zone, a
+/// schedule, a group or a membership exclusively, by a trigger: `migrations/0008_access_lock.sql`. Postgres
+/// lets nobody overtake a change that waits for it; rows locked for share it would leave to starve.
+const ACCESS_LOCK: i64 = 119_200_062_729_729;
+
 /// Reads what the decision rests on, under locks that keep it true until the commit; as if the passage
 /// `repeated` had not been.
 async fn ground(
     connection: &mut PgConnection,
     request: &PassageRequest,
     evidence: &Evidence,
-    repeated: Option<PassageId>,
+    repeated: Option<&Passage>,
 ) -> Result<Ground, StoreError> {
-    // A changed gate or a revoked key waits for this passage, or is seen by it. The gate first, as when
-    // it is removed with its keys: the other way round the two would wait for each other.
-    let gate: Gate = gate_row!("select ", " from gates where id = $1 for share", request.gate_id.0)
+    // Before any row: a change takes it before its rows too.
+    sqlx::query!("select pg_advisory_xact_lock_shared($1)", ACCESS_LOCK)
+        .execute(&mut *connection)
+        .await?;
+    let gate: Gate = gate_row!("select ", " from gates where id = $1", request.gate_id.0)
         .fetch_optional(&mut *connection)
         .await?
         .ok_or(StoreError::NotFound("gate"))?
         .try_into()?;
     let key_revoked = sqlx::query_scalar!(
-        r#"select revoked_at is not null as "revoked!" from api_keys where id = $1 for share"#,
+        r#"select revoked_at is not null as "revoked!" from api_keys where id = $1"#,
         request.key_id.0
     )
     .fetch_optional(&mut *connection)
@@ -414,12 +422,28 @@ async fn ground(
         Some(zone) => Some(zone_ground(connection, zone, evidence.employee_id).await?),
         None => None,
     };
-    let mut ground =
-        Ground { key_revoked, gate, employee, faces_exist, zone, last_gate: None, now: Utc::now() };
+    let mut ground = Ground {
+        key_revoked,
+        gate,
+        employee,
+        faces_exist,
+        zone,
+        last_gate: None,
+        since: None,
+        now: DateTime::default(),
+    };
     if let Some(employee) = evidence.employee_id {
         retrace(connection, &mut ground, employee, repeated).await?;
     }
+    // Behind every lock that was waited for.
+    ground.now = now(connection).await?;
     Ok(ground)
+}
+
+/// The time by the one clock that all replicas share.
+async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>, StoreError> {
+    let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#);
+    Ok(now.fetch_one(connection).await?)
 }
 
 /// The zone, its site and what lets the employee in.
@@ -428,11 +452,11 @@ async fn zone_ground(
     zone: ZoneId,
     employee: Option<EmployeeId>,
 ) -> Result<ZoneGround, StoreError> {
-    let zone: Zone = zone_row!("select ", " from zones where id = $1 for share", zone.0)
+    let zone: Zone = zone_row!("select ", " from zones where id = $1", zone.0)
         .fetch_one(&mut *connection)
         .await?
         .try_into()?;
-    let site = site_row!("select ", " from sites where id = $1 for share", zone.site_id.0)
+    let site = site_row!("select ", " from sites where id = $1", zone.site_id.0)
         .fetch_one(&mut *connection)
         .await?
         .try_into()?;
@@ -443,9 +467,7 @@ async fn zone_ground(
          from group_members m
          join access_rules r on r.group_id = m.group_id
          join schedules s on s.id = r.schedule_id
-         where m.employee_id = $1 and r.zone_id = $2
-         order by m.group_id, s.id
-         for share",
+         where m.employee_id = $1 and r.zone_id = $2",
         employee.map(|id| id.0),
         zone.id.0,
     )
@@ -486,70 +508,78 @@ impl TryFrom<AdmissionRow> for Admission {
     }
 }
 
-/// Reads where the employee last passed, where the policy asks for it. From then until the commit every other
-/// passage of the employee's that asks for it waits.
+/// Reads where the employee last passed, where the policy asks for it or a passage is repeated. From then until
+/// the commit every other passage of the employee's that asks for it waits.
 async fn retrace(
     connection: &mut PgConnection,
     ground: &mut Ground,
     employee: EmployeeId,
-    repeated: Option<PassageId>,
+    repeated: Option<&Passage>,
 ) -> Result<(), StoreError> {
     let debounce = TimeDelta::milliseconds(ground.gate.policy.debounce_ms.into());
     let guarded = ground.zone.as_mut().filter(|z| z.zone.anti_passback != AntiPassback::Off);
-    if debounce.is_zero() && guarded.is_none() {
+    if debounce.is_zero() && guarded.is_none() && repeated.is_none() {
         return Ok(());
     }
     // The random half of a UUIDv7.
     let lock = employee.0.as_u64_pair().1.cast_signed();
     sqlx::query!("select pg_advisory_xact_lock($1)", lock).execute(&mut *connection).await?;
     // What a passage that was waited for has done is seen by the statements after, and lies before now.
-    ground.now = Utc::now();
-    let except = repeated.map(|id| id.0);
+    let now = now(connection).await?;
+    if let Some(repeated) = repeated {
+        let last = last_grant(connection, employee, repeated.decided_at, repeated.id).await?;
+        ground.since = last.map(|last| last.gate_id);
+    }
+    let except = repeated.map_or(PassageId(Uuid::nil()), |passage| passage.id);
     if !debounce.is_zero() {
-        let since = ground.now - debounce;
-        ground.last_gate = sqlx::query!(
-            "select gate_id, decided_at from passages
-             where employee_id = $1 and decision = 'grant' and decided_at > $2 and id >= $3
-               and id is distinct from $4
-             order by id desc limit 1",
-            employee.0,
-            since,
-            PassageId::earliest(since - ID_SLACK).map(|id| id.0),
-            except,
-        )
-        .fetch_optional(&mut *connection)
-        .await?
-        .map(|row| LastGate { gate_id: GateId(row.gate_id), at: row.decided_at });
+        ground.last_gate = last_grant(connection, employee, now - debounce, except).await?;
     }
     if let Some(ZoneGround { zone, last_crossing, .. }) = guarded {
-        let since = ground.now - TimeDelta::seconds(zone.anti_passback_reset_s.into());
+        let since = now - TimeDelta::seconds(zone.anti_passback_reset_s.into());
         let row = sqlx::query!(
-            "select direction, decided_at from passages
-             where employee_id = $1 and decision = 'grant' and zone_id = $2 and decided_at > $3
-               and id >= $4 and id is distinct from $5
-               and decided_at > coalesce(
-                   (select max(pardoned_at) from pardons where employee_id = $1 and zone_id = $2),
-                   '-infinity')
-             order by id desc limit 1",
+            r#"select direction as "direction!", decided_at from passages
+             where employee_id = $1 and decision = 'grant' and zone_id = $2 and id <> $3
+               and id >= $4 and direction is not null
+               and decided_at > greatest($5, (
+                   select max(pardoned_at) from pardons where employee_id = $1 and zone_id = $2))
+             order by decided_at desc limit 1"#,
             employee.0,
             zone.id.0,
-            since,
+            except.0,
             PassageId::earliest(since - ID_SLACK).map(|id| id.0),
-            except,
+            since,
         )
         .fetch_optional(&mut *connection)
         .await?;
-        *last_crossing = match row {
-            Some(row) => row
-                .direction
-                .as_deref()
-                .map(Direction::from_stored)
-                .transpose()?
-                .map(|direction| LastCrossing { direction, at: row.decided_at }),
-            None => None,
-        };
+        *last_crossing = row
+            .map(|row| {
+                let direction = Direction::from_stored(&row.direction)?;
+                Ok::<_, StoreError>(LastCrossing { direction, at: row.decided_at })
+            })
+            .transpose()?;
     }
     Ok(())
+}
+
+/// The last gate that an employee was let through after a moment, but for one passage.
+async fn last_grant(
+    connection: &mut PgConnection,
+    employee: EmployeeId,
+    since: DateTime<Utc>,
+    except: PassageId,
+) -> Result<Option<LastGate>, StoreError> {
+    let row = sqlx::query!(
+        "select gate_id, decided_at from passages
+         where employee_id = $1 and decision = 'grant' and id <> $2 and id >= $3 and decided_at > $4
+         order by decided_at desc limit 1",
+        employee.0,
+        except.0,
+        PassageId::earliest(since - ID_SLACK).map(|id| id.0),
+        since,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| LastGate { gate_id: GateId(row.gate_id), at: row.decided_at }))
 }
 
 /// Writes a passage; false when its event, or this refusal of a repeated one, was recorded before.

@@ -209,14 +209,12 @@ impl Store {
         let id = PardonId::generate();
         let pardoned_at = sqlx::query_scalar!(
             "insert into pardons (id, zone_id, employee_id, key_id, pardoned_at)
-             values ($1, $2, $3, $4, $5)
+             values ($1, $2, $3, $4, clock_timestamp())
              returning pardoned_at",
             id.0,
             zone.0,
             employee.0,
             key.0,
-            // It is held against passages, which are dated by this clock and not by Postgres'.
-            Utc::now(),
         )
         .fetch_one(&self.pool)
         .await?;

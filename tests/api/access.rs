@@ -167,6 +167,57 @@ async fn an_event_that_is_repeated_does_not_stand_in_its_own_way(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn an_event_that_is_repeated_after_the_person_went_on_opens_nothing(pool: PgPool) {
+    let scene = Scene::start(&pool, json!({"anti_passback": "hard"})).await;
+    let (way_in, out) =
+        (scene.gate("in", json!({})).await, scene.gate("out", json!({"direction": "out"})).await);
+    let entered = Passage::of("obama-3.jpg");
+    entered.granted(&scene.service, &way_in).await;
+    scene.granted(&out).await;
+    entered.refused(&scene.service, &way_in, "passed_elsewhere").await;
+    scene.granted(&way_in).await;
+    entered.refused(&scene.service, &way_in, "already_granted").await;
+
+    // What was granted on the way in is not granted again on a way out, and for no longer than the gate opens.
+    let last = Passage::of("obama-1.jpg");
+    scene.granted(&out).await;
+    let first = last.granted(&scene.service, &way_in).await;
+    assert_eq!(first["open_ms"], 3_000);
+    let gate = format!("/v1/gates/{way_in}");
+    scene.service.patch(&gate, json!({"open_ms": 1_000})).await.expect(200);
+    assert_eq!(last.granted(&scene.service, &way_in).await["open_ms"], 1_000);
+    scene.service.patch(&gate, json!({"direction": "out"})).await.expect(200);
+    last.refused(&scene.service, &way_in, "stale_frame").await;
+}
+
+#[sqlx::test]
+async fn a_change_does_not_starve_while_passages_overlap(pool: PgPool) {
+    let scene = Scene::start(&pool, json!({})).await;
+    let gate = scene.gate("in", json!({})).await;
+    let site = format!("/v1/sites/{}", scene.site);
+    // Held open one after another, so that at every moment one has begun and not ended.
+    let begin = async || {
+        let mut open = pool.begin().await.unwrap();
+        let lock = "select pg_advisory_xact_lock_shared(119200062729729)";
+        sqlx::query(lock).execute(&mut *open).await.unwrap();
+        open
+    };
+    let first = begin().await;
+    let (changed, ()) = tokio::join!(scene.service.patch(&site, json!({"name": "site"})), async {
+        let waits = "select count(*) from pg_locks where not granted and locktype = 'advisory'";
+        let waiting = async || sqlx::query_scalar::<_, i64>(waits).fetch_one(&pool).await.unwrap();
+        eventually("the change waits", async || waiting().await == 1).await;
+        let (second, ()) = tokio::join!(begin(), async {
+            eventually("whoever comes later waits too", async || waiting().await == 2).await;
+            first.rollback().await.unwrap();
+        });
+        second.rollback().await.unwrap();
+    });
+    changed.expect(200);
+    scene.granted(&gate).await;
+}
+
+#[sqlx::test]
 async fn a_person_in_a_gate_is_one_passage_and_is_nowhere_else(pool: PgPool) {
     let scene = Scene::start(&pool, json!({})).await;
     let debounce = json!({"debounce_ms": 600_000});

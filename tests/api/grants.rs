@@ -37,7 +37,7 @@ fn asked<'a>(gate: &str, event: &'a str) -> Asked<'a> {
 }
 
 fn token(answer: &Value) -> &str {
-    answer["grant_token"].as_str().unwrap_or_else(|| panic!("no token in {answer}"))
+    answer["token"].as_str().unwrap_or_else(|| panic!("no token in {answer}"))
 }
 
 #[sqlx::test]
@@ -65,7 +65,7 @@ async fn a_grant_carries_a_token_that_opens_that_gate_for_that_event(pool: PgPoo
     assert_eq!(verify(token(&again), &key, &asked).unwrap().passage, grant.passage);
     // What is not granted has none.
     let stranger = Passage::of("biden-1.jpg").refused(&service, &gate, "unknown_person").await;
-    assert_eq!(stranger["grant_token"], Value::Null);
+    assert_eq!(stranger["token"], Value::Null);
 }
 
 #[sqlx::test]
@@ -84,6 +84,6 @@ async fn without_a_key_grants_are_not_signed(pool: PgPool) {
     let gate = service.gate(json!({})).await;
     service.enrolled("obama-1.jpg").await;
     let answer = Passage::of("obama-3.jpg").granted(&service, &gate).await;
-    assert_eq!(answer["grant_token"], Value::Null);
+    assert_eq!(answer["token"], Value::Null);
     service.get("/v1/grant-key").await.refused(404, "not_found");
 }

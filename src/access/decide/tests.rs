@@ -131,6 +131,7 @@ impl Scene {
                 faces_exist: true,
                 zone: Some(zone),
                 last_gate: None,
+                since: None,
                 now,
             },
         }
@@ -209,6 +210,8 @@ fn each_broken_condition_refuses_for_its_own_reason() {
         (Reason::OutsideHours, |s| s.zone().admissions[0].schedule.hours.clear()),
         (Reason::AlreadyGranted, |s| s.passed(s.ground.gate.id, TimeDelta::seconds(9))),
         (Reason::PassedElsewhere, |s| s.passed(GateId::generate(), TimeDelta::seconds(9))),
+        (Reason::AlreadyGranted, |s| s.ground.since = Some(s.ground.gate.id)),
+        (Reason::PassedElsewhere, |s| s.ground.since = Some(GateId::generate())),
         (Reason::AntiPassback, |s| s.crossed(Direction::In, TimeDelta::seconds(3_599))),
         (Reason::AntiPassback, |s| {
             s.ground.gate.policy.direction = Direction::Out;

@@ -2,18 +2,29 @@
 // Each function returns null, or what went wrong in a text that the caller frees.
 
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAStream.h>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 
 namespace {
+char* copied(const char* text) {
+  char* copy = strdup(text);
+  // Null would read as success.
+  if (copy == nullptr) std::abort();
+  return copy;
+}
+
 template <typename Step>
 char* told(Step step) {
   try {
     step();
     return nullptr;
   } catch (const std::exception& error) {
-    return strdup(error.what());
+    return copied(error.what());
+  } catch (...) {
+    return copied("an error without a text");
   }
 }
 } // namespace
@@ -23,6 +34,7 @@ extern "C" {
 char* limen_cuda_take_stream(int device) {
   return told([&] {
     auto index = static_cast<c10::DeviceIndex>(device);
+    c10::cuda::set_device(index);
     c10::cuda::setCurrentCUDAStream(c10::cuda::getStreamFromPool(false, index));
   });
 }

@@ -37,8 +37,8 @@ mod shim {
     }
 }
 
-/// From here on the calling thread queues its work for GPU `device` on a stream of its own: what it has
-/// queued waits for no other thread's.
+/// From here on the calling thread computes on GPU `device`, on a stream of its own: what it has queued waits for
+/// no other thread's.
 ///
 /// # Errors
 /// When CUDA refuses.
@@ -76,10 +76,13 @@ impl Graph {
         let graph = std::ptr::NonNull::new(graph).map(Self);
         begun?;
         let graph = graph.ok_or_else(no_cuda)?;
-        let recorded = steps();
+        // A stream that is left recording would refuse everything after.
+        let recorded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(steps));
         // SAFETY: it was begun by this thread just now.
         let ended = unsafe { shim::told(shim::limen_cuda_graph_end(graph.0.as_ptr())) };
-        let recorded = recorded?;
+        let panicked =
+            |_| Err(TchError::Torch("a network panicked while it was recorded".to_owned()));
+        let recorded = recorded.unwrap_or_else(panicked)?;
         ended?;
         Ok((graph, recorded))
     }

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use tch::{Cuda, Device, Kind, TchError, Tensor};
@@ -19,6 +19,9 @@ use super::pinned::Pinned;
 use super::plan::Plans;
 use super::{Batching, Crowd, Model, Pictures, cuda};
 use crate::nets::Compute;
+
+/// How long a GPU may take for a batch and what was before it; one that takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One thread's way to the network. A clone is for another thread.
 pub(super) struct Gpu {
@@ -78,7 +81,15 @@ impl Gpu {
         let (reply, answer) = mpsc::sync_channel(1);
         let requests = self.thread.requests.as_ref().ok_or_else(ended)?;
         requests.send(Request { pictures, reply }).map_err(|_| ended())?;
-        answer.recv().map_err(|_| ended())?
+        match answer.recv_timeout(PATIENCE) {
+            Ok(answer) => answer,
+            Err(mpsc::RecvTimeoutError::Disconnected) => Err(ended()),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                // The GPU may read it yet: it is left to it.
+                brought.leave();
+                Err(TchError::Torch(format!("the GPU has not answered in {PATIENCE:?}")))
+            }
+        }
     }
 }
 
@@ -172,7 +183,8 @@ impl<M: Model> Server<M> {
         self.plans.answer(&self.model, &there.collect::<Result<Vec<_>, _>>()?)
     }
 
-    /// Takes a stream, and plans for every batch there can be, so that no frame waits for that.
+    /// Takes a stream, and records the network for every batch there can be where its pictures are always of
+    /// one size, so that no frame waits for that.
     fn prepare(&mut self) -> Result<(), TchError> {
         let Device::Cuda(index) = self.compute.device else { return Ok(()) };
         // The weights were copied on another stream.
@@ -181,10 +193,7 @@ impl<M: Model> Server<M> {
         let Some((width, height)) = self.model.size() else { return Ok(()) };
         let mut pictures = 1;
         while pictures <= self.batching.pictures_max {
-            let size = [pictures as i64, height.into(), width.into(), 3];
-            let black = Tensor::f_zeros(size, (Kind::Uint8, self.compute.device))?;
-            let answer = self.plans.answer(&self.model, &[black])?;
-            self.said.receive(&answer)?;
+            self.plans.prepare(&self.model, [pictures as i64, height.into(), width.into()]);
             pictures *= 2;
         }
         Ok(())

@@ -30,6 +30,11 @@ impl Pinned {
         Ok(place)
     }
 
+    /// Leaves the bytes that were given out to whoever still has them; the next ones lie elsewhere.
+    pub fn leave(&mut self) {
+        self.bytes = None;
+    }
+
     /// The numbers of `tensor`, in `f32`, the last dimension running fastest.
     pub fn receive(&mut self, tensor: &Tensor) -> Result<&[f32], TchError> {
         let len = tensor.numel();

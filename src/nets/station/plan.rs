@@ -2,20 +2,32 @@
 
 use std::collections::HashMap;
 
-use tch::{Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 use tracing::warn;
 
-use super::cuda::Graph;
+use super::cuda::{self, Graph};
 use super::{Model, Planes};
 use crate::nets::Compute;
+
+/// The number of pictures, their height and their width.
+type Size = [i64; 3];
 
 /// One network's graphs, by the batches' sizes.
 pub(super) struct Plans {
     compute: Compute,
-    /// By the number of pictures, their height and their width.
-    plans: HashMap<[i64; 3], Plan>,
-    /// Whether the network can be recorded.
-    can_record: bool,
+    sizes: HashMap<Size, Known>,
+    /// Pixels of all that is recorded.
+    pixels: i64,
+    /// Counts batches, so that it is known which size was met last.
+    batches: u64,
+}
+
+/// What is known of a size that was met.
+struct Known {
+    last_met: u64,
+    plan: Option<Plan>,
+    /// Whether it was tried to record it, and could not be.
+    failed: bool,
 }
 
 /// The network as it was recorded for one size.
@@ -27,37 +39,36 @@ struct Plan {
     graph: Graph,
 }
 
-/// Cameras have few sizes. Whoever comes with ever new ones shall not fill the GPU's memory with plans.
-const PLANS_MAX: usize = 64;
+/// Whoever comes with ever new sizes shall not fill the memory: the size that was met longest ago goes.
+const SIZES_MAX: usize = 1_024;
+
+/// The most pixels of all that one network has recorded, 64 pictures of 640 x 640 twice over. What a network
+/// computes in between takes some 20 to 70 bytes a pixel.
+const PIXELS_MAX: i64 = 2 * 64 * 640 * 640;
 
 impl Plans {
     pub fn new(compute: Compute) -> Self {
-        let can_record = compute.device.is_cuda();
-        Self { compute, plans: HashMap::new(), can_record }
+        Self { compute, sizes: HashMap::new(), pixels: 0, batches: 0 }
     }
 
     /// A row for each picture of `parts`, `[N, height, width, 3]` bytes each, of one size; there until the
-    /// next is asked for.
+    /// next is asked for. A size that is met a second time is recorded.
     pub fn answer(&mut self, model: &impl Model, parts: &[Tensor]) -> Result<Tensor, TchError> {
         let count: i64 = parts.iter().map(|part| part.size()[0]).sum();
         let size = parts.first().map(Tensor::size).unwrap_or_default();
         let &[_, height, width, 3] = size.as_slice() else {
             return Err(TchError::Shape(format!("expected [N, height, width, 3], found {size:?}")));
         };
-        if self.can_record {
-            // A few numbers of pictures do for all; what is left over computes on what lay there before.
-            let planned = count.unsigned_abs().next_power_of_two() as i64;
-            match self.plan(model, [planned, height, width]) {
-                Ok(plan) => {
-                    let _ = Tensor::f_cat_out(&plan.pictures.f_narrow(0, 0, count)?, parts, 0)?;
-                    plan.graph.replay()?;
-                    return plan.answer.f_narrow(0, 0, count);
-                }
-                Err(error) => {
-                    warn!(%error, "a network could not be recorded; it goes on, launch by launch");
-                    self.can_record = false;
-                }
-            }
+        // A few numbers of pictures do for all; what is left over computes on what lay there before.
+        let planned = count.unsigned_abs().next_power_of_two() as i64;
+        let size = [planned, height, width];
+        if self.meet(size) {
+            self.record(model, size);
+        }
+        if let Some(plan) = self.sizes.get(&size).and_then(|known| known.plan.as_ref()) {
+            let _ = Tensor::f_cat_out(&plan.pictures.f_narrow(0, 0, count)?, parts, 0)?;
+            plan.graph.replay()?;
+            return plan.answer.f_narrow(0, 0, count);
         }
         let pictures = match parts {
             [one] => one.shallow_clone(),
@@ -66,21 +77,76 @@ impl Plans {
         compute(model, &pictures, self.compute)
     }
 
-    fn plan(&mut self, model: &impl Model, key: [i64; 3]) -> Result<&Plan, TchError> {
-        if !self.plans.contains_key(&key) {
-            if self.plans.len() >= PLANS_MAX {
-                self.plans.clear();
-            }
-            self.plans.insert(key, Plan::record(model, key, self.compute)?);
+    /// Records a size before it is met.
+    pub fn prepare(&mut self, model: &impl Model, size: Size) {
+        self.meet(size);
+        self.record(model, size);
+    }
+
+    /// Notes that a size is met; whether it should be recorded now.
+    fn meet(&mut self, size: Size) -> bool {
+        self.batches += 1;
+        if let Some(known) = self.sizes.get_mut(&size) {
+            known.last_met = self.batches;
+            return known.plan.is_none() && !known.failed && self.compute.device.is_cuda();
         }
-        self.plans.get(&key).ok_or_else(|| TchError::Torch("a plan is gone".to_owned()))
+        if self.sizes.len() >= SIZES_MAX {
+            self.forget_one(|_| true);
+        }
+        let known = Known { last_met: self.batches, plan: None, failed: false };
+        self.sizes.insert(size, known);
+        false
+    }
+
+    fn record(&mut self, model: &impl Model, size: Size) {
+        let pixels = size.iter().product::<i64>();
+        if pixels > PIXELS_MAX || !self.compute.device.is_cuda() {
+            return;
+        }
+        while self.pixels + pixels > PIXELS_MAX {
+            self.forget_one(|known| known.plan.is_some());
+        }
+        match Plan::record(model, size, self.compute) {
+            Ok(plan) => {
+                self.pixels += pixels;
+                if let Some(known) = self.sizes.get_mut(&size) {
+                    known.plan = Some(plan);
+                }
+            }
+            Err(error) => {
+                warn!(%error, ?size, "a network could not be recorded for a size: launch by launch");
+                // Memory may have run out, and the stream may be spoilt.
+                self.sizes.clear();
+                self.pixels = 0;
+                let known = Known { last_met: self.batches, plan: None, failed: true };
+                self.sizes.insert(size, known);
+                if let Device::Cuda(index) = self.compute.device
+                    && let Err(error) = cuda::take_stream(index)
+                {
+                    warn!(%error, "no new stream");
+                }
+            }
+        }
+    }
+
+    /// Forgets of those that are `such` the size that was met longest ago.
+    fn forget_one(&mut self, such: impl Fn(&Known) -> bool) {
+        let sizes = self.sizes.iter().filter(|(_, known)| such(known));
+        let Some(size) = sizes.min_by_key(|(_, known)| known.last_met).map(|(size, _)| *size)
+        else {
+            self.pixels = 0;
+            return;
+        };
+        if self.sizes.remove(&size).is_some_and(|known| known.plan.is_some()) {
+            self.pixels -= size.iter().product::<i64>();
+        }
     }
 }
 
 impl Plan {
     fn record(
         model: &impl Model,
-        [count, height, width]: [i64; 3],
+        [count, height, width]: Size,
         settings: Compute,
     ) -> Result<Self, TchError> {
         let size = [count, height, width, 3];
@@ -99,4 +165,39 @@ fn compute(model: &impl Model, pictures: &Tensor, to: Compute) -> Result<Tensor,
         Planes::Bgr => pictures.f_flip([3])?,
     };
     model.answer(&pictures.f_permute([0, 3, 1, 2])?.f_to_kind(to.kind)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plans() -> Plans {
+        Plans::new(Device::Cuda(0).into())
+    }
+
+    #[test]
+    fn a_size_is_recorded_when_it_is_met_a_second_time_and_not_where_it_failed() {
+        let mut plans = plans();
+        assert!(!plans.meet([1, 32, 32]));
+        assert!(plans.meet([1, 32, 32]));
+        plans.sizes.get_mut(&[1, 32, 32]).unwrap().failed = true;
+        assert!(!plans.meet([1, 32, 32]));
+        let mut here = Plans::new(Device::Cpu.into());
+        assert!(
+            !here.meet([1, 32, 32]) && !here.meet([1, 32, 32]),
+            "the processor records nothing"
+        );
+    }
+
+    #[test]
+    fn of_ever_new_sizes_the_one_met_longest_ago_is_forgotten() {
+        let mut plans = plans();
+        for height in 0..SIZES_MAX as i64 {
+            plans.meet([1, height, 1]);
+        }
+        plans.meet([1, 0, 1]);
+        plans.meet([2, 1, 1]);
+        assert_eq!(plans.sizes.len(), SIZES_MAX);
+        assert!(plans.sizes.contains_key(&[1, 0, 1]) && !plans.sizes.contains_key(&[1, 1, 1]));
+    }
 }

@@ -1,0 +1,27 @@
+/* turnstile PUBLIC_KEY GATE EVENT NOW_MS TOKEN, the first two in hex: prints the code and for how long to open.
+ * SPDX-License-Identifier: Apache-2.0 OR MIT */
+#include "limen_grant.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void bytes_of(const char *hex, uint8_t *bytes, size_t len) {
+  for (size_t i = 0; i < len; i++) {
+    char digits[3] = {hex[2 * i], hex[2 * i + 1], 0};
+    bytes[i] = (uint8_t)strtoul(digits, NULL, 16);
+  }
+}
+
+int main(int count, char **arguments) {
+  uint8_t key[32], gate[16];
+  uint32_t open_ms = 0;
+  if (count != 6 || strlen(arguments[1]) != 64 || strlen(arguments[2]) != 32) return 2;
+  bytes_of(arguments[1], key, sizeof key);
+  bytes_of(arguments[2], gate, sizeof gate);
+  int32_t code = limen_grant_verify(arguments[5], strlen(arguments[5]), key, gate, arguments[3],
+                                    strlen(arguments[3]), strtoull(arguments[4], NULL, 10), &open_ms);
+  printf("%" PRId32 " %" PRIu32 "\n", code, open_ms);
+  return code == LIMEN_GRANT_OPEN || open_ms == 0 ? 0 : 1;
+}
