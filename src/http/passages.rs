@@ -246,6 +246,12 @@ struct ListQuery {
     /// Only those with this reason.
     #[param(value_type = Option<ReasonCode>)]
     reason: Option<Reason>,
+    /// Only those through gates of this zone, as they then were.
+    #[param(value_type = Option<Uuid>)]
+    zone_id: Option<ZoneId>,
+    /// Only those of which a rule that only reports had this to say.
+    #[param(value_type = Option<NoticeCode>)]
+    notice: Option<Notice>,
     /// Only those decided at or after this moment.
     #[param(value_type = Option<DateTime<Utc>>)]
     from: Option<Moment>,
@@ -356,6 +362,8 @@ async fn list(
         employee_id: query.employee_id,
         decision: query.decision,
         reason: query.reason,
+        zone_id: query.zone_id,
+        notice: query.notice,
         from: query.from.map(|moment| moment.0),
         until: query.until.map(|moment| moment.0),
     };

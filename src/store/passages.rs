@@ -83,6 +83,10 @@ pub struct PassageFilter {
     pub decision: Option<Decision>,
     /// Only those with this reason.
     pub reason: Option<Reason>,
+    /// Only those through gates of this zone, as they then were.
+    pub zone_id: Option<ZoneId>,
+    /// Only those of which a rule had this to say.
+    pub notice: Option<Notice>,
     /// Only those decided at or after this moment.
     pub from: Option<DateTime<Utc>>,
     /// Only those decided before this moment.
@@ -345,8 +349,10 @@ impl Store {
                and ($8::uuid is null or id >= $8)
                and ($9::uuid is null or id < $9)
                and ($10::text is null or event_id = $10)
+               and ($11::uuid is null or zone_id = $11)
+               and ($12::text is null or notice = $12)
              order by id desc
-             limit $11",
+             limit $13",
             before.map(|id| id.0),
             filter.gate_id.map(|id| id.0),
             filter.employee_id.map(|id| id.0),
@@ -357,6 +363,8 @@ impl Store {
             filter.from.and_then(|from| PassageId::earliest(from - ID_SLACK)).map(|id| id.0),
             filter.until.and_then(|until| PassageId::earliest(until + ID_SLACK)).map(|id| id.0),
             filter.event_id.as_ref().map(EventId::as_str),
+            filter.zone_id.map(|id| id.0),
+            filter.notice.map(Notice::code),
             i64::from(limit),
         )
         .fetch_all(&self.pool)

@@ -148,6 +148,9 @@ async fn hard_anti_passback_refuses_the_second_way_in_until_a_pardon(pool: PgPoo
     scene.granted(&one).await;
     let row = &scene.service.trail().await[0];
     assert_eq!(row["notice"], "anti_passback", "{row}");
+    let filter = format!("/v1/passages?notice=anti_passback&zone_id={}", scene.zone);
+    let reported = scene.service.get(&filter).await.expect(200);
+    assert_eq!(reported["items"].as_array().unwrap(), std::slice::from_ref(row));
     scene.service.patch(&zone, json!({"anti_passback": "off"})).await.expect(200);
     scene.granted(&one).await;
     assert_eq!(scene.service.trail().await[0]["notice"], Value::Null);
