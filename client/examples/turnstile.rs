@@ -2,11 +2,11 @@
 //!
 //! ```sh
 //! cargo build -p limen-grant --example turnstile
-//! KEY=$(curl -sS -H "authorization: Bearer $LIMEN_KEY" localhost:8080/v1/grant-key | jq -r .public_key)
-//! TOKEN=$(curl -sS -H "authorization: Bearer $LIMEN_KEY" -H "x-event-id: $EVENT" \
+//! PUBLIC_KEY=$(curl -sS -H "authorization: Bearer $KEY" localhost:8080/v1/grant-key | jq -r .public_key)
+//! TOKEN=$(curl -sS -H "authorization: Bearer $KEY" -H "x-event-id: $EVENT" \
 //!   -H "x-captured-at: $(date -u +%FT%TZ)" -H 'content-type: image/jpeg' --data-binary @frame.jpg \
 //!   localhost:8080/v1/gates/$GATE/passages | jq -r .token)
-//! target/debug/examples/turnstile "$KEY" "$GATE" "$EVENT" "$TOKEN"
+//! target/debug/examples/turnstile "$PUBLIC_KEY" "$GATE" "$EVENT" "$TOKEN"
 //! ```
 
 use std::process::ExitCode;

@@ -124,7 +124,10 @@ fn enter(ground: &ZoneGround, now: DateTime<Utc>) -> Result<(), Reason> {
 fn debounce(ground: &Ground) -> Result<(), Reason> {
     let window = TimeDelta::milliseconds(ground.gate.policy.debounce_ms.into());
     let last = ground.last_gate.filter(|last| ground.now - last.at < window);
-    match ground.since.or(last.map(|last| last.gate_id)) {
+    // Where nobody asks how often a person passes, the same gate may be passed again and again.
+    let guarded = ground.zone.as_ref().is_some_and(|z| z.zone.anti_passback != AntiPassback::Off);
+    let since = ground.since.filter(|gate| guarded || *gate != ground.gate.id);
+    match since.or(last.map(|last| last.gate_id)) {
         None => Ok(()),
         Some(gate) if gate == ground.gate.id => Err(Reason::AlreadyGranted),
         Some(_) => Err(Reason::PassedElsewhere),

@@ -32,7 +32,7 @@ pub struct GatePolicy {
     pub zone_id: Option<ZoneId>,
     /// Which way it leads.
     pub direction: Direction,
-    /// For so many milliseconds a person who passed passes neither here again nor elsewhere.
+    /// For so many milliseconds after a person was let through this gate or another, this one stays shut to them.
     pub debounce_ms: u32,
 }
 

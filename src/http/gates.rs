@@ -41,7 +41,7 @@ struct GateView {
     zone_id: Option<ZoneId>,
     #[schema(value_type = DirectionCode)]
     direction: Direction,
-    /// For so long a person who passed passes neither here again nor elsewhere.
+    /// For so long after a person was let through this gate or another, this one stays shut to them.
     debounce_ms: u32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,

@@ -23,18 +23,19 @@ pub(super) fn expect_frames() {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(super) fn expect_frames() {}
 
-/// Gives back to the system what the files of the weights took until they were packed, and the code that
-/// ran only while libtorch registered its thousands of operators: some 30 MiB, read again from the file
-/// where it is called after all.
+/// Gives back to the system what the files of the weights took until they were packed, and what was read of the
+/// libraries only while they were linked and libtorch registered its thousands of operators: some 45 MiB,
+/// read again from the files where they are needed after all.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(super) fn return_what_only_the_start_needed() {
     // SAFETY: touches free memory only; glibc says it may be called at any time.
     unsafe {
         libc::malloc_trim(0);
     }
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    for (start, len) in maps.lines().filter_map(code) {
-        // SAFETY: code of a file, which nobody writes to: what is dropped is read again as it was.
+    let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    for (start, len) in unwritten(&smaps) {
+        // SAFETY: pages of a file that nobody may write to and nobody has written to: what is dropped is read
+        // again as it was.
         unsafe {
             libc::madvise(std::ptr::with_exposed_provenance_mut(start), len, libc::MADV_DONTNEED);
         }
@@ -45,15 +46,32 @@ pub(super) fn return_what_only_the_start_needed() {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(super) fn return_what_only_the_start_needed() {}
 
-/// Where a line of `/proc/self/maps` has code of a file, and how many bytes: `START-END r-xp OFFSET DEVICE
-/// INODE /PATH` (proc_pid_maps(5)).
+/// Where `/proc/self/smaps` has files that are mapped to be read or run, none of whose pages is our own, and how
+/// many bytes. Of such pages as the linker wrote to before it protected them there would be no second copy.
+///
+/// A mapping is a line `START-END PERMISSIONS OFFSET DEVICE INODE /PATH` and its figures, `Private_Dirty` among
+/// them (proc_pid_smaps(5)).
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn code(line: &str) -> Option<(usize, usize)> {
+fn unwritten(smaps: &str) -> Vec<(usize, usize)> {
+    let (mut found, mut mapping) = (Vec::new(), None);
+    for line in smaps.lines() {
+        if let Some(figure) = line.strip_prefix("Private_Dirty:") {
+            found.extend(mapping.take().filter(|_| figure.trim() == "0 kB"));
+        } else if line.split_once(' ').is_some_and(|(first, _)| first.contains('-')) {
+            mapping = read_only_file(line);
+        }
+    }
+    found
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn read_only_file(line: &str) -> Option<(usize, usize)> {
     let mut fields = line.split_ascii_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;
-    let is_code = fields.next()? == "r-xp" && fields.nth(3)?.starts_with('/');
+    let is_read_only = matches!(fields.next()?, "r-xp" | "r--p");
+    let is_file = fields.nth(3)?.starts_with('/');
     let [start, end] = [start, end].map(|address| usize::from_str_radix(address, 16).ok());
-    is_code.then_some((start?, end?.checked_sub(start?)?))
+    (is_read_only && is_file).then_some((start?, end?.checked_sub(start?)?))
 }
 
 #[cfg(all(test, target_os = "linux", target_env = "gnu"))]
@@ -61,21 +79,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_code_of_files_is_dropped() {
-        let at = "7f00a000-7f00c000";
-        assert_eq!(
-            code(&format!("{at} r-xp 00001000 fe:00 42    /lib/a b.so")),
-            Some((0x7f00_a000, 0x2000))
-        );
-        for other in [
-            "rw-p 0 fe:00 42 /lib/a.so",
-            "r--p 0 fe:00 42 /lib/a.so",
-            "r-xp 0 00:00 0 [vdso]",
-            "r-xp 0 00:00 0",
-            "",
-        ] {
-            assert_eq!(code(&format!("{at} {other}")), None, "{other}");
+    fn only_what_can_be_read_again_from_files_is_dropped() {
+        let mapping = |permissions: &str, rest: &str, dirty_kb: u32| {
+            format!(
+                "7f00a000-7f00c000 {permissions} 00001000 fe:00 {rest}\nRss:   8 kB\n\
+                 Private_Clean:  4 kB\nPrivate_Dirty:  {dirty_kb} kB\nVmFlags: rd mr\n"
+            )
+        };
+        for permissions in ["r-xp", "r--p"] {
+            let file = mapping(permissions, "42    /lib/a b.so", 0);
+            assert_eq!(unwritten(&file), [(0x7f00_a000, 0x2000)]);
+            assert_eq!(unwritten(&(file.clone() + &file)).len(), 2);
+            assert_eq!(unwritten(&mapping(permissions, "42 /lib/a.so", 4)), [], "relocated");
+            assert_eq!(unwritten(&mapping(permissions, "0 [vdso]", 0)), []);
+            assert_eq!(unwritten(&mapping(permissions, "0", 0)), []);
         }
+        for permissions in ["rw-p", "r--s", "---p"] {
+            assert_eq!(unwritten(&mapping(permissions, "42 /lib/a.so", 0)), [], "{permissions}");
+        }
+        assert_eq!(unwritten(""), []);
     }
 
     #[test]

@@ -240,6 +240,11 @@ fn what_the_rules_allow_opens_the_gate() {
             s.zone().admissions.clear();
         },
         |s| s.passed(s.ground.gate.id, TimeDelta::seconds(10)),
+        // At a gate that does not ask how often, an event may be repeated after the next.
+        |s| {
+            s.zone().zone.anti_passback = AntiPassback::Off;
+            s.ground.since = Some(s.ground.gate.id);
+        },
         |s| s.crossed(Direction::Out, TimeDelta::seconds(1)),
         |s| s.crossed(Direction::In, TimeDelta::seconds(3_600)),
         |s| {
