@@ -245,8 +245,9 @@ impl Store {
     }
 
     /// Judges a recorded grant again because its event was repeated with the key `asking`, and says when.
-    /// When it no longer holds, a passage of its own records the refusal, once for each reason; otherwise
-    /// nothing is written, and it is answered for as long as the gate opens now.
+    /// When it no longer holds, a passage of its own records the refusal, which is the answer from then on:
+    /// the trail's last word on an event is what its gate was told last. Otherwise nothing is written, and it
+    /// is answered for as long as the gate opens now.
     ///
     /// # Errors
     /// As [`Store::record_passage`].
@@ -259,6 +260,14 @@ impl Store {
         let mut transaction = self.pool.begin().await?;
         let request = PassageRequest { key_id: asking, ..passage.request.clone() };
         let ground = ground(&mut transaction, &request, &passage.evidence, Some(&passage)).await?;
+        let withdrawn = passage_row!(
+            "select ",
+            " from passages where replay_of = $1 order by id limit 1",
+            passage.id.0,
+        );
+        if let Some(refusal) = withdrawn.fetch_optional(&mut *transaction).await? {
+            return Ok((refusal.try_into()?, ground.now));
+        }
         let verdict = decide(&ground);
         if verdict.reason == passage.reason {
             transaction.commit().await?;

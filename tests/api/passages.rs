@@ -226,6 +226,12 @@ async fn a_repeated_grant_does_not_outlive_a_revocation(pool: PgPool) {
     assert_eq!(replay["reason"], "revoked");
     let original = trail.iter().find(|row| row["passage_id"] == first["passage_id"]).unwrap();
     assert_eq!(original["reason"], "granted", "what happened is not rewritten");
+
+    // What was withdrawn stays withdrawn: the trail's last word is what the gate was told last.
+    service.set_status(&employee, "active").await;
+    let withdrawn = passage.refused(&service, &gate, "revoked").await;
+    assert_eq!(withdrawn["passage_id"], again["passage_id"]);
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
 }
 
 #[sqlx::test]
