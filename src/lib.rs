@@ -15,11 +15,11 @@
 //! | module | what |
 //! |---|---|
 //! | [`domain`] | plain types without I/O: `Frame`, `Detection`, `Encoding`, `Employee`, `Gate`, `Decision` |
-//! | [`nets`] | the networks, their weights and the manifest that vouches for them |
+//! | [`nets`] | the networks, their weights and the manifest that vouches for them; where they stand, on the processor or a GPU |
 //! | [`vision`] | the steps from bytes to an encoding, each a small function |
-//! | [`inference`] | the threads that own the networks, and the places that bound what waits for them |
+//! | [`inference`] | the threads that look at frames, and the places that bound what waits for them |
 //! | [`gallery`] | the enrolled encodings in memory, kept equal to Postgres |
-//! | [`access`] | who may pass: match, decide (pure), enrol |
+//! | [`access`] | who may pass: match, decide (pure), sign, enrol |
 //! | [`store`] | Postgres; the only place with SQL |
 //! | [`http`] | the API; one file a resource |
 //! | [`evaluate`] | how often it errs, on labelled photos |
@@ -34,7 +34,7 @@
 //!
 //! 1. The gate opens only on an explicit grant. Every error, timeout or overload keeps it shut.
 //! 2. What a frame shows ("no face", "spoof", "unknown person") is an outcome, never an error.
-//! 3. A grant and its row in the trail are one transaction, which reads the employee under a lock:
+//! 3. A grant and its row in the trail are one transaction, which reads whatever it rests on under locks:
 //!    a revocation that was acknowledged is never followed by a grant.
 //! 4. The preprocessing of the server, the command line and the evaluation is the same code.
 //! 5. Tensors stay within `nets`, `vision`, `inference` and `evaluate`.
