@@ -4,7 +4,7 @@
 
 create function lock_access() returns trigger language plpgsql as $$
 begin
-    -- ACCESS_LOCK of src/store/passages.rs.
+    -- ACCESS_LOCK of src/store/ground.rs.
     perform pg_advisory_xact_lock(119200062729729);
     return null;
 end $$;

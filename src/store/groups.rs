@@ -1,7 +1,7 @@
 //! The tables `access_groups`, `access_rules` and `group_members`.
 //!
 //! Whoever removes or changes a row here waits for the passages that rest on it, and is seen by every passage
-//! that comes later (`ACCESS_LOCK` in `passages`): once a removal returns, no gate grants on what was removed.
+//! that comes later (`ACCESS_LOCK` in `ground`): once a removal returns, no gate grants on what was removed.
 
 use std::collections::BTreeSet;
 
