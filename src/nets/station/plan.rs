@@ -16,8 +16,6 @@ type Size = [i64; 3];
 pub(super) struct Plans {
     compute: Compute,
     sizes: HashMap<Size, Known>,
-    /// Pixels of all that is recorded.
-    pixels: i64,
     /// Counts batches, so that it is known which size was met last.
     batches: u64,
 }
@@ -48,7 +46,7 @@ const PIXELS_MAX: i64 = 2 * 64 * 640 * 640;
 
 impl Plans {
     pub fn new(compute: Compute) -> Self {
-        Self { compute, sizes: HashMap::new(), pixels: 0, batches: 0 }
+        Self { compute, sizes: HashMap::new(), batches: 0 }
     }
 
     /// A row for each picture of `parts`, `[N, height, width, 3]` bytes each, of one size; there until the
@@ -103,23 +101,18 @@ impl Plans {
         if pixels > PIXELS_MAX || !self.compute.device.is_cuda() {
             return;
         }
-        while self.pixels + pixels > PIXELS_MAX {
+        while self.recorded_pixels() + pixels > PIXELS_MAX {
             self.forget_one(|known| known.plan.is_some());
         }
-        match Plan::record(model, size, self.compute) {
-            Ok(plan) => {
-                self.pixels += pixels;
-                if let Some(known) = self.sizes.get_mut(&size) {
-                    known.plan = Some(plan);
-                }
-            }
+        let recorded = Plan::record(model, size, self.compute);
+        let Some(known) = self.sizes.get_mut(&size) else { return };
+        match recorded {
+            Ok(plan) => known.plan = Some(plan),
             Err(error) => {
                 warn!(%error, ?size, "a network could not be recorded for a size: launch by launch");
+                known.failed = true;
                 // Memory may have run out, and the stream may be spoilt.
-                self.sizes.clear();
-                self.pixels = 0;
-                let known = Known { last_met: self.batches, plan: None, failed: true };
-                self.sizes.insert(size, known);
+                self.sizes.values_mut().for_each(|known| known.plan = None);
                 if let Device::Cuda(index) = self.compute.device
                     && let Err(error) = cuda::take_stream(index)
                 {
@@ -132,14 +125,15 @@ impl Plans {
     /// Forgets of those that are `such` the size that was met longest ago.
     fn forget_one(&mut self, such: impl Fn(&Known) -> bool) {
         let sizes = self.sizes.iter().filter(|(_, known)| such(known));
-        let Some(size) = sizes.min_by_key(|(_, known)| known.last_met).map(|(size, _)| *size)
-        else {
-            self.pixels = 0;
-            return;
-        };
-        if self.sizes.remove(&size).is_some_and(|known| known.plan.is_some()) {
-            self.pixels -= size.iter().product::<i64>();
+        let oldest = sizes.min_by_key(|(_, known)| known.last_met).map(|(size, _)| *size);
+        if let Some(size) = oldest {
+            self.sizes.remove(&size);
         }
+    }
+
+    fn recorded_pixels(&self) -> i64 {
+        let recorded = self.sizes.iter().filter(|(_, known)| known.plan.is_some());
+        recorded.map(|(size, _)| size.iter().product::<i64>()).sum()
     }
 }
 
