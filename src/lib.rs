@@ -20,6 +20,7 @@
 //! | [`inference`] | the threads that look at frames, and the places that bound what waits for them |
 //! | [`gallery`] | the enrolled encodings in memory, kept equal to Postgres |
 //! | [`access`] | who may pass: match, decide (pure), sign, enrol |
+//! | [`audit`] | whether the trail is as it was written |
 //! | [`store`] | Postgres; the only place with SQL |
 //! | [`secrets`] | the operator's keys, and what is sealed under them |
 //! | [`http`] | the API; one file a resource |
@@ -48,6 +49,7 @@
 //! 10. Replicas share nothing but Postgres.
 
 pub mod access;
+pub mod audit;
 pub mod calibrate;
 pub mod cli;
 pub mod config;

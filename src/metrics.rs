@@ -87,6 +87,7 @@ pub struct Metrics {
     passages: Family<DecisionLabels, Counter>,
     outcomes: Family<OutcomeLabels, Counter>,
     overloads: Family<OverloadLabels, Counter>,
+    wrong_keys: Counter,
     queue_depth: Gauge,
     queue_max: Gauge,
     gallery_faces: Gauge,
@@ -118,6 +119,7 @@ impl Metrics {
             request_seconds: Family::new_with_constructor(latency),
             stage_seconds: Family::new_with_constructor(latency),
             passages: Family::default(),
+            wrong_keys: Counter::default(),
             outcomes: Family::default(),
             overloads: Family::default(),
             queue_depth: Gauge::default(),
@@ -179,6 +181,11 @@ impl Metrics {
             "overloads",
             "Requests refused with 429, by the setting whose limit was reached",
             self.overloads.clone(),
+        );
+        registry.register(
+            "wrong_keys",
+            "Requests whose API key was not valid; those from addresses that are shut out for it not counted",
+            self.wrong_keys.clone(),
         );
         registry.register(
             "inference_queue_depth",
@@ -255,6 +262,11 @@ impl Metrics {
     /// Notes a request that was refused because the `limit` of this name was reached.
     pub fn overload(&self, limit: &'static str) {
         self.overloads.get_or_create(&OverloadLabels { limit }).inc();
+    }
+
+    /// Notes a request whose API key was not valid.
+    pub fn wrong_key(&self) {
+        self.wrong_keys.inc();
     }
 
     /// Everything in OpenMetrics text form, the gauges set to `readings`.

@@ -11,7 +11,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// What each room may import of ours. `domain` imports nothing, and whoever decodes, decides or
 /// stores does not know who asks.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("main", &["cli"]),
     ("cli", EVERYTHING),
     ("server", EVERYTHING),
@@ -21,6 +21,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ),
     ("access", &["domain", "gallery", "secrets", "store"]),
     ("gallery", &["domain", "store"]),
+    ("audit", &["domain", "store"]),
     ("store", &["domain", "secrets"]),
     ("inference", &["domain", "vision"]),
     ("vision", &["domain", "nets"]),

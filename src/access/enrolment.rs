@@ -1,6 +1,8 @@
 //! Enrols a photo: one picture makes a person known, nothing is retrained.
 
-use crate::domain::{Distance, EmployeeId, FaceSeen, QualityIssue, Sighting, Threshold, View};
+use crate::domain::{
+    Author, Distance, EmployeeId, FaceSeen, QualityIssue, Sighting, Threshold, View,
+};
 use crate::gallery::{Candidate, Gallery};
 use crate::store::{Conflict, Face, FaceDraft, Store, StoreError};
 
@@ -56,6 +58,7 @@ pub struct EnrolmentRules {
 /// [`EnrolmentError`]; then nothing was stored.
 pub async fn enroll(
     store: &Store,
+    author: &Author,
     rules: EnrolmentRules,
     employee: EmployeeId,
     view: View<FaceSeen>,
@@ -74,11 +77,13 @@ pub async fn enroll(
         quality: seen.quality,
         photo_sha256,
     };
-    store.add_face(&draft, rules.faces_max, rules.threshold).await.map_err(|error| match error {
-        StoreError::Conflict(Conflict::AnotherPerson { distance, threshold }) => {
-            EnrolmentError::AnotherPerson { distance, threshold }
+    store.add_face(author, &draft, rules.faces_max, rules.threshold).await.map_err(|error| {
+        match error {
+            StoreError::Conflict(Conflict::AnotherPerson { distance, threshold }) => {
+                EnrolmentError::AnotherPerson { distance, threshold }
+            }
+            error => EnrolmentError::Store(error),
         }
-        error => EnrolmentError::Store(error),
     })
 }
 

@@ -119,6 +119,7 @@ impl Gatekeeper {
         let mut evidence = Evidence {
             model_id: Some(self.matcher.model().clone()),
             liveness_threshold,
+            calibration: self.matcher.calibration(),
             ..Evidence::default()
         };
         let face = match sighting {

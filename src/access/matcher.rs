@@ -38,6 +38,8 @@ pub struct Matcher {
     risk: Arc<RiskPolicy>,
     /// How much farther the second-nearest person must be, as a squared distance.
     margin: f32,
+    /// The fingerprint of the calibration.
+    calibration: Option<Arc<str>>,
     /// τ of 1:N when it was last asked for, so that changes can be told.
     last: Arc<Mutex<Option<Tau>>>,
 }
@@ -47,13 +49,20 @@ impl Matcher {
     /// the other is farther by `margin`, a squared distance.
     #[must_use]
     pub fn new(searcher: Searcher, risk: RiskPolicy, margin: f32) -> Self {
-        Self { searcher, risk: Arc::new(risk), margin, last: Arc::default() }
+        let calibration = risk.calibration().map(|c| Arc::from(c.fingerprint()));
+        Self { searcher, risk: Arc::new(risk), margin, calibration, last: Arc::default() }
     }
 
     /// The model whose encodings it compares.
     #[must_use]
     pub fn model(&self) -> &ModelId {
         self.searcher.gallery().model()
+    }
+
+    /// The calibration that τ follows from; none where it is fixed.
+    #[must_use]
+    pub fn calibration(&self) -> Option<Arc<str>> {
+        self.calibration.clone()
     }
 
     /// τ of a comparison with one employee (1:1).

@@ -6,7 +6,7 @@ use anyhow::{bail, ensure};
 use clap::Subcommand;
 use comfy_table::Table;
 
-use super::connect;
+use super::{author, connect};
 use crate::config::Config;
 use crate::domain::ModelId;
 use crate::store::Store;
@@ -53,7 +53,8 @@ pub(super) async fn run(config: &Config, command: GalleryCommand) -> anyhow::Res
             if !models.iter().any(|(stored, _)| *stored == model) {
                 bail!("no face of {model} is stored; `limen gallery models` lists what is");
             }
-            println!("{} faces of {model} removed", store.delete_faces_of_model(&model).await?);
+            let removed = store.delete_faces_of_model(&author("gallery drop"), &model).await?;
+            println!("{removed} faces of {model} removed");
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -22,6 +22,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::domain::Author;
 use crate::store::Store;
 use crate::telemetry;
 
@@ -127,6 +128,13 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::GrantKey(command) => grant_key::run(&command),
         }
     })
+}
+
+/// As whom a command changes something.
+fn author(command: &str) -> Author {
+    let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let user = user.filter(|user| !user.is_empty()).unwrap_or_else(|| "somebody".to_owned());
+    Author::command(command, &user)
 }
 
 /// Connects to a database whose schema is up to date.

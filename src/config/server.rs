@@ -63,6 +63,10 @@ pub struct ServerConfig {
     /// Milliseconds that accepted requests are given after the signal to stop.
     #[garde(range(min = 0, max = 600_000))]
     pub shutdown_grace_ms: u64,
+    /// Wrong API keys from one address within a minute, after which nothing more is looked up for it; a key
+    /// that was right from there within the hour goes on opening.
+    #[garde(range(min = 1, max = 1_000_000))]
+    pub wrong_keys_per_minute_max: u32,
     /// Whether `/metrics` is open to anybody; otherwise it needs a key with the scope `metrics`.
     #[garde(skip)]
     pub metrics_public: bool,
@@ -87,6 +91,7 @@ impl Default for ServerConfig {
             write_timeout_ms: 10_000,
             request_timeout_ms: 10_000,
             shutdown_grace_ms: 15_000,
+            wrong_keys_per_minute_max: 30,
             metrics_public: false,
         }
     }

@@ -88,6 +88,10 @@ uuid_id!(
     /// An officer's pardon.
     PardonId
 );
+uuid_id!(
+    /// One administrative change.
+    ChangeId
+);
 
 /// The firmware's name for one event: the idempotency key of a passage.
 ///

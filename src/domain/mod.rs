@@ -4,6 +4,8 @@
 //! [`Sighting`], its encoding an [`Encoding`], the answer at the gate a [`Decision`].
 //! Values are valid by construction: a parsed id, a unit-norm encoding, a threshold in range.
 
+mod chain;
+mod change;
 mod decision;
 mod distance;
 mod employee;
@@ -17,9 +19,12 @@ mod passage;
 mod range;
 pub mod risk;
 mod schedule;
+mod scope;
 mod sighting;
 mod zone;
 
+pub use chain::{Blind, ChainHash, Commitment, Head, Stream};
+pub use change::{Action, Author, Change};
 pub use decision::{Decision, Reason};
 pub use distance::{Distance, Threshold};
 pub use employee::{
@@ -31,13 +36,14 @@ pub use face::{BoundingBox, Detection, Landmarks, Point, Quality, QualityIssue};
 pub use frame::{Frame, FrameSizeError};
 pub use gate::{Gate, GateName, GatePolicy};
 pub use id::{
-    EmployeeId, EventId, FaceId, GateId, GroupId, KeyId, PardonId, PassageId, ScheduleId, SiteId,
-    ZoneId,
+    ChangeId, EmployeeId, EventId, FaceId, GateId, GroupId, KeyId, PardonId, PassageId, ScheduleId,
+    SiteId, ZoneId,
 };
 pub use liveness::LivenessScore;
 pub use passage::{Evidence, Passage, PassageRequest};
 pub use range::OutOfRange;
 pub use schedule::{ClockTime, ClockTimeError, Day, Hours, HoursError, Schedule, ScheduleName};
+pub use scope::{KeyName, Permission, Scope};
 pub use sighting::{FaceSeen, Sighting, Stage, StageTimings, View};
 pub use zone::{
     AccessGroup, AccessRule, Admission, AntiPassback, Direction, GroupName, LastCrossing, LastGate,

@@ -43,6 +43,8 @@ pub struct Evidence {
     pub liveness_threshold: Option<LivenessScore>,
     /// The encoder.
     pub model_id: Option<ModelId>,
+    /// The calibration that τ followed from; none where τ is fixed, or nothing was compared.
+    pub calibration: Option<Arc<str>>,
     /// How many frames were sent.
     pub frames: u16,
 }
@@ -66,6 +68,9 @@ pub struct Passage {
     pub zone_id: Option<ZoneId>,
     /// Which way it led; none for passages from before gates had a direction.
     pub direction: Option<Direction>,
+    /// How many administrative changes the policy that decided rested on; none for passages from before
+    /// changes were counted.
+    pub policy_version: Option<u64>,
     /// When it was decided.
     pub decided_at: DateTime<Utc>,
     /// The passage whose repetition this is, when a repeated event lost its grant.

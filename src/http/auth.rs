@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
@@ -10,6 +11,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use sha2::{Digest, Sha256};
@@ -17,8 +19,8 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::{AppState, Problem};
-use crate::domain::{GateId, KeyId};
-use crate::store::{KeyDraft, Scope};
+use crate::domain::{Author, GateId, KeyId, KeyName, Permission, Scope};
+use crate::store::{ApiKey, KeyDraft};
 
 /// A key as its holder has it: `limen_<id, 32 hex digits>_<secret, 43 characters of base64url>`.
 ///
@@ -48,11 +50,18 @@ impl ApiKeyText {
     #[must_use]
     pub fn draft(
         &self,
-        name: String,
+        name: KeyName,
         scopes: BTreeSet<Scope>,
         gate_id: Option<GateId>,
+        expires_at: Option<DateTime<Utc>>,
     ) -> KeyDraft {
-        KeyDraft { id: self.id, name, secret_sha256: self.hash(), scopes, gate_id }
+        KeyDraft { id: self.id, name, secret_sha256: self.hash(), scopes, gate_id, expires_at }
+    }
+
+    /// Whether it is the key that is stored, and that one is valid.
+    fn opens(&self, stored: &ApiKey) -> bool {
+        let same: bool = stored.draft.secret_sha256.ct_eq(&self.hash()).into();
+        same && stored.valid
     }
 
     fn hash(&self) -> [u8; 32] {
@@ -79,22 +88,33 @@ impl FromStr for ApiKeyText {
     }
 }
 
+/// Where a request comes from; the server puts it into each.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin(pub IpAddr);
+
 /// Who asks, once the key was checked.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     /// The key.
     pub key_id: KeyId,
+    name: KeyName,
     scopes: BTreeSet<Scope>,
     gate_id: Option<GateId>,
 }
 
 impl Caller {
-    /// Checks that the key has a scope.
-    pub fn require(&self, scope: Scope) -> Result<(), Problem> {
-        if self.scopes.contains(&scope) {
+    /// Whether the key may do something.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.scopes.iter().any(|scope| scope.allows(permission))
+    }
+
+    /// Checks that the key may do something.
+    pub fn require(&self, permission: Permission) -> Result<(), Problem> {
+        if self.may(permission) {
             return Ok(());
         }
-        let detail = format!("this needs a key with the scope {scope}");
+        let scopes: Vec<_> = permission.scopes().map(Scope::code).collect();
+        let detail = format!("this needs a key with the scope {}", scopes.join(" or "));
         Err(Problem::forbidden("missing_scope", detail))
     }
 
@@ -114,27 +134,47 @@ impl Caller {
         Err(Problem::forbidden("wrong_gate", "this key is bound to another gate"))
     }
 
+    /// As whom the caller changes something.
+    pub fn author(&self) -> Author {
+        Author::key(self.key_id, &self.name)
+    }
+
     /// Checks the key of a request.
     pub async fn from_parts(parts: &Parts, state: &AppState) -> Result<Self, Problem> {
         let header = parts.headers.get(AUTHORIZATION).ok_or_else(|| {
             Problem::unauthorized("send the header authorization: Bearer limen_...")
         })?;
-        // One answer for everything that is wrong with a key, so that nothing can be learnt from it.
-        let refused = || Problem::unauthorized("the API key is not valid");
-        let key: ApiKeyText = header
+        let key: Option<ApiKeyText> = header
             .to_str()
             .ok()
             .and_then(|text| text.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .and_then(|(_, key)| key.trim().parse().ok())
-            .ok_or_else(refused)?;
-        let stored = state.store.key(key.id).await?.ok_or_else(refused)?;
-        let same: bool = stored.draft.secret_sha256.ct_eq(&key.hash()).into();
-        if !same || stored.revoked_at.is_some() {
-            return Err(refused());
+            .and_then(|(_, key)| key.trim().parse().ok());
+        let origin = parts.extensions.get::<Origin>().map_or(Ipv4Addr::UNSPECIFIED.into(), |o| o.0);
+        if state.wrong_keys.is_shut_out(origin, key.as_ref().map(|key| key.id)) {
+            return Err(Problem::too_many_wrong_keys());
         }
-        let KeyDraft { id: key_id, scopes, gate_id, .. } = stored.draft;
-        Ok(Self { key_id, scopes, gate_id })
+        let stored = match &key {
+            Some(key) => state.store.key(key.id).await?.filter(|stored| key.opens(stored)),
+            None => None,
+        };
+        let Some(stored) = stored else {
+            if let Some(key) = &key {
+                state.wrong_keys.forget(origin, key.id);
+            }
+            if state.wrong_keys.count(origin) {
+                tracing::warn!(%origin, "an origin has sent as many wrong keys as it may within a minute");
+            }
+            state.metrics.wrong_key();
+            // One answer for everything that is wrong with a key, so that nothing can be learnt from it.
+            return Err(Problem::unauthorized("the API key is not valid"));
+        };
+        state.wrong_keys.know(origin, stored.draft.id);
+        if let Err(error) = state.store.note_use(&stored).await {
+            tracing::warn!(%error, key = %stored.draft.id, "the use of a key was not noted");
+        }
+        let KeyDraft { id: key_id, name, scopes, gate_id, .. } = stored.draft;
+        Ok(Self { key_id, name, scopes, gate_id })
     }
 }
 
@@ -146,33 +186,46 @@ impl FromRequestParts<AppState> for Caller {
     }
 }
 
-/// A scope as a type, so that a handler's signature says what it asks for.
-pub(super) trait RequiredScope: Send {
-    const SCOPE: Scope;
+/// A permission as a type, so that a handler's signature says what it asks for.
+pub(super) trait Required: Send {
+    const PERMISSION: Permission;
 }
 
-macro_rules! scope_types {
-    ($($name:ident),*) => {$(
+macro_rules! permission_types {
+    ($($name:ident),* $(,)?) => {$(
         #[derive(Debug)]
         pub(super) struct $name;
-        impl RequiredScope for $name {
-            const SCOPE: Scope = Scope::$name;
+        impl Required for $name {
+            const PERMISSION: Permission = Permission::$name;
         }
     )*};
 }
-scope_types!(Gate, Admin, Metrics);
+permission_types!(
+    SendFrames,
+    ReadMetrics,
+    SeePeople,
+    ChangePeople,
+    ChangeStatus,
+    ChangeMembers,
+    SeePlaces,
+    ChangePlaces,
+    PardonPeople,
+    SeeTrail,
+    SeeChanges,
+    ManageKeys,
+);
 
-/// A caller whose key has the scope `S` and is not bound to a gate. Comes before the body among a
+/// A caller whose key has the permission `P` and is not bound to a gate. Comes before the body among a
 /// handler's arguments, so that nothing is read from a stranger.
 #[derive(Debug)]
-pub(super) struct Allowed<S>(pub Caller, pub PhantomData<S>);
+pub(super) struct Allowed<P>(pub Caller, pub PhantomData<P>);
 
-impl<S: RequiredScope> FromRequestParts<AppState> for Allowed<S> {
+impl<P: Required> FromRequestParts<AppState> for Allowed<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let caller = Caller::from_parts(parts, state).await?;
-        caller.require(S::SCOPE)?;
+        caller.require(P::PERMISSION)?;
         caller.require_unbound()?;
         Ok(Self(caller, PhantomData))
     }
@@ -194,7 +247,7 @@ mod tests {
     #[test]
     fn what_is_stored_does_not_hold_the_secret() {
         let key = ApiKeyText::generate().unwrap();
-        let draft = key.draft("test".to_owned(), [Scope::Gate].into(), None);
+        let draft = key.draft("test".parse().unwrap(), [Scope::Gate].into(), None, None);
         assert_ne!(draft.secret_sha256, key.secret);
     }
 

@@ -10,14 +10,15 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Admin, Allowed};
+use super::auth::{Allowed, ChangePeople, ChangeStatus, SeePeople};
 use super::extract::{Json as Body, NoQuery, Path, Query, stated};
 use super::moment::Moment;
 use super::page::{self, Page};
 use super::schema::EmployeeStatusCode;
 use super::{AppState, Problem};
 use crate::domain::{
-    BadgeId, Department, Employee, EmployeeId, EmployeeName, EmployeeStatus, Validity, in_one_form,
+    BadgeId, Department, Employee, EmployeeId, EmployeeName, EmployeeStatus, Permission, Validity,
+    in_one_form,
 };
 use crate::store::{EmployeeChange, EmployeeFilter, NewEmployee};
 
@@ -101,7 +102,7 @@ struct CreateEmployee {
 )]
 async fn create(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangePeople>,
     _: NoQuery,
     Body(body): Body<CreateEmployee>,
 ) -> Result<(StatusCode, Json<EmployeeView>), Problem> {
@@ -116,7 +117,7 @@ async fn create(
         },
         status: body.status.unwrap_or(EmployeeStatus::Active),
     };
-    let employee = state.store.create_employee(new).await?;
+    let employee = state.store.create_employee(&caller.author(), new).await?;
     Ok((StatusCode::CREATED, Json(employee.into())))
 }
 
@@ -146,7 +147,7 @@ struct ListQuery {
 )]
 async fn list(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<SeePeople>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<EmployeeView>>, Problem> {
     if query.name.as_ref().is_some_and(|name| name.contains('\0')) {
@@ -171,7 +172,7 @@ async fn list(
 )]
 async fn read(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<SeePeople>,
     _: NoQuery,
     Path(id): Path<EmployeeId>,
 ) -> Result<Json<EmployeeView>, Problem> {
@@ -207,7 +208,7 @@ struct ChangeEmployee {
     status: Option<EmployeeStatus>,
 }
 
-/// Changes an employee; suspends and revokes.
+/// Changes an employee; suspends and revokes. An officer may change the status alone.
 #[utoipa::path(
     patch, path = "/v1/employees/{employee_id}", operation_id = "change_employee", tag = "employees", request_body = ChangeEmployee,
     params(("employee_id" = Uuid, Path, description = "The employee")),
@@ -217,7 +218,7 @@ struct ChangeEmployee {
 )]
 async fn change(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangeStatus>,
     _: NoQuery,
     Path(id): Path<EmployeeId>,
     Body(body): Body<ChangeEmployee>,
@@ -231,7 +232,10 @@ async fn change(
         valid_until: body.valid_until.map(|change| change.map(|moment| moment.0)),
         status: body.status,
     };
-    let employee = state.store.change_employee(id, change).await?;
+    if change.is_more_than_status() {
+        caller.require(Permission::ChangePeople)?;
+    }
+    let employee = state.store.change_employee(&caller.author(), id, change).await?;
     state.refresh_gallery(id).await;
     Ok(Json(employee.into()))
 }
@@ -245,11 +249,11 @@ async fn change(
 )]
 async fn delete(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangePeople>,
     _: NoQuery,
     Path(id): Path<EmployeeId>,
 ) -> Result<StatusCode, Problem> {
-    state.store.delete_employee(id).await?;
+    state.store.delete_employee(&caller.author(), id).await?;
     state.refresh_gallery(id).await;
     Ok(StatusCode::NO_CONTENT)
 }

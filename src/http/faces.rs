@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Admin, Allowed};
+use super::auth::{Allowed, ChangePeople, SeePeople};
 use super::extract::{NoQuery, Path};
 use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::{AppState, Problem};
@@ -100,7 +100,7 @@ struct EnrolledFace {
 async fn enroll(
     State(state): State<AppState>,
     _: Room,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangePeople>,
     _: NoQuery,
     Path(employee_id): Path<EmployeeId>,
     photo: OneFrame,
@@ -124,7 +124,8 @@ async fn enroll(
         faces_max: state.settings.faces_max,
     };
     let sha256 = photo.sha256().await?;
-    let enrolled = enroll_view(&state.store, rules, employee.id, view, sha256).await;
+    let enrolled =
+        enroll_view(&state.store, &caller.author(), rules, employee.id, view, sha256).await;
     state.metrics.outcome("enrol", if enrolled.is_ok() { "enrolled" } else { "refused" });
     let face = enrolled?.into();
     state.refresh_gallery(employee.id).await;
@@ -169,7 +170,7 @@ struct FaceList {
 )]
 async fn list(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<SeePeople>,
     _: NoQuery,
     Path(employee_id): Path<EmployeeId>,
 ) -> Result<Json<FaceList>, Problem> {
@@ -187,11 +188,11 @@ async fn list(
 )]
 async fn delete(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangePeople>,
     _: NoQuery,
     Path((employee_id, face_id)): Path<(EmployeeId, FaceId)>,
 ) -> Result<StatusCode, Problem> {
-    state.store.delete_face(employee_id, face_id).await?;
+    state.store.delete_face(&caller.author(), employee_id, face_id).await?;
     state.refresh_gallery(employee_id).await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Admin, Allowed};
+use super::auth::{Allowed, ChangePlaces, SeePlaces};
 use super::extract::{Json as Body, NoQuery, Path, Query, check, stated};
 use super::page::{self, Page};
 use super::schema::DirectionCode;
@@ -174,7 +174,7 @@ struct ChangeGate {
 )]
 async fn create(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangePlaces>,
     _: NoQuery,
     Body(body): Body<CreateGate>,
 ) -> Result<(StatusCode, Json<GateView>), Problem> {
@@ -191,7 +191,8 @@ async fn create(
         direction: body.direction.unwrap_or(Direction::In),
         debounce_ms: body.debounce_ms.unwrap_or(0),
     };
-    let gate = state.store.create_gate(NewGate { name: body.name, policy }).await?;
+    let gate =
+        state.store.create_gate(&caller.author(), NewGate { name: body.name, policy }).await?;
     Ok((StatusCode::CREATED, Json(gate.into())))
 }
 
@@ -213,7 +214,7 @@ struct ListQuery {
 )]
 async fn list(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<SeePlaces>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<GateView>>, Problem> {
     let (rows, _permit) = page::begin(query.limit, &state)?;
@@ -230,7 +231,7 @@ async fn list(
 )]
 async fn read(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<SeePlaces>,
     _: NoQuery,
     Path(id): Path<GateId>,
 ) -> Result<Json<GateView>, Problem> {
@@ -247,7 +248,7 @@ async fn read(
 )]
 async fn change(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangePlaces>,
     _: NoQuery,
     Path(id): Path<GateId>,
     Body(body): Body<ChangeGate>,
@@ -265,7 +266,7 @@ async fn change(
         direction: body.direction,
         debounce_ms: body.debounce_ms,
     };
-    Ok(Json(state.store.change_gate(id, change).await?.into()))
+    Ok(Json(state.store.change_gate(&caller.author(), id, change).await?.into()))
 }
 
 /// Removes a gate that never decided anything; one with passages can be disabled instead.
@@ -278,10 +279,10 @@ async fn change(
 )]
 async fn delete(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangePlaces>,
     _: NoQuery,
     Path(id): Path<GateId>,
 ) -> Result<StatusCode, Problem> {
-    state.store.delete_gate(id).await?;
+    state.store.delete_gate(&caller.author(), id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

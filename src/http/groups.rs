@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Admin, Allowed};
+use super::auth::{Allowed, ChangeMembers, ChangePlaces, SeePeople, SeePlaces};
 use super::extract::{Json as Body, NoQuery, Path, Query, check, stated};
 use super::moment::Moment;
 use super::page::{self, Page};
@@ -107,12 +107,15 @@ struct ChangeGroup {
 )]
 async fn create(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangePlaces>,
     _: NoQuery,
     Body(body): Body<CreateGroup>,
 ) -> Result<(StatusCode, Json<GroupView>), Problem> {
     check(&body)?;
-    let group = state.store.create_group(NewGroup { name: body.name, rules: body.rules }).await?;
+    let group = state
+        .store
+        .create_group(&caller.author(), NewGroup { name: body.name, rules: body.rules })
+        .await?;
     Ok((StatusCode::CREATED, Json(group.into())))
 }
 
@@ -134,7 +137,7 @@ struct ListQuery {
 )]
 async fn list(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<SeePlaces>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<GroupView>>, Problem> {
     let (rows, _permit) = page::begin(query.limit, &state)?;
@@ -151,7 +154,7 @@ async fn list(
 )]
 async fn read(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<SeePlaces>,
     _: NoQuery,
     Path(id): Path<GroupId>,
 ) -> Result<Json<GroupView>, Problem> {
@@ -168,14 +171,14 @@ async fn read(
 )]
 async fn change(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangePlaces>,
     _: NoQuery,
     Path(id): Path<GroupId>,
     Body(body): Body<ChangeGroup>,
 ) -> Result<Json<GroupView>, Problem> {
     check(&body)?;
     let change = GroupChange { name: body.name, rules: body.rules };
-    Ok(Json(state.store.change_group(id, change).await?.into()))
+    Ok(Json(state.store.change_group(&caller.author(), id, change).await?.into()))
 }
 
 /// Removes an access group. Once answered, no gate grants on it.
@@ -187,11 +190,11 @@ async fn change(
 )]
 async fn delete(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangePlaces>,
     _: NoQuery,
     Path(id): Path<GroupId>,
 ) -> Result<StatusCode, Problem> {
-    state.store.delete_group(id).await?;
+    state.store.delete_group(&caller.author(), id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -237,7 +240,7 @@ struct MembersQuery {
 )]
 async fn list_members(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<SeePeople>,
     Query(query): Query<MembersQuery>,
     Path(id): Path<GroupId>,
 ) -> Result<Json<Page<MemberView>>, Problem> {
@@ -269,7 +272,7 @@ struct SetMember {
 )]
 async fn set_member(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangeMembers>,
     _: NoQuery,
     Path((group_id, employee_id)): Path<(GroupId, EmployeeId)>,
     Body(body): Body<SetMember>,
@@ -279,7 +282,7 @@ async fn set_member(
         until: body.valid_until.map(|moment| moment.0),
     };
     let member = Member { group_id, employee_id, validity };
-    Ok(Json(state.store.set_member(member).await?.into()))
+    Ok(Json(state.store.set_member(&caller.author(), member).await?.into()))
 }
 
 /// Takes an employee out of a group. Once answered, no gate grants on their having been in it.
@@ -292,11 +295,11 @@ async fn set_member(
 )]
 async fn delete_member(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangeMembers>,
     _: NoQuery,
     Path((group_id, employee_id)): Path<(GroupId, EmployeeId)>,
 ) -> Result<StatusCode, Problem> {
-    state.store.delete_member(group_id, employee_id).await?;
+    state.store.delete_member(&caller.author(), group_id, employee_id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -340,7 +343,7 @@ struct AccessList {
 )]
 async fn list_access(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<SeePeople>,
     _: NoQuery,
     Path(employee_id): Path<EmployeeId>,
 ) -> Result<Json<AccessList>, Problem> {

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Allowed, Gate};
+use super::auth::{Allowed, SendFrames};
 use super::extract::NoQuery;
 use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::identity::{Outcome, milliseconds};
@@ -51,7 +51,7 @@ struct LivenessAnswer {
 async fn liveness(
     State(state): State<AppState>,
     _: Room,
-    _: Allowed<Gate>,
+    _: Allowed<SendFrames>,
     _: NoQuery,
     frame: OneFrame,
 ) -> Result<Json<LivenessAnswer>, Problem> {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Allowed, Metrics as MetricsScope};
+use super::auth::{Allowed, ReadMetrics};
 use super::{AppState, Problem};
 
 /// The text format that the metrics are written in.
@@ -50,7 +50,7 @@ impl FromRequestParts<AppState> for Reader {
         if state.settings.metrics_public {
             return Ok(Self);
         }
-        let allowed = Allowed::<MetricsScope>::from_request_parts(parts, state).await;
+        let allowed = Allowed::<ReadMetrics>::from_request_parts(parts, state).await;
         let Some(authorization) = parts.headers.get(AUTHORIZATION) else {
             return allowed.map(|_| Self);
         };

@@ -1,6 +1,7 @@
 //! The HTTP contract: router, state, errors, keys; one file per resource.
 
 mod auth;
+mod changes;
 mod employees;
 mod entrance;
 mod extract;
@@ -11,6 +12,7 @@ mod groups;
 mod health;
 mod held;
 mod identity;
+mod keys;
 mod leftover;
 mod liveness;
 mod metrics;
@@ -27,6 +29,7 @@ mod schema;
 mod sites;
 mod state;
 mod verify;
+mod wrong_keys;
 mod zones;
 
 use axum::Router;
@@ -34,7 +37,7 @@ use axum::extract::DefaultBodyLimit;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-pub use auth::ApiKeyText;
+pub use auth::{ApiKeyText, Origin};
 pub use entrance::Entrance;
 pub use leftover::LeftoverLimits;
 pub use metrics::MetricsReaders;
@@ -42,6 +45,7 @@ pub use openapi::contract;
 pub use overload::overload_limits;
 pub use problem::{CODES as PROBLEM_CODES, Problem};
 pub use state::{AppState, HttpSettings};
+pub use wrong_keys::WrongKeys;
 
 /// The service: every route, its limits and the middleware around them.
 pub fn router(state: AppState) -> Router {
@@ -70,4 +74,6 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(zones::routes())
         .merge(schedules::routes())
         .merge(groups::routes())
+        .merge(keys::routes())
+        .merge(changes::routes())
 }

@@ -18,7 +18,9 @@ impl FromStr for Moment {
             format!("{text:?} is no RFC 3339 moment such as 2026-12-01T08:00:00Z: {error}")
         })?;
         check_year(text, moment.year())?;
-        Ok(Self(moment))
+        // What Postgres keeps, so that what is answered now is what is read later.
+        let kept = DateTime::from_timestamp_micros(moment.timestamp_micros());
+        kept.map(Self).ok_or_else(|| format!("{text:?} is out of range"))
     }
 }
 

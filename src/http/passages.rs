@@ -1,5 +1,7 @@
 //! `POST /v1/gates/G/passages`: does the gate open? `GET /v1/passages`: the trail.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
@@ -10,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Admin, Allowed, Caller};
+use super::auth::{Allowed, Caller, SeeTrail};
 use super::extract::{NoQuery, Path, Query};
 use super::frames::{FrameFile, FrameForm, Frames};
 use super::moment::Moment;
@@ -19,9 +21,9 @@ use super::schema::{DecisionCode, DirectionCode, NoticeCode, ReasonCode};
 use super::{AppState, Problem};
 use crate::domain::{
     BadgeId, Decision, Direction, EmployeeId, EventId, FaceSeen, Gate, GateId, GatePolicy, KeyId,
-    Notice, Passage, PassageId, PassageRequest, Reason, View, ZoneId,
+    Notice, Passage, PassageId, PassageRequest, Permission, Reason, View, ZoneId,
 };
-use crate::store::{PassageFilter, Scope};
+use crate::store::PassageFilter;
 use crate::vision::LookSettings;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -145,7 +147,7 @@ async fn read_grant_key(
     _: NoQuery,
 ) -> Result<Json<GrantKeyView>, Problem> {
     // Firmware asks, or who provisions it.
-    caller.require(Scope::Admin).or_else(|_| caller.require(Scope::Gate))?;
+    caller.require(Permission::SeePlaces).or_else(|_| caller.require(Permission::SendFrames))?;
     let signer = state.grant_signer.as_ref().ok_or_else(|| Problem::not_found("grant key"))?;
     Ok(Json(GrantKeyView { algorithm: "Ed25519", public_key: signer.public_key() }))
 }
@@ -165,7 +167,7 @@ impl FromRequestParts<AppState> for PassageHead {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let caller = Caller::from_parts(parts, state).await?;
-        caller.require(Scope::Gate)?;
+        caller.require(Permission::SendFrames)?;
         let Path(gate_id) = Path::<GateId>::from_request_parts(parts, state).await?;
         caller.require_gate(gate_id)?;
         NoQuery::from_request_parts(parts, state).await?;
@@ -299,6 +301,11 @@ struct PassageView {
     liveness: Option<f32>,
     liveness_threshold: Option<f32>,
     model_id: Option<String>,
+    /// The calibration that the threshold followed from: its fingerprint.
+    #[schema(value_type = Option<String>)]
+    calibration: Option<Arc<str>>,
+    /// How many changes of `/v1/changes` the policy that decided rested on.
+    policy_version: Option<u64>,
     /// How many frames were looked at; 0 where the gate refused whatever they show.
     frames: u16,
     /// Set where a repeated event lost its grant: the passage that was repeated.
@@ -317,6 +324,7 @@ impl From<Passage> for PassageView {
             notice,
             zone_id,
             direction,
+            policy_version,
             decided_at,
             replay_of,
         } = passage;
@@ -339,6 +347,8 @@ impl From<Passage> for PassageView {
             liveness: evidence.liveness.map(|l| l.value()),
             liveness_threshold: evidence.liveness_threshold.map(|l| l.value()),
             model_id: evidence.model_id.map(|m| m.to_string()),
+            calibration: evidence.calibration,
+            policy_version,
             frames: evidence.frames,
             replay_of,
         }
@@ -352,7 +362,7 @@ impl From<Passage> for PassageView {
 )]
 async fn list(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<SeeTrail>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<PassageView>>, Problem> {
     let (rows, _permit) = page::begin(query.limit, &state)?;
@@ -380,7 +390,7 @@ async fn list(
 )]
 async fn read(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<SeeTrail>,
     _: NoQuery,
     Path(id): Path<PassageId>,
 ) -> Result<Json<PassageView>, Problem> {

@@ -49,7 +49,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("not_enrolled", "the employee has no face of this model"),
     (
         "not_found",
-        "there is no such path, employee, face, gate, passage, site, zone, schedule, group or member",
+        "there is no such path, employee, face, gate, passage, site, zone, schedule, group, member or key",
     ),
     ("not_json", "content-type must be application/json"),
     ("overloaded", "too many requests at once; try again after retry-after seconds"),
@@ -65,6 +65,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("too_many_faces", "the employee has as many faces as enrolment.faces_max allows"),
     ("too_many_frames", "more frames than the request may hold"),
     ("too_many_groups", "the employee belongs to as many groups as one may"),
+    (
+        "too_many_wrong_keys",
+        "too many wrong API keys from there; try again after retry-after seconds",
+    ),
     ("unauthorized", "a valid API key is needed"),
     ("unknown_part", "a form may hold parts named frame alone"),
     ("unreadable_faces", "the employee's stored faces cannot be read: remove them first"),
@@ -175,6 +179,16 @@ impl Problem {
         Self { overload: Some(of), ..problem }
     }
 
+    /// 429: too many wrong keys within a minute.
+    pub(super) fn too_many_wrong_keys() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_wrong_keys",
+            "Too many wrong API keys",
+            "too many wrong API keys came from this address; try again within a minute",
+        )
+    }
+
     /// 503: a part that the answer needs is not there. Says nothing about its insides.
     pub fn unavailable(code: &'static str, detail: impl ToString) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Not available now", detail)
@@ -221,7 +235,8 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self.status {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                let seconds = if self.code == "too_many_wrong_keys" { "60" } else { "1" };
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
             }
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

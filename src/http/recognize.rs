@@ -8,13 +8,14 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Allowed, Gate};
+use super::auth::{Allowed, SendFrames};
 use super::extract::Query;
 use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::identity::{CandidateView, IdentityAnswer, Outcome, look};
 use super::{AppState, Problem};
 use crate::access::Identity;
-use crate::store::{Scope, StoreError};
+use crate::domain::Permission;
+use crate::store::StoreError;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(recognize))
@@ -24,7 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct RecognizeQuery {
-    /// List this many of the nearest people; needs the scope `admin`.
+    /// List this many of the nearest people; needs the scope `officer` or `admin` too.
     candidates: Option<usize>,
 }
 
@@ -39,12 +40,12 @@ struct RecognizeQuery {
 async fn recognize(
     State(state): State<AppState>,
     _: Room,
-    Allowed(caller, _): Allowed<Gate>,
+    Allowed(caller, _): Allowed<SendFrames>,
     Query(query): Query<RecognizeQuery>,
     frame: OneFrame,
 ) -> Result<Json<IdentityAnswer>, Problem> {
     if let Some(candidates) = query.candidates {
-        caller.require(Scope::Admin)?;
+        caller.require(Permission::SeeCandidates)?;
         let candidates_max = state.settings.candidates_max;
         if !(1..=candidates_max).contains(&candidates) {
             let detail = format!("candidates must be 1 to {candidates_max}, not {candidates}");

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Admin, Allowed};
+use super::auth::{Allowed, ChangePlaces, SeePlaces};
 use super::extract::{Json as Body, NoQuery, Path, Query, check, stated};
 use super::page::{self, Page};
 use super::schema::DayCode;
@@ -111,7 +111,7 @@ struct ChangeSchedule {
 )]
 async fn create(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangePlaces>,
     _: NoQuery,
     Body(body): Body<CreateSchedule>,
 ) -> Result<(StatusCode, Json<ScheduleView>), Problem> {
@@ -121,7 +121,7 @@ async fn create(
         hours: body.hours,
         on_holidays: body.on_holidays.unwrap_or(false),
     };
-    let schedule = state.store.create_schedule(new).await?;
+    let schedule = state.store.create_schedule(&caller.author(), new).await?;
     Ok((StatusCode::CREATED, Json(schedule.into())))
 }
 
@@ -143,7 +143,7 @@ struct ListQuery {
 )]
 async fn list(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<SeePlaces>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<ScheduleView>>, Problem> {
     let (rows, _permit) = page::begin(query.limit, &state)?;
@@ -160,7 +160,7 @@ async fn list(
 )]
 async fn read(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<SeePlaces>,
     _: NoQuery,
     Path(id): Path<ScheduleId>,
 ) -> Result<Json<ScheduleView>, Problem> {
@@ -177,7 +177,7 @@ async fn read(
 )]
 async fn change(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangePlaces>,
     _: NoQuery,
     Path(id): Path<ScheduleId>,
     Body(body): Body<ChangeSchedule>,
@@ -185,7 +185,7 @@ async fn change(
     check(&body)?;
     let change =
         ScheduleChange { name: body.name, hours: body.hours, on_holidays: body.on_holidays };
-    Ok(Json(state.store.change_schedule(id, change).await?.into()))
+    Ok(Json(state.store.change_schedule(&caller.author(), id, change).await?.into()))
 }
 
 /// Removes a schedule that no access group names.
@@ -198,10 +198,10 @@ async fn change(
 )]
 async fn delete(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangePlaces>,
     _: NoQuery,
     Path(id): Path<ScheduleId>,
 ) -> Result<StatusCode, Problem> {
-    state.store.delete_schedule(id).await?;
+    state.store.delete_schedule(&caller.author(), id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,7 +8,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::CODES;
 use crate::domain::{
-    AntiPassback, Day, Decision, Direction, EmployeeStatus, Notice, QualityIssue, Reason, Standing,
+    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, Notice, QualityIssue, Reason,
+    Scope, Standing,
 };
 
 macro_rules! closed_sets {
@@ -52,6 +53,10 @@ closed_sets! {
     AntiPassbackCode = AntiPassback::ALL.iter().map(|mode| mode.code());
     /// A day of the week.
     DayCode = Day::ALL.iter().map(|day| day.code());
+    /// What an API key is for.
+    ScopeCode = Scope::ALL.iter().map(|scope| scope.code());
+    /// What was done to a thing that is administered.
+    ActionCode = Action::ALL.iter().map(|action| action.code());
     /// What is wrong with a picture.
     IssueCode = QualityIssue::ALL.iter().map(|issue| issue.code());
     /// What is wrong with a request.

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Admin, Allowed};
+use super::auth::{Allowed, ChangePlaces, SeePlaces};
 use super::extract::{Json as Body, NoQuery, Path, Query, check, stated};
 use super::moment::Date;
 use super::page::{self, Page};
@@ -123,14 +123,14 @@ fn days(dates: BTreeSet<Date>) -> BTreeSet<NaiveDate> {
 )]
 async fn create(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangePlaces>,
     _: NoQuery,
     Body(body): Body<CreateSite>,
 ) -> Result<(StatusCode, Json<SiteView>), Problem> {
     check(&body)?;
     let new =
         NewSite { name: body.name, time_zone: body.time_zone.0, holidays: days(body.holidays) };
-    let site = state.store.create_site(new).await?;
+    let site = state.store.create_site(&caller.author(), new).await?;
     Ok((StatusCode::CREATED, Json(site.into())))
 }
 
@@ -152,7 +152,7 @@ struct ListQuery {
 )]
 async fn list(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<SeePlaces>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<SiteView>>, Problem> {
     let (rows, _permit) = page::begin(query.limit, &state)?;
@@ -169,7 +169,7 @@ async fn list(
 )]
 async fn read(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<SeePlaces>,
     _: NoQuery,
     Path(id): Path<SiteId>,
 ) -> Result<Json<SiteView>, Problem> {
@@ -186,7 +186,7 @@ async fn read(
 )]
 async fn change(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangePlaces>,
     _: NoQuery,
     Path(id): Path<SiteId>,
     Body(body): Body<ChangeSite>,
@@ -197,7 +197,7 @@ async fn change(
         time_zone: body.time_zone.map(|zone| zone.0),
         holidays: body.holidays.map(days),
     };
-    Ok(Json(state.store.change_site(id, change).await?.into()))
+    Ok(Json(state.store.change_site(&caller.author(), id, change).await?.into()))
 }
 
 /// Removes a site that has no zones.
@@ -210,10 +210,10 @@ async fn change(
 )]
 async fn delete(
     State(state): State<AppState>,
-    _: Allowed<Admin>,
+    Allowed(caller, _): Allowed<ChangePlaces>,
     _: NoQuery,
     Path(id): Path<SiteId>,
 ) -> Result<StatusCode, Problem> {
-    state.store.delete_site(id).await?;
+    state.store.delete_site(&caller.author(), id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::leftover::LeftoverLimits;
 use super::metrics::MetricsReaders;
+use super::wrong_keys::WrongKeys;
 use crate::access::{Gatekeeper, GrantSigner, Matcher};
 use crate::domain::{EmployeeId, LivenessScore};
 use crate::gallery::Gallery;
@@ -71,6 +72,8 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// Who read the metrics of late.
     pub metrics_readers: Arc<Mutex<MetricsReaders>>,
+    /// Who sent wrong keys of late.
+    pub wrong_keys: WrongKeys,
     /// Requests of any kind that may be in flight.
     pub request_permits: Arc<Semaphore>,
     /// Lists that may be read at once.

@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Allowed, Gate};
+use super::auth::{Allowed, SendFrames};
 use super::extract::Query;
 use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::identity::{IdentityAnswer, Outcome, look};
@@ -41,7 +41,7 @@ struct VerifyQuery {
 async fn verify(
     State(state): State<AppState>,
     _: Room,
-    _: Allowed<Gate>,
+    _: Allowed<SendFrames>,
     Query(query): Query<VerifyQuery>,
     frame: OneFrame,
 ) -> Result<Json<IdentityAnswer>, Problem> {

@@ -22,10 +22,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::unconstrained;
 use tokio_io_timeout::TimeoutStream;
+use tower_http::add_extension::AddExtension;
 use tracing::{debug, info, warn};
 
 use super::addresses::Addresses;
 use crate::config::ServerConfig;
+use crate::http::Origin;
 
 /// How long to wait when no connection can be accepted (out of file descriptors, say).
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -99,7 +101,8 @@ pub(super) async fn serve(
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.write_timeout));
         let stream = TokioIo::new(Box::pin(stream));
-        let service = TowerToHyperService::new(router.clone());
+        let service = AddExtension::new(router.clone(), Origin(address));
+        let service = TowerToHyperService::new(service);
         let connection = builder.serve_connection(stream, service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use crate::access::{Gatekeeper, GrantKey, GrantSigner, Matcher, check_models};
 use crate::config::{Config, ServerConfig};
 use crate::gallery::{self, Gallery, ResyncSettings, Searcher};
-use crate::http::{self, AppState, Entrance, HttpSettings, LeftoverLimits};
+use crate::http::{self, AppState, Entrance, HttpSettings, LeftoverLimits, WrongKeys};
 use crate::inference::Engine;
 use crate::metrics::Metrics;
 use crate::store::{GalleryListener, Store};
@@ -100,6 +100,7 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
     let state = AppState {
         metrics: Arc::new(Metrics::new(encoder.model.as_str(), http::overload_limits())),
         metrics_readers: Arc::default(),
+        wrong_keys: WrongKeys::new(config.server.wrong_keys_per_minute_max),
         engine: Arc::new(engine),
         gatekeeper: Gatekeeper::new(store.clone(), matcher.clone(), config.gates.clock_skew_max()),
         grant_signer,

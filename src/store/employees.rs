@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Store, StoreError};
 use crate::domain::{
-    BadgeId, Department, Employee, EmployeeId, EmployeeName, EmployeeStatus, Validity,
+    Author, BadgeId, Department, Employee, EmployeeId, EmployeeName, EmployeeStatus, Validity,
 };
 
 /// An employee to be created.
@@ -43,6 +43,21 @@ pub struct EmployeeChange {
     pub valid_until: Option<Option<DateTime<Utc>>>,
     /// See [`Employee`].
     pub status: Option<EmployeeStatus>,
+}
+
+impl EmployeeChange {
+    /// Whether it changes anything but the status.
+    #[must_use]
+    pub fn is_more_than_status(&self) -> bool {
+        let Self { badge_id, name, department, metadata, valid_from, valid_until, status: _ } =
+            self;
+        badge_id.is_some()
+            || name.is_some()
+            || department.is_some()
+            || metadata.is_some()
+            || valid_from.is_some()
+            || valid_until.is_some()
+    }
 }
 
 /// Which employees to list.
@@ -127,8 +142,13 @@ impl Store {
     ///
     /// # Errors
     /// [`super::Conflict::BadgeTaken`] when another employee carries the badge.
-    pub async fn create_employee(&self, new: NewEmployee) -> Result<Employee, StoreError> {
-        employee_row!(
+    pub async fn create_employee(
+        &self,
+        author: &Author,
+        new: NewEmployee,
+    ) -> Result<Employee, StoreError> {
+        let mut changing = self.changing(author).await?;
+        let employee = employee_row!(
             "insert into employees
                  (id, badge_id, name, department, metadata, valid_from, valid_until, status)
              values ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -143,9 +163,11 @@ impl Store {
             new.validity.until,
             new.status.code(),
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&mut *changing)
         .await?
-        .try_into()
+        .try_into()?;
+        changing.commit().await?;
+        Ok(employee)
     }
 
     /// The employee with this id.
@@ -233,10 +255,12 @@ impl Store {
     /// [`StoreError::NotFound`], or a [`StoreError::Conflict`] with the badge or the validity.
     pub async fn change_employee(
         &self,
+        author: &Author,
         id: EmployeeId,
         change: EmployeeChange,
     ) -> Result<Employee, StoreError> {
-        employee_row!(
+        let mut changing = self.changing(author).await?;
+        let employee = employee_row!(
             "update employees set
                  badge_id = case when $2 then $3 else badge_id end,
                  name = coalesce($4, name),
@@ -262,21 +286,27 @@ impl Store {
             change.valid_until.flatten(),
             change.status.map(EmployeeStatus::code),
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *changing)
         .await?
         .ok_or(StoreError::NotFound("employee"))?
-        .try_into()
+        .try_into()?;
+        changing.commit().await?;
+        Ok(employee)
     }
 
     /// Removes an employee and every template of theirs; their passages stay.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
-    pub async fn delete_employee(&self, id: EmployeeId) -> Result<(), StoreError> {
+    pub async fn delete_employee(&self, author: &Author, id: EmployeeId) -> Result<(), StoreError> {
+        let mut changing = self.changing(author).await?;
         let deleted = sqlx::query!("delete from employees where id = $1", id.0)
-            .execute(&self.pool)
+            .execute(&mut *changing)
             .await?
             .rows_affected();
-        if deleted == 0 { Err(StoreError::NotFound("employee")) } else { Ok(()) }
+        if deleted == 0 {
+            return Err(StoreError::NotFound("employee"));
+        }
+        changing.commit().await
     }
 }

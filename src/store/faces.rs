@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::{Conflict, Store, StoreError, within};
 use crate::domain::{
-    EmployeeId, EmployeeStatus, Encoding, EncodingError, FaceId, ModelId, Quality, Threshold,
+    Author, EmployeeId, EmployeeStatus, Encoding, EncodingError, FaceId, ModelId, Quality,
+    Threshold,
 };
 
 /// A face to be enrolled.
@@ -125,20 +126,21 @@ impl Store {
     /// [`Conflict::TooManyFaces`], [`Conflict::AnotherPerson`], [`Conflict::UnreadableFaces`].
     pub async fn add_face(
         &self,
+        author: &Author,
         draft: &FaceDraft,
         faces_max: u32,
         threshold: Threshold,
     ) -> Result<Face, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut changing = self.changing(author).await?;
         // The lock makes two enrolments at once count, and be compared, one after the other.
         sqlx::query_scalar!(
             "select id from employees where id = $1 for no key update",
             draft.employee_id.0
         )
-        .fetch_optional(&mut *transaction)
+        .fetch_optional(&mut *changing)
         .await?
         .ok_or(StoreError::NotFound("employee"))?;
-        let known = person(&mut transaction, draft.employee_id, draft.encoding.model()).await?;
+        let known = person(&mut changing, draft.employee_id, draft.encoding.model()).await?;
         if let Some(known) = known {
             let distance = known.template().and_then(|template| template.distance(&draft.encoding));
             let distance = distance.map_err(|_| StoreError::Conflict(Conflict::UnreadableFaces))?;
@@ -169,7 +171,7 @@ impl Store {
             draft.quality.roll_degrees,
             &draft.photo_sha256,
         )
-        .fetch_one(&mut *transaction)
+        .fetch_one(&mut *changing)
         .await?;
         let faces = sqlx::query_scalar!(
             r#"select count(*) as "count!" from face_encodings
@@ -177,12 +179,12 @@ impl Store {
             draft.employee_id.0,
             model_id,
         )
-        .fetch_one(&mut *transaction)
+        .fetch_one(&mut *changing)
         .await?;
         if faces > i64::from(faces_max) {
             return Err(StoreError::Conflict(Conflict::TooManyFaces { faces_max }));
         }
-        transaction.commit().await?;
+        changing.commit().await?;
         Ok(face.into())
     }
 
@@ -213,16 +215,25 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the employee has no such face.
-    pub async fn delete_face(&self, employee: EmployeeId, face: FaceId) -> Result<(), StoreError> {
+    pub async fn delete_face(
+        &self,
+        author: &Author,
+        employee: EmployeeId,
+        face: FaceId,
+    ) -> Result<(), StoreError> {
+        let mut changing = self.changing(author).await?;
         let deleted = sqlx::query!(
             "delete from face_encodings where id = $1 and employee_id = $2",
             face.0,
             employee.0,
         )
-        .execute(&self.pool)
+        .execute(&mut *changing)
         .await?
         .rows_affected();
-        if deleted == 0 { Err(StoreError::NotFound("face")) } else { Ok(()) }
+        if deleted == 0 {
+            return Err(StoreError::NotFound("face"));
+        }
+        changing.commit().await
     }
 
     /// Removes an employee's templates of every model but `model`; returns how many.
@@ -231,16 +242,19 @@ impl Store {
     /// When Postgres does not answer.
     pub async fn delete_faces_of_other_models(
         &self,
+        author: &Author,
         employee: EmployeeId,
         model: &ModelId,
     ) -> Result<u64, StoreError> {
+        let mut changing = self.changing(author).await?;
         let deleted = sqlx::query!(
             "delete from face_encodings where employee_id = $1 and model_id <> $2",
             employee.0,
             model.as_str(),
         )
-        .execute(&self.pool)
+        .execute(&mut *changing)
         .await?;
+        changing.commit().await?;
         Ok(deleted.rows_affected())
     }
 
@@ -248,11 +262,17 @@ impl Store {
     ///
     /// # Errors
     /// When Postgres does not answer.
-    pub async fn delete_faces_of_model(&self, model: &ModelId) -> Result<u64, StoreError> {
+    pub async fn delete_faces_of_model(
+        &self,
+        author: &Author,
+        model: &ModelId,
+    ) -> Result<u64, StoreError> {
+        let mut changing = self.changing(author).await?;
         let deleted =
             sqlx::query!("delete from face_encodings where model_id = $1", model.as_str())
-                .execute(&self.pool)
+                .execute(&mut *changing)
                 .await?;
+        changing.commit().await?;
         Ok(deleted.rows_affected())
     }
 

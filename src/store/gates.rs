@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::{Direction, Gate, GateId, GateName, GatePolicy, LivenessScore, ZoneId};
+use crate::domain::{Author, Direction, Gate, GateId, GateName, GatePolicy, LivenessScore, ZoneId};
 
 /// A gate to be created.
 #[derive(Clone, Debug)]
@@ -115,8 +115,9 @@ impl Store {
     ///
     /// # Errors
     /// [`super::Conflict::GateNameTaken`]; [`StoreError::NotFound`] when the zone is gone.
-    pub async fn create_gate(&self, new: NewGate) -> Result<Gate, StoreError> {
-        gate_row!(
+    pub async fn create_gate(&self, author: &Author, new: NewGate) -> Result<Gate, StoreError> {
+        let mut changing = self.changing(author).await?;
+        let gate = gate_row!(
             "insert into gates
                  (id, name, enabled, open_ms, frame_age_ms_max, pupil_distance_px_min,
                   badge_required, liveness_threshold, zone_id, direction, debounce_ms)
@@ -135,9 +136,11 @@ impl Store {
             new.policy.direction.code(),
             new.policy.debounce_ms as i32,
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&mut *changing)
         .await?
-        .try_into()
+        .try_into()?;
+        changing.commit().await?;
+        Ok(gate)
     }
 
     /// The gate with this id.
@@ -174,8 +177,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`super::Conflict::GateNameTaken`].
-    pub async fn change_gate(&self, id: GateId, change: GateChange) -> Result<Gate, StoreError> {
-        gate_row!(
+    pub async fn change_gate(
+        &self,
+        author: &Author,
+        id: GateId,
+        change: GateChange,
+    ) -> Result<Gate, StoreError> {
+        let mut changing = self.changing(author).await?;
+        let gate = gate_row!(
             "update gates set
                  name = coalesce($2, name),
                  enabled = coalesce($3, enabled),
@@ -205,21 +214,27 @@ impl Store {
             change.direction.map(Direction::code),
             change.debounce_ms.map(|ms| ms as i32),
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *changing)
         .await?
         .ok_or(StoreError::NotFound("gate"))?
-        .try_into()
+        .try_into()?;
+        changing.commit().await?;
+        Ok(gate)
     }
 
     /// Removes a gate that has no passages, with the keys bound to it.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`super::Conflict::GateHasPassages`].
-    pub async fn delete_gate(&self, id: GateId) -> Result<(), StoreError> {
+    pub async fn delete_gate(&self, author: &Author, id: GateId) -> Result<(), StoreError> {
+        let mut changing = self.changing(author).await?;
         let deleted = sqlx::query!("delete from gates where id = $1", id.0)
-            .execute(&self.pool)
+            .execute(&mut *changing)
             .await?
             .rows_affected();
-        if deleted == 0 { Err(StoreError::NotFound("gate")) } else { Ok(()) }
+        if deleted == 0 {
+            return Err(StoreError::NotFound("gate"));
+        }
+        changing.commit().await
     }
 }

@@ -12,14 +12,14 @@ use super::sites::site_row;
 use super::zones::zone_row;
 use crate::domain::{
     Admission, AntiPassback, Direction, Employee, EmployeeId, Evidence, Gate, GateId, GroupId,
-    LastCrossing, LastGate, Passage, PassageId, PassageRequest, Schedule, ScheduleId, Site,
+    LastCrossing, LastGate, Passage, PassageId, PassageRequest, Schedule, ScheduleId, Site, Stream,
     Validity, Zone, ZoneId,
 };
 
 /// What is true in the database at the moment of decision, and stays true until the passage is written.
 #[derive(Clone, Debug)]
 pub struct Ground {
-    /// Whether the key that asks was revoked meanwhile.
+    /// Whether the key that asks was revoked meanwhile, or has ended.
     pub key_revoked: bool,
     /// The gate, read again.
     pub gate: Gate,
@@ -33,6 +33,8 @@ pub struct Ground {
     pub last_gate: Option<LastGate>,
     /// Where a passage is repeated: the gate that the employee was let through since.
     pub since: Option<GateId>,
+    /// How many administrative changes there have been.
+    pub policy_version: u64,
     /// The moment of decision.
     pub now: DateTime<Utc>,
 }
@@ -73,7 +75,8 @@ pub(super) async fn ground(
         .ok_or(StoreError::NotFound("gate"))?
         .try_into()?;
     let key_revoked = sqlx::query_scalar!(
-        r#"select revoked_at is not null as "revoked!" from api_keys where id = $1"#,
+        r#"select revoked_at is not null or coalesce(expires_at <= clock_timestamp(), false) as "revoked!"
+           from api_keys where id = $1"#,
         request.key_id.0
     )
     .fetch_optional(&mut *connection)
@@ -109,13 +112,20 @@ pub(super) async fn ground(
         zone,
         last_gate: None,
         since: None,
+        policy_version: 0,
         now: DateTime::default(),
     };
     if let Some(employee) = evidence.employee_id {
         retrace(connection, &mut ground, employee, repeated).await?;
     }
     // Behind every lock that was waited for.
-    ground.now = now(connection).await?;
+    let moment = sqlx::query!(
+        r#"select clock_timestamp() as "now!", length as changes from chains where stream = $1"#,
+        Stream::CHANGES.0,
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    (ground.now, ground.policy_version) = (moment.now, moment.changes.unsigned_abs());
     Ok(ground)
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Store, StoreError};
 use crate::domain::{
-    AccessGroup, AccessRule, EmployeeId, GroupId, GroupName, ScheduleId, Validity, ZoneId,
+    AccessGroup, AccessRule, Author, EmployeeId, GroupId, GroupName, ScheduleId, Validity, ZoneId,
 };
 
 /// How many groups a person may belong to: a passage reads what all of them give for its zone.
@@ -156,19 +156,23 @@ impl Store {
     /// # Errors
     /// [`super::Conflict::GroupNameTaken`]; [`StoreError::NotFound`] when a rule names a zone or a schedule
     /// that does not exist.
-    pub async fn create_group(&self, new: NewGroup) -> Result<AccessGroup, StoreError> {
+    pub async fn create_group(
+        &self,
+        author: &Author,
+        new: NewGroup,
+    ) -> Result<AccessGroup, StoreError> {
         let id = GroupId::generate();
-        let mut transaction = self.pool.begin().await?;
+        let mut changing = self.changing(author).await?;
         sqlx::query!(
             "insert into access_groups (id, name) values ($1, $2)",
             id.0,
             new.name.as_str(),
         )
-        .execute(&mut *transaction)
+        .execute(&mut *changing)
         .await?;
-        set_rules(&mut transaction, id, &new.rules).await?;
-        let group = group(&mut transaction, id).await?;
-        transaction.commit().await?;
+        set_rules(&mut changing, id, &new.rules).await?;
+        let group = group(&mut changing, id).await?;
+        changing.commit().await?;
         Ok(group)
     }
 
@@ -209,27 +213,28 @@ impl Store {
     /// rule names a zone or a schedule that does not exist.
     pub async fn change_group(
         &self,
+        author: &Author,
         id: GroupId,
         change: GroupChange,
     ) -> Result<AccessGroup, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut changing = self.changing(author).await?;
         // The lock makes two changes of the rules at once come one after the other.
         let changed = sqlx::query!(
             "update access_groups set name = coalesce($2, name), updated_at = now() where id = $1",
             id.0,
             change.name.map(String::from),
         )
-        .execute(&mut *transaction)
+        .execute(&mut *changing)
         .await?
         .rows_affected();
         if changed == 0 {
             return Err(StoreError::NotFound("access group"));
         }
         if let Some(rules) = &change.rules {
-            set_rules(&mut transaction, id, rules).await?;
+            set_rules(&mut changing, id, rules).await?;
         }
-        let group = group(&mut transaction, id).await?;
-        transaction.commit().await?;
+        let group = group(&mut changing, id).await?;
+        changing.commit().await?;
         Ok(group)
     }
 
@@ -237,13 +242,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
-    pub async fn delete_group(&self, id: GroupId) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
+    pub async fn delete_group(&self, author: &Author, id: GroupId) -> Result<(), StoreError> {
+        let mut changing = self.changing(author).await?;
         let deleted = sqlx::query!("delete from access_groups where id = $1", id.0)
-            .execute(&mut *transaction)
+            .execute(&mut *changing)
             .await?
             .rows_affected();
-        transaction.commit().await?;
+        changing.commit().await?;
         if deleted == 0 { Err(StoreError::NotFound("access group")) } else { Ok(()) }
     }
 
@@ -252,8 +257,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such group or employee; [`super::Conflict::ValidityEmpty`];
     /// [`super::Conflict::TooManyGroups`].
-    pub async fn set_member(&self, member: Member) -> Result<Member, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+    pub async fn set_member(&self, author: &Author, member: Member) -> Result<Member, StoreError> {
+        let mut changing = self.changing(author).await?;
         let row = sqlx::query_as!(
             MemberRow,
             "insert into group_members (group_id, employee_id, valid_from, valid_until)
@@ -266,18 +271,18 @@ impl Store {
             member.validity.from,
             member.validity.until,
         )
-        .fetch_one(&mut *transaction)
+        .fetch_one(&mut *changing)
         .await?;
         let groups = sqlx::query_scalar!(
             r#"select count(*) as "count!" from group_members where employee_id = $1"#,
             member.employee_id.0,
         )
-        .fetch_one(&mut *transaction)
+        .fetch_one(&mut *changing)
         .await?;
         if groups > GROUPS_OF_ONE_MAX {
             return Err(StoreError::Conflict(super::Conflict::TooManyGroups));
         }
-        transaction.commit().await?;
+        changing.commit().await?;
         Ok(row.into())
     }
 
@@ -287,18 +292,23 @@ impl Store {
     /// [`StoreError::NotFound`] when the person is no member of it.
     pub async fn delete_member(
         &self,
+        author: &Author,
         group: GroupId,
         employee: EmployeeId,
     ) -> Result<(), StoreError> {
+        let mut changing = self.changing(author).await?;
         let deleted = sqlx::query!(
             "delete from group_members where group_id = $1 and employee_id = $2",
             group.0,
             employee.0,
         )
-        .execute(&self.pool)
+        .execute(&mut *changing)
         .await?
         .rows_affected();
-        if deleted == 0 { Err(StoreError::NotFound("member of the group")) } else { Ok(()) }
+        if deleted == 0 {
+            return Err(StoreError::NotFound("member of the group"));
+        }
+        changing.commit().await
     }
 
     /// At most `limit` members of a group in the order of their ids, beginning after `after`.

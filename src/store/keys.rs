@@ -1,56 +1,12 @@
 //! The table `api_keys`.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::{GateId, KeyId};
-
-/// What a key allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// Frames: passages, verify, recognize, liveness.
-    Gate,
-    /// People, faces, gates, the trail, and the candidates of a recognition.
-    Admin,
-    /// `/metrics`.
-    Metrics,
-}
-
-impl Scope {
-    /// The stored form, also that of the command line.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Gate => "gate",
-            Self::Admin => "admin",
-            Self::Metrics => "metrics",
-        }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Scope {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Gate, Self::Admin, Self::Metrics]
-            .into_iter()
-            .find(|scope| scope.as_str() == text)
-            .ok_or_else(|| format!("{text:?} is no scope: gate, admin or metrics"))
-    }
-}
+use crate::domain::{Author, GateId, KeyId, KeyName, Scope};
 
 /// A key to be created; only the hash of its secret is stored.
 #[derive(Clone, Debug)]
@@ -58,13 +14,15 @@ pub struct KeyDraft {
     /// Its public half.
     pub id: KeyId,
     /// Who uses it.
-    pub name: String,
+    pub name: KeyName,
     /// SHA-256 of its secret half.
     pub secret_sha256: [u8; 32],
     /// What it allows; at least one.
     pub scopes: BTreeSet<Scope>,
     /// The gate whose passages alone it may ask for, where it is bound to one.
     pub gate_id: Option<GateId>,
+    /// From when on it opens nothing; none: it does not end by itself.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// A key as stored.
@@ -76,17 +34,27 @@ pub struct ApiKey {
     pub created_at: DateTime<Utc>,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// When it was last used, to the minute; none: never.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// Whether it opens anything, by Postgres' clock: it was not revoked and has not ended.
+    pub valid: bool,
+    /// Whether it is time to note that it is used.
+    use_is_due: bool,
 }
 
-/// A statement that gives whole rows, from what stands before the columns and after them. They are named:
+/// A statement that gives whole rows, from what stands after the columns. They are named:
 /// Postgres refuses to run a prepared `*` once a migration has added one, and a replica of before would
 /// answer nothing until its connections end.
 macro_rules! key_row {
-    ($before:literal, $after:literal $(, $value:expr)* $(,)?) => {
+    ($after:literal $(, $value:expr)* $(,)?) => {
         sqlx::query_as!(
-            $crate::store::keys::KeyRow,
-            $before
-                + "id, name, secret_sha256, scopes, gate_id, created_at, revoked_at"
+            KeyRow,
+            "select "
+                + r#"id, name, secret_sha256, scopes, gate_id, created_at, revoked_at, expires_at,
+             last_used_at as "last_used_at?",
+             revoked_at is null and coalesce(expires_at > now(), true) as "valid!",
+             coalesce(last_used_at < now() - interval '1 minute', true) as "use_is_due!"
+             from api_keys left join api_key_uses on key_id = id "#
                 + $after
             $(, $value)*
         )
@@ -101,6 +69,10 @@ struct KeyRow {
     gate_id: Option<Uuid>,
     created_at: DateTime<Utc>,
     revoked_at: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime<Utc>>,
+    last_used_at: Option<DateTime<Utc>>,
+    valid: bool,
+    use_is_due: bool,
 }
 
 impl TryFrom<KeyRow> for ApiKey {
@@ -110,7 +82,7 @@ impl TryFrom<KeyRow> for ApiKey {
         Ok(Self {
             draft: KeyDraft {
                 id: KeyId(row.id),
-                name: row.name,
+                name: row.name.try_into().map_err(StoreError::corrupt)?,
                 secret_sha256: row
                     .secret_sha256
                     .try_into()
@@ -122,9 +94,13 @@ impl TryFrom<KeyRow> for ApiKey {
                     .collect::<Result<_, _>>()
                     .map_err(StoreError::corrupt)?,
                 gate_id: row.gate_id.map(GateId),
+                expires_at: row.expires_at,
             },
             created_at: row.created_at,
             revoked_at: row.revoked_at,
+            last_used_at: row.last_used_at,
+            valid: row.valid,
+            use_is_due: row.use_is_due,
         })
     }
 }
@@ -134,20 +110,29 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when it is bound to a gate that does not exist.
-    pub async fn create_key(&self, draft: &KeyDraft) -> Result<(), StoreError> {
+    pub async fn create_key(
+        &self,
+        author: &Author,
+        draft: &KeyDraft,
+    ) -> Result<ApiKey, StoreError> {
+        let mut changing = self.changing(author).await?;
         let scopes: Vec<String> = draft.scopes.iter().map(Scope::to_string).collect();
         sqlx::query!(
-            "insert into api_keys (id, name, secret_sha256, scopes, gate_id)
-             values ($1, $2, $3, $4, $5)",
+            "insert into api_keys (id, name, secret_sha256, scopes, gate_id, expires_at)
+             values ($1, $2, $3, $4, $5, $6)",
             draft.id.0,
-            draft.name,
+            draft.name.as_str(),
             &draft.secret_sha256,
             &scopes,
             draft.gate_id.map(|id| id.0),
+            draft.expires_at,
         )
-        .execute(&self.pool)
+        .execute(&mut *changing)
         .await?;
-        Ok(())
+        let key =
+            key_row!("where id = $1", draft.id.0).fetch_one(&mut *changing).await?.try_into()?;
+        changing.commit().await?;
+        Ok(key)
     }
 
     /// The key with this public half, revoked or not.
@@ -155,7 +140,7 @@ impl Store {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
-        key_row!("select ", " from api_keys where id = $1", id.0)
+        key_row!("where id = $1", id.0)
             .fetch_optional(&self.pool)
             .await?
             .map(ApiKey::try_from)
@@ -167,7 +152,7 @@ impl Store {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn keys(&self) -> Result<Vec<ApiKey>, StoreError> {
-        key_row!("select ", " from api_keys order by id")
+        key_row!("order by id")
             .fetch_all(&self.pool)
             .await?
             .into_iter()
@@ -175,18 +160,61 @@ impl Store {
             .collect()
     }
 
+    /// At most `limit` keys in the order of their creation, beginning after `after`.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn keys_after(
+        &self,
+        after: Option<KeyId>,
+        limit: u32,
+    ) -> Result<Vec<ApiKey>, StoreError> {
+        key_row!(
+            "where ($1::uuid is null or id > $1) order by id limit $2",
+            after.map(|id| id.0),
+            i64::from(limit),
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(ApiKey::try_from)
+        .collect()
+    }
+
+    /// Notes that a key is used now, where that is due.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn note_use(&self, key: &ApiKey) -> Result<(), StoreError> {
+        if !key.use_is_due {
+            return Ok(());
+        }
+        sqlx::query!(
+            "insert into api_key_uses (key_id, last_used_at) values ($1, now())
+             on conflict (key_id) do update set last_used_at = now()",
+            key.draft.id.0,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// Revokes a key at once; revoking it again changes nothing.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
-    pub async fn revoke_key(&self, id: KeyId) -> Result<(), StoreError> {
+    pub async fn revoke_key(&self, author: &Author, id: KeyId) -> Result<(), StoreError> {
+        let mut changing = self.changing(author).await?;
         let revoked = sqlx::query!(
             "update api_keys set revoked_at = coalesce(revoked_at, now()) where id = $1",
             id.0
         )
-        .execute(&self.pool)
+        .execute(&mut *changing)
         .await?
         .rows_affected();
-        if revoked == 0 { Err(StoreError::NotFound("API key")) } else { Ok(()) }
+        if revoked == 0 {
+            return Err(StoreError::NotFound("API key"));
+        }
+        changing.commit().await
     }
 }

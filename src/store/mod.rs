@@ -3,6 +3,9 @@
 //! Every query of these tables is checked at compile time against the migrations (offline data in
 //! `.sqlx/`).
 
+mod audit;
+mod chains;
+mod changes;
 mod employees;
 mod error;
 mod faces;
@@ -21,13 +24,18 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 
+use chains::HeadSigner;
+
+pub use audit::{Audited, Link, Snapshot};
+pub use chains::SignedHead;
+pub use changes::ChangeFilter;
 pub use employees::{EmployeeChange, EmployeeFilter, NewEmployee};
 pub use error::{Conflict, StoreError};
 pub use faces::{Face, FaceDraft, GalleryRow};
 pub use gates::{GateChange, NewGate};
 pub use ground::{Ground, ZoneGround};
 pub use groups::{Access, GroupChange, Member, NewGroup};
-pub use keys::{ApiKey, KeyDraft, Scope};
+pub use keys::{ApiKey, KeyDraft};
 pub use passages::{PassageFilter, Recorded, Verdict};
 pub use schedules::{NewSchedule, ScheduleChange};
 pub use sites::{NewSite, SiteChange};
@@ -73,6 +81,7 @@ pub struct Store {
     /// How long an answer is awaited for which no request's time limit counts.
     patience: Duration,
     gallery_page_people: u32,
+    head_signer: HeadSigner,
 }
 
 impl Store {
@@ -118,7 +127,11 @@ impl Store {
             })
             .connect_with(options)
             .await?;
-        Ok(Self { pool, patience, gallery_page_people: settings.gallery_page_people })
+        let head_signer = HeadSigner::new(
+            &crate::secrets::Keyring::new(vec![crate::secrets::MasterKey::generate().unwrap()])
+                .unwrap(),
+        );
+        Ok(Self { pool, patience, gallery_page_people: settings.gallery_page_people, head_signer })
     }
 
     /// Brings the schema up to date; safe to run from several replicas at once.

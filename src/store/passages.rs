@@ -1,14 +1,18 @@
 //! The table `passages`: the trail of every decision.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::chains::lock;
 use super::ground::{Ground, ground};
 use super::{Store, StoreError};
 use crate::domain::{
-    BadgeId, Decision, Direction, Distance, EmployeeId, EventId, Evidence, FaceId, GateId, KeyId,
-    LivenessScore, ModelId, Notice, Passage, PassageId, PassageRequest, Reason, Threshold, ZoneId,
+    BadgeId, Blind, Commitment, Decision, Direction, Distance, EmployeeId, EventId, Evidence,
+    FaceId, GateId, Head, KeyId, LivenessScore, ModelId, Notice, Passage, PassageId,
+    PassageRequest, Reason, Threshold, ZoneId,
 };
 
 /// What the policy made of the ground.
@@ -64,37 +68,40 @@ macro_rules! passage_row {
             $before
                 + "id, gate_id, event_id, captured_at, decided_at, decision, reason, open_ms, employee_id,\
              face_ids, badge_id, distance, threshold, liveness, liveness_threshold, model_id, frames,\
-             frames_sha256, key_id, replay_of, notice, zone_id, direction"
+             frames_sha256, key_id, replay_of, notice, zone_id, direction, calibration, policy_version"
                 + $after
             $(, $value)*
         )
     };
 }
+pub(super) use passage_row;
 
-struct PassageRow {
-    id: Uuid,
-    gate_id: Uuid,
-    event_id: String,
-    captured_at: DateTime<Utc>,
-    decided_at: DateTime<Utc>,
-    decision: String,
-    reason: String,
-    open_ms: i32,
-    employee_id: Option<Uuid>,
-    face_ids: Vec<Uuid>,
-    badge_id: Option<String>,
-    distance: Option<f32>,
-    threshold: Option<f32>,
-    liveness: Option<f32>,
-    liveness_threshold: Option<f32>,
-    model_id: Option<String>,
-    frames: i16,
-    frames_sha256: Vec<u8>,
-    key_id: Uuid,
-    replay_of: Option<Uuid>,
-    notice: Option<String>,
-    zone_id: Option<Uuid>,
-    direction: Option<String>,
+pub(super) struct PassageRow {
+    pub id: Uuid,
+    pub gate_id: Uuid,
+    pub event_id: String,
+    pub captured_at: DateTime<Utc>,
+    pub decided_at: DateTime<Utc>,
+    pub decision: String,
+    pub reason: String,
+    pub open_ms: i32,
+    pub employee_id: Option<Uuid>,
+    pub face_ids: Vec<Uuid>,
+    pub badge_id: Option<String>,
+    pub distance: Option<f32>,
+    pub threshold: Option<f32>,
+    pub liveness: Option<f32>,
+    pub liveness_threshold: Option<f32>,
+    pub model_id: Option<String>,
+    pub frames: i16,
+    pub frames_sha256: Vec<u8>,
+    pub key_id: Uuid,
+    pub replay_of: Option<Uuid>,
+    pub notice: Option<String>,
+    pub zone_id: Option<Uuid>,
+    pub direction: Option<String>,
+    pub calibration: Option<String>,
+    pub policy_version: Option<i64>,
 }
 
 impl TryFrom<PassageRow> for Passage {
@@ -145,6 +152,7 @@ impl TryFrom<PassageRow> for Passage {
                 liveness: liveness(row.liveness)?,
                 liveness_threshold: liveness(row.liveness_threshold)?,
                 model_id: row.model_id.map(ModelId::new),
+                calibration: row.calibration.map(Arc::from),
                 frames: row.frames.unsigned_abs(),
             },
             open_ms: row.open_ms.unsigned_abs(),
@@ -155,6 +163,7 @@ impl TryFrom<PassageRow> for Passage {
                 .map_err(|e| corrupt(&e))?,
             zone_id: row.zone_id.map(ZoneId),
             direction: row.direction.as_deref().map(Direction::from_stored).transpose()?,
+            policy_version: row.policy_version.map(i64::unsigned_abs),
             decided_at: row.decided_at,
             replay_of: row.replay_of.map(PassageId),
         })
@@ -191,10 +200,11 @@ impl Store {
             notice: verdict.notice,
             zone_id: ground.gate.policy.zone_id,
             direction: Some(ground.gate.policy.direction),
+            policy_version: Some(ground.policy_version),
             decided_at: ground.now,
             replay_of: None,
         };
-        if insert(&mut transaction, &passage).await? {
+        if self.append(&mut transaction, &passage).await? {
             transaction.commit().await?;
             return Ok(Recorded::New(passage));
         }
@@ -241,15 +251,34 @@ impl Store {
             notice: verdict.notice,
             zone_id: ground.gate.policy.zone_id,
             direction: Some(ground.gate.policy.direction),
+            policy_version: Some(ground.policy_version),
             decided_at: ground.now,
             replay_of: Some(passage.id),
             request,
             ..passage
         };
         // Nobody else has: a person's repeated passages are judged one after another.
-        insert(&mut transaction, &refusal).await?;
+        self.append(&mut transaction, &refusal).await?;
         transaction.commit().await?;
         Ok((refusal, ground.now))
+    }
+
+    /// Appends a passage to the trail and to its gate's chain, which is locked last, and briefly; false when its
+    /// event, or this refusal of a repeated one, was recorded before.
+    async fn append(
+        &self,
+        connection: &mut PgConnection,
+        passage: &Passage,
+    ) -> Result<bool, StoreError> {
+        let head = lock(connection, passage.request.gate_id.into()).await?;
+        let blind = Blind::generate();
+        let commitment = blind.commit(&passage.personal());
+        let head = head.with(&passage.record(head.length + 1, commitment));
+        if !insert(connection, passage, &head, (blind, commitment)).await? {
+            return Ok(false);
+        }
+        self.advance(connection, &head).await?;
+        Ok(true)
     }
 
     /// The passage of this event, if it was recorded.
@@ -338,16 +367,23 @@ impl Store {
 /// part of the trail that is read; the times decide.
 pub(super) const ID_SLACK: TimeDelta = TimeDelta::minutes(1);
 
-/// Writes a passage; false when its event, or this refusal of a repeated one, was recorded before.
-async fn insert(connection: &mut PgConnection, passage: &Passage) -> Result<bool, StoreError> {
+/// Writes a passage at the end of its gate's chain; false when its event, or this refusal of a repeated one,
+/// was recorded before.
+async fn insert(
+    connection: &mut PgConnection,
+    passage: &Passage,
+    head: &Head,
+    (blind, commitment): (Blind, Commitment),
+) -> Result<bool, StoreError> {
     let Passage { request, evidence, .. } = passage;
     let inserted = sqlx::query!(
         "insert into passages
              (id, gate_id, event_id, captured_at, decided_at, decision, reason, open_ms,
               employee_id, face_ids, badge_id, distance, threshold, liveness, liveness_threshold,
-              model_id, frames, frames_sha256, key_id, replay_of, notice, zone_id, direction)
+              model_id, frames, frames_sha256, key_id, replay_of, notice, zone_id, direction,
+              calibration, policy_version, position, hash, commitment, blind)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-              $19, $20, $21, $22, $23)
+              $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)
          on conflict do nothing",
         passage.id.0,
         request.gate_id.0,
@@ -372,6 +408,12 @@ async fn insert(connection: &mut PgConnection, passage: &Passage) -> Result<bool
         passage.notice.map(Notice::code),
         passage.zone_id.map(|id| id.0),
         passage.direction.map(Direction::code),
+        evidence.calibration.as_deref(),
+        passage.policy_version.map(u64::cast_signed),
+        head.length.cast_signed(),
+        &head.hash.0,
+        &commitment.0,
+        &blind.0,
     )
     .execute(connection)
     .await?;

@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{Conflict, Store, StoreError};
-use crate::domain::{Hours, Schedule, ScheduleId, ScheduleName};
+use crate::domain::{Author, Hours, Schedule, ScheduleId, ScheduleName};
 
 /// A schedule to be created.
 #[derive(Clone, Debug)]
@@ -74,8 +74,13 @@ impl Store {
     ///
     /// # Errors
     /// [`Conflict::ScheduleNameTaken`].
-    pub async fn create_schedule(&self, new: NewSchedule) -> Result<Schedule, StoreError> {
-        schedule_row!(
+    pub async fn create_schedule(
+        &self,
+        author: &Author,
+        new: NewSchedule,
+    ) -> Result<Schedule, StoreError> {
+        let mut changing = self.changing(author).await?;
+        let schedule = schedule_row!(
             "insert into schedules (id, name, hours, on_holidays)
              values ($1, $2, $3, $4)
              returning ",
@@ -85,9 +90,11 @@ impl Store {
             Json(&new.hours) as _,
             new.on_holidays,
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&mut *changing)
         .await?
-        .try_into()
+        .try_into()?;
+        changing.commit().await?;
+        Ok(schedule)
     }
 
     /// The schedule with this id.
@@ -131,10 +138,12 @@ impl Store {
     /// [`StoreError::NotFound`], [`Conflict::ScheduleNameTaken`].
     pub async fn change_schedule(
         &self,
+        author: &Author,
         id: ScheduleId,
         change: ScheduleChange,
     ) -> Result<Schedule, StoreError> {
-        schedule_row!(
+        let mut changing = self.changing(author).await?;
+        let schedule = schedule_row!(
             "update schedules set
                  name = coalesce($2, name),
                  hours = coalesce($3, hours),
@@ -148,22 +157,28 @@ impl Store {
             change.hours.map(Json) as _,
             change.on_holidays,
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *changing)
         .await?
         .ok_or(StoreError::NotFound("schedule"))?
-        .try_into()
+        .try_into()?;
+        changing.commit().await?;
+        Ok(schedule)
     }
 
     /// Removes a schedule that no group names.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`Conflict::ScheduleInUse`].
-    pub async fn delete_schedule(&self, id: ScheduleId) -> Result<(), StoreError> {
+    pub async fn delete_schedule(&self, author: &Author, id: ScheduleId) -> Result<(), StoreError> {
+        let mut changing = self.changing(author).await?;
         let deleted = sqlx::query!("delete from schedules where id = $1", id.0)
-            .execute(&self.pool)
+            .execute(&mut *changing)
             .await
             .map_err(|error| StoreError::of_removal(error, Conflict::ScheduleInUse))?
             .rows_affected();
-        if deleted == 0 { Err(StoreError::NotFound("schedule")) } else { Ok(()) }
+        if deleted == 0 {
+            return Err(StoreError::NotFound("schedule"));
+        }
+        changing.commit().await
     }
 }

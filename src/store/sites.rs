@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::{Conflict, Store, StoreError};
-use crate::domain::{Site, SiteId, SiteName};
+use crate::domain::{Author, Site, SiteId, SiteName};
 
 /// A site to be created.
 #[derive(Clone, Debug)]
@@ -79,9 +79,10 @@ impl Store {
     ///
     /// # Errors
     /// [`Conflict::SiteNameTaken`].
-    pub async fn create_site(&self, new: NewSite) -> Result<Site, StoreError> {
+    pub async fn create_site(&self, author: &Author, new: NewSite) -> Result<Site, StoreError> {
+        let mut changing = self.changing(author).await?;
         let holidays: Vec<NaiveDate> = new.holidays.into_iter().collect();
-        site_row!(
+        let site = site_row!(
             "insert into sites (id, name, time_zone, holidays)
              values ($1, $2, $3, $4)
              returning ",
@@ -91,9 +92,11 @@ impl Store {
             new.time_zone.name(),
             &holidays,
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&mut *changing)
         .await?
-        .try_into()
+        .try_into()?;
+        changing.commit().await?;
+        Ok(site)
     }
 
     /// The site with this id.
@@ -131,10 +134,16 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`Conflict::SiteNameTaken`].
-    pub async fn change_site(&self, id: SiteId, change: SiteChange) -> Result<Site, StoreError> {
+    pub async fn change_site(
+        &self,
+        author: &Author,
+        id: SiteId,
+        change: SiteChange,
+    ) -> Result<Site, StoreError> {
+        let mut changing = self.changing(author).await?;
         let holidays: Option<Vec<NaiveDate>> =
             change.holidays.map(|days| days.into_iter().collect());
-        site_row!(
+        let site = site_row!(
             "update sites set
                  name = coalesce($2, name),
                  time_zone = coalesce($3, time_zone),
@@ -148,22 +157,28 @@ impl Store {
             change.time_zone.map(|zone| zone.name()),
             holidays.as_deref(),
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *changing)
         .await?
         .ok_or(StoreError::NotFound("site"))?
-        .try_into()
+        .try_into()?;
+        changing.commit().await?;
+        Ok(site)
     }
 
     /// Removes a site that has no zones.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`Conflict::SiteHasZones`].
-    pub async fn delete_site(&self, id: SiteId) -> Result<(), StoreError> {
+    pub async fn delete_site(&self, author: &Author, id: SiteId) -> Result<(), StoreError> {
+        let mut changing = self.changing(author).await?;
         let deleted = sqlx::query!("delete from sites where id = $1", id.0)
-            .execute(&self.pool)
+            .execute(&mut *changing)
             .await
             .map_err(|error| StoreError::of_removal(error, Conflict::SiteHasZones))?
             .rows_affected();
-        if deleted == 0 { Err(StoreError::NotFound("site")) } else { Ok(()) }
+        if deleted == 0 {
+            return Err(StoreError::NotFound("site"));
+        }
+        changing.commit().await
     }
 }

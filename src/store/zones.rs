@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Conflict, Store, StoreError};
-use crate::domain::{AntiPassback, EmployeeId, KeyId, PardonId, SiteId, Zone, ZoneId, ZoneName};
+use crate::domain::{
+    AntiPassback, Author, EmployeeId, KeyId, PardonId, SiteId, Zone, ZoneId, ZoneName,
+};
 
 /// A zone to be created.
 #[derive(Clone, Debug)]
@@ -99,8 +101,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such site; [`Conflict::ZoneNameTaken`].
-    pub async fn create_zone(&self, new: NewZone) -> Result<Zone, StoreError> {
-        zone_row!(
+    pub async fn create_zone(&self, author: &Author, new: NewZone) -> Result<Zone, StoreError> {
+        let mut changing = self.changing(author).await?;
+        let zone = zone_row!(
             "insert into zones (id, site_id, name, anti_passback, anti_passback_reset_s)
              values ($1, $2, $3, $4, $5)
              returning ",
@@ -111,9 +114,11 @@ impl Store {
             new.anti_passback.code(),
             new.anti_passback_reset_s as i32,
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&mut *changing)
         .await?
-        .try_into()
+        .try_into()?;
+        changing.commit().await?;
+        Ok(zone)
     }
 
     /// The zone with this id.
@@ -162,8 +167,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`Conflict::ZoneNameTaken`].
-    pub async fn change_zone(&self, id: ZoneId, change: ZoneChange) -> Result<Zone, StoreError> {
-        zone_row!(
+    pub async fn change_zone(
+        &self,
+        author: &Author,
+        id: ZoneId,
+        change: ZoneChange,
+    ) -> Result<Zone, StoreError> {
+        let mut changing = self.changing(author).await?;
+        let zone = zone_row!(
             "update zones set
                  name = coalesce($2, name),
                  anti_passback = coalesce($3, anti_passback),
@@ -177,23 +188,29 @@ impl Store {
             change.anti_passback.map(AntiPassback::code),
             change.anti_passback_reset_s.map(|seconds| seconds as i32),
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *changing)
         .await?
         .ok_or(StoreError::NotFound("zone"))?
-        .try_into()
+        .try_into()?;
+        changing.commit().await?;
+        Ok(zone)
     }
 
     /// Removes a zone that no gate and no group names, with its pardons.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`Conflict::ZoneInUse`].
-    pub async fn delete_zone(&self, id: ZoneId) -> Result<(), StoreError> {
+    pub async fn delete_zone(&self, author: &Author, id: ZoneId) -> Result<(), StoreError> {
+        let mut changing = self.changing(author).await?;
         let deleted = sqlx::query!("delete from zones where id = $1", id.0)
-            .execute(&self.pool)
+            .execute(&mut *changing)
             .await
             .map_err(|error| StoreError::of_removal(error, Conflict::ZoneInUse))?
             .rows_affected();
-        if deleted == 0 { Err(StoreError::NotFound("zone")) } else { Ok(()) }
+        if deleted == 0 {
+            return Err(StoreError::NotFound("zone"));
+        }
+        changing.commit().await
     }
 
     /// Lets a person's way through a zone begin anew, by the word of whoever holds the key.
@@ -202,10 +219,12 @@ impl Store {
     /// [`StoreError::NotFound`] when there is no such zone or employee.
     pub async fn pardon(
         &self,
+        author: &Author,
         zone: ZoneId,
         employee: EmployeeId,
         key: KeyId,
     ) -> Result<Pardon, StoreError> {
+        let mut changing = self.changing(author).await?;
         let id = PardonId::generate();
         let pardoned_at = sqlx::query_scalar!(
             "insert into pardons (id, zone_id, employee_id, key_id, pardoned_at)
@@ -216,8 +235,9 @@ impl Store {
             employee.0,
             key.0,
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&mut *changing)
         .await?;
+        changing.commit().await?;
         Ok(Pardon { id, zone_id: zone, employee_id: employee, pardoned_at })
     }
 }

@@ -10,6 +10,7 @@ use super::people::People;
 use super::plan::Person;
 use super::report::Outcome;
 use crate::access::{EnrolmentError, EnrolmentRules, enroll, look_alike};
+use crate::cli::author;
 use crate::cli::photo;
 use crate::config::Config;
 use crate::domain::risk::RiskPolicy;
@@ -86,7 +87,9 @@ impl Enroller<'_> {
         let faces_max = self.config.enrolment.faces_max;
         let threshold = self.risk.verify().threshold;
         let rules = EnrolmentRules { threshold, faces_max };
-        let outcome = match enroll(&self.store, rules, employee.id, view, sha256).await {
+        let outcome = match enroll(&self.store, &author("enroll"), rules, employee.id, view, sha256)
+            .await
+        {
             Ok(_) => {
                 // First seen, then looking: of two entries made at once one sees the other.
                 self.gallery.refresh(&self.store, employee.id).await?;
@@ -133,7 +136,13 @@ impl Enroller<'_> {
 
     async fn drop_other_models(&self, employee: EmployeeId) -> anyhow::Result<()> {
         if self.replace_model {
-            self.store.delete_faces_of_other_models(employee, &self.engine.encoder().model).await?;
+            self.store
+                .delete_faces_of_other_models(
+                    &author("enroll"),
+                    employee,
+                    &self.engine.encoder().model,
+                )
+                .await?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use anyhow::{Context, bail};
 use tokio::sync::Mutex;
 
 use super::plan::{Label, Person};
+use crate::cli::author;
 use crate::domain::{BadgeId, Employee, EmployeeName, EmployeeStatus, Validity};
 use crate::store::{NewEmployee, Store};
 
@@ -77,7 +78,7 @@ impl People {
             validity: Validity::default(),
             status: EmployeeStatus::Active,
         };
-        Ok(self.store.create_employee(new).await?)
+        Ok(self.store.create_employee(&author("enroll"), new).await?)
     }
 
     /// Refuses a new badge for a name that somebody has who has no badge: probably the same person,

@@ -1,6 +1,7 @@
 //! The calibration file.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{Curve, CurveError};
 use crate::domain::ModelId;
@@ -145,6 +146,14 @@ impl Calibration {
         let read: Self = toml::from_str(text).map_err(|e| CalibrationError::Form(e.to_string()))?;
         read.check()?;
         Ok(read)
+    }
+
+    /// Eight digits that tell it from any other.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let text = serde_json::to_vec(self).expect("numbers and names are JSON");
+        let hash = Sha256::digest(text);
+        hash[..4].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Is this the calibration of `model`?

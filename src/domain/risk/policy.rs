@@ -63,6 +63,12 @@ impl RiskPolicy {
         &self.risk
     }
 
+    /// What τ is derived from, where it is not fixed.
+    #[must_use]
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
+    }
+
     /// τ of a comparison with one person.
     #[must_use]
     pub fn verify(&self) -> Tau {

@@ -1,0 +1,114 @@
+//! Heads that are kept elsewhere than in the database.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use ed25519_dalek::{Signature, VerifyingKey};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::domain::{ChainHash, Head, Stream};
+use crate::store::SignedHead;
+
+/// A signed head as it is kept: one line of JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptHead {
+    /// When it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<DateTime<Utc>>,
+    /// The gate; none: what was administered.
+    pub gate_id: Option<Uuid>,
+    /// See [`Head`].
+    pub length: u64,
+    /// In hexadecimal digits.
+    pub hash: String,
+    /// See [`Head`].
+    pub purged: u64,
+    /// In hexadecimal digits.
+    pub purged_hash: String,
+    /// See [`Head`].
+    pub unchained: u64,
+    /// Ed25519, in base64url.
+    pub signature: Option<String>,
+    /// In base64url.
+    pub public_key: Option<String>,
+}
+
+/// Why a line is no head.
+#[derive(Debug, thiserror::Error)]
+pub enum KeptHeadError {
+    /// Not JSON of this form.
+    #[error("no head: {0}")]
+    Form(#[from] serde_json::Error),
+    /// A hash, a signature or a key of a wrong form.
+    #[error("no head: {0} is not of the right form")]
+    Value(&'static str),
+}
+
+impl KeptHead {
+    /// A head as it is to be kept.
+    #[must_use]
+    pub fn new(signed: &SignedHead, read_at: DateTime<Utc>) -> Self {
+        let SignedHead { head, signature } = signed;
+        Self {
+            read_at: Some(read_at),
+            gate_id: Some(head.stream.0).filter(|_| head.stream != Stream::CHANGES),
+            length: head.length,
+            hash: head.hash.to_string(),
+            purged: head.purged,
+            purged_hash: head.purged_hash.to_string(),
+            unchained: head.unchained,
+            signature: signature.map(|(signature, _)| URL_SAFE_NO_PAD.encode(signature)),
+            public_key: signature.map(|(_, key)| URL_SAFE_NO_PAD.encode(key)),
+        }
+    }
+
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// When it is no head.
+    pub fn signed(&self) -> Result<SignedHead, KeptHeadError> {
+        let signature = match (&self.signature, &self.public_key) {
+            (Some(signature), Some(key)) => Some((base64(signature)?, base64(key)?)),
+            _ => None,
+        };
+        let head = Head {
+            stream: self.gate_id.map_or(Stream::CHANGES, Stream),
+            length: self.length,
+            hash: hash(&self.hash)?,
+            purged: self.purged,
+            purged_hash: hash(&self.purged_hash)?,
+            unchained: self.unchained,
+        };
+        Ok(SignedHead { head, signature })
+    }
+}
+
+/// Whether a key that is trusted signed the head.
+pub(super) fn is_signed(signed: &SignedHead, trusted: &[VerifyingKey]) -> bool {
+    signed.signature.is_some_and(|(signature, key)| {
+        let signature = Signature::from_bytes(&signature);
+        trusted
+            .iter()
+            .filter(|trusted| trusted.as_bytes() == &key)
+            .any(|trusted| trusted.verify_strict(&signed.head.message(), &signature).is_ok())
+    })
+}
+
+fn base64<const N: usize>(text: &str) -> Result<[u8; N], KeptHeadError> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or(KeptHeadError::Value("a signature or a key"))
+}
+
+fn hash(text: &str) -> Result<ChainHash, KeptHeadError> {
+    let wrong = KeptHeadError::Value("a hash");
+    if text.len() != 64 || !text.is_ascii() {
+        return Err(wrong);
+    }
+    let mut bytes = [0; 32];
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        let digits = std::str::from_utf8(digits).unwrap_or_default();
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| KeptHeadError::Value("a hash"))?;
+    }
+    Ok(ChainHash(bytes))
+}

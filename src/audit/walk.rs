@@ -1,0 +1,173 @@
+//! One chain from its beginning to its end.
+
+use uuid::Uuid;
+
+use super::Fault;
+use crate::domain::{ChainHash, Change, Commitment, Head, Passage, Stream};
+use crate::store::Audited;
+
+/// A record of a chain.
+pub(super) trait Record {
+    /// What the chain covers of it.
+    fn chained(&self, position: u64, commitment: Commitment) -> Vec<u8>;
+    /// What only the commitment covers.
+    fn personal(&self) -> Vec<u8>;
+    /// Whether nothing of that is left.
+    fn is_erased(&self) -> bool;
+}
+
+impl Record for Passage {
+    fn chained(&self, position: u64, commitment: Commitment) -> Vec<u8> {
+        self.record(position, commitment)
+    }
+
+    fn personal(&self) -> Vec<u8> {
+        Passage::personal(self)
+    }
+
+    fn is_erased(&self) -> bool {
+        let evidence = &self.evidence;
+        evidence.employee_id.is_none()
+            && evidence.face_ids.is_empty()
+            && self.request.badge_id.is_none()
+    }
+}
+
+impl Record for Change {
+    fn chained(&self, position: u64, commitment: Commitment) -> Vec<u8> {
+        self.record(position, commitment)
+    }
+
+    fn personal(&self) -> Vec<u8> {
+        self.details.clone().unwrap_or_default().into_bytes()
+    }
+
+    fn is_erased(&self) -> bool {
+        self.details.is_none()
+    }
+}
+
+/// Follows one chain, record by record.
+///
+/// Each record is held against the hash that is *stored* of the one before, so that one altered record is not
+/// said of all that follow.
+#[derive(Debug)]
+pub(super) struct Walk {
+    head: Head,
+    /// The position of the last record.
+    position: u64,
+    /// Its id and the hash that is stored of it; the hash is not known after a gap.
+    last: (Option<Uuid>, Option<ChainHash>),
+    /// Heads that were kept elsewhere: position and hash, the first position last.
+    kept: Vec<(u64, ChainHash)>,
+    /// Records whose person was removed, with their positions.
+    pub erased: Vec<(u64, Uuid)>,
+    /// What was found.
+    pub faults: Vec<Fault>,
+}
+
+impl Walk {
+    /// Begins at the beginning. `kept` are heads of the chain that were kept elsewhere.
+    pub fn new(head: Head, mut kept: Vec<(u64, ChainHash)>) -> Self {
+        kept.sort_by_key(|(position, _)| std::cmp::Reverse(*position));
+        let mut walk = Self {
+            head,
+            position: head.purged,
+            last: (None, Some(head.purged_hash)),
+            kept,
+            erased: Vec::new(),
+            faults: Vec::new(),
+        };
+        // What was purged cannot be held against anything but the last of it.
+        while walk.kept.last().is_some_and(|(position, _)| *position < head.purged) {
+            walk.kept.pop();
+        }
+        walk.hold_against_kept(head.purged_hash);
+        walk
+    }
+
+    /// Where the walk has come to.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Which chain it is.
+    pub fn stream(&self) -> Stream {
+        self.head.stream
+    }
+
+    /// Goes on to the next record.
+    pub fn step<T: Record>(&mut self, audited: &Audited<T>) {
+        let (stream, id, link) = (self.stream(), audited.id, &audited.link);
+        let position = link.position;
+        if position > self.head.length {
+            self.faults.push(Fault::Beyond { stream, position, id });
+            self.position = position;
+            return;
+        }
+        if position != self.position + 1 {
+            let (from, until) = (self.position + 1, position - 1);
+            self.faults.push(Fault::Missing { stream, from, until });
+            self.last.1 = None;
+        }
+        match &audited.record {
+            Err(error) => {
+                let why = error.to_string();
+                self.faults.push(Fault::Unreadable { stream, position, id, why });
+            }
+            Ok(record) => {
+                let chained = record.chained(position, link.commitment);
+                if self.last.1.is_some_and(|hash| hash.followed_by(&chained) != link.hash) {
+                    let before = self.last.0;
+                    self.faults.push(Fault::Altered { stream, position, id, before });
+                }
+                match link.blind {
+                    Some(blind) if blind.commit(&record.personal()) != link.commitment => {
+                        self.faults.push(Fault::PersonAltered { stream, position, id });
+                    }
+                    Some(_) => {}
+                    None if record.is_erased() => self.erased.push((position, id)),
+                    None => self.faults.push(Fault::PersonAltered { stream, position, id }),
+                }
+            }
+        }
+        self.position = position;
+        self.last = (Some(id), Some(link.hash));
+        self.hold_against_kept(link.hash);
+    }
+
+    /// Ends the walk: what the head says must have been come to.
+    pub fn end(&mut self) {
+        let (stream, length) = (self.stream(), self.head.length);
+        if self.position < length {
+            let from = self.position + 1;
+            self.faults.push(Fault::Missing { stream, from, until: length });
+        } else if let (Some(id), Some(hash)) = self.last
+            && self.position == length
+            && hash != self.head.hash
+        {
+            self.faults.push(Fault::EndAltered { stream, position: length, id });
+        } else if self.last.0.is_none() && length == self.head.purged {
+            if self.head.hash != self.head.purged_hash {
+                self.faults.push(Fault::BadSignature { stream });
+            }
+        }
+        // Kept heads that the chain does not reach any more.
+        for (position, _) in std::mem::take(&mut self.kept) {
+            self.faults.push(Fault::SetBack { stream, position });
+        }
+    }
+
+    fn hold_against_kept(&mut self, hash: ChainHash) {
+        while let Some(&(position, kept)) = self.kept.last() {
+            if position > self.position {
+                return;
+            }
+            self.kept.pop();
+            if position < self.position || kept != hash {
+                let stream = self.stream();
+                self.faults.push(Fault::SetBack { stream, position });
+            }
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Hash chains over the trail: whoever alters, removes or moves a record afterwards breaks its chain.
+//!
+//! Each record's hash covers the record and the hash before it (Haber and Stornetta, *How to Time-Stamp a
+//! Digital Document*, 1991): `hash = SHA-256(hash before ‖ record)`. The head of a chain is signed, so that
+//! nobody without the key can make a chain anew or cut its end off.
+//!
+//! What says whose record it is goes into it as a commitment, `SHA-256("limen.commitment.1" ‖ blind ‖ personal)`
+//! with 16 random bytes: a person can be erased, and the random bytes with them, while the chain stays whole.
+
+use std::fmt;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{Change, GateId, Passage};
+
+/// The hash of a record and of all before it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ChainHash(pub [u8; 32]);
+
+impl ChainHash {
+    /// What the first record follows.
+    pub const START: Self = Self([0; 32]);
+
+    /// The hash of the record that follows.
+    #[must_use]
+    pub fn followed_by(self, record: &[u8]) -> Self {
+        Self(Sha256::new().chain_update(self.0).chain_update(record).finalize().into())
+    }
+}
+
+/// As hexadecimal digits.
+impl fmt::Display for ChainHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for ChainHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Random bytes without which nobody can tell what a commitment is to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blind(pub [u8; 16]);
+
+impl Blind {
+    /// Fresh ones: the 122 random bits of a UUID.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Uuid::new_v4().into_bytes())
+    }
+
+    /// The commitment to `personal`.
+    #[must_use]
+    pub fn commit(self, personal: &[u8]) -> Commitment {
+        let hash = Sha256::new().chain_update(b"limen.commitment.1").chain_update(self.0);
+        Commitment(hash.chain_update(personal).finalize().into())
+    }
+}
+
+/// Stands for what says whose record it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commitment(pub [u8; 32]);
+
+/// Which chain: a gate's passages, or what was administered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Stream(pub Uuid);
+
+impl Stream {
+    /// What was administered.
+    pub const CHANGES: Self = Self(Uuid::nil());
+}
+
+impl From<GateId> for Stream {
+    fn from(gate: GateId) -> Self {
+        Self(gate.0)
+    }
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::CHANGES { f.write_str("changes") } else { write!(f, "gate {}", self.0) }
+    }
+}
+
+/// Where a chain ends, and where it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Which chain.
+    pub stream: Stream,
+    /// How many records it has had: the last one's position, from 1.
+    pub length: u64,
+    /// The hash of the last record.
+    pub hash: ChainHash,
+    /// Records up to this position were purged when their time was over.
+    pub purged: u64,
+    /// The hash of the last of them.
+    pub purged_hash: ChainHash,
+    /// How many records there are from before there were chains.
+    pub unchained: u64,
+}
+
+impl Head {
+    /// What is signed: `limen.head.1`, the stream, then the numbers as 64 bits, the most significant byte
+    /// first, and the hashes, in the order of the fields.
+    #[must_use]
+    pub fn message(&self) -> Vec<u8> {
+        [
+            b"limen.head.1".as_slice(),
+            self.stream.0.as_bytes(),
+            &self.length.to_be_bytes(),
+            &self.hash.0,
+            &self.purged.to_be_bytes(),
+            &self.purged_hash.0,
+            &self.unchained.to_be_bytes(),
+        ]
+        .concat()
+    }
+
+    /// The head with one more record; gives the record's hash with it.
+    #[must_use]
+    pub fn with(mut self, record: &[u8]) -> Self {
+        self.length += 1;
+        self.hash = self.hash.followed_by(record);
+        self
+    }
+}
+
+/// A passage as its hash covers it: this object as JSON without blanks, the fields in this order. Moments are
+/// microseconds since 1970; floats the shortest decimals that read back as the same 32-bit numbers.
+#[derive(Serialize)]
+struct PassageRecord<'a> {
+    record: &'static str,
+    position: u64,
+    passage_id: Uuid,
+    gate_id: Uuid,
+    event_id: &'a str,
+    captured_at: i64,
+    decided_at: i64,
+    decision: &'static str,
+    reason: &'static str,
+    open_ms: u32,
+    notice: Option<&'static str>,
+    zone_id: Option<Uuid>,
+    direction: Option<&'static str>,
+    distance: Option<f32>,
+    threshold: Option<f32>,
+    liveness: Option<f32>,
+    liveness_threshold: Option<f32>,
+    model_id: Option<&'a str>,
+    calibration: Option<&'a str>,
+    policy_version: Option<u64>,
+    frames: u16,
+    frames_sha256: String,
+    key_id: Uuid,
+    replay_of: Option<Uuid>,
+    /// The commitment, in hexadecimal digits.
+    person: String,
+}
+
+/// Whose passage it was, as the commitment covers it.
+#[derive(Serialize)]
+struct PassagePerson<'a> {
+    employee_id: Option<Uuid>,
+    face_ids: Vec<Uuid>,
+    badge_id: Option<&'a str>,
+}
+
+impl Passage {
+    /// What says whose passage it was.
+    #[must_use]
+    pub fn personal(&self) -> Vec<u8> {
+        json(&PassagePerson {
+            employee_id: self.evidence.employee_id.map(|id| id.0),
+            face_ids: self.evidence.face_ids.iter().map(|id| id.0).collect(),
+            badge_id: self.request.badge_id.as_ref().map(super::BadgeId::as_str),
+        })
+    }
+
+    /// The record at a position of its gate's chain.
+    #[must_use]
+    pub fn record(&self, position: u64, person: Commitment) -> Vec<u8> {
+        let Self { request, evidence, .. } = self;
+        json(&PassageRecord {
+            record: "limen.passage.1",
+            position,
+            passage_id: self.id.0,
+            gate_id: request.gate_id.0,
+            event_id: request.event_id.as_str(),
+            captured_at: request.captured_at.timestamp_micros(),
+            decided_at: self.decided_at.timestamp_micros(),
+            decision: self.reason.decision().code(),
+            reason: self.reason.code(),
+            open_ms: self.open_ms,
+            notice: self.notice.map(super::Notice::code),
+            zone_id: self.zone_id.map(|id| id.0),
+            direction: self.direction.map(super::Direction::code),
+            distance: evidence.distance.map(super::Distance::value),
+            threshold: evidence.threshold.map(super::Threshold::value),
+            liveness: evidence.liveness.map(super::LivenessScore::value),
+            liveness_threshold: evidence.liveness_threshold.map(super::LivenessScore::value),
+            model_id: evidence.model_id.as_ref().map(super::ModelId::as_str),
+            calibration: evidence.calibration.as_deref(),
+            policy_version: self.policy_version,
+            frames: evidence.frames,
+            frames_sha256: hex(&request.frames_sha256),
+            key_id: request.key_id.0,
+            replay_of: self.replay_of.map(|id| id.0),
+            person: hex(&person.0),
+        })
+    }
+}
+
+/// A change as its hash covers it.
+#[derive(Serialize)]
+struct ChangeRecord<'a> {
+    record: &'static str,
+    position: u64,
+    change_id: Uuid,
+    changed_at: i64,
+    key_id: Option<Uuid>,
+    author: &'a str,
+    action: &'a str,
+    kind: &'a str,
+    subject_id: Uuid,
+    employee_id: Option<Uuid>,
+    /// The commitment to the details, in hexadecimal digits.
+    details: String,
+}
+
+impl Change {
+    /// The record at a position of the chain of changes.
+    #[must_use]
+    pub fn record(&self, position: u64, details: Commitment) -> Vec<u8> {
+        json(&ChangeRecord {
+            record: "limen.change.1",
+            position,
+            change_id: self.id.0,
+            changed_at: self.changed_at.timestamp_micros(),
+            key_id: self.key_id.map(|id| id.0),
+            author: &self.author,
+            action: self.action.code(),
+            kind: &self.kind,
+            subject_id: self.subject_id,
+            employee_id: self.employee_id.map(|id| id.0),
+            details: hex(&details.0),
+        })
+    }
+}
+
+/// Plain numbers, texts and ids are always JSON.
+fn json(record: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(record).expect("a record has no maps with odd keys")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_depends_on_every_record_and_on_their_order() {
+        let chain = |records: &[&[u8]]| {
+            records.iter().fold(ChainHash::START, |hash, record| hash.followed_by(record))
+        };
+        assert_ne!(chain(&[b"a", b"b"]), chain(&[b"b", b"a"]));
+        assert_ne!(chain(&[b"a", b"b"]), chain(&[b"a"]));
+        assert_eq!(chain(&[b"a", b"b"]), chain(&[b"a", b"b"]));
+    }
+
+    #[test]
+    fn a_commitment_tells_nothing_without_its_blind() {
+        let (one, other) = (Blind::generate(), Blind::generate());
+        assert_ne!(one.commit(b"person"), other.commit(b"person"));
+        assert_eq!(one.commit(b"person"), one.commit(b"person"));
+        assert_ne!(one.commit(b"person"), one.commit(b"somebody"));
+    }
+
+    #[test]
+    fn every_part_of_a_head_is_signed() {
+        let head = Head {
+            stream: Stream(Uuid::from_u128(1)),
+            length: 2,
+            hash: ChainHash([3; 32]),
+            purged: 1,
+            purged_hash: ChainHash([4; 32]),
+            unchained: 5,
+        };
+        let others = [
+            Head { stream: Stream::CHANGES, ..head },
+            Head { length: 3, ..head },
+            Head { hash: ChainHash::START, ..head },
+            Head { purged: 0, ..head },
+            Head { purged_hash: ChainHash::START, ..head },
+            Head { unchained: 0, ..head },
+        ];
+        assert!(others.iter().all(|other| other.message() != head.message()));
+    }
+}

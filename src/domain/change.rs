@@ -1,0 +1,66 @@
+//! What was administered, and by whom.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::decision::codes;
+use super::{ChangeId, EmployeeId, KeyId, KeyName};
+
+/// Whoever changes something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    /// The API key that asks; none for the command line.
+    pub key_id: Option<KeyId>,
+    /// Who that is, as people know them.
+    pub name: String,
+}
+
+impl Author {
+    /// Somebody with an API key.
+    #[must_use]
+    pub fn key(id: KeyId, name: &KeyName) -> Self {
+        Self { key_id: Some(id), name: name.as_str().to_owned() }
+    }
+
+    /// Somebody at the command line, who runs `limen` with a `command`.
+    #[must_use]
+    pub fn command(command: &str, user: &str) -> Self {
+        Self { key_id: None, name: format!("limen {command}, run by {user}") }
+    }
+}
+
+codes! {
+    /// What was done.
+    Action {
+        /// It was not there before.
+        Created = "created",
+        /// It was another before.
+        Changed = "changed",
+        /// It is there no more.
+        Removed = "removed",
+    }
+}
+
+/// One change of one row; never changed afterwards, but that its details go with the person they are about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Limen's id.
+    pub id: ChangeId,
+    /// When.
+    pub changed_at: DateTime<Utc>,
+    /// The API key that asked; none for the command line and for other clients of the database.
+    pub key_id: Option<KeyId>,
+    /// Who that was.
+    pub author: String,
+    /// What was done.
+    pub action: Action,
+    /// To what: the table's name.
+    pub kind: String,
+    /// To which; of a member or a rule, the group.
+    pub subject_id: Uuid,
+    /// The person whom it concerns, if anybody.
+    pub employee_id: Option<EmployeeId>,
+    /// The values before and after, as JSON; none once the person was erased.
+    pub details: Option<String>,
+}

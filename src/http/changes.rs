@@ -1,0 +1,179 @@
+//! `GET /v1/changes`: what was administered, and by whom. `GET /v1/audit-heads`: where the chains of the trail end.
+
+use axum::Json;
+use axum::extract::State;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::auth::{Allowed, SeeChanges};
+use super::extract::{NoQuery, Query};
+use super::moment::Moment;
+use super::page::{self, Page};
+use super::schema::ActionCode;
+use super::{AppState, Problem};
+use crate::domain::{Action, Change, ChangeId, EmployeeId, KeyId, Stream};
+use crate::store::{ChangeFilter, SignedHead};
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(heads))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// Only those that this key asked for.
+    #[param(value_type = Option<Uuid>)]
+    key_id: Option<KeyId>,
+    /// Only those of the thing with this id.
+    subject_id: Option<Uuid>,
+    /// Only those that concern this person.
+    #[param(value_type = Option<Uuid>)]
+    employee_id: Option<EmployeeId>,
+    /// Only those of this kind of thing: the table's name, such as `employees` or `gates`.
+    kind: Option<String>,
+    /// Only those made at or after this moment.
+    #[param(value_type = Option<DateTime<Utc>>)]
+    from: Option<Moment>,
+    /// Only those made before this moment.
+    #[param(value_type = Option<DateTime<Utc>>)]
+    until: Option<Moment>,
+    /// Rows of the page.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<Uuid>)]
+    cursor: Option<ChangeId>,
+}
+
+/// One change of one thing.
+#[derive(Debug, Serialize, ToSchema)]
+struct ChangeView {
+    #[schema(value_type = Uuid)]
+    change_id: ChangeId,
+    changed_at: DateTime<Utc>,
+    /// The API key that asked; null for the command line, and for other clients of the database.
+    #[schema(value_type = Option<Uuid>)]
+    key_id: Option<KeyId>,
+    /// The name of the key, of the command, or of the database's role.
+    author: String,
+    #[schema(value_type = ActionCode)]
+    action: Action,
+    /// What kind of thing: the table's name.
+    kind: String,
+    /// Which; of a member or a rule, the group.
+    subject_id: Uuid,
+    /// The person whom it concerns, if anybody.
+    #[schema(value_type = Option<Uuid>)]
+    employee_id: Option<EmployeeId>,
+    /// The values `before` and `after`, but for secrets and encodings; null once the person was erased.
+    #[schema(value_type = Option<Object>)]
+    details: Option<Box<RawValue>>,
+}
+
+impl From<Change> for ChangeView {
+    fn from(change: Change) -> Self {
+        Self {
+            change_id: change.id,
+            changed_at: change.changed_at,
+            key_id: change.key_id,
+            author: change.author,
+            action: change.action,
+            kind: change.kind,
+            subject_id: change.subject_id,
+            employee_id: change.employee_id,
+            // Postgres wrote it as JSON; whoever altered it since has the audit to answer to.
+            details: change.details.and_then(|details| RawValue::from_string(details).ok()),
+        }
+    }
+}
+
+/// Lists changes, the newest first.
+#[utoipa::path(
+    get, path = "/v1/changes", operation_id = "list_changes", tag = "audit", params(ListQuery),
+    responses((status = 200, description = "A page", body = Page<ChangeView>))
+)]
+async fn list(
+    State(state): State<AppState>,
+    _: Allowed<SeeChanges>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<ChangeView>>, Problem> {
+    if query.kind.as_ref().is_some_and(|kind| kind.contains('\0')) {
+        return Err(Problem::bad_request("bad_query", "kind: NUL is in no name"));
+    }
+    let (rows, _permit) = page::begin(query.limit, &state)?;
+    let filter = ChangeFilter {
+        key_id: query.key_id,
+        subject_id: query.subject_id,
+        employee_id: query.employee_id,
+        kind: query.kind,
+        from: query.from.map(|moment| moment.0),
+        until: query.until.map(|moment| moment.0),
+    };
+    let found = state.store.changes(&filter, query.cursor, rows + 1).await?;
+    Ok(Json(Page::new(found, rows, |change| change.id.0)))
+}
+
+/// Where a chain ends, signed: kept elsewhere, it proves what the trail was then.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct HeadView {
+    /// The gate; null: what was administered.
+    gate_id: Option<Uuid>,
+    /// How many records the chain has had.
+    length: u64,
+    /// The hash of the last one, in hexadecimal digits.
+    hash: String,
+    /// How many of them were purged when their time was over,
+    purged: u64,
+    /// and the hash of the last of those.
+    purged_hash: String,
+    /// Records from before there were chains.
+    unchained: u64,
+    /// Ed25519, in base64url; null as long as nothing was chained.
+    signature: Option<String>,
+    /// The public key that it was made for, in base64url.
+    public_key: Option<String>,
+}
+
+impl From<SignedHead> for HeadView {
+    fn from(signed: SignedHead) -> Self {
+        let SignedHead { head, signature } = signed;
+        Self {
+            gate_id: Some(head.stream).filter(|stream| *stream != Stream::CHANGES).map(|s| s.0),
+            length: head.length,
+            hash: head.hash.to_string(),
+            purged: head.purged,
+            purged_hash: head.purged_hash.to_string(),
+            unchained: head.unchained,
+            signature: signature.map(|(signature, _)| URL_SAFE_NO_PAD.encode(signature)),
+            public_key: signature.map(|(_, key)| URL_SAFE_NO_PAD.encode(key)),
+        }
+    }
+}
+
+/// Where every chain ends.
+#[derive(Debug, Serialize, ToSchema)]
+struct HeadList {
+    items: Vec<HeadView>,
+}
+
+/// Lists where the chains of the trail end now: that of the changes first.
+#[utoipa::path(
+    get, path = "/v1/audit-heads", operation_id = "list_audit_heads", tag = "audit",
+    responses((status = 200, description = "The heads", body = HeadList),
+        (status = 400, description = "There are no parameters", body = Problem, content_type = "application/problem+json"))
+)]
+async fn heads(
+    State(state): State<AppState>,
+    _: Allowed<SeeChanges>,
+    _: NoQuery,
+) -> Result<Json<HeadList>, Problem> {
+    let items = state.store.heads().await?.into_iter().map(HeadView::from).collect();
+    Ok(Json(HeadList { items }))
+}

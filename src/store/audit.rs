@@ -1,0 +1,182 @@
+//! The trail as an auditor reads it: every record with what its chain says of it, as of one moment.
+
+use std::collections::HashMap;
+
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+use super::chains::{bytes, head_row};
+use super::changes::change_row;
+use super::passages::passage_row;
+use super::{SignedHead, Store, StoreError};
+use crate::domain::{Blind, ChainHash, Change, Commitment, Passage, Stream};
+
+/// Records that one statement reads.
+const PAGE_RECORDS: i64 = 1_000;
+
+/// What a chain says of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its position, from 1.
+    pub position: u64,
+    /// The hash of the record and of all before it.
+    pub hash: ChainHash,
+    /// The commitment to what is personal in it.
+    pub commitment: Commitment,
+    /// What the commitment was made with; none once the person was erased.
+    pub blind: Option<Blind>,
+}
+
+/// A record as it is stored, and what its chain says of it.
+#[derive(Debug)]
+pub struct Audited<T> {
+    /// Its id.
+    pub id: Uuid,
+    /// The record, or why it cannot be read.
+    pub record: Result<T, StoreError>,
+    /// Its link.
+    pub link: Link,
+}
+
+/// The trail as of one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    transaction: Transaction<'static, Postgres>,
+}
+
+struct LinkRow {
+    id: Uuid,
+    position: i64,
+    hash: Vec<u8>,
+    commitment: Vec<u8>,
+    blind: Option<Vec<u8>>,
+}
+
+impl TryFrom<LinkRow> for (Uuid, Link) {
+    type Error = StoreError;
+
+    fn try_from(row: LinkRow) -> Result<Self, StoreError> {
+        let link = Link {
+            position: row.position.unsigned_abs(),
+            hash: ChainHash(bytes(row.hash)?),
+            commitment: Commitment(bytes(row.commitment)?),
+            blind: row.blind.map(|blind| Ok::<_, StoreError>(Blind(bytes(blind)?))).transpose()?,
+        };
+        Ok((row.id, link))
+    }
+}
+
+impl Store {
+    /// Begins to read the trail as it is now, whatever is appended meanwhile.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let begin = "begin isolation level repeatable read read only";
+        Ok(Snapshot { transaction: self.pool.begin_with(begin).await? })
+    }
+}
+
+impl Snapshot {
+    /// Where every chain ends: that of the changes first.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn heads(&mut self) -> Result<Vec<SignedHead>, StoreError> {
+        let rows = head_row!("order by stream").fetch_all(&mut *self.transaction).await?;
+        rows.into_iter().map(SignedHead::try_from).collect()
+    }
+
+    /// The next passages of a gate's chain after a position; empty after the last.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn passages(
+        &mut self,
+        stream: Stream,
+        after: u64,
+    ) -> Result<Vec<Audited<Passage>>, StoreError> {
+        let links = sqlx::query_as!(
+            LinkRow,
+            r#"select id, position as "position!", hash as "hash!", commitment as "commitment!", blind
+               from passages where gate_id = $1 and position > $2 order by position limit $3"#,
+            stream.0,
+            after.cast_signed(),
+            PAGE_RECORDS,
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        let ids: Vec<Uuid> = links.iter().map(|link| link.id).collect();
+        let rows = passage_row!("select ", " from passages where id = any($1)", &ids)
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        audited(links, rows.into_iter().map(|row| (row.id, Passage::try_from(row))))
+    }
+
+    /// The next changes after a position; empty after the last.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn changes(&mut self, after: u64) -> Result<Vec<Audited<Change>>, StoreError> {
+        let links = sqlx::query_as!(
+            LinkRow,
+            r#"select id, position as "position!", hash as "hash!", commitment as "commitment!", blind
+               from changes where position > $1 order by position limit $2"#,
+            after.cast_signed(),
+            PAGE_RECORDS,
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        let ids: Vec<Uuid> = links.iter().map(|link| link.id).collect();
+        let rows =
+            change_row!("where id = any($1)", &ids).fetch_all(&mut *self.transaction).await?;
+        audited(links, rows.into_iter().map(|row| (row.id, Change::try_from(row))))
+    }
+
+    /// How many passages of each gate are in no chain.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn unchained_passages(&mut self) -> Result<HashMap<Stream, u64>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select gate_id, count(*) as "passages!" from passages where position is null
+               group by gate_id"#
+        );
+        let rows = rows.fetch_all(&mut *self.transaction).await?;
+        Ok(rows.into_iter().map(|r| (Stream(r.gate_id), r.passages.unsigned_abs())).collect())
+    }
+
+    /// Changes that are in no chain: another client of the database made them since Limen last changed
+    /// anything.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn unchained_changes(&mut self) -> Result<Vec<Uuid>, StoreError> {
+        let ids = sqlx::query_scalar!("select id from changes where position is null order by id");
+        Ok(ids.fetch_all(&mut *self.transaction).await?)
+    }
+
+    /// Every gate.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn gates(&mut self) -> Result<Vec<Uuid>, StoreError> {
+        let ids = sqlx::query_scalar!("select id from gates order by id");
+        Ok(ids.fetch_all(&mut *self.transaction).await?)
+    }
+}
+
+fn audited<T>(
+    links: Vec<LinkRow>,
+    records: impl Iterator<Item = (Uuid, Result<T, StoreError>)>,
+) -> Result<Vec<Audited<T>>, StoreError> {
+    let mut records: HashMap<_, _> = records.collect();
+    links
+        .into_iter()
+        .map(|row| {
+            let (id, link) = row.try_into()?;
+            let record = records.remove(&id).unwrap_or(Err(StoreError::NotFound("record")));
+            Ok(Audited { id, record, link })
+        })
+        .collect()
+}
