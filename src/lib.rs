@@ -21,6 +21,7 @@
 //! | [`gallery`] | the enrolled encodings in memory, kept equal to Postgres |
 //! | [`access`] | who may pass: match, decide (pure), sign, enrol |
 //! | [`store`] | Postgres; the only place with SQL |
+//! | [`secrets`] | the operator's keys, and what is sealed under them |
 //! | [`http`] | the API; one file a resource |
 //! | [`evaluate`] | how often it errs, on labelled photos |
 //! | [`calibrate`] | from measured distances to the calibration that τ follows from |
@@ -57,6 +58,7 @@ pub mod http;
 pub mod inference;
 pub mod metrics;
 pub mod nets;
+pub mod secrets;
 pub mod server;
 pub mod store;
 pub mod telemetry;
