@@ -10,6 +10,7 @@ mod load;
 mod migrate;
 mod photo;
 mod recognize;
+mod secrets;
 mod serve;
 mod threshold;
 mod verify;
@@ -22,6 +23,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::server::keyring;
 use crate::store::Store;
 use crate::telemetry;
 
@@ -66,6 +68,9 @@ enum Command {
     /// Create, list or revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Make and rotate the keys that templates are sealed under.
+    #[command(subcommand)]
+    Secrets(secrets::SecretsCommand),
     /// Make the key that grants are signed with, or show its public half.
     #[command(subcommand)]
     GrantKey(grant_key::GrantKeyCommand),
@@ -119,6 +124,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Load(arguments) => load::run(&arguments).await,
             Command::Gallery(command) => gallery::run(&config, command).await,
             Command::Key(command) => key::run(&config, command).await,
+            Command::Secrets(command) => secrets::run(&config, command).await,
             Command::Verify(arguments) => verify::run(&config, &arguments),
             Command::Evaluate(command) => evaluate::run(&config, &command),
             Command::Calibrate(arguments) => calibrate::run(&config, &arguments),
@@ -133,6 +139,14 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
 async fn connect(config: &Config) -> anyhow::Result<Store> {
     let store = reach(config).await?;
     store.check_schema().await?;
+    Ok(store)
+}
+
+/// Connects to a database whose templates can be read: all are sealed, under keys that are here.
+async fn connect_to_templates(config: &Config) -> anyhow::Result<Store> {
+    let keys = keyring(&config.secrets).await?;
+    let store = connect(config).await?.with_keyring(keys);
+    store.check_sealed().await?;
     Ok(store)
 }
 
