@@ -8,6 +8,9 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use sqlx::PgPool;
 
+/// The key that the tests' templates are sealed under.
+const KEYS: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
 fn limen(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_limen"));
     command.args(arguments).env_remove("LIMEN_CONFIG");
@@ -23,6 +26,7 @@ async fn with_database(pool: &PgPool, arguments: &[&str]) -> Command {
     let server = &server[..server.rfind('/').unwrap()];
     let mut command = limen(arguments);
     command.env("DATABASE_URL", format!("{server}/{database}?{query}"));
+    command.env("LIMEN_SECRETS__KEYS", KEYS);
     command
 }
 

@@ -75,6 +75,7 @@ fn limen(cluster: &Cluster, port: u16, arguments: &[&str]) -> Command {
         .args(arguments)
         .env_remove("LIMEN_CONFIG")
         .env("DATABASE_URL", &cluster.url)
+        .env("LIMEN_SECRETS__KEYS", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")
         .env("LIMEN_SERVER__BIND", format!("127.0.0.1:{port}"))
         .env("LIMEN_LOG__FILTER", "error");
     command

@@ -3,7 +3,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use ed25519_dalek::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -82,17 +81,6 @@ impl KeptHead {
         };
         Ok(SignedHead { head, signature })
     }
-}
-
-/// Whether a key that is trusted signed the head.
-pub(super) fn is_signed(signed: &SignedHead, trusted: &[VerifyingKey]) -> bool {
-    signed.signature.is_some_and(|(signature, key)| {
-        let signature = Signature::from_bytes(&signature);
-        trusted
-            .iter()
-            .filter(|trusted| trusted.as_bytes() == &key)
-            .any(|trusted| trusted.verify_strict(&signed.head.message(), &signature).is_ok())
-    })
 }
 
 fn base64<const N: usize>(text: &str) -> Result<[u8; N], KeptHeadError> {

@@ -7,7 +7,6 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::Fault;
-use super::kept::is_signed;
 use super::walk::Walk;
 use crate::domain::{Action, ChainHash, Change, Stream};
 use crate::store::{Audited, SignedHead, Snapshot, Store, StoreError};
@@ -35,13 +34,14 @@ pub async fn verify(
     trusted: &[VerifyingKey],
     kept: &[SignedHead],
 ) -> Result<Verified, StoreError> {
+    let is_signed = |signed: &SignedHead| trusted.iter().any(|key| signed.is_signed_by(key));
     let mut snapshot = store.snapshot().await?;
     let mut verified = Verified::default();
     let heads = snapshot.heads().await?;
     let mut kept_of: BTreeMap<Stream, Vec<(u64, ChainHash)>> = BTreeMap::new();
     for signed in kept {
         let stream = signed.head.stream;
-        if is_signed(signed, trusted) {
+        if is_signed(signed) {
             kept_of.entry(stream).or_default().push((signed.head.length, signed.head.hash));
         } else {
             verified.faults.push(Fault::BadSignature { stream });
@@ -53,14 +53,10 @@ pub async fn verify(
     for signed in &heads {
         let head = signed.head;
         let stream = head.stream;
-        if head.length > 0 || head.unchained > 0 {
-            match signed.signature {
-                // Chains of gates that had passages before begin without a record.
-                None if head.length == 0 => {}
-                None => verified.faults.push(Fault::Unsigned { stream }),
-                Some(_) if is_signed(signed, trusted) => {}
-                Some(_) => verified.faults.push(Fault::BadSignature { stream }),
-            }
+        if signed.signature.is_none() {
+            verified.faults.push(Fault::Unsigned { stream });
+        } else if !is_signed(signed) {
+            verified.faults.push(Fault::BadSignature { stream });
         }
         let mut walk = Walk::new(head, kept_of.remove(&stream).unwrap_or_default());
         if stream == Stream::CHANGES {

@@ -1,5 +1,6 @@
 //! The command line; one file a subcommand.
 
+mod audit;
 mod calibrate;
 mod enroll;
 mod evaluate;
@@ -10,6 +11,7 @@ mod load;
 mod migrate;
 mod photo;
 mod recognize;
+mod secrets;
 mod serve;
 mod threshold;
 mod verify;
@@ -23,6 +25,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Config;
 use crate::domain::Author;
+use crate::server::keyring;
 use crate::store::Store;
 use crate::telemetry;
 
@@ -64,9 +67,15 @@ enum Command {
     /// See which encoders made the enrolled faces; remove those of another than the configured one.
     #[command(subcommand)]
     Gallery(gallery::GalleryCommand),
+    /// Find out whether the trail is as it was written; keep its signed heads.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Create, list or revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Make and rotate the keys that templates are sealed under.
+    #[command(subcommand)]
+    Secrets(secrets::SecretsCommand),
     /// Make the key that grants are signed with, or show its public half.
     #[command(subcommand)]
     GrantKey(grant_key::GrantKeyCommand),
@@ -119,7 +128,9 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Recognize(arguments) => recognize::run(&config, &arguments).await,
             Command::Load(arguments) => load::run(&arguments).await,
             Command::Gallery(command) => gallery::run(&config, command).await,
+            Command::Audit(command) => audit::run(&config, command).await,
             Command::Key(command) => key::run(&config, command).await,
+            Command::Secrets(command) => secrets::run(&config, command).await,
             Command::Verify(arguments) => verify::run(&config, &arguments),
             Command::Evaluate(command) => evaluate::run(&config, &command),
             Command::Calibrate(arguments) => calibrate::run(&config, &arguments),
@@ -137,10 +148,19 @@ fn author(command: &str) -> Author {
     Author::command(command, &user)
 }
 
-/// Connects to a database whose schema is up to date.
+/// Connects to a database whose schema is up to date, with the keys that what is written into it is sealed and
+/// signed with.
 async fn connect(config: &Config) -> anyhow::Result<Store> {
-    let store = reach(config).await?;
+    let keys = keyring(&config.secrets).await?;
+    let store = reach(config).await?.with_keyring(keys);
     store.check_schema().await?;
+    Ok(store)
+}
+
+/// Connects to a database whose templates can be read: all are sealed, under keys that are here.
+async fn connect_to_templates(config: &Config) -> anyhow::Result<Store> {
+    let store = connect(config).await?;
+    store.check_sealed().await?;
     Ok(store)
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::{connect, photo};
+use super::{connect_to_templates, photo};
 use crate::access::{Identity, check_models, identity};
 use crate::config::Config;
 use crate::domain::EmployeeId;
@@ -47,7 +47,7 @@ pub(super) async fn run(
     config: &Config,
     arguments: &RecognizeArguments,
 ) -> anyhow::Result<ExitCode> {
-    let store = connect(config).await?;
+    let store = connect_to_templates(config).await?;
     let road = photo::open_road(config)?;
     let encoder = road.profile();
     let gallery = Gallery::new(encoder.model.clone(), encoder.encoding_size);

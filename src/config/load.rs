@@ -21,8 +21,17 @@ const WORKERS_PER_CORE_GPU: usize = 4;
 pub struct ConfigError(pub Vec<String>);
 
 impl Config {
-    const SECTIONS: [&'static str; 8] =
-        ["server", "database", "inference", "road", "matching", "gates", "enrolment", "log"];
+    const SECTIONS: [&'static str; 9] = [
+        "server",
+        "database",
+        "secrets",
+        "inference",
+        "road",
+        "matching",
+        "gates",
+        "enrolment",
+        "log",
+    ];
 
     /// Reads `file` (a missing one only when it was not named explicitly: `None` means
     /// `config.toml` if there is one) and the environment.
@@ -64,6 +73,7 @@ impl Config {
         let config = Self {
             server: section(figment, "server", &mut errors),
             database: section(figment, "database", &mut errors),
+            secrets: section(figment, "secrets", &mut errors),
             inference: section(figment, "inference", &mut errors),
             road: section(figment, "road", &mut errors),
             matching: section(figment, "matching", &mut errors),
@@ -221,6 +231,17 @@ mod tests {
     fn a_number_out_of_range_is_refused_with_its_name_and_the_limit() {
         let error = load("[inference]\nqueue_max = 10001").unwrap_err().to_string();
         assert!(error.contains("inference.queue_max") && error.contains("10000"), "{error}");
+    }
+
+    #[test]
+    fn keys_from_two_places_are_refused_and_do_not_reach_the_debug_output() {
+        let keys = "[secrets]\nkeys = \"SECRET\"\n";
+        assert!(!format!("{:?}", load(keys).unwrap()).contains("SECRET"));
+        for other in ["keys_file = \"limen.keys\"", "keys_command = \"pass limen\""] {
+            let error = load(&format!("{keys}{other}")).unwrap_err().to_string();
+            assert!(error.contains("keys and keys_") && !error.contains("SECRET"), "{error}");
+        }
+        load("[secrets]\nkeys_file = \"limen.keys\"").unwrap();
     }
 
     #[test]

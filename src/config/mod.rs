@@ -11,6 +11,7 @@ mod load;
 mod log;
 mod matching;
 mod networks;
+mod secrets;
 mod server;
 
 pub use database::{DatabaseConfig, DatabaseUrl};
@@ -20,6 +21,7 @@ pub use inference::InferenceConfig;
 pub use load::ConfigError;
 pub use log::LogConfig;
 pub use matching::MatchingConfig;
+pub use secrets::{KeysText, SecretsConfig};
 pub use server::ServerConfig;
 
 use crate::vision::RoadSettings;
@@ -31,6 +33,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// `[database]`
     pub database: DatabaseConfig,
+    /// `[secrets]`
+    pub secrets: SecretsConfig,
     /// `[inference]`
     pub inference: InferenceConfig,
     /// `[road]`

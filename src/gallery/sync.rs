@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 use super::Gallery;
 use super::index::{Index, Person};
 use crate::domain::{EmployeeId, EncodingError};
-use crate::store::{GalleryListener, GalleryNews, GalleryRow, Store, StoreError};
+use crate::store::{GalleryListener, GalleryNews, GalleryRow, Store, StoreError, TemplateError};
 
 /// When a gallery is loaded whole again.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +93,8 @@ fn take_in(index: &mut Index, row: GalleryRow) {
     let taken_in = template.and_then(|template| match index.put(person, template.values()) {
         true => Ok(()),
         false => {
-            Err(EncodingError::Size { found: template.values().len(), expected: index.size() })
+            let (found, expected) = (template.values().len(), index.size());
+            Err(TemplateError::Encoding(EncodingError::Size { found, expected }))
         }
     });
     if let Err(error) = taken_in {

@@ -271,9 +271,14 @@ impl From<StoreError> for Problem {
                 tracing::error!("{error}");
                 Self::unavailable("database_unavailable", "the database does not answer")
             }
-            StoreError::Corrupt(_) | StoreError::Schema { .. } | StoreError::Migration(_) => {
-                Self::internal(error)
-            }
+            StoreError::Corrupt(_)
+            | StoreError::Schema { .. }
+            | StoreError::Migration(_)
+            | StoreError::NoKeyring
+            | StoreError::Sealing(_)
+            | StoreError::Unsealed { .. }
+            | StoreError::Planted { .. }
+            | StoreError::UnknownKeys { .. } => Self::internal(error),
         }
     }
 }

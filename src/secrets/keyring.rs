@@ -1,5 +1,7 @@
 //! The master keys that an operator keeps, and what they seal and open.
 
+mod rotation;
+
 use std::fmt;
 use std::str::FromStr;
 

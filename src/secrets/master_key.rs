@@ -45,6 +45,21 @@ impl KeyId {
     }
 }
 
+/// The text is no id of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an id of a key has 16 hexadecimal digits")]
+pub struct KeyIdError;
+
+impl FromStr for KeyId {
+    type Err = KeyIdError;
+
+    fn from_str(text: &str) -> Result<Self, KeyIdError> {
+        let digits = text.len() == 2 * Self::BYTES && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let id = u64::from_str_radix(text, 16).ok().filter(|_| digits).ok_or(KeyIdError)?;
+        Ok(Self(id.to_be_bytes()))
+    }
+}
+
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", u64::from_be_bytes(self.0))
@@ -153,6 +168,16 @@ mod tests {
             assert_eq!(text.parse::<MasterKey>().unwrap().id(), key.id(), "{text}");
         }
         assert_eq!(format!("{key:?}"), format!("MasterKey({})", key.id()));
+    }
+
+    #[test]
+    fn an_id_is_read_as_it_is_written() {
+        let id = MasterKey::generate().unwrap().id();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!("00000000000000ff".parse(), Ok(KeyId::from_bytes([0, 0, 0, 0, 0, 0, 0, 255])));
+        for text in ["", "ff", "+0000000000000ff", "00000000000000fg", "00000000000000ff0"] {
+            assert_eq!(text.parse::<KeyId>(), Err(KeyIdError), "{text}");
+        }
     }
 
     #[test]

@@ -15,6 +15,6 @@ mod sealed;
 
 pub use context::Context;
 pub use keyring::{Keyring, KeyringError, OpenError, SealError};
-pub use master_key::{KeyId, MasterKey, MasterKeyError};
+pub use master_key::{KeyId, KeyIdError, MasterKey, MasterKeyError};
 pub use purpose::Purpose;
 pub use sealed::Sealed;

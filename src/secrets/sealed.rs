@@ -52,6 +52,12 @@ impl Sealed {
         &self.0
     }
 
+    /// The stored form.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
     /// The master key that it was sealed under, as it says itself; only opening it shows whether that is so.
     #[must_use]
     pub fn key_id(&self) -> KeyId {

@@ -2,19 +2,18 @@
 
 mod addresses;
 mod connections;
+mod keys;
 
 use std::future::Future;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
-use crate::access::{Gatekeeper, GrantKey, GrantSigner, Matcher, check_models};
+use crate::access::{Gatekeeper, GrantSigner, Matcher, check_models};
 use crate::config::{Config, ServerConfig};
 use crate::gallery::{self, Gallery, ResyncSettings, Searcher};
 use crate::http::{self, AppState, Entrance, HttpSettings, LeftoverLimits, WrongKeys};
@@ -22,6 +21,7 @@ use crate::inference::Engine;
 use crate::metrics::Metrics;
 use crate::store::{GalleryListener, Store};
 use connections::{ConnectionLimits, serve};
+pub use keys::{grant_key, keyring, secret_file};
 
 /// Serves `listener` until `shutdown` resolves, then takes no new connection, answers what was
 /// accepted, and ends the workers.
@@ -73,10 +73,13 @@ pub async fn run(
 async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
     let checked = config.clone();
     tokio::task::spawn_blocking(move || checked.check_networks()).await??;
+    let keys = keyring(&config.secrets).await?;
     let store = Store::connect(&config.database.store()).await.context(
         "Postgres cannot be reached; `url` in [database] of config.toml or DATABASE_URL says where it is",
     )?;
+    let store = store.with_keyring(keys);
     store.check_schema().await?;
+    let stored = store.check_sealed().await?;
     let settings = config.engine();
     info!(workers = settings.workers, device = %settings.road.device, "loading the networks");
     let engine = tokio::task::spawn_blocking(move || Engine::start(&settings)).await??;
@@ -84,6 +87,12 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
     let gallery = Arc::new(Gallery::new(encoder.model.clone(), encoder.encoding_size));
     check_models(&store, &gallery).await??;
     let listener = gallery::load(&gallery, &store).await.context("the gallery cannot be loaded")?;
+    ensure!(
+        stored == 0 || gallery.people() > 0,
+        "none of the {stored} stored templates can be opened, although their keys are here: they were altered, \
+         or their rows come from elsewhere. Restore a backup, or remove them and enrol these people again \
+         (docs/ENCRYPTION.md)"
+    );
 
     let risk = config.matching.risk(&encoder)?;
     let grant_signer = match &config.gates.grant_key_file {
@@ -114,20 +123,6 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
         settings: Arc::new(http_settings(config)),
     };
     Ok((state, listener))
-}
-
-/// The key in a file, which grants are signed with.
-///
-/// # Errors
-/// When there is no such file, or no key in it.
-pub fn grant_key(file: &Path) -> anyhow::Result<GrantKey> {
-    let unread = || format!("the key for grants in {} cannot be read", file.display());
-    let text = std::fs::read_to_string(file).with_context(unread)?;
-    let mode = std::fs::metadata(file).with_context(unread)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        warn!(file = %file.display(), "the key for grants can be read by others than its owner: chmod 600");
-    }
-    text.parse().with_context(|| format!("{} holds no key", file.display()))
 }
 
 fn leftover(config: &ServerConfig) -> LeftoverLimits {

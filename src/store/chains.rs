@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ed25519_dalek::{Signer, SigningKey};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -20,9 +20,14 @@ impl HeadSigner {
         Self(keyring.signing_key())
     }
 
+    /// The public key that its signatures are checked with.
+    fn public(&self) -> [u8; 32] {
+        self.0.verifying_key().to_bytes()
+    }
+
     /// The signature, and the public key that it is checked with.
     fn sign(&self, message: &[u8]) -> ([u8; 64], [u8; 32]) {
-        (self.0.sign(message).to_bytes(), self.0.verifying_key().to_bytes())
+        (self.0.sign(message).to_bytes(), self.public())
     }
 }
 
@@ -40,6 +45,17 @@ pub struct SignedHead {
     /// Ed25519 over [`Head::message`], and the public key that it was made for; none as long as nothing was
     /// chained.
     pub signature: Option<([u8; 64], [u8; 32])>,
+}
+
+impl SignedHead {
+    /// Whether that key signed the head.
+    #[must_use]
+    pub fn is_signed_by(&self, key: &VerifyingKey) -> bool {
+        self.signature.is_some_and(|(signature, public)| {
+            let signature = Signature::from_bytes(&signature);
+            key.as_bytes() == &public && key.verify_strict(&self.head.message(), &signature).is_ok()
+        })
+    }
 }
 
 pub(super) struct HeadRow {
@@ -96,13 +112,50 @@ impl Store {
         rows.into_iter().map(SignedHead::try_from).collect()
     }
 
+    /// Signs the heads with the ring's first key that another key of the ring signed; those that none of them
+    /// did stay as they are, for the audit to find.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn sign_heads_anew(&self) -> Result<(), StoreError> {
+        let signer = self.head_signer.as_ref().ok_or(StoreError::NoKeyring)?;
+        let trusted = self.keyring()?.verifying_keys();
+        for signed in self.heads().await? {
+            if signed.signature.is_some_and(|(_, key)| key == signer.public()) {
+                continue;
+            }
+            let mut transaction = self.pool.begin().await?;
+            let signed = lock(&mut transaction, signed.head.stream).await?;
+            if trusted.iter().any(|(_, key)| signed.is_signed_by(key)) {
+                self.advance(&mut transaction, &signed.head).await?;
+                transaction.commit().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Signs the heads of chains that begin: of a database that has none, all.
+    pub(super) async fn sign_first_heads(&self) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        // Once something was chained, what is not signed is for the audit to find.
+        if lock(&mut transaction, Stream::CHANGES).await?.signature.is_some() {
+            return Ok(());
+        }
+        let heads = head_row!("for update").fetch_all(&mut *transaction).await?;
+        for row in heads {
+            self.advance(&mut transaction, &SignedHead::try_from(row)?.head).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
     /// Puts down where a chain ends now, signed. The chain was locked.
     pub(super) async fn advance(
         &self,
         connection: &mut PgConnection,
         head: &Head,
     ) -> Result<(), StoreError> {
-        let (signature, signed_by) = self.head_signer.sign(&head.message());
+        let signer = self.head_signer.as_ref().ok_or(StoreError::NoKeyring)?;
+        let (signature, signed_by) = signer.sign(&head.message());
         let advanced = sqlx::query!(
             "update chains set length = $2, hash = $3, purged = $4, purged_hash = $5,
                  signature = $6, signed_by = $7
@@ -125,11 +178,10 @@ impl Store {
 pub(super) async fn lock(
     connection: &mut PgConnection,
     stream: Stream,
-) -> Result<Head, StoreError> {
+) -> Result<SignedHead, StoreError> {
     let row =
         head_row!("where stream = $1 for update", stream.0).fetch_optional(connection).await?;
-    let signed: SignedHead = row.ok_or(StoreError::NotFound("chain"))?.try_into()?;
-    Ok(signed.head)
+    row.ok_or(StoreError::NotFound("chain"))?.try_into()
 }
 
 /// Bytes of a column whose length the schema holds.

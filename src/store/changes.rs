@@ -97,7 +97,7 @@ impl DerefMut for Changing<'_> {
 impl Changing<'_> {
     /// Chains what was noted, and commits. The chain is locked last, and briefly.
     pub async fn commit(mut self) -> Result<(), StoreError> {
-        let mut head = lock(&mut self, Stream::CHANGES).await?;
+        let mut head = lock(&mut self, Stream::CHANGES).await?.head;
         // What another client of the database changed since is chained too: nobody else will.
         let noted = change_row!("where position is null order by changed_at, id")
             .fetch_all(&mut *self.transaction)

@@ -1,6 +1,7 @@
 //! What can go wrong with the database, in the product's terms.
 
 use crate::domain::{Distance, Threshold};
+use crate::secrets::{KeyId, SealError};
 
 /// A change that a constraint of the schema refuses.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,6 +78,46 @@ pub enum StoreError {
         /// The last migration that this version knows.
         known: Option<i64>,
     },
+    /// Templates are read or written without the keys that they are sealed under.
+    #[error("the keys that templates are sealed under were not given")]
+    NoKeyring,
+    /// A template cannot be sealed.
+    #[error("a template cannot be sealed: {0}")]
+    Sealing(#[from] SealError),
+    /// No template is sealed.
+    #[error(
+        "{faces} stored template(s) are from before templates were sealed: run `limen migrate`, which seals them"
+    )]
+    Unsealed {
+        /// How many there are.
+        faces: u64,
+    },
+    /// Templates are unsealed in a database where none may be.
+    #[error(
+        "{faces} stored template(s) are not sealed, in a database where all are: Limen did not write them, and \
+         nobody passes by them. Find out who can write into the database; `select id, employee_id from \
+         face_encodings where key_id is null` names them, `limen secrets drop unsealed` removes them"
+    )]
+    Planted {
+        /// How many there are.
+        faces: u64,
+    },
+    /// Templates are sealed under keys that are not here.
+    #[error(
+        "{faces} stored template(s) are sealed under {}, and the keys that were given are {}: give the keys that \
+         belong to this database, in [secrets] of config.toml. Should they be lost, so are these templates: \
+         `limen secrets drop KEY` removes them, and their people must be enrolled again",
+        listed(missing),
+        listed(given)
+    )]
+    UnknownKeys {
+        /// How many there are.
+        faces: u64,
+        /// The keys that are needed.
+        missing: Vec<KeyId>,
+        /// The keys that were given.
+        given: Vec<KeyId>,
+    },
     /// The schema could not be brought up to date.
     #[error("the database could not be migrated: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -84,6 +125,10 @@ pub enum StoreError {
 
 fn version(number: Option<i64>) -> String {
     number.map_or_else(|| "none".to_owned(), |number| format!("version {number}"))
+}
+
+fn listed(keys: &[KeyId]) -> String {
+    keys.iter().map(KeyId::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl StoreError {

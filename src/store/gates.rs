@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::chains::lock;
 use super::{Store, StoreError};
 use crate::domain::{Author, Direction, Gate, GateId, GateName, GatePolicy, LivenessScore, ZoneId};
 
@@ -117,7 +118,7 @@ impl Store {
     /// [`super::Conflict::GateNameTaken`]; [`StoreError::NotFound`] when the zone is gone.
     pub async fn create_gate(&self, author: &Author, new: NewGate) -> Result<Gate, StoreError> {
         let mut changing = self.changing(author).await?;
-        let gate = gate_row!(
+        let gate: Gate = gate_row!(
             "insert into gates
                  (id, name, enabled, open_ms, frame_age_ms_max, pupil_distance_px_min,
                   badge_required, liveness_threshold, zone_id, direction, debounce_ms)
@@ -139,6 +140,9 @@ impl Store {
         .fetch_one(&mut *changing)
         .await?
         .try_into()?;
+        // The chain begins signed: one that is set back to its beginning does not pass for new.
+        let head = lock(&mut changing, gate.id.into()).await?.head;
+        self.advance(&mut changing, &head).await?;
         changing.commit().await?;
         Ok(gate)
     }

@@ -15,10 +15,12 @@ mod groups;
 mod keys;
 mod passages;
 mod schedules;
+mod sealing;
 mod sites;
 mod zones;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
@@ -38,8 +40,11 @@ pub use groups::{Access, GroupChange, Member, NewGroup};
 pub use keys::{ApiKey, KeyDraft};
 pub use passages::{PassageFilter, Recorded, Verdict};
 pub use schedules::{NewSchedule, ScheduleChange};
+pub use sealing::{Resealed, TemplateError};
 pub use sites::{NewSite, SiteChange};
 pub use zones::{NewZone, Pardon, ZoneChange};
+
+use crate::secrets::Keyring;
 
 /// The channel on which a change of the gallery is told; the payload is the employee's id.
 const GALLERY_CHANNEL: &str = "limen_gallery";
@@ -81,11 +86,14 @@ pub struct Store {
     /// How long an answer is awaited for which no request's time limit counts.
     patience: Duration,
     gallery_page_people: u32,
-    head_signer: HeadSigner,
+    /// What templates are sealed under and heads of chains are signed with; who reads and writes none has none.
+    keyring: Option<Arc<Keyring>>,
+    head_signer: Option<HeadSigner>,
 }
 
 impl Store {
-    /// Connects; fails when Postgres cannot be reached within the timeout.
+    /// Connects, without keys: see [`with_keyring`](Self::with_keyring). Fails when Postgres cannot be reached
+    /// within the timeout.
     ///
     /// # Errors
     /// When the URL is not one, or Postgres does not answer.
@@ -127,25 +135,28 @@ impl Store {
             })
             .connect_with(options)
             .await?;
-        let head_signer = HeadSigner::new(
-            &crate::secrets::Keyring::new(vec![crate::secrets::MasterKey::generate().unwrap()])
-                .unwrap(),
-        );
-        Ok(Self { pool, patience, gallery_page_people: settings.gallery_page_people, head_signer })
+        let gallery_page_people = settings.gallery_page_people;
+        Ok(Self { pool, patience, gallery_page_people, keyring: None, head_signer: None })
     }
 
-    /// Brings the schema up to date; safe to run from several replicas at once.
+    /// Brings the schema up to date, and seals the templates that are from before they were sealed; returns
+    /// how many. Safe to run from several replicas at once.
     ///
     /// # Errors
-    /// When Postgres does not answer, or holds a schema that this version does not know.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
+    /// When Postgres does not answer, or holds a schema that this version does not know;
+    /// [`StoreError::Planted`] where templates are unsealed that must not be.
+    pub async fn migrate(&self) -> Result<u64, StoreError> {
+        let keys = self.keyring()?;
         let mut connection = self.pool.acquire().await?.detach();
         // A migration of a large table takes what it takes; the operator watches and may end it.
         sqlx::raw_sql("set statement_timeout = 0; set idle_in_transaction_session_timeout = 0")
             .execute(&mut connection)
             .await?;
         sqlx::migrate!().run(&mut connection).await?;
-        Ok(connection.close().await?)
+        let sealed = sealing::seal_what_is_from_before(&mut connection, keys).await?;
+        connection.close().await?;
+        self.sign_first_heads().await?;
+        Ok(sealed)
     }
 
     /// Whether the schema is the one that this version expects.

@@ -270,7 +270,7 @@ impl Store {
         connection: &mut PgConnection,
         passage: &Passage,
     ) -> Result<bool, StoreError> {
-        let head = lock(connection, passage.request.gate_id.into()).await?;
+        let head = lock(connection, passage.request.gate_id.into()).await?.head;
         let blind = Blind::generate();
         let commitment = blind.commit(&passage.personal());
         let head = head.with(&passage.record(head.length + 1, commitment));

@@ -6,13 +6,13 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use limen::domain::{EmployeeId, EmployeeStatus, Encoding, ModelId};
 use limen::gallery::Gallery;
-use limen::store::{Scope, Store};
+use limen::store::Scope;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::database::{Outage, SilentPostgres, change_in_silence, end_listeners, insert_face};
 use crate::passage::Passage;
-use crate::service::{TestService, config, eventually, send};
+use crate::service::{TestService, config, eventually, send, store};
 
 /// Waits until a service has loaded its gallery and heard of every change so far. News come in
 /// order, so what it hears now comes after everything before; it may take the first change from
@@ -67,11 +67,14 @@ async fn one_person_whose_stored_face_cannot_be_read_keeps_nobody_else_out(pool:
     let gate = service.gate(json!({})).await;
     let unreadable = service.enrolled("biden-1.jpg").await;
     service.enrolled("obama-1.jpg").await;
-    sqlx::query("update face_encodings set encoding = decode(repeat('00', 512), 'hex') where employee_id = $1::uuid")
-        .bind(&unreadable)
-        .execute(&pool)
-        .await
-        .unwrap();
+    sqlx::query(
+        "update face_encodings set encoding = set_byte(encoding, 99, 255 - get_byte(encoding, 99))
+         where employee_id = $1::uuid",
+    )
+    .bind(&unreadable)
+    .execute(&pool)
+    .await
+    .unwrap();
     eventually("the person is nobody", async || {
         outcome(&service, "biden-1.jpg").await == "unknown"
     })
@@ -172,7 +175,7 @@ async fn connections_that_went_dead_under_load_are_replaced(pool: PgPool) {
 
 #[sqlx::test]
 async fn a_change_waits_for_no_full_load_and_is_not_undone_by_it(pool: PgPool) {
-    let store = Store::connect(&config(&pool).database.store()).await.unwrap();
+    let store = store(&config(&pool)).await;
     let model = ModelId::new("a-model");
     let employee = EmployeeId::generate();
     insert_face(&pool, employee, model.as_str()).await;

@@ -4,10 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use limen::domain::{EmployeeId, FaceId};
+use limen::domain::{EmployeeId, Encoding, ModelId, Quality, Threshold};
+use limen::store::FaceDraft;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
+
+use crate::service::{config, store};
 
 /// Ends the connections of every service that listens for changes of the gallery.
 pub async fn end_listeners(pool: &PgPool) -> i64 {
@@ -33,26 +36,28 @@ pub async fn change_in_silence(pool: &PgPool, statement: &'static str) {
     transaction.commit().await.unwrap();
 }
 
-/// Inserts an employee with one face, whose encoding by `model` is four equal numbers.
+/// Adds an employee with one face, whose encoding by `model` is four equal numbers.
 pub async fn insert_face(pool: &PgPool, employee: EmployeeId, model: &str) {
     sqlx::query("insert into employees (id, name) values ($1, 'Somebody')")
         .bind(employee.0)
         .execute(pool)
         .await
         .unwrap();
-    sqlx::query(
-        "insert into face_encodings (id, employee_id, model_id, encoding, size, pupil_distance_px,
-             brightness, sharpness, yaw, roll_degrees, photo_sha256)
-         values ($1, $2, $3, $4, 4, 60, 120, 200, 0, 0, $5)",
-    )
-    .bind(FaceId::generate().0)
-    .bind(employee.0)
-    .bind(model)
-    .bind(0.5f32.to_le_bytes().repeat(4))
-    .bind(vec![0u8; 32])
-    .execute(pool)
-    .await
-    .unwrap();
+    let draft = FaceDraft {
+        employee_id: employee,
+        encoding: Encoding::normalised(vec![0.5; 4], ModelId::new(model)).unwrap(),
+        quality: Quality {
+            pupil_distance_px: 60.0,
+            brightness: 120.0,
+            sharpness: 200.0,
+            yaw: 0.0,
+            pitch: 0.0,
+            roll_degrees: 0.0,
+        },
+        photo_sha256: [0; 32],
+    };
+    let threshold = Threshold::try_from(1.0).unwrap();
+    store(&config(pool)).await.add_face(&draft, 1, threshold).await.unwrap();
 }
 
 /// A way to Postgres that goes dead without a word: the connections stay, and nothing is heard on them any

@@ -4,6 +4,7 @@
 
 mod access;
 mod answer;
+mod at_rest;
 mod bad_input;
 mod coherence;
 mod connection;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use limen::config::{Config, DatabaseUrl};
+use limen::config::{Config, DatabaseUrl, KeysText};
 use limen::domain::GateId;
 use limen::http::ApiKeyText;
 use limen::server;
@@ -21,6 +21,9 @@ use crate::{frame, promise};
 
 /// Tests with a service at once: each holds networks in memory and connections to Postgres.
 static TESTS: Semaphore = Semaphore::const_new(6);
+
+/// The key that the tests' templates are sealed under.
+pub const KEYS: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
 /// How long to wait for what happens in the background.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -41,10 +44,18 @@ pub fn config(pool: &PgPool) -> Config {
     let mut config = Config::default();
     config.database.url = DatabaseUrl(pool.connect_options().to_url_lossy().into());
     config.database.connections_max = 4;
+    config.secrets.keys = Some(KeysText(KEYS.to_owned()));
     config.inference.workers = 1;
     config.inference.queue_max = 32;
     config.server.request_timeout_ms = 60_000;
     config
+}
+
+/// The database of a configuration, with the keys to its templates.
+pub async fn store(config: &Config) -> Store {
+    let keyring = server::keyring(&config.secrets).await.expect("keys");
+    let store = Store::connect(&config.database.store()).await.expect("a database");
+    store.with_keyring(keyring)
 }
 
 impl TestService {
@@ -66,10 +77,11 @@ impl TestService {
         Self::start_replica_with(pool, |_| {}).await
     }
 
-    async fn start_replica_with(pool: &PgPool, change: impl FnOnce(&mut Config)) -> Self {
+    /// As [`start_replica`](Self::start_replica), with a configuration that is changed.
+    pub async fn start_replica_with(pool: &PgPool, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config(pool);
         change(&mut config);
-        let store = Store::connect(&config.database.store()).await.expect("a database");
+        let store = store(&config).await;
         let (stop, stopped) = oneshot::channel();
         let (listening, address) = oneshot::channel();
         // A runtime of its own, as in production: the test cannot slow the service down.

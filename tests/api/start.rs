@@ -11,7 +11,7 @@ use crate::database::{SilentPostgres, insert_face};
 use crate::service::{config, eventually, send};
 
 /// Why a service does not start on this database.
-async fn refusal(config: &limen::config::Config) -> String {
+pub async fn refusal(config: &limen::config::Config) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let error = server::run(config, listener, pending()).await.expect_err("the service starts");
     format!("{error:#}")

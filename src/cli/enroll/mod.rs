@@ -14,7 +14,7 @@ use clap::Args;
 use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::connect;
+use super::connect_to_templates;
 use super::gallery::left_behind;
 use crate::config::Config;
 use crate::gallery::Gallery;
@@ -37,7 +37,7 @@ pub(super) struct EnrollArguments {
 /// Exits with 0 when every photo is enrolled, with 1 when some were refused.
 pub(super) async fn run(config: &Config, arguments: &EnrollArguments) -> anyhow::Result<ExitCode> {
     let plan = Plan::read(&arguments.photos)?;
-    let store = connect(config).await?;
+    let store = connect_to_templates(config).await?;
     // One photo waits for each worker while it looks at another.
     let settings = EngineSettings { queue_max: config.engine().workers, ..config.engine() };
     let in_flight = settings.workers + settings.queue_max;

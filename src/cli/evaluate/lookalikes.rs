@@ -4,7 +4,7 @@ use clap::Args;
 use comfy_table::Table;
 use serde::Serialize;
 
-use crate::cli::connect;
+use crate::cli::connect_to_templates;
 use crate::config::Config;
 use crate::domain::{EmployeeId, Encoding};
 use crate::evaluate::protocol::all_pairs;
@@ -55,7 +55,7 @@ pub(super) fn run(config: &Config, arguments: &LookalikesArguments) -> anyhow::R
 }
 
 async fn closest(config: &Config, count: usize) -> anyhow::Result<Vec<Pair>> {
-    let store = connect(config).await?;
+    let store = connect_to_templates(config).await?;
     let encoder = EncoderProfile::of(&config.inference.weights_dir, &config.road)?;
     let mut rows = Vec::new();
     let mut last = None;

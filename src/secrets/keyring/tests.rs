@@ -116,6 +116,29 @@ fn a_ring_opens_what_any_of_its_keys_sealed_and_names_the_key_it_lacks() {
 }
 
 #[test]
+fn in_every_step_of_a_rotation_the_ring_before_and_the_ring_after_open_what_the_other_seals() {
+    let (old, new) = (key_of(1).id(), key_of(2).id());
+    let ids = |ring: &Keyring| ring.ids().collect::<Vec<_>>();
+    let text = |ring: &Keyring| ring.secret().to_string();
+    let first = ring_of(1);
+    let staged = ring(&text(&first)).staged(key_of(2)).unwrap();
+    let promoted = ring(&text(&staged)).promoted(new).unwrap();
+    assert_eq!((ids(&staged), ids(&promoted)), (vec![old, new], vec![new, old]));
+
+    let context = Context::new("face");
+    for (before, after) in [(&first, &staged), (&staged, &promoted)] {
+        for (seals, opens) in [(before, after), (after, before)] {
+            let sealed = seals.seal(Purpose::Template, &context, b"template").unwrap();
+            assert_eq!(*opens.open(Purpose::Template, &context, &sealed).unwrap(), b"template");
+        }
+    }
+    assert_eq!(ids(&ring(&text(&promoted)).retired()), [new]);
+
+    assert_eq!(staged.staged(key_of(1)).unwrap_err(), KeyringError::Duplicate { id: old });
+    assert!(promoted.promoted(key_of(3).id()).is_none());
+}
+
+#[test]
 fn the_same_is_never_sealed_to_the_same_bytes() {
     let (ring, context) = (ring(KEY), Context::new("face"));
     let sealed = (0..1000).map(|_| ring.seal(Purpose::Template, &context, b"template").unwrap());

@@ -1,0 +1,118 @@
+//! `limen audit verify|heads|keys`: whether the trail is as it was written.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::Utc;
+use clap::Subcommand;
+use ed25519_dalek::VerifyingKey;
+use serde_json::json;
+
+use super::connect;
+use crate::audit::{KeptHead, KeptHeadError, Verified, verify};
+use crate::config::Config;
+use crate::server::keyring;
+use crate::store::SignedHead;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    /// Read the whole trail again and name whatever was altered, removed, moved or added since it was written.
+    Verify {
+        /// Heads that were kept elsewhere, as `heads` prints them; may be given several times.
+        #[arg(long, value_name = "FILE")]
+        heads: Vec<PathBuf>,
+        /// Trust this key too, as `keys` prints it: one that was retired since; may be given several times.
+        #[arg(long = "public-key", value_name = "KEY", value_parser = public_key)]
+        public_keys: Vec<VerifyingKey>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print where every chain ends now, signed: one line of JSON each, to be kept where nobody who can write
+    /// into the database can.
+    Heads,
+    /// Print the public keys that heads are signed with, the one in use first.
+    Keys,
+}
+
+/// Exits with 1 when something is wrong with the trail.
+pub(super) async fn run(config: &Config, command: AuditCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        AuditCommand::Verify { heads, public_keys, json } => {
+            let mut trusted = public_keys;
+            trusted.extend(keyring(&config.secrets).await?.verifying_keys().iter().map(|k| k.1));
+            let kept: Vec<SignedHead> =
+                heads.iter().map(|file| read_heads(file)).collect::<Result<Vec<_>, _>>()?.concat();
+            let verified = verify(&connect(config).await?, &trusted, &kept).await?;
+            if json {
+                print_json(&verified)
+            } else {
+                print(&verified)
+            }
+            let sound = verified.faults.is_empty();
+            return Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        AuditCommand::Heads => {
+            let read_at = Utc::now();
+            for signed in connect(config).await?.heads().await? {
+                println!("{}", serde_json::to_string(&KeptHead::new(&signed, read_at))?);
+            }
+        }
+        AuditCommand::Keys => {
+            for (_, key) in keyring(&config.secrets).await?.verifying_keys() {
+                println!("{}", URL_SAFE_NO_PAD.encode(key.as_bytes()));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(verified: &Verified) {
+    let Verified { chains, records, unchained, faults } = verified;
+    for fault in faults {
+        println!("{fault}");
+    }
+    let before = match unchained {
+        0 => String::new(),
+        count => format!(" ({count} passages are from before there were chains)"),
+    };
+    let what = if faults.is_empty() { "all as written" } else { "faults above" };
+    println!("{records} records in {chains} chains: {what}{before}");
+}
+
+fn print_json(verified: &Verified) {
+    let faults: Vec<_> = verified
+        .faults
+        .iter()
+        .map(|fault| json!({"record_id": fault.record(), "fault": fault.to_string()}))
+        .collect();
+    let Verified { chains, records, unchained, .. } = verified;
+    println!(
+        "{}",
+        json!({"chains": chains, "records": records, "unchained": unchained, "faults": faults})
+    );
+}
+
+fn read_heads(file: &Path) -> anyhow::Result<Vec<SignedHead>> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("the heads in {} cannot be read", file.display()))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(number, line)| {
+            let kept = serde_json::from_str::<KeptHead>(line).map_err(KeptHeadError::from);
+            let signed = kept.and_then(|kept| kept.signed());
+            signed.with_context(|| format!("line {}", number + 1))
+        })
+        .collect::<anyhow::Result<_>>()
+        .with_context(|| file.display().to_string())
+}
+
+fn public_key(text: &str) -> Result<VerifyingKey, String> {
+    let bytes: Option<[u8; 32]> =
+        URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    let bytes = bytes.ok_or("a public key has 32 bytes in base64url: 43 characters")?;
+    VerifyingKey::from_bytes(&bytes).map_err(|_| "not a public key of Ed25519".to_owned())
+}
