@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
 use crate::database::insert_face;
 use crate::passage::Passage;
-use crate::service::{KEYS, TestService, config, eventually, store};
+use crate::service::{KEYS, TestService, author, config, eventually, store};
 use crate::start::refusal;
 
 /// A program of the newest Postgres that is installed.
@@ -269,7 +269,7 @@ async fn who_writes_into_the_database_makes_nobody_known(pool: PgPool) {
         let migrated = service.store.migrate().await;
         assert!(matches!(migrated, Err(StoreError::Planted { faces: 1 })), "{migrated:?}");
     }
-    assert_eq!(service.store.delete_faces_of_key(None).await.unwrap(), 1);
+    assert_eq!(service.store.delete_faces_of_key(&author(), None).await.unwrap(), 1);
     assert_eq!(service.store.migrate().await.unwrap(), 0);
     let service = TestService::start_replica(&pool).await;
     Passage::of("collins-1.jpg").granted(&service, &gate).await;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use limen::domain::Scope;
 use limen::domain::{EmployeeId, EmployeeStatus, Encoding, ModelId};
 use limen::gallery::Gallery;
-use limen::store::Scope;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 

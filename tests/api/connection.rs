@@ -84,7 +84,7 @@ async fn a_slow_head_and_a_silent_client_are_cut_off(pool: PgPool) {
 #[sqlx::test]
 async fn a_slow_body_is_answered_with_408(pool: PgPool) {
     let service = impatient(&pool).await;
-    let key = service.make_key(&[limen::store::Scope::Gate], None).await;
+    let key = service.make_key(&[limen::domain::Scope::Gate], None).await;
     let head = format!(
         "POST /v1/recognize HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\
          content-type: image/jpeg\r\ncontent-length: 1000\r\n\r\n"
@@ -102,7 +102,7 @@ async fn a_slow_body_is_answered_with_408(pool: PgPool) {
 #[sqlx::test]
 async fn a_connection_that_breaks_off_harms_nobody(pool: PgPool) {
     let service = impatient(&pool).await;
-    let key = service.make_key(&[limen::store::Scope::Gate], None).await;
+    let key = service.make_key(&[limen::domain::Scope::Gate], None).await;
     let head = |length: &str| {
         format!(
             "POST /v1/recognize HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\

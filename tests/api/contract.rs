@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use limen::domain::{
-    AntiPassback, Day, Decision, Direction, EmployeeStatus, Notice, QualityIssue, Reason, Standing,
+    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, Notice, QualityIssue, Reason,
+    Scope, Standing,
 };
 use limen::http::PROBLEM_CODES;
 use reqwest::Method;
@@ -13,12 +14,13 @@ use uuid::Uuid;
 
 use crate::service::{TestService, send};
 
-const ROUTES: [&str; 49] = [
+const ROUTES: [&str; 55] = [
     "DELETE /v1/access-groups/{group_id}",
     "DELETE /v1/access-groups/{group_id}/members/{employee_id}",
     "DELETE /v1/employees/{employee_id}",
     "DELETE /v1/employees/{employee_id}/faces/{face_id}",
     "DELETE /v1/gates/{gate_id}",
+    "DELETE /v1/keys/{key_id}",
     "DELETE /v1/schedules/{schedule_id}",
     "DELETE /v1/sites/{site_id}",
     "DELETE /v1/zones/{zone_id}",
@@ -29,6 +31,8 @@ const ROUTES: [&str; 49] = [
     "GET /v1/access-groups",
     "GET /v1/access-groups/{group_id}",
     "GET /v1/access-groups/{group_id}/members",
+    "GET /v1/audit-heads",
+    "GET /v1/changes",
     "GET /v1/employees",
     "GET /v1/employees/{employee_id}",
     "GET /v1/employees/{employee_id}/access",
@@ -36,6 +40,8 @@ const ROUTES: [&str; 49] = [
     "GET /v1/gates",
     "GET /v1/gates/{gate_id}",
     "GET /v1/grant-key",
+    "GET /v1/keys",
+    "GET /v1/keys/{key_id}",
     "GET /v1/passages",
     "GET /v1/passages/{passage_id}",
     "GET /v1/schedules",
@@ -55,6 +61,7 @@ const ROUTES: [&str; 49] = [
     "POST /v1/employees/{employee_id}/faces",
     "POST /v1/gates",
     "POST /v1/gates/{gate_id}/passages",
+    "POST /v1/keys",
     "POST /v1/liveness",
     "POST /v1/recognize",
     "POST /v1/schedules",
@@ -145,6 +152,7 @@ fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
     let statuses = codes(&EmployeeStatus::ALL.map(EmployeeStatus::code));
     let directions = codes(&Direction::ALL.map(Direction::code));
     let anti_passback = codes(&AntiPassback::ALL.map(AntiPassback::code));
+    let scopes = codes(&Scope::ALL.map(Scope::code));
     let issues = codes(&QualityIssue::ALL.map(QualityIssue::code));
     let problems: Vec<_> = PROBLEM_CODES.iter().map(|(code, _)| Value::from(*code)).collect();
 
@@ -165,6 +173,9 @@ fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
         ("CreateZone", "anti_passback", &anti_passback),
         ("ChangeZone", "anti_passback", &anti_passback),
         ("ScheduleHours", "days", &codes(&Day::ALL.map(Day::code))),
+        ("KeyView", "scopes", &scopes),
+        ("CreateKey", "scopes", &scopes),
+        ("ChangeView", "action", &codes(&Action::ALL.map(Action::code))),
         ("IdentityAnswer", "employee_status", &statuses),
         ("IdentityAnswer", "employee_standing", &codes(&Standing::ALL.map(Standing::code))),
         ("IdentityAnswer", "issues", &issues),
@@ -204,6 +215,7 @@ fn what_must_be_sent_is_required_and_what_cannot_be_cleared_is_never_null() {
         ("CreatePardon", json!(["employee_id"])),
         ("CreateSchedule", json!(["name", "hours"])),
         ("CreateGroup", json!(["name"])),
+        ("CreateKey", json!(["name", "scopes"])),
         ("ChangeEmployee", Value::Null),
         ("ChangeGate", Value::Null),
         ("ChangeSite", Value::Null),
@@ -245,15 +257,15 @@ fn values_of<'a>(contract: &'a Value, schema: &'a Value) -> Option<&'a Vec<Value
     schema["enum"].as_array().or_else(|| values_of(contract, schema.get("items")?))
 }
 
-/// Method, path and description of every operation.
 /// A path of the contract with ids that nothing has.
-fn of_nobody(path: &str) -> String {
+pub fn of_nobody(path: &str) -> String {
     let id = Uuid::new_v4().to_string();
-    let names = ["employee", "face", "gate", "group", "passage", "schedule", "site", "zone"];
+    let names = ["employee", "face", "gate", "group", "key", "passage", "schedule", "site", "zone"];
     let names = names.map(|name| format!("{{{name}_id}}"));
     names.iter().fold(path.to_owned(), |path, name| path.replace(name, &id))
 }
 
+/// Method, path and description of every operation.
 fn operations(contract: &Value) -> impl Iterator<Item = (&String, &String, &Value)> {
     let paths = contract["paths"].as_object().expect("paths");
     paths.iter().flat_map(|(path, item)| {

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
-use crate::service::{config, store};
+use crate::service::{author, config, store};
 
 /// Ends the connections of every service that listens for changes of the gallery.
 pub async fn end_listeners(pool: &PgPool) -> i64 {
@@ -57,7 +57,7 @@ pub async fn insert_face(pool: &PgPool, employee: EmployeeId, model: &str) {
         photo_sha256: [0; 32],
     };
     let threshold = Threshold::try_from(1.0).unwrap();
-    store(&config(pool)).await.add_face(&draft, 1, threshold).await.unwrap();
+    store(&config(pool)).await.add_face(&author(), &draft, 1, threshold).await.unwrap();
 }
 
 /// A way to Postgres that goes dead without a word: the connections stay, and nothing is heard on them any

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Utc;
 use limen::access::GrantKey;
 use limen::domain::GateId;
-use limen::store::Scope;
+use limen::domain::Scope;
 use limen_grant::{Asked, Refusal, verify};
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! `verify`, `recognize` and `liveness`: what a frame shows, apart from any gate.
 
-use limen::store::Scope;
+use limen::domain::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;

@@ -1,7 +1,7 @@
 //! API keys: without the right one nothing is said.
 
+use limen::domain::Scope;
 use limen::http::ApiKeyText;
-use limen::store::Scope;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::PgPool;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::frame;
-use crate::service::{TestService, send};
+use crate::service::{TestService, author, send};
 
 async fn get_with(service: &TestService, path: &str, authorization: &str) -> Answer {
     send(service.bare(Method::GET, path).header("authorization", authorization)).await
@@ -44,7 +44,7 @@ async fn a_key_that_is_missing_wrong_or_revoked_is_refused_in_the_same_words(poo
         let problem = get_with(&service, "/v1/employees", &authorization).await;
         details.push(problem.refused(401, "unauthorized")["detail"].clone());
     }
-    service.store.revoke_key(id.parse().unwrap()).await.unwrap();
+    service.store.revoke_key(&author(), id.parse().unwrap()).await.unwrap();
     let revoked = get_with(&service, "/v1/employees", &format!("Bearer {key}")).await;
     details.push(revoked.refused(401, "unauthorized")["detail"].clone());
     assert!(details.iter().all(|detail| *detail == details[0]), "{details:?}");

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use limen::store::Scope;
+use limen::domain::Scope;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 

@@ -5,6 +5,7 @@
 mod access;
 mod answer;
 mod at_rest;
+mod audit;
 mod bad_input;
 mod coherence;
 mod connection;
@@ -25,6 +26,7 @@ mod people;
 mod promise;
 mod races;
 mod risk;
+mod roles;
 mod schedules;
 mod service;
 mod shutdown;

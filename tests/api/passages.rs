@@ -2,7 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
-use limen::store::Scope;
+use limen::domain::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures_util::future::join_all;
 use limen::domain::GateId;
-use limen::store::Scope;
+use limen::domain::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;

@@ -6,10 +6,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use limen::config::{Config, DatabaseUrl, KeysText};
-use limen::domain::GateId;
+use limen::domain::Scope;
+use limen::domain::{Author, GateId};
 use limen::http::ApiKeyText;
 use limen::server;
-use limen::store::{Scope, Store};
+use limen::store::Store;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions, PgPool};
@@ -125,7 +126,8 @@ impl TestService {
     pub async fn make_key(&self, scopes: &[Scope], gate: Option<GateId>) -> String {
         let key = ApiKeyText::generate().unwrap();
         let scopes = BTreeSet::from_iter(scopes.iter().copied());
-        self.store.create_key(&key.draft("test".to_owned(), scopes, gate)).await.unwrap();
+        let draft = key.draft("test".parse().unwrap(), scopes, gate, None);
+        self.store.create_key(&author(), &draft).await.unwrap();
         key.to_string()
     }
 
@@ -288,6 +290,11 @@ impl Drop for TestService {
             ended.expect("the service panicked").expect("the service failed");
         }
     }
+}
+
+/// As whom the tests change something without the API.
+pub fn author() -> Author {
+    Author::command("key create", "the tests")
 }
 
 fn client() -> reqwest::Client {

@@ -88,6 +88,7 @@ impl Scene {
             attempt: Attempt {
                 finding: Finding::ComparedWithBadge,
                 evidence: Evidence {
+                    calibration: None,
                     employee_id: Some(employee_id),
                     face_ids: [FaceId::generate()].into(),
                     distance: Some(Distance::try_from(0.5).unwrap()),
@@ -99,6 +100,7 @@ impl Scene {
                 },
             },
             ground: Ground {
+                policy_version: 0,
                 key_revoked: false,
                 gate: Gate {
                     id: gate_id,

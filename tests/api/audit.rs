@@ -1,0 +1,324 @@
+//! The audit: who changed what is noted, and whoever alters the trail is found out.
+
+use std::collections::BTreeSet;
+
+use limen::audit::{Fault, Verified, verify};
+use limen::domain::Scope;
+use limen::server;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::passage::Passage;
+use crate::service::{TestService, config, send};
+
+/// The audit of a database, with the tests' keys.
+async fn audit(service: &TestService, pool: &PgPool) -> Verified {
+    let keys = server::keyring(&config(pool).secrets).await.unwrap();
+    let trusted: Vec<_> = keys.verifying_keys().into_iter().map(|(_, key)| key).collect();
+    verify(&service.store, &trusted, &[]).await.unwrap()
+}
+
+#[sqlx::test]
+async fn every_change_is_noted_with_who_made_it_and_what_it_was_before(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let officer = json!({"name": "front desk", "scopes": ["officer"]});
+    let officer = service.post("/v1/keys", officer).await.expect(201);
+    let employee = service.employee(json!({"name": "Ada"})).await;
+    let path = format!("/v1/employees/{employee}");
+    let request = service.bare(Method::PATCH, &path).bearer_auth(officer["key"].as_str().unwrap());
+    send(request.json(&json!({"status": "suspended"}))).await.expect(200);
+
+    let changes = service.get(&format!("/v1/changes?employee_id={employee}")).await.expect(200);
+    let [suspended, created] = changes["items"].as_array().unwrap().as_slice() else {
+        panic!("{changes}");
+    };
+    assert_eq!(suspended["author"], "front desk");
+    assert_eq!(suspended["key_id"], officer["key_id"]);
+    assert_eq!(
+        (&suspended["kind"], &suspended["action"]),
+        (&json!("employees"), &json!("changed"))
+    );
+    let details = json!({"before": {"status": "active"}, "after": {"status": "suspended"}});
+    assert_eq!(suspended["details"], details);
+    assert_eq!((&created["action"], &created["author"]), (&json!("created"), &json!("test")));
+    assert_eq!(created["details"]["after"]["name"], "Ada");
+
+    // What changes nothing is no change, and a failed one is none either.
+    service.patch(&path, json!({"status": "suspended"})).await.expect(200);
+    service.patch(&path, json!({"name": ""})).await.refused(422, "bad_value");
+    let page = service.get(&format!("/v1/changes?employee_id={employee}")).await.expect(200);
+    assert_eq!(page["items"].as_array().unwrap().len(), 2);
+
+    let all = service.get("/v1/changes?limit=500").await;
+    assert!(!all.text.contains("secret_sha256") && !all.text.contains("encoding"), "{}", all.text);
+    assert_eq!(audit(&service, &pool).await.faults, []);
+}
+
+#[sqlx::test]
+async fn what_another_client_of_the_database_changes_is_noted_too(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let employee = service.employee(json!({})).await;
+    let reinstate = "update employees set status = 'suspended'";
+    sqlx::query(reinstate).execute(&pool).await.unwrap();
+    let faults = audit(&service, &pool).await.faults;
+    assert!(matches!(faults[..], [Fault::UnchainedChange { .. }]), "{faults:?}");
+    // The next change chains it.
+    service.gate(json!({})).await;
+    assert_eq!(audit(&service, &pool).await.faults, []);
+    let changes = service.get(&format!("/v1/changes?employee_id={employee}")).await.expect(200);
+    let author = changes["items"][0]["author"].as_str().unwrap();
+    assert!(author.starts_with("database role "), "{author}");
+}
+
+#[sqlx::test]
+async fn a_passage_says_which_policy_and_calibration_it_rests_on(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    service.enrolled("obama-1.jpg").await;
+    let gate = service.gate(json!({})).await;
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    let before = service.trail().await.remove(0);
+    assert_eq!(before["calibration"].as_str().unwrap().len(), 8, "{before}");
+    service.patch(&format!("/v1/gates/{gate}"), json!({"open_ms": 1_000})).await.expect(200);
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    let after = service.trail().await.remove(0);
+    let version = |row: &Value| row["policy_version"].as_u64().unwrap();
+    assert_eq!(version(&after), version(&before) + 1);
+    let heads = service.get("/v1/audit-heads").await.expect(200);
+    assert_eq!(heads["items"][0]["length"].as_u64().unwrap(), version(&after));
+    assert_eq!(heads["items"][1]["length"], 2);
+}
+
+/// A trail of two gates and some changes.
+async fn trail(service: &TestService) {
+    service.enrolled("obama-1.jpg").await;
+    for name in ["north", "south"] {
+        let gate = service.gate(json!({"name": name})).await;
+        for _ in 0..8 {
+            Passage::of("obama-3.jpg").granted(service, &gate).await;
+        }
+        Passage::of("no-face-hubble.jpg").decide(service, &gate).await;
+    }
+    for number in 0..8 {
+        service.employee(json!({"name": format!("Somebody {number}")})).await;
+    }
+}
+
+/// One way to alter the trail behind Limen's back: the statement, and the ids that the audit must name.
+struct Manipulation {
+    statement: String,
+    named: BTreeSet<Uuid>,
+    /// Whether the audit can name a position alone, for the record is gone.
+    gone: bool,
+}
+
+#[derive(Clone, Debug, sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    gate_id: Option<Uuid>,
+    position: i64,
+}
+
+/// A random manipulation of one of the two tables.
+fn manipulation(random: &mut StdRng, passages: &[Row], changes: &[Row]) -> Manipulation {
+    let of_passage = random.random_bool(0.6);
+    let (table, rows) = if of_passage { ("passages", passages) } else { ("changes", changes) };
+    let row = rows.choose(random).unwrap().clone();
+    let chain: Vec<&Row> = rows.iter().filter(|other| other.gate_id == row.gate_id).collect();
+    let at = chain.iter().position(|other| other.id == row.id).unwrap();
+    let next = chain.get(at + 1).map(|row| row.id);
+    // Some time of these years, so that it differs from the true one.
+    let seconds = random.random_range(1..100_000_000);
+    let shifted = |column: &str| format!("{column} = {column} + interval '{seconds} seconds'");
+    let altered =
+        |set: String| (format!("update {table} set {set} where id = '{}'", row.id), false);
+    let (statement, gone) = match random.random_range(0..8) {
+        // Removed.
+        0 => (format!("delete from {table} where id = '{}'", row.id), true),
+        // Cut off at the end, the head set back to what it then was.
+        1 => {
+            let stream = row.gate_id.unwrap_or_default();
+            let hash = match at {
+                0 => "decode(repeat('00', 32), 'hex')".to_owned(),
+                _ => format!("(select hash from {table} where id = '{}')", chain[at - 1].id),
+            };
+            let of_gate =
+                row.gate_id.map_or(String::new(), |gate| format!(" and gate_id = '{gate}'"));
+            let position = row.position;
+            let set_back = format!(
+                "update chains set hash = {hash}, length = {} where stream = '{stream}'",
+                position - 1
+            );
+            (format!("{set_back}; delete from {table} where position >= {position}{of_gate}"), true)
+        }
+        // Moved: changes places with another.
+        2 if chain.len() > 1 => {
+            let other = loop {
+                let other = chain.choose(random).unwrap();
+                if other.id != row.id {
+                    break other;
+                }
+            };
+            let place = |id: Uuid, position: i64| {
+                format!("update {table} set position = {position} where id = '{id}'")
+            };
+            let swap =
+                [place(row.id, -1), place(other.id, row.position), place(row.id, other.position)];
+            (swap.join("; "), false)
+        }
+        // Rechained: altered, and its own hash made to fit no other.
+        3 => altered(format!(
+            "{}, hash = decode(md5('{seconds}') || md5('x{seconds}'), 'hex')",
+            if of_passage { shifted("decided_at") } else { shifted("changed_at") }
+        )),
+        // Taken out of the chain.
+        4 => (
+            format!(
+                "update {table} set position = null, hash = null, commitment = null where id = '{}'",
+                row.id
+            ),
+            true,
+        ),
+        _ if of_passage => {
+            let columns = [
+                shifted("decided_at"),
+                shifted("captured_at"),
+                format!("event_id = 'forged-{seconds}'"),
+                format!("open_ms = open_ms + {seconds}"),
+                format!("employee_id = '{}'", Uuid::from_u128(random.random())),
+                format!("badge_id = 'B-{seconds}'"),
+                "employee_id = null, face_ids = '{}', badge_id = null, blind = null".to_owned(),
+                format!("distance = {}", random.random_range(0.1..0.9_f32)),
+                format!("threshold = {}", random.random_range(2.0..4.0_f32)),
+                format!("frames = frames + {}", random.random_range(1..100)),
+                "frames_sha256 = sha256(frames_sha256)".to_owned(),
+                format!("key_id = '{}'", Uuid::from_u128(random.random())),
+                format!("policy_version = {seconds}"),
+                format!("calibration = '{seconds}'"),
+                "notice = 'anti_passback'".to_owned(),
+                "decision = 'deny', reason = 'suspended', open_ms = 0".to_owned(),
+                "decision = 'nonsense'".to_owned(),
+                "hash = sha256(hash)".to_owned(),
+                "commitment = sha256(commitment)".to_owned(),
+            ];
+            altered(columns.choose(random).unwrap().clone())
+        }
+        _ => {
+            let columns = [
+                shifted("changed_at"),
+                format!("author = 'somebody {seconds}'"),
+                format!("key_id = '{}'", Uuid::from_u128(random.random())),
+                "action = case action when 'created' then 'removed' else 'created' end".to_owned(),
+                format!("kind = 'kind {seconds}'"),
+                format!("subject_id = '{}'", Uuid::from_u128(random.random())),
+                format!("employee_id = '{}'", Uuid::from_u128(random.random())),
+                format!("details = '{{\"after\": {seconds}}}'"),
+                "details = null, blind = null".to_owned(),
+                "hash = sha256(hash)".to_owned(),
+            ];
+            altered(columns.choose(random).unwrap().clone())
+        }
+    };
+    let named = [Some(row.id), next].into_iter().flatten().collect();
+    Manipulation { statement, named, gone }
+}
+
+/// `LIMEN_TEST_SEED` chooses others.
+#[sqlx::test]
+async fn every_one_of_a_thousand_random_manipulations_is_found_and_named(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    trail(&service).await;
+    assert_eq!(audit(&service, &pool).await.faults, []);
+    let rows = async |table: &str, gate: &str| -> Vec<Row> {
+        let read = format!(
+            "select id, {gate} as gate_id, position from {table} where position is not null order by 2, 3"
+        );
+        sqlx::query_as(sqlx::AssertSqlSafe(read)).fetch_all(&pool).await.unwrap()
+    };
+    let passages = rows("passages", "gate_id").await;
+    let changes = rows("changes", "null::uuid").await;
+    assert_eq!(passages.len(), 18);
+    assert!(changes.len() > 12, "{}", changes.len());
+    // Whoever alters the trail is master of the database: no constraint stands in the way.
+    for table in ["passages", "changes"] {
+        let drop = format!(
+            "select 'alter table {table} drop constraint ' || conname from pg_constraint
+             where conrelid = '{table}'::regclass and contype in ('c', 'f')"
+        );
+        let drops: Vec<String> =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(drop)).fetch_all(&pool).await.unwrap();
+        for drop in drops {
+            sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&pool).await.unwrap();
+        }
+    }
+    let copies = "create table passages_as_written as table passages;
+        create table changes_as_written as table changes;
+        create table chains_as_written as table chains";
+    sqlx::raw_sql(copies).execute(&pool).await.unwrap();
+    let restore = "delete from passages; delete from changes; delete from chains;
+        insert into passages select * from passages_as_written;
+        insert into changes select * from changes_as_written;
+        insert into chains select * from chains_as_written";
+
+    let seed = std::env::var("LIMEN_TEST_SEED").map_or(5, |seed| seed.parse().unwrap());
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut connection = pool.acquire().await.unwrap();
+    for number in 0..1_000 {
+        let Manipulation { statement, named, gone } =
+            manipulation(&mut random, &passages, &changes);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement.clone()))
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+        let faults = audit(&service, &pool).await.faults;
+        let names = faults.iter().filter_map(Fault::record).any(|id| named.contains(&id));
+        let gap = faults
+            .iter()
+            .any(|fault| matches!(fault, Fault::Missing { .. } | Fault::BadSignature { .. }));
+        assert!(names || (gone && gap), "{number} (seed {seed}): {statement}\n{faults:#?}");
+        sqlx::raw_sql(restore).execute(&mut *connection).await.unwrap();
+    }
+    assert_eq!(audit(&service, &pool).await.faults, []);
+}
+
+#[sqlx::test]
+async fn a_trail_that_is_set_back_as_a_whole_contradicts_the_heads_that_were_kept(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    service.enrolled("obama-1.jpg").await;
+    let gate = service.gate(json!({})).await;
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    sqlx::raw_sql(
+        "create table earlier as table passages; create table earlier_heads as table chains",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    Passage::of("obama-2.jpg").granted(&service, &gate).await;
+    let kept = service.store.heads().await.unwrap();
+    let keys = server::keyring(&config(&pool).secrets).await.unwrap();
+    let trusted: Vec<_> = keys.verifying_keys().into_iter().map(|(_, key)| key).collect();
+    assert_eq!(verify(&service.store, &trusted, &kept).await.unwrap().faults, []);
+
+    let set_back = "delete from passages; insert into passages select * from earlier;
+        delete from chains; insert into chains select * from earlier_heads";
+    sqlx::raw_sql(set_back).execute(&pool).await.unwrap();
+    assert_eq!(verify(&service.store, &trusted, &[]).await.unwrap().faults, []);
+    let faults = verify(&service.store, &trusted, &kept).await.unwrap().faults;
+    assert!(matches!(faults[..], [Fault::SetBack { position: 2, .. }]), "{faults:?}");
+    // A head that nobody trusted signed proves nothing.
+    let strangers = verify(&service.store, &[], &kept).await.unwrap().faults;
+    assert!(strangers.iter().any(|fault| matches!(fault, Fault::BadSignature { .. })));
+}
+
+#[sqlx::test]
+async fn a_viewer_sees_the_trail_and_not_who_changed_what(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let viewer = service.make_key(&[Scope::Viewer], None).await;
+    send(service.bare(Method::GET, "/v1/passages").bearer_auth(&viewer)).await.expect(200);
+    let changes = send(service.bare(Method::GET, "/v1/changes").bearer_auth(&viewer)).await;
+    changes.refused(403, "missing_scope");
+}
