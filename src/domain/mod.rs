@@ -20,7 +20,7 @@ mod schedule;
 mod sighting;
 mod zone;
 
-pub use decision::{Decision, Reason};
+pub use decision::{Alarm, Decision, Reason};
 pub use distance::{Distance, Threshold};
 pub use employee::{
     BadgeId, Department, Employee, EmployeeName, EmployeeStatus, Standing, TextError, Validity,
@@ -29,7 +29,7 @@ pub use employee::{
 pub use encoding::{Encoding, EncodingError, ModelId};
 pub use face::{BoundingBox, Detection, Landmarks, Point, Quality, QualityIssue};
 pub use frame::{Frame, FrameSizeError};
-pub use gate::{Gate, GateName, GatePolicy};
+pub use gate::{Gate, GateMode, GateName, GatePolicy};
 pub use id::{
     EmployeeId, EventId, FaceId, GateId, GroupId, KeyId, PardonId, PassageId, ScheduleId, SiteId,
     ZoneId,

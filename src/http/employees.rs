@@ -44,6 +44,8 @@ struct EmployeeView {
     valid_until: Option<DateTime<Utc>>,
     #[schema(value_type = EmployeeStatusCode)]
     status: EmployeeStatus,
+    /// Whether the face alone does not open: it is too like somebody else's.
+    badge_required: bool,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -59,6 +61,7 @@ impl From<Employee> for EmployeeView {
             valid_from: employee.validity.from,
             valid_until: employee.validity.until,
             status: employee.status,
+            badge_required: employee.badge_required,
             created_at: employee.created_at,
             updated_at: employee.updated_at,
         }
@@ -91,6 +94,8 @@ struct CreateEmployee {
     /// `active` when absent.
     #[schema(value_type = Option<EmployeeStatusCode>)]
     status: Option<EmployeeStatus>,
+    /// Whether the face alone does not open; default false.
+    badge_required: Option<bool>,
 }
 
 /// Creates an employee.
@@ -115,6 +120,7 @@ async fn create(
             until: body.valid_until.map(|moment| moment.0),
         },
         status: body.status.unwrap_or(EmployeeStatus::Active),
+        badge_required: body.badge_required.unwrap_or(false),
     };
     let employee = state.store.create_employee(new).await?;
     Ok((StatusCode::CREATED, Json(employee.into())))
@@ -132,6 +138,8 @@ struct ListQuery {
     /// Only those with this status.
     #[param(value_type = Option<EmployeeStatusCode>)]
     status: Option<EmployeeStatus>,
+    /// Only those who need a badge, or those who do not.
+    badge_required: Option<bool>,
     /// Rows of the page.
     limit: Option<u32>,
     /// `next_cursor` of the page before.
@@ -157,6 +165,7 @@ async fn list(
         badge_id: query.badge_id,
         name_contains: query.name.as_deref().map(in_one_form),
         status: query.status,
+        badge_required: query.badge_required,
     };
     let found = state.store.employees(&filter, query.cursor, rows + 1).await?;
     Ok(Json(Page::new(found, rows, |employee| employee.id.0)))
@@ -205,9 +214,13 @@ struct ChangeEmployee {
     #[serde(default, deserialize_with = "stated")]
     #[schema(value_type = EmployeeStatusCode, required = false)]
     status: Option<EmployeeStatus>,
+    /// Whether the face alone does not open. Once answered, no gate grants on what it was.
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = bool, required = false)]
+    badge_required: Option<bool>,
 }
 
-/// Changes an employee; suspends and revokes.
+/// Changes an employee; suspends, revokes and blocks.
 #[utoipa::path(
     patch, path = "/v1/employees/{employee_id}", operation_id = "change_employee", tag = "employees", request_body = ChangeEmployee,
     params(("employee_id" = Uuid, Path, description = "The employee")),
@@ -230,6 +243,7 @@ async fn change(
         valid_from: body.valid_from.map(|change| change.map(|moment| moment.0)),
         valid_until: body.valid_until.map(|change| change.map(|moment| moment.0)),
         status: body.status,
+        badge_required: body.badge_required,
     };
     let employee = state.store.change_employee(id, change).await?;
     state.refresh_gallery(id).await;

@@ -10,16 +10,19 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::alarm;
 use super::auth::{Admin, Allowed, Caller};
 use super::extract::{NoQuery, Path, Query};
 use super::frames::{FrameFile, FrameForm, Frames};
 use super::moment::Moment;
 use super::page::{self, Page};
-use super::schema::{DecisionCode, DirectionCode, NoticeCode, ReasonCode};
+use super::schema::{
+    DecisionCode, DirectionCode, GateModeCode, NoticeCode, ReasonCode, ToldReasonCode,
+};
 use super::{AppState, Problem};
 use crate::domain::{
-    BadgeId, Decision, Direction, EmployeeId, EventId, FaceSeen, Gate, GateId, GatePolicy, KeyId,
-    Notice, Passage, PassageId, PassageRequest, Reason, View, ZoneId,
+    BadgeId, Decision, Direction, EmployeeId, EventId, FaceSeen, Gate, GateId, GateMode,
+    GatePolicy, KeyId, Notice, Passage, PassageId, PassageRequest, Reason, View, ZoneId,
 };
 use crate::store::{PassageFilter, Scope};
 use crate::vision::LookSettings;
@@ -39,7 +42,7 @@ struct PassageAnswer {
     #[schema(value_type = DecisionCode)]
     decision: Decision,
     /// Why; see the table of reasons in the documentation.
-    #[schema(value_type = ReasonCode)]
+    #[schema(value_type = ToldReasonCode)]
     reason: Reason,
     /// The employee, where one was identified.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,14 +60,16 @@ struct PassageAnswer {
 
 impl PassageAnswer {
     fn new(passage: &Passage, token: Option<String>) -> Self {
-        let evidence = &passage.evidence;
-        let identified = matches!(
+        let (evidence, reason) = (&passage.evidence, passage.told());
+        let matched = matches!(
             (evidence.distance, evidence.threshold),
             (Some(distance), Some(threshold)) if distance.is_match(threshold)
         );
+        // A look-alike's face alone identifies nobody, and who is blocked the gate must not learn.
+        let identified = matched && reason == passage.reason && reason != Reason::BadgeRequired;
         Self {
-            decision: passage.reason.decision(),
-            reason: passage.reason,
+            decision: reason.decision(),
+            reason,
             employee_id: evidence.employee_id.filter(|_| identified),
             open_ms: passage.open_ms,
             passage_id: passage.id,
@@ -83,7 +88,8 @@ impl PassageAnswer {
         ("x-captured-at" = DateTime<Utc>, Header, description =
             "When the (oldest) frame was captured, RFC 3339"),
         ("x-badge-id" = Option<String>, Header, description =
-            "The badge that was shown: the face is then compared with its owner alone")),
+            "The badge that was shown: the face is then compared with its owner alone, unless the \
+             gate's mode is `face`")),
     request_body(description = "The frame, or multipart/form-data with parts named frame", content(
         (FrameFile = "image/jpeg"), (FrameFile = "image/png"), (FrameFile = "image/webp"),
         (FrameForm = "multipart/form-data"))),
@@ -112,6 +118,9 @@ async fn pass(
     let passage = &answered.passage;
     state.metrics.stages(&timings);
     state.metrics.passage(passage.reason);
+    if let Some(alarm) = answered.alarm {
+        alarm::raise(&state.metrics, alarm, passage);
+    }
     tracing::info!(
         gate = %gate.id, passage = %passage.id, event = passage.request.event_id.as_str(),
         decision = passage.reason.decision().code(), reason = passage.reason.code(),
@@ -288,6 +297,9 @@ struct PassageView {
     zone_id: Option<ZoneId>,
     #[schema(value_type = Option<DirectionCode>)]
     direction: Option<Direction>,
+    /// Whom the gate compared faces with.
+    #[schema(value_type = Option<GateModeCode>)]
+    mode: Option<GateMode>,
     #[schema(value_type = Option<Uuid>)]
     employee_id: Option<EmployeeId>,
     #[schema(value_type = Option<String>)]
@@ -317,6 +329,7 @@ impl From<Passage> for PassageView {
             notice,
             zone_id,
             direction,
+            mode,
             decided_at,
             replay_of,
         } = passage;
@@ -332,6 +345,7 @@ impl From<Passage> for PassageView {
             notice,
             zone_id,
             direction,
+            mode,
             employee_id: evidence.employee_id,
             badge_id: request.badge_id,
             distance: evidence.distance.map(|d| d.value()),

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::employees::require_badge;
 use super::{Conflict, Store, StoreError, within};
 use crate::domain::{
     EmployeeId, EmployeeStatus, Encoding, EncodingError, FaceId, ModelId, Quality, Threshold,
@@ -118,7 +119,8 @@ impl PersonRow {
 
 impl Store {
     /// Enrols a face, unless the employee then had more than `faces_max` of this model, or has others
-    /// that it does not match: is not nearer to than `threshold`.
+    /// that it does not match: is not nearer to than `threshold`. Where there are `look_alikes` the face
+    /// alone opens no longer, from the moment the face is there, neither for them nor for the employee.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such employee; [`Conflict::PhotoAlreadyEnrolled`],
@@ -128,16 +130,22 @@ impl Store {
         draft: &FaceDraft,
         faces_max: u32,
         threshold: Threshold,
+        look_alikes: &[EmployeeId],
     ) -> Result<Face, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        // The lock makes two enrolments at once count, and be compared, one after the other.
-        sqlx::query_scalar!(
-            "select id from employees where id = $1 for no key update",
-            draft.employee_id.0
+        let mut people = look_alikes.to_vec();
+        people.push(draft.employee_id);
+        // The lock makes two enrolments at once count, and be compared, one after the other; in the order of
+        // the ids, so that look-alikes who are enrolled at once do not wait for each other.
+        let found = sqlx::query_scalar!(
+            "select id from employees where id = any($1) order by id for no key update",
+            &people.iter().map(|id| id.0).collect::<Vec<_>>(),
         )
-        .fetch_optional(&mut *transaction)
-        .await?
-        .ok_or(StoreError::NotFound("employee"))?;
+        .fetch_all(&mut *transaction)
+        .await?;
+        if !found.contains(&draft.employee_id.0) {
+            return Err(StoreError::NotFound("employee"));
+        }
         let known = person(&mut transaction, draft.employee_id, draft.encoding.model()).await?;
         if let Some(known) = known {
             let distance = known.template().and_then(|template| template.distance(&draft.encoding));
@@ -181,6 +189,9 @@ impl Store {
         .await?;
         if faces > i64::from(faces_max) {
             return Err(StoreError::Conflict(Conflict::TooManyFaces { faces_max }));
+        }
+        if !look_alikes.is_empty() {
+            require_badge(&mut transaction, &people).await?;
         }
         transaction.commit().await?;
         Ok(face.into())

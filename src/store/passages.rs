@@ -7,12 +7,13 @@ use uuid::Uuid;
 use super::ground::{Ground, ground};
 use super::{Store, StoreError};
 use crate::domain::{
-    BadgeId, Decision, Direction, Distance, EmployeeId, EventId, Evidence, FaceId, GateId, KeyId,
-    LivenessScore, ModelId, Notice, Passage, PassageId, PassageRequest, Reason, Threshold, ZoneId,
+    BadgeId, Decision, Direction, Distance, EmployeeId, EventId, Evidence, FaceId, GateId,
+    GateMode, KeyId, LivenessScore, ModelId, Notice, Passage, PassageId, PassageRequest, Reason,
+    Threshold, ZoneId,
 };
 
 /// What the policy made of the ground.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// Why the gate opens or not.
     pub reason: Reason,
@@ -20,6 +21,8 @@ pub struct Verdict {
     pub open_ms: u32,
     /// What a rule that only reports has to say.
     pub notice: Option<Notice>,
+    /// What it rests on.
+    pub evidence: Evidence,
 }
 
 /// What became of a passage that was to be recorded.
@@ -64,7 +67,7 @@ macro_rules! passage_row {
             $before
                 + "id, gate_id, event_id, captured_at, decided_at, decision, reason, open_ms, employee_id,\
              face_ids, badge_id, distance, threshold, liveness, liveness_threshold, model_id, frames,\
-             frames_sha256, key_id, replay_of, notice, zone_id, direction"
+             frames_sha256, key_id, replay_of, notice, zone_id, direction, mode"
                 + $after
             $(, $value)*
         )
@@ -95,6 +98,7 @@ struct PassageRow {
     notice: Option<String>,
     zone_id: Option<Uuid>,
     direction: Option<String>,
+    mode: Option<String>,
 }
 
 impl TryFrom<PassageRow> for Passage {
@@ -155,6 +159,7 @@ impl TryFrom<PassageRow> for Passage {
                 .map_err(|e| corrupt(&e))?,
             zone_id: row.zone_id.map(ZoneId),
             direction: row.direction.as_deref().map(Direction::from_stored).transpose()?,
+            mode: row.mode.as_deref().map(GateMode::from_stored).transpose()?,
             decided_at: row.decided_at,
             replay_of: row.replay_of.map(PassageId),
         })
@@ -170,27 +175,31 @@ impl Store {
     /// was acknowledged is never followed by a grant. Where it matters where the employee last passed, one
     /// passage of theirs is decided after another. All times are Postgres': the clocks of replicas differ.
     ///
+    /// Which of the `suspects`, whom the frames may show as well, are blocked is read too.
+    ///
     /// # Errors
     /// [`StoreError::NotFound`] when the gate is gone; [`StoreError::Unavailable`] when the
     /// commit is not certain: the caller must then deny.
     pub async fn record_passage(
         &self,
         request: PassageRequest,
-        evidence: Evidence,
+        evidence: &Evidence,
+        suspects: &[EmployeeId],
         decide: impl FnOnce(&Ground) -> Verdict,
     ) -> Result<Recorded, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        let ground = ground(&mut transaction, &request, &evidence, None).await?;
+        let ground = ground(&mut transaction, &request, evidence, suspects, None).await?;
         let verdict = decide(&ground);
         let passage = Passage {
             id: PassageId::generate(),
             request,
             reason: verdict.reason,
-            evidence,
+            evidence: verdict.evidence,
             open_ms: verdict.open_ms,
             notice: verdict.notice,
             zone_id: ground.gate.policy.zone_id,
             direction: Some(ground.gate.policy.direction),
+            mode: Some(ground.gate.policy.mode),
             decided_at: ground.now,
             replay_of: None,
         };
@@ -220,7 +229,8 @@ impl Store {
     ) -> Result<(Passage, DateTime<Utc>), StoreError> {
         let mut transaction = self.pool.begin().await?;
         let request = PassageRequest { key_id: asking, ..passage.request.clone() };
-        let ground = ground(&mut transaction, &request, &passage.evidence, Some(&passage)).await?;
+        let evidence = &passage.evidence;
+        let ground = ground(&mut transaction, &request, evidence, &[], Some(&passage)).await?;
         let withdrawn = passage_row!(
             "select ",
             " from passages where replay_of = $1 order by id limit 1",
@@ -241,6 +251,7 @@ impl Store {
             notice: verdict.notice,
             zone_id: ground.gate.policy.zone_id,
             direction: Some(ground.gate.policy.direction),
+            mode: Some(ground.gate.policy.mode),
             decided_at: ground.now,
             replay_of: Some(passage.id),
             request,
@@ -345,9 +356,10 @@ async fn insert(connection: &mut PgConnection, passage: &Passage) -> Result<bool
         "insert into passages
              (id, gate_id, event_id, captured_at, decided_at, decision, reason, open_ms,
               employee_id, face_ids, badge_id, distance, threshold, liveness, liveness_threshold,
-              model_id, frames, frames_sha256, key_id, replay_of, notice, zone_id, direction)
+              model_id, frames, frames_sha256, key_id, replay_of, notice, zone_id, direction,
+              mode)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-              $19, $20, $21, $22, $23)
+              $19, $20, $21, $22, $23, $24)
          on conflict do nothing",
         passage.id.0,
         request.gate_id.0,
@@ -372,6 +384,7 @@ async fn insert(connection: &mut PgConnection, passage: &Passage) -> Result<bool
         passage.notice.map(Notice::code),
         passage.zone_id.map(|id| id.0),
         passage.direction.map(Direction::code),
+        passage.mode.map(GateMode::code),
     )
     .execute(connection)
     .await?;

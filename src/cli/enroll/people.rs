@@ -76,6 +76,7 @@ impl People {
             metadata: serde_json::json!({}),
             validity: Validity::default(),
             status: EmployeeStatus::Active,
+            badge_required: false,
         };
         Ok(self.store.create_employee(new).await?)
     }
