@@ -5,6 +5,7 @@
 mod access;
 mod answer;
 mod bad_input;
+mod blocklist;
 mod coherence;
 mod connection;
 mod contract;
@@ -17,6 +18,7 @@ mod groups;
 mod identity;
 mod keys;
 mod load;
+mod lookalikes;
 mod overload;
 mod passage;
 mod passages;
