@@ -122,6 +122,14 @@ async fn whoever_cannot_be_told_from_a_blocked_person_stays_out(pool: PgPool) {
     service.set_status(&blocked, "active").await;
     Passage::of("obama-3.jpg").refused(&service, &gate, "ambiguous_person").await;
     assert_eq!(service.metric(ALARMS).await, 1.0);
+
+    // However many are nearer still.
+    for _ in 0..3 {
+        service.enrolled("obama-3.jpg").await;
+    }
+    service.set_status(&blocked, "blocked").await;
+    Passage::of("obama-3.jpg").refused(&service, &gate, "unknown_person").await;
+    assert_alarm(&service, &blocked, 2.0).await;
 }
 
 #[sqlx::test]
