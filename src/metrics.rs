@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::domain::{Reason, StageTimings};
+use crate::domain::{Alarm, Reason, StageTimings};
 
 /// The labels of an answered request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -38,6 +38,11 @@ impl DecisionLabels {
     fn of(reason: Reason) -> Self {
         Self { decision: reason.decision().code(), reason: reason.code() }
     }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AlarmLabels {
+    kind: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -85,6 +90,7 @@ pub struct Metrics {
     request_seconds: Family<RequestLabels, Histogram>,
     stage_seconds: Family<StageLabels, Histogram>,
     passages: Family<DecisionLabels, Counter>,
+    alarms: Family<AlarmLabels, Counter>,
     outcomes: Family<OutcomeLabels, Counter>,
     overloads: Family<OverloadLabels, Counter>,
     wrong_keys: Counter,
@@ -120,6 +126,7 @@ impl Metrics {
             stage_seconds: Family::new_with_constructor(latency),
             passages: Family::default(),
             wrong_keys: Counter::default(),
+            alarms: Family::default(),
             outcomes: Family::default(),
             overloads: Family::default(),
             queue_depth: Gauge::default(),
@@ -136,6 +143,9 @@ impl Metrics {
         // From the first scrape on: an increase from nothing to the first attack would not be seen.
         for reason in Reason::ALL {
             drop(metrics.passages.get_or_create(&DecisionLabels::of(reason)));
+        }
+        for alarm in Alarm::ALL {
+            drop(metrics.alarms.get_or_create(&AlarmLabels { kind: alarm.code() }));
         }
         for limit in limits {
             drop(metrics.overloads.get_or_create(&OverloadLabels { limit }));
@@ -171,6 +181,11 @@ impl Metrics {
             "passages",
             "Answers at the gates, by decision and reason; a repeated event counts again",
             self.passages.clone(),
+        );
+        registry.register(
+            "alarms",
+            "Alarms raised in silence, by kind; a repeated event raises none again",
+            self.alarms.clone(),
         );
         registry.register(
             "outcomes",
@@ -252,6 +267,11 @@ impl Metrics {
     /// Notes an answer at a gate.
     pub fn passage(&self, reason: Reason) {
         self.passages.get_or_create(&DecisionLabels::of(reason)).inc();
+    }
+
+    /// Notes an alarm.
+    pub fn alarm(&self, alarm: Alarm) {
+        self.alarms.get_or_create(&AlarmLabels { kind: alarm.code() }).inc();
     }
 
     /// Notes an outcome of a task that is not a passage.

@@ -22,13 +22,22 @@ pub struct Attempt {
     pub finding: Finding,
     /// The figures.
     pub evidence: Evidence,
+    /// Everybody whom a frame may show, under τ, each with the figures that say so. Of none may the gate open
+    /// if one of them is blocked.
+    pub suspects: Vec<Evidence>,
 }
 
 impl Attempt {
     /// A road that ended before a comparison.
     #[must_use]
     pub fn ended(reason: Reason, evidence: Evidence) -> Self {
-        Self { finding: Finding::Ended(reason), evidence }
+        Self { finding: Finding::Ended(reason), evidence, suspects: Vec::new() }
+    }
+
+    /// A comparison that found whom the evidence names.
+    #[must_use]
+    pub fn found(finding: Finding, evidence: Evidence) -> Self {
+        Self { finding, suspects: vec![evidence.clone()], evidence }
     }
 
     /// A comparison, as opposed to a road that ended before.
@@ -41,7 +50,9 @@ impl Attempt {
     ///
     /// - any frame that ends in a denial (a spoof) decides, else any that could be two people;
     /// - frames in which nothing could be compared are passed over when another was;
-    /// - the compared ones must agree on the person, and the worst distance counts.
+    /// - the compared ones must agree on the person, and the worst distance counts;
+    /// - whom any of them may show is suspected, unless one is a spoof: who holds up a picture is asked for, not
+    ///   who is in it.
     ///
     /// None when there are no frames.
     #[must_use]
@@ -52,8 +63,10 @@ impl Attempt {
         let ended = |why: fn(Reason) -> bool| {
             attempts.iter().position(|a| matches!(a.finding, Finding::Ended(reason) if why(reason)))
         };
-        let decides = ended(|reason| reason.decision() == Decision::Deny)
+        let decides = ended(|reason| reason == Reason::Spoof)
+            .or_else(|| ended(|reason| reason.decision() == Decision::Deny))
             .or_else(|| ended(|reason| reason == Reason::AmbiguousPerson));
+        let suspects = attempts.iter().flat_map(|attempt| attempt.suspects.clone()).collect();
         let mut combined = if let Some(decides) = decides {
             attempts.swap_remove(decides)
         } else if attempts.iter().any(Self::is_compared) {
@@ -71,7 +84,11 @@ impl Attempt {
         } else {
             attempts.into_iter().next()?
         };
+        if combined.finding != Finding::Ended(Reason::Spoof) {
+            combined.suspects = suspects;
+        }
         combined.evidence.frames = frames;
+        combined.suspects.iter_mut().for_each(|suspect| suspect.frames = frames);
         Some(combined)
     }
 }
@@ -84,7 +101,10 @@ mod tests {
     fn compared(person: Option<EmployeeId>, distance: f32) -> Attempt {
         let distance = Some(Distance::try_from(distance).unwrap());
         let evidence = Evidence { employee_id: person, distance, frames: 1, ..Evidence::default() };
-        Attempt { finding: Finding::ComparedWithAll, evidence }
+        match person {
+            Some(_) => Attempt::found(Finding::ComparedWithAll, evidence),
+            None => Attempt { finding: Finding::ComparedWithAll, evidence, suspects: Vec::new() },
+        }
     }
 
     fn ended(reason: Reason) -> Attempt {
@@ -128,6 +148,21 @@ mod tests {
         let combined = Attempt::combine(frames).unwrap();
         assert_eq!(combined.finding, Finding::Ended(Reason::FramesDisagree));
         assert_eq!(combined.evidence.employee_id, None);
+    }
+
+    #[test]
+    fn whom_any_frame_shows_is_suspected_but_beside_a_spoof() {
+        let people = [EmployeeId::generate(), EmployeeId::generate()];
+        let frames: Vec<Attempt> = people.map(|person| compared(Some(person), 0.3)).into();
+        let suspected = |more: &[Attempt]| {
+            let combined = Attempt::combine([&frames, more].concat()).unwrap();
+            assert!(combined.suspects.iter().all(|s| usize::from(s.frames) == 2 + more.len()));
+            combined.suspects.iter().map(|s| s.employee_id.unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(suspected(&[]), people, "frames that disagree");
+        assert_eq!(suspected(&[ended(Reason::AmbiguousPerson)]), people);
+        assert_eq!(suspected(&[ended(Reason::NoFace)]), people);
+        assert_eq!(suspected(&[ended(Reason::Spoof)]), []);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Attempt, Finding};
 use crate::domain::{
-    AntiPassback, Direction, GatePolicy, Notice, PassageRequest, Reason, Standing,
+    AntiPassback, Direction, Evidence, GateMode, GatePolicy, Notice, PassageRequest, Reason,
+    Standing,
 };
 use crate::store::{Ground, Verdict, ZoneGround};
 
@@ -29,7 +30,7 @@ pub fn admit(
     if age < -clock_skew_max {
         return Err(Reason::FrameFromFuture);
     }
-    if policy.badge_required && request.badge_id.is_none() {
+    if policy.mode == GateMode::BadgeAndFace && request.badge_id.is_none() {
         return Err(Reason::BadgeRequired);
     }
     Ok(())
@@ -44,12 +45,26 @@ pub fn decide(
     attempt: &Attempt,
     ground: &Ground,
 ) -> Verdict {
+    let evidence = attempt.evidence.clone();
     match grant(clock_skew_max, request, attempt, ground) {
         Ok(notice) => {
-            Verdict { reason: Reason::Granted, open_ms: ground.gate.policy.open_ms, notice }
+            let open_ms = ground.gate.policy.open_ms;
+            Verdict { reason: Reason::Granted, open_ms, notice, evidence }
         }
-        Err(reason) => Verdict { reason, open_ms: 0, notice: None },
+        Err(reason) => {
+            let blocked = blocked(attempt, ground).filter(|_| reason == Reason::Blocked);
+            let evidence = blocked.cloned().unwrap_or(evidence);
+            Verdict { reason, open_ms: 0, notice: None, evidence }
+        }
     }
+}
+
+/// The first of the suspects who is blocked.
+fn blocked<'a>(attempt: &'a Attempt, ground: &Ground) -> Option<&'a Evidence> {
+    let is_blocked = |suspect: &&Evidence| {
+        suspect.employee_id.is_some_and(|employee| ground.blocked.contains(&employee))
+    };
+    attempt.suspects.iter().find(is_blocked)
 }
 
 fn grant(
@@ -63,13 +78,20 @@ fn grant(
         return Err(Reason::KeyRevoked);
     }
     admit(policy, clock_skew_max, request, ground.now)?;
+    // Whatever else would keep the gate shut: somebody must hear of it.
+    if blocked(attempt, ground).is_some() {
+        return Err(Reason::Blocked);
+    }
     let evidence = &attempt.evidence;
+    let by_badge = policy.mode.badge(request.badge_id.as_ref()).is_some();
     let no_match = match attempt.finding {
         Finding::Ended(reason) => return Err(reason),
-        // The gate refused when the frames came and would not now: they can be sent again.
-        Finding::NotExamined => return Err(Reason::StaleFrame),
-        Finding::ComparedWithBadge => Reason::FaceDoesNotMatchBadge,
-        Finding::ComparedWithAll => Reason::UnknownPerson,
+        Finding::ComparedWithBadge if by_badge => Reason::FaceDoesNotMatchBadge,
+        Finding::ComparedWithAll if !by_badge => Reason::UnknownPerson,
+        // When the frames came the gate refused, or asked for another comparison: they can be sent again.
+        Finding::NotExamined | Finding::ComparedWithBadge | Finding::ComparedWithAll => {
+            return Err(Reason::StaleFrame);
+        }
     };
     if let Some(required) = policy.liveness_threshold
         && !evidence.liveness.is_some_and(|liveness| liveness.is_live(required))
@@ -85,11 +107,16 @@ fn grant(
         return Err(Reason::TemplateRemoved);
     }
     // The badge may have been given to another person since it was looked up.
-    if request.badge_id.is_some() && request.badge_id != employee.badge_id {
+    if by_badge && request.badge_id != employee.badge_id {
         return Err(Reason::UnknownBadge);
+    }
+    // Of look-alikes the face alone does not say who it is, and so nothing of how they stand.
+    if employee.badge_required && !by_badge {
+        return Err(Reason::BadgeRequired);
     }
     match employee.standing(ground.now) {
         Standing::Good => {}
+        Standing::Blocked => return Err(Reason::Blocked),
         Standing::Suspended => return Err(Reason::Suspended),
         Standing::Revoked => return Err(Reason::Revoked),
         Standing::NotYetValid => return Err(Reason::NotYetValid),

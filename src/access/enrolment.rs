@@ -1,9 +1,12 @@
 //! Enrols a photo: one picture makes a person known, nothing is retrained.
 
+use tracing::error;
+
+use super::Matcher;
 use crate::domain::{
     Author, Distance, EmployeeId, FaceSeen, QualityIssue, Sighting, Threshold, View,
 };
-use crate::gallery::{Candidate, Gallery};
+use crate::gallery::{Candidate, Gallery, SearchError};
 use crate::store::{Conflict, Face, FaceDraft, Store, StoreError};
 
 /// Why a photo cannot be enrolled.
@@ -33,6 +36,9 @@ pub enum EnrolmentError {
         /// τ of 1:1.
         threshold: Threshold,
     },
+    /// The face could not be held against the others.
+    #[error(transparent)]
+    Match(#[from] SearchError),
     /// The database did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -42,28 +48,41 @@ fn codes(issues: &[QualityIssue]) -> String {
     issues.iter().map(|i| i.code()).collect::<Vec<_>>().join(", ")
 }
 
-/// Which further face of a person is theirs.
+/// Which further face of a person is theirs, and what becomes of look-alikes.
 #[derive(Clone, Copy, Debug)]
 pub struct EnrolmentRules {
-    /// τ of 1:1, to the person's template.
-    pub threshold: Threshold,
     /// The most faces of a person.
     pub faces_max: u32,
+    /// Whether a new face that is like another person's makes both need their badge.
+    pub lookalikes_need_badge: bool,
+}
+
+/// What an enrolment came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Enrolled {
+    /// The stored face.
+    pub face: Face,
+    /// Whom else the face is like, the nearest, if anybody: a look-alike, or a second entry of the same person.
+    pub looks_like: Option<Candidate>,
+    /// Whether from now on the face alone opens neither for the employee nor for whom it is like.
+    pub badge_required: bool,
 }
 
 /// Stores what a photo showed as a face of `employee`; the photo itself is not kept. Whoever is
-/// enrolled already gets no face that is not theirs: it would open for somebody else.
+/// enrolled already gets no face that is not theirs: it would open for somebody else. Look-alikes need
+/// their badges from the moment the face is there, where the rules say so.
 ///
 /// # Errors
 /// [`EnrolmentError`]; then nothing was stored.
 pub async fn enroll(
     store: &Store,
+    matcher: &Matcher,
     author: &Author,
     rules: EnrolmentRules,
     employee: EmployeeId,
     view: View<FaceSeen>,
     photo_sha256: [u8; 32],
-) -> Result<Face, EnrolmentError> {
+) -> Result<Enrolled, EnrolmentError> {
     let seen = match view.sighting {
         Sighting::Face(seen) => seen,
         Sighting::NoFace => return Err(EnrolmentError::NoFace),
@@ -71,31 +90,49 @@ pub async fn enroll(
         Sighting::LowQuality { issues, .. } => return Err(EnrolmentError::LowQuality(issues)),
         Sighting::Spoof { .. } => return Err(EnrolmentError::Spoof),
     };
+    let encoding = seen.encoding.clone();
+    let mut alike = matcher.look_alikes(employee, encoding.clone()).await?;
+    let in_need = |alike: &[Candidate]| -> Vec<EmployeeId> {
+        let alike = alike.iter().filter(|_| rules.lookalikes_need_badge);
+        alike.map(|candidate| candidate.employee_id).collect()
+    };
     let draft = FaceDraft {
         employee_id: employee,
         encoding: seen.encoding,
         quality: seen.quality,
         photo_sha256,
     };
-    store.add_face(author, &draft, rules.faces_max, rules.threshold).await.map_err(|error| {
-        match error {
-            StoreError::Conflict(Conflict::AnotherPerson { distance, threshold }) => {
-                EnrolmentError::AnotherPerson { distance, threshold }
-            }
-            error => EnrolmentError::Store(error),
+    let threshold = matcher.verify_threshold();
+    let need_badge = in_need(&alike);
+    let face = store.add_face(author, &draft, rules.faces_max, threshold, &need_badge).await;
+    let face = face.map_err(|error| match error {
+        StoreError::Conflict(Conflict::AnotherPerson { distance, threshold }) => {
+            EnrolmentError::AnotherPerson { distance, threshold }
         }
-    })
-}
-
-/// Whom but `employee` the `nearest` of a face's search show under `tau`, if anybody: probably a second
-/// entry of the same person, whose status would be another's.
-#[must_use]
-pub fn look_alike(
-    nearest: &[Candidate],
-    tau: Threshold,
-    employee: EmployeeId,
-) -> Option<&Candidate> {
-    nearest.iter().find(|c| c.employee_id != employee && c.distance.is_match(tau))
+        error => EnrolmentError::Store(error),
+    })?;
+    // Seen first, then looking again: of two look-alikes who are enrolled here at once one sees the other.
+    let look_again = async {
+        matcher.gallery().refresh(store, employee).await?;
+        let now = matcher.look_alikes(employee, encoding).await?;
+        let mut missed = in_need(&now);
+        missed.retain(|person| !need_badge.contains(person));
+        if !missed.is_empty() {
+            missed.push(employee);
+            store.require_badge(author, &missed).await?;
+        }
+        Ok::<_, EnrolmentError>(now)
+    };
+    match look_again.await {
+        Ok(now) => alike = now,
+        // The face is stored, and stays.
+        Err(error) => {
+            error!(%error, %employee, "a new face was not held against the newest others")
+        }
+    }
+    let looks_like = alike.into_iter().next();
+    let badge_required = rules.lookalikes_need_badge && looks_like.is_some();
+    Ok(Enrolled { face, looks_like, badge_required })
 }
 
 /// A gallery that holds encodings of models that the configured encoder cannot be compared with.

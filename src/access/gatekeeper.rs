@@ -1,5 +1,6 @@
 //! From the views of a passage's frames to the recorded decision.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -7,10 +8,10 @@ use futures_util::future::try_join_all;
 
 use super::{Attempt, Finding, Identity, Matcher, admit, decide};
 use crate::domain::{
-    Employee, Evidence, FaceSeen, Gate, LivenessScore, Passage, PassageRequest, Reason, Sighting,
-    Stage, StageTimings, View,
+    Alarm, Employee, EmployeeId, Encoding, Evidence, FaceSeen, Gate, LivenessScore, Passage,
+    PassageRequest, Reason, Sighting, Stage, StageTimings, View,
 };
-use crate::gallery::SearchError;
+use crate::gallery::{Candidate, SearchError};
 use crate::store::{Recorded, Store, StoreError, Verdict};
 
 /// Why there is no decision. The gate stays shut.
@@ -37,6 +38,15 @@ pub struct Answered {
     pub passage: Passage,
     /// By Postgres' clock.
     pub decided_at: DateTime<Utc>,
+    /// What it raises: once, however often the event is repeated.
+    pub alarm: Option<Alarm>,
+}
+
+impl Answered {
+    /// A passage that was recorded just now.
+    fn recorded(passage: Passage) -> Self {
+        Self { decided_at: passage.decided_at, alarm: passage.reason.alarm(), passage }
+    }
 }
 
 /// Decides and records passages.
@@ -83,7 +93,8 @@ impl Gatekeeper {
             timings.push(Stage::Match, begun_at.elapsed());
             attempt
         } else {
-            Attempt { finding: Finding::NotExamined, evidence: Evidence::default() }
+            let evidence = Evidence::default();
+            Attempt { finding: Finding::NotExamined, evidence, suspects: Vec::new() }
         };
         let begun_at = Instant::now();
         let answered = self.record(request, attempt).await?;
@@ -98,7 +109,7 @@ impl Gatekeeper {
         request: &PassageRequest,
         views: Vec<View<FaceSeen>>,
     ) -> Result<Attempt, AccessError> {
-        let owner = match &request.badge_id {
+        let owner = match gate.policy.mode.badge(request.badge_id.as_ref()) {
             Some(badge) => Some(self.store.employee_by_badge(badge).await?),
             None => None,
         };
@@ -109,7 +120,7 @@ impl Gatekeeper {
         Attempt::combine(try_join_all(attempts).await?).ok_or(AccessError::NoFrames)
     }
 
-    /// Compares one frame. `owner` is the badge's owner where a badge was shown.
+    /// Compares one frame. `owner` is the badge's owner where a badge counts.
     async fn attempt(
         &self,
         sighting: Sighting<FaceSeen>,
@@ -136,43 +147,63 @@ impl Gatekeeper {
             }
         };
         evidence.liveness = face.liveness;
-        let finding = match owner {
-            Some(None) => Finding::Ended(Reason::UnknownBadge),
-            Some(Some(owner)) => {
-                evidence.employee_id = Some(owner.id);
-                evidence.threshold = Some(self.matcher.verify_threshold());
-                match self.matcher.claimed(owner.id, &face.encoding)? {
-                    None => Finding::Ended(Reason::NotEnrolled),
-                    Some(candidate) => {
-                        evidence.distance = Some(candidate.distance);
-                        evidence.face_ids = candidate.face_ids;
-                        Finding::ComparedWithBadge
-                    }
-                }
-            }
-            None => {
-                let found = self.matcher.search(face.encoding, 1).await?;
-                evidence.threshold = Some(found.threshold);
-                match found.identity {
-                    Identity::Known(candidate) => {
-                        evidence.distance = Some(candidate.distance);
-                        evidence.employee_id = Some(candidate.employee_id);
-                        evidence.face_ids = candidate.face_ids;
-                        Finding::ComparedWithAll
-                    }
-                    Identity::Ambiguous(candidate) => {
-                        evidence.distance = Some(candidate.distance);
-                        Finding::Ended(Reason::AmbiguousPerson)
-                    }
-                    // Beyond the threshold the nearest person is as good as anybody.
-                    Identity::Unknown(candidate) => {
-                        evidence.distance = candidate.map(|candidate| candidate.distance);
-                        Finding::ComparedWithAll
-                    }
-                }
-            }
+        let Some(owner) = owner else {
+            return self.search(face.encoding, evidence).await;
         };
-        Ok(Attempt { finding, evidence })
+        let mut attempt = self.claim(owner.as_ref(), &face.encoding, evidence.clone())?;
+        if attempt.suspects.is_empty() {
+            // It is not the badge's owner: it may be somebody blocked, with another's badge.
+            attempt.suspects = self.search(face.encoding, evidence).await?.suspects;
+        }
+        Ok(attempt)
+    }
+
+    /// Compares a face with the badge's owner (1:1).
+    fn claim(
+        &self,
+        owner: Option<&Employee>,
+        face: &Encoding,
+        mut evidence: Evidence,
+    ) -> Result<Attempt, AccessError> {
+        let Some(owner) = owner else {
+            return Ok(Attempt::ended(Reason::UnknownBadge, evidence));
+        };
+        let threshold = self.matcher.verify_threshold();
+        (evidence.employee_id, evidence.threshold) = (Some(owner.id), Some(threshold));
+        let Some(candidate) = self.matcher.claimed(owner.id, face)? else {
+            return Ok(Attempt::ended(Reason::NotEnrolled, evidence));
+        };
+        evidence.distance = Some(candidate.distance);
+        evidence.face_ids = candidate.face_ids;
+        let mut attempt = Attempt::found(Finding::ComparedWithBadge, evidence);
+        attempt.suspects.retain(|_| candidate.distance.is_match(threshold));
+        Ok(attempt)
+    }
+
+    /// Compares a face with everybody (1:N).
+    async fn search(&self, face: Encoding, evidence: Evidence) -> Result<Attempt, AccessError> {
+        let found = self.matcher.search(face, 1).await?;
+        let at =
+            |distance| Evidence { distance, threshold: Some(found.threshold), ..evidence.clone() };
+        let named = |candidate: &Candidate| Evidence {
+            employee_id: Some(candidate.employee_id),
+            face_ids: Arc::clone(&candidate.face_ids),
+            ..at(Some(candidate.distance))
+        };
+        Ok(match &found.identity {
+            Identity::Known(person) => Attempt::found(Finding::ComparedWithAll, named(person)),
+            Identity::Ambiguous(people) => Attempt {
+                finding: Finding::Ended(Reason::AmbiguousPerson),
+                evidence: at(people.first().map(|nearest| nearest.distance)),
+                suspects: people.iter().map(named).collect(),
+            },
+            // Beyond the threshold the nearest person is as good as anybody.
+            Identity::Unknown(nearest) => Attempt {
+                finding: Finding::ComparedWithAll,
+                evidence: at(nearest.as_ref().map(|nearest| nearest.distance)),
+                suspects: Vec::new(),
+            },
+        })
     }
 
     async fn record(
@@ -180,15 +211,16 @@ impl Gatekeeper {
         request: PassageRequest,
         attempt: Attempt,
     ) -> Result<Answered, AccessError> {
-        let evidence = attempt.evidence.clone();
+        let suspects: Vec<EmployeeId> =
+            attempt.suspects.iter().filter_map(|suspect| suspect.employee_id).collect();
         let recorded = self
             .store
-            .record_passage(request.clone(), evidence, |ground| {
+            .record_passage(request.clone(), &attempt.evidence, &suspects, |ground| {
                 decide(self.clock_skew_max, &request, &attempt, ground)
             })
             .await?;
         match recorded {
-            Recorded::New(passage) => Ok(Answered { decided_at: passage.decided_at, passage }),
+            Recorded::New(passage) => Ok(Answered::recorded(passage)),
             Recorded::Existing(passage) => self.repeat(&request, passage).await,
         }
     }
@@ -204,13 +236,13 @@ impl Gatekeeper {
             return Err(AccessError::EventIdReused);
         }
         if passage.reason != Reason::Granted {
-            return Ok(Answered { decided_at: passage.decided_at, passage });
+            return Ok(Answered { decided_at: passage.decided_at, passage, alarm: None });
         }
-        let finding = match passage.request.badge_id {
-            Some(_) => Finding::ComparedWithBadge,
-            None => Finding::ComparedWithAll,
+        let finding = match passage.by_badge() {
+            true => Finding::ComparedWithBadge,
+            false => Finding::ComparedWithAll,
         };
-        let attempt = Attempt { finding, evidence: passage.evidence.clone() };
+        let attempt = Attempt::found(finding, passage.evidence.clone());
         let recorded = passage.request.clone();
         let way = (passage.zone_id, passage.direction);
         let (passage, decided_at) = self
@@ -219,11 +251,14 @@ impl Gatekeeper {
                 let policy = &ground.gate.policy;
                 if way != (policy.zone_id, Some(policy.direction)) {
                     // The gate leads elsewhere than the trail says that the person went.
-                    return Verdict { reason: Reason::StaleFrame, open_ms: 0, notice: None };
+                    let (reason, evidence) = (Reason::StaleFrame, attempt.evidence.clone());
+                    return Verdict { reason, open_ms: 0, notice: None, evidence };
                 }
                 decide(self.clock_skew_max, &recorded, &attempt, ground)
             })
             .await?;
-        Ok(Answered { passage, decided_at })
+        // Not a refusal that was recorded when the event was repeated before.
+        let alarm = passage.reason.alarm().filter(|_| passage.decided_at == decided_at);
+        Ok(Answered { passage, decided_at, alarm })
     }
 }

@@ -85,7 +85,7 @@ impl GrantSigner {
 
     /// The token of a passage, whose lifetime begins with its decision; none unless it was granted.
     #[must_use]
-    pub fn sign(&self, Answered { passage, decided_at }: &Answered) -> Option<String> {
+    pub fn sign(&self, Answered { passage, decided_at, .. }: &Answered) -> Option<String> {
         if passage.reason != Reason::Granted {
             return None;
         }

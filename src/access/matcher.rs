@@ -7,18 +7,25 @@ use tracing::{info, warn};
 
 use crate::domain::risk::{RiskPolicy, Tau};
 use crate::domain::{EmployeeId, Encoding, ModelId, Threshold};
-use crate::gallery::{Candidate, SearchError, Searcher};
+use crate::gallery::{Candidate, Gallery, SearchError, Searcher};
 
 /// Whom a search found.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Identity {
     /// The nearest person, under τ and clear of the second-nearest.
     Known(Candidate),
-    /// The nearest person is under τ, but another is about as near.
-    Ambiguous(Candidate),
+    /// The nearest person is under τ, but another is about as near: those of them who are under τ, the nearest
+    /// first.
+    Ambiguous(Vec<Candidate>),
     /// Nobody is under τ; the nearest person, if anybody is enrolled.
     Unknown(Option<Candidate>),
 }
+
+/// How many people about equally near are told of, the nearest ones.
+const NEAR_MAX: usize = 8;
+
+/// How many people whom a new face is like are told of, the nearest ones.
+const LOOK_ALIKES_MAX: usize = 16;
 
 /// What a search gave.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +63,7 @@ impl Matcher {
     /// The model whose encodings it compares.
     #[must_use]
     pub fn model(&self) -> &ModelId {
-        self.searcher.gallery().model()
+        self.gallery().model()
     }
 
     /// The calibration that τ follows from; none where it is fixed.
@@ -74,7 +81,7 @@ impl Matcher {
     /// τ of a search (1:N) in the gallery as it is now. Every change of it is logged.
     #[must_use]
     pub fn recognize_threshold(&self) -> Tau {
-        let people = self.searcher.gallery().people();
+        let people = self.gallery().people();
         let tau = self.risk.recognize(people);
         let before = self.last.lock().replace(tau);
         if before != Some(tau) {
@@ -97,9 +104,37 @@ impl Matcher {
     /// # Errors
     /// [`SearchError`].
     pub async fn search(&self, probe: Encoding, count: usize) -> Result<Search, SearchError> {
-        let nearest = self.searcher.search(probe, count.max(2)).await?;
+        let mut nearest = self.searcher.search(probe.clone(), count.max(2)).await?;
         let threshold = self.recognize_threshold().threshold;
-        Ok(Search { identity: identity(&nearest, threshold, self.margin), nearest, threshold })
+        let mut found = identity(&nearest, threshold, self.margin);
+        if matches!(found, Identity::Ambiguous(_)) && nearest.len() < NEAR_MAX {
+            // Who else is as near: rare, and a third slower, which every other search is spared.
+            nearest = self.searcher.search(probe, NEAR_MAX).await?;
+            found = identity(&nearest, threshold, self.margin);
+        }
+        Ok(Search { identity: found, nearest, threshold })
+    }
+
+    /// The gallery that it compares with.
+    #[must_use]
+    pub fn gallery(&self) -> &Gallery {
+        self.searcher.gallery()
+    }
+
+    /// Whom but `employee` a new face of theirs is like, the nearest first: see [`look_alike_limit`].
+    ///
+    /// # Errors
+    /// [`SearchError`].
+    pub async fn look_alikes(
+        &self,
+        employee: EmployeeId,
+        face: Encoding,
+    ) -> Result<Vec<Candidate>, SearchError> {
+        let threshold = self.risk.recognize(self.gallery().people()).threshold;
+        let limit = look_alike_limit(threshold, self.margin);
+        let mut nearest = self.searcher.search(face, LOOK_ALIKES_MAX + 1).await?;
+        nearest.retain(|c| c.employee_id != employee && c.distance.value() < limit);
+        Ok(nearest)
     }
 
     /// The claimed employee (1:1), whether under the threshold or not;
@@ -112,7 +147,7 @@ impl Matcher {
         employee: EmployeeId,
         probe: &Encoding,
     ) -> Result<Option<Candidate>, SearchError> {
-        Ok(self.searcher.gallery().verify(employee, probe)?)
+        Ok(self.gallery().verify(employee, probe)?)
     }
 }
 
@@ -121,14 +156,23 @@ impl Matcher {
 #[must_use]
 pub fn identity(nearest: &[Candidate], threshold: Threshold, margin: f32) -> Identity {
     let first = match nearest.first() {
-        Some(first) if first.distance.is_match(threshold) => first.clone(),
+        Some(first) if first.distance.is_match(threshold) => first,
         other => return Identity::Unknown(other.cloned()),
     };
     // Said as what must hold, so that a NaN is ambiguous.
-    let clear = nearest
-        .get(1)
-        .is_none_or(|second| second.distance.value() - first.distance.value() >= margin);
-    if clear { Identity::Known(first) } else { Identity::Ambiguous(first) }
+    let is_clear = |other: &Candidate| other.distance.value() - first.distance.value() >= margin;
+    if nearest.get(1).is_none_or(is_clear) {
+        return Identity::Known(first.clone());
+    }
+    let near = nearest[1..].iter().take_while(|c| !is_clear(c) && c.distance.is_match(threshold));
+    Identity::Ambiguous(std::iter::once(first).chain(near).take(NEAR_MAX).cloned().collect())
+}
+
+/// Two people whose faces are nearer to each other than this squared distance are look-alikes: a search by
+/// this τ and margin may take one for the other, or not tell them apart.
+#[must_use]
+pub fn look_alike_limit(threshold: Threshold, margin: f32) -> f32 {
+    threshold.value() + margin
 }
 
 #[cfg(test)]
@@ -155,12 +199,14 @@ mod tests {
         };
         assert_eq!(named(&[&near, &far], 0.1), Identity::Known(near.clone()));
         assert_eq!(named(&[&near], 0.1), Identity::Known(near.clone()));
-        assert_eq!(named(&[&near, &close], 0.1), Identity::Ambiguous(near.clone()));
+        let both = Identity::Ambiguous(vec![near.clone(), close.clone()]);
+        assert_eq!(named(&[&near, &close], 0.1), both);
+        assert_eq!(named(&[&near, &close, &far], 0.1), both, "only who is as near as that");
         assert_eq!(named(&[&near, &close], 0.0), Identity::Known(near.clone()));
         assert_eq!(named(&[&far], 0.1), Identity::Unknown(Some(far.clone())));
         assert_eq!(named(&[], 0.1), Identity::Unknown(None));
         // The second counts although it is beyond the threshold itself.
         let edge = at(0.95);
-        assert_eq!(named(&[&edge, &at(1.01)], 0.1), Identity::Ambiguous(edge.clone()));
+        assert_eq!(named(&[&edge, &at(1.01)], 0.1), Identity::Ambiguous(vec![edge.clone()]));
     }
 }

@@ -13,8 +13,8 @@ mod matcher;
 pub use attempt::{Attempt, Finding};
 pub use decide::{admit, decide};
 pub use enrolment::{
-    EnrolmentError, EnrolmentRules, ForeignGallery, check_models, enroll, look_alike,
+    Enrolled, EnrolmentError, EnrolmentRules, ForeignGallery, check_models, enroll,
 };
 pub use gatekeeper::{AccessError, Answered, Gatekeeper};
 pub use grant_signer::{GrantKey, GrantKeyError, GrantSigner};
-pub use matcher::{Identity, Matcher, Search, identity};
+pub use matcher::{Identity, Matcher, Search, identity, look_alike_limit};

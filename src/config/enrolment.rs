@@ -16,10 +16,19 @@ pub struct EnrolmentConfig {
     /// Whether a photo must look alive. Off: badge photos are often scans of prints.
     #[garde(skip)]
     pub liveness: bool,
+    /// Whether a face that is like another person's makes both need their badge: the face alone opens for
+    /// neither any longer.
+    #[garde(skip)]
+    pub lookalikes_need_badge: bool,
 }
 
 impl Default for EnrolmentConfig {
     fn default() -> Self {
-        Self { faces_max: 8, pupil_distance_px_min: 32.0, liveness: false }
+        Self {
+            faces_max: 8,
+            pupil_distance_px_min: 32.0,
+            liveness: false,
+            lookalikes_need_badge: true,
+        }
     }
 }

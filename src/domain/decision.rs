@@ -91,8 +91,10 @@ reasons! {
     NotEnrolled = "not_enrolled" => Deny,
     /// The face is not that of the badge's owner.
     FaceDoesNotMatchBadge = "face_does_not_match_badge" => Deny,
-    /// The gate wants a badge with the face.
+    /// The gate wants a badge with the face, or the face is that of somebody who needs one.
     BadgeRequired = "badge_required" => Deny,
+    /// The face is that of somebody on the blocklist.
+    Blocked = "blocked" => Deny,
     /// The employee is suspended.
     Suspended = "suspended" => Deny,
     /// The employee was revoked.
@@ -121,6 +123,33 @@ reasons! {
     GateDisabled = "gate_disabled" => Deny,
 }
 
+codes! {
+    /// What somebody must hear of at once, and not at the gate.
+    Alarm {
+        /// Somebody on the blocklist showed their face.
+        Blocked = "blocked",
+    }
+}
+
+impl Reason {
+    /// The alarm that it raises in silence, if any.
+    #[must_use]
+    pub fn alarm(self) -> Option<Alarm> {
+        (self == Self::Blocked).then_some(Alarm::Blocked)
+    }
+
+    /// What the gate is told: where an alarm is raised in silence, what a stranger would hear. `by_badge`: the
+    /// face was compared with a badge's owner.
+    #[must_use]
+    pub fn told(self, by_badge: bool) -> Self {
+        match self.alarm() {
+            None => self,
+            Some(Alarm::Blocked) if by_badge => Self::FaceDoesNotMatchBadge,
+            Some(Alarm::Blocked) => Self::UnknownPerson,
+        }
+    }
+}
+
 impl From<super::QualityIssue> for Reason {
     fn from(issue: super::QualityIssue) -> Self {
         use super::QualityIssue as Q;
@@ -144,6 +173,16 @@ mod tests {
         let opening: Vec<_> =
             Reason::ALL.iter().filter(|r| r.decision() == Decision::Grant).collect();
         assert_eq!(opening, [&Reason::Granted]);
+    }
+
+    #[test]
+    fn no_gate_is_told_of_an_alarm_and_none_is_told_more_than_was_decided() {
+        for (reason, by_badge) in Reason::ALL.into_iter().flat_map(|r| [(r, false), (r, true)]) {
+            let told = reason.told(by_badge);
+            assert_eq!(told.alarm(), None, "{reason:?}");
+            assert_eq!(told.decision(), reason.decision(), "{reason:?}");
+            assert_eq!(told == reason, reason.alarm().is_none(), "{reason:?}");
+        }
     }
 
     #[test]

@@ -137,6 +137,8 @@ codes! {
         Suspended = "suspended",
         /// May not pass again unless an administrator changes it.
         Revoked = "revoked",
+        /// On the blocklist: may not pass, whatever they show, and an alarm is raised in silence.
+        Blocked = "blocked",
     }
 }
 
@@ -174,6 +176,8 @@ codes! {
         Suspended = "suspended",
         /// Revoked by an administrator.
         Revoked = "revoked",
+        /// On the blocklist.
+        Blocked = "blocked",
         /// The validity has not begun.
         NotYetValid = "not_yet_valid",
         /// The validity has ended.
@@ -198,6 +202,8 @@ pub struct Employee {
     pub validity: Validity,
     /// What an administrator decided.
     pub status: EmployeeStatus,
+    /// Whether the face alone (1:N) does not open: it is too like somebody else's.
+    pub badge_required: bool,
     /// When the person was created.
     pub created_at: DateTime<Utc>,
     /// When the person was last changed.
@@ -209,6 +215,7 @@ impl Employee {
     #[must_use]
     pub fn standing(&self, now: DateTime<Utc>) -> Standing {
         match self.status {
+            EmployeeStatus::Blocked => Standing::Blocked,
             EmployeeStatus::Revoked => Standing::Revoked,
             EmployeeStatus::Suspended => Standing::Suspended,
             EmployeeStatus::Active if self.validity.begins_after(now) => Standing::NotYetValid,

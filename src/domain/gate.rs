@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::decision::codes;
 use super::employee::text;
-use super::{Direction, GateId, LivenessScore, TextError, ZoneId};
+use super::{BadgeId, Direction, GateId, LivenessScore, TextError, ZoneId};
 use std::fmt;
 use std::str::FromStr;
 
@@ -12,6 +13,26 @@ text!(
     /// What people call a turnstile: 1 to 100 printable characters, unique.
     GateName, "a gate's name", 100
 );
+
+codes! {
+    /// Whom a gate compares a face with. The face is always compared: no badge opens alone.
+    GateMode {
+        /// With everybody (1:N), whatever badge comes along.
+        Face = "face",
+        /// With the owner of the badge (1:1), which must come along.
+        BadgeAndFace = "badge_and_face",
+        /// With the owner of the badge (1:1) where one comes along, else with everybody (1:N).
+        BadgeOrFace = "badge_or_face",
+    }
+}
+
+impl GateMode {
+    /// The badge whose owner the face is compared with (1:1), of what was shown; none: with everybody (1:N).
+    #[must_use]
+    pub fn badge(self, shown: Option<&BadgeId>) -> Option<&BadgeId> {
+        shown.filter(|_| self != Self::Face)
+    }
+}
 
 /// What a gate demands before it opens.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,8 +45,8 @@ pub struct GatePolicy {
     pub frame_age_ms_max: u32,
     /// The smallest face it accepts, in pixels between the pupils.
     pub pupil_distance_px_min: f32,
-    /// Whether a badge must be shown with the face (1:1); without, a face alone will do (1:N).
-    pub badge_required: bool,
+    /// Whom it compares a face with.
+    pub mode: GateMode,
     /// The liveness that a face must reach; none: liveness is not checked.
     pub liveness_threshold: Option<LivenessScore>,
     /// The zone that it leads into or out of; none: it opens for every employee of good standing.

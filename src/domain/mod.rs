@@ -25,7 +25,7 @@ mod zone;
 
 pub use chain::{Blind, ChainHash, Commitment, Head, Stream};
 pub use change::{Action, Author, Change};
-pub use decision::{Decision, Reason};
+pub use decision::{Alarm, Decision, Reason};
 pub use distance::{Distance, Threshold};
 pub use employee::{
     BadgeId, Department, Employee, EmployeeName, EmployeeStatus, Standing, TextError, Validity,
@@ -34,7 +34,7 @@ pub use employee::{
 pub use encoding::{Encoding, EncodingError, ModelId};
 pub use face::{BoundingBox, Detection, Landmarks, Point, Quality, QualityIssue};
 pub use frame::{Frame, FrameSizeError};
-pub use gate::{Gate, GateName, GatePolicy};
+pub use gate::{Gate, GateMode, GateName, GatePolicy};
 pub use id::{
     ChangeId, EmployeeId, EventId, FaceId, GateId, GroupId, KeyId, PardonId, PassageId, ScheduleId,
     SiteId, ZoneId,

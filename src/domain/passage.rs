@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::{
-    BadgeId, Direction, Distance, EmployeeId, EventId, FaceId, GateId, KeyId, LivenessScore,
-    ModelId, Notice, PassageId, Reason, Threshold, ZoneId,
+    BadgeId, Direction, Distance, EmployeeId, EventId, FaceId, GateId, GateMode, KeyId,
+    LivenessScore, ModelId, Notice, PassageId, Reason, Threshold, ZoneId,
 };
 
 /// What a gate asked: the part of a passage that is known before anything is decided.
@@ -29,7 +29,7 @@ pub struct PassageRequest {
 /// The figures that a decision rests on; those that were not reached are absent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
-    /// The employee whose face matched (1:N), or who owns the badge.
+    /// The employee whose face matched (1:N), or who owns the badge; or who is blocked.
     pub employee_id: Option<EmployeeId>,
     /// The faces that the employee's template was fused of; empty where there is no employee.
     pub face_ids: Arc<[FaceId]>,
@@ -71,8 +71,26 @@ pub struct Passage {
     /// How many administrative changes the policy that decided rested on; none for passages from before
     /// changes were counted.
     pub policy_version: Option<u64>,
+    /// Whom the gate compared faces with; none for passages from before gates had a mode.
+    pub mode: Option<GateMode>,
     /// When it was decided.
     pub decided_at: DateTime<Utc>,
     /// The passage whose repetition this is, when a repeated event lost its grant.
     pub replay_of: Option<PassageId>,
+}
+
+impl Passage {
+    /// Whether the face was compared with the owner of the badge (1:1).
+    #[must_use]
+    pub fn by_badge(&self) -> bool {
+        // Before gates had a mode a badge that came along always counted.
+        let mode = self.mode.unwrap_or(GateMode::BadgeOrFace);
+        mode.badge(self.request.badge_id.as_ref()).is_some()
+    }
+
+    /// The reason that the gate is told.
+    #[must_use]
+    pub fn told(&self) -> Reason {
+        self.reason.told(self.by_badge())
+    }
 }

@@ -45,6 +45,8 @@ codes! {
         ChangePeople = "change_people",
         /// Suspends, revokes and reinstates people.
         ChangeStatus = "change_status",
+        /// Puts people on the blocklist and takes them off, and changes anything of those on it.
+        BlockPeople = "block_people",
         /// Puts people into groups and takes them out.
         ChangeMembers = "change_members",
         /// Reads gates, sites, zones, schedules and groups.
@@ -79,6 +81,7 @@ impl Scope {
             Self::Officer => &[
                 P::SeePeople,
                 P::ChangeStatus,
+                P::BlockPeople,
                 P::ChangeMembers,
                 P::SeePlaces,
                 P::PardonPeople,
@@ -90,6 +93,7 @@ impl Scope {
                 P::SeePeople,
                 P::ChangePeople,
                 P::ChangeStatus,
+                P::BlockPeople,
                 P::ChangeMembers,
                 P::SeePlaces,
                 P::ChangePlaces,

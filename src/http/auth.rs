@@ -19,7 +19,9 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::{AppState, Problem};
-use crate::domain::{Author, GateId, KeyId, KeyName, Permission, Scope};
+use crate::domain::{
+    Author, EmployeeId, EmployeeStatus, GateId, KeyId, KeyName, Permission, Scope,
+};
 use crate::store::{ApiKey, KeyDraft};
 
 /// A key as its holder has it: `limen_<id, 32 hex digits>_<secret, 43 characters of base64url>`.
@@ -132,6 +134,17 @@ impl Caller {
             return Ok(());
         }
         Err(Problem::forbidden("wrong_gate", "this key is bound to another gate"))
+    }
+
+    /// Checks that the key may change anything of a person: only officers do, of those on the blocklist.
+    pub async fn require_person(&self, state: &AppState, id: EmployeeId) -> Result<(), Problem> {
+        if self.may(Permission::BlockPeople) {
+            return Ok(());
+        }
+        match state.store.employee(id).await?.status {
+            EmployeeStatus::Blocked => self.require(Permission::BlockPeople),
+            _ => Ok(()),
+        }
     }
 
     /// As whom the caller changes something.

@@ -45,6 +45,8 @@ struct EmployeeView {
     valid_until: Option<DateTime<Utc>>,
     #[schema(value_type = EmployeeStatusCode)]
     status: EmployeeStatus,
+    /// Whether the face alone does not open: it is too like somebody else's.
+    badge_required: bool,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -60,6 +62,7 @@ impl From<Employee> for EmployeeView {
             valid_from: employee.validity.from,
             valid_until: employee.validity.until,
             status: employee.status,
+            badge_required: employee.badge_required,
             created_at: employee.created_at,
             updated_at: employee.updated_at,
         }
@@ -92,6 +95,8 @@ struct CreateEmployee {
     /// `active` when absent.
     #[schema(value_type = Option<EmployeeStatusCode>)]
     status: Option<EmployeeStatus>,
+    /// Whether the face alone does not open; default false.
+    badge_required: Option<bool>,
 }
 
 /// Creates an employee.
@@ -106,6 +111,9 @@ async fn create(
     _: NoQuery,
     Body(body): Body<CreateEmployee>,
 ) -> Result<(StatusCode, Json<EmployeeView>), Problem> {
+    if body.status == Some(EmployeeStatus::Blocked) {
+        caller.require(Permission::BlockPeople)?;
+    }
     let new = NewEmployee {
         badge_id: body.badge_id,
         name: body.name,
@@ -116,6 +124,7 @@ async fn create(
             until: body.valid_until.map(|moment| moment.0),
         },
         status: body.status.unwrap_or(EmployeeStatus::Active),
+        badge_required: body.badge_required.unwrap_or(false),
     };
     let employee = state.store.create_employee(&caller.author(), new).await?;
     Ok((StatusCode::CREATED, Json(employee.into())))
@@ -133,6 +142,8 @@ struct ListQuery {
     /// Only those with this status.
     #[param(value_type = Option<EmployeeStatusCode>)]
     status: Option<EmployeeStatus>,
+    /// Only those who need a badge, or those who do not.
+    badge_required: Option<bool>,
     /// Rows of the page.
     limit: Option<u32>,
     /// `next_cursor` of the page before.
@@ -158,6 +169,7 @@ async fn list(
         badge_id: query.badge_id,
         name_contains: query.name.as_deref().map(in_one_form),
         status: query.status,
+        badge_required: query.badge_required,
     };
     let found = state.store.employees(&filter, query.cursor, rows + 1).await?;
     Ok(Json(Page::new(found, rows, |employee| employee.id.0)))
@@ -206,9 +218,14 @@ struct ChangeEmployee {
     #[serde(default, deserialize_with = "stated")]
     #[schema(value_type = EmployeeStatusCode, required = false)]
     status: Option<EmployeeStatus>,
+    /// Whether the face alone does not open. Once answered, no gate grants on what it was.
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = bool, required = false)]
+    badge_required: Option<bool>,
 }
 
-/// Changes an employee; suspends and revokes. An officer may change the status alone.
+/// Changes an employee; suspends, revokes and blocks. An officer may change the status alone; an enroller blocks
+/// nobody, and lets nobody off the blocklist.
 #[utoipa::path(
     patch, path = "/v1/employees/{employee_id}", operation_id = "change_employee", tag = "employees", request_body = ChangeEmployee,
     params(("employee_id" = Uuid, Path, description = "The employee")),
@@ -231,7 +248,12 @@ async fn change(
         valid_from: body.valid_from.map(|change| change.map(|moment| moment.0)),
         valid_until: body.valid_until.map(|change| change.map(|moment| moment.0)),
         status: body.status,
+        badge_required: body.badge_required,
     };
+    caller.require_person(&state, id).await?;
+    if change.status == Some(EmployeeStatus::Blocked) {
+        caller.require(Permission::BlockPeople)?;
+    }
     if change.is_more_than_status() {
         caller.require(Permission::ChangePeople)?;
     }
@@ -253,6 +275,7 @@ async fn delete(
     _: NoQuery,
     Path(id): Path<EmployeeId>,
 ) -> Result<StatusCode, Problem> {
+    caller.require_person(&state, id).await?;
     state.store.delete_employee(&caller.author(), id).await?;
     state.refresh_gallery(id).await;
     Ok(StatusCode::NO_CONTENT)

@@ -13,8 +13,8 @@ use super::auth::{Allowed, ChangePeople, SeePeople};
 use super::extract::{NoQuery, Path};
 use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::{AppState, Problem};
-use crate::access::{EnrolmentRules, enroll as enroll_view, look_alike};
-use crate::domain::{EmployeeId, Encoding, FaceId, Sighting};
+use crate::access::{Enrolled, EnrolmentRules, enroll as enroll_view};
+use crate::domain::{EmployeeId, FaceId};
 use crate::store::Face;
 use crate::vision::LookSettings;
 
@@ -78,11 +78,14 @@ impl From<Face> for FaceView {
 struct EnrolledFace {
     #[serde(flatten)]
     face: FaceView,
-    /// Another person whom a search would take the face for, if there is one, to be checked: probably
-    /// the same person entered twice, whom no gate can tell apart.
+    /// Another person whom a search might take the face for, if there is one, to be checked: a look-alike, or
+    /// the same person entered twice.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<uuid::Uuid>)]
     looks_like: Option<EmployeeId>,
+    /// True where both need their badge from now on: `badge_required` of the employees.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    badge_required: bool,
 }
 
 /// Enrols a photo. It is encoded once and not kept.
@@ -105,6 +108,7 @@ async fn enroll(
     Path(employee_id): Path<EmployeeId>,
     photo: OneFrame,
 ) -> Result<(StatusCode, Json<EnrolledFace>), Problem> {
+    caller.require_person(&state, employee_id).await?;
     let employee = state.store.employee(employee_id).await?;
     let settings = LookSettings {
         liveness_threshold: state
@@ -115,44 +119,29 @@ async fn enroll(
     };
     let view = state.engine.look(state.engine.place()?, photo.frame.clone(), settings).await?;
     state.metrics.stages(&view.timings);
-    let encoding = match &view.sighting {
-        Sighting::Face(face) => Some(face.encoding.clone()),
-        _ => None,
-    };
     let rules = EnrolmentRules {
-        threshold: state.matcher.verify_threshold(),
         faces_max: state.settings.faces_max,
+        lookalikes_need_badge: state.settings.lookalikes_need_badge,
     };
     let sha256 = photo.sha256().await?;
-    let enrolled =
-        enroll_view(&state.store, &caller.author(), rules, employee.id, view, sha256).await;
+    let enrolled = enroll_view(
+        &state.store,
+        &state.matcher,
+        &caller.author(),
+        rules,
+        employee.id,
+        view,
+        sha256,
+    )
+    .await;
     state.metrics.outcome("enrol", if enrolled.is_ok() { "enrolled" } else { "refused" });
-    let face = enrolled?.into();
-    state.refresh_gallery(employee.id).await;
-    let looks_like = match encoding {
-        Some(encoding) => resembled(&state, employee.id, encoding).await,
-        None => None,
-    };
-    Ok((StatusCode::CREATED, Json(EnrolledFace { face, looks_like })))
-}
-
-/// Whom else a new face looks like. The face is stored already, so that nothing is refused for it.
-async fn resembled(
-    state: &AppState,
-    employee: EmployeeId,
-    encoding: Encoding,
-) -> Option<EmployeeId> {
-    match state.matcher.search(encoding, 2).await {
-        Ok(found) => {
-            let other = look_alike(&found.nearest, found.threshold, employee)?.employee_id;
-            tracing::warn!(%employee, %other, "the enrolled face looks like another person's");
-            Some(other)
-        }
-        Err(error) => {
-            tracing::error!(%error, %employee, "an enrolled face was not held against the others");
-            None
-        }
+    let Enrolled { face, looks_like, badge_required } = enrolled?;
+    let looks_like = looks_like.map(|other| other.employee_id);
+    if let Some(other) = looks_like {
+        tracing::warn!(employee = %employee.id, %other, "the enrolled face looks like another person's");
     }
+    let face = face.into();
+    Ok((StatusCode::CREATED, Json(EnrolledFace { face, looks_like, badge_required })))
 }
 
 /// The enrolled faces of one employee.
@@ -192,6 +181,7 @@ async fn delete(
     _: NoQuery,
     Path((employee_id, face_id)): Path<(EmployeeId, FaceId)>,
 ) -> Result<StatusCode, Problem> {
+    caller.require_person(&state, employee_id).await?;
     state.store.delete_face(&caller.author(), employee_id, face_id).await?;
     state.refresh_gallery(employee_id).await;
     Ok(StatusCode::NO_CONTENT)

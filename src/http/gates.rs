@@ -13,9 +13,11 @@ use utoipa_axum::routes;
 use super::auth::{Allowed, ChangePlaces, SeePlaces};
 use super::extract::{Json as Body, NoQuery, Path, Query, check, stated};
 use super::page::{self, Page};
-use super::schema::DirectionCode;
+use super::schema::{DirectionCode, GateModeCode};
 use super::{AppState, Problem};
-use crate::domain::{Direction, Gate, GateId, GateName, GatePolicy, LivenessScore, ZoneId};
+use crate::domain::{
+    Direction, Gate, GateId, GateMode, GateName, GatePolicy, LivenessScore, ZoneId,
+};
 use crate::store::{GateChange, NewGate};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -33,7 +35,10 @@ struct GateView {
     open_ms: u32,
     frame_age_ms_max: u32,
     pupil_distance_px_min: f32,
-    badge_required: bool,
+    /// Whom it compares a face with: everybody (`face`), the owner of the badge that must come along
+    /// (`badge_and_face`), or that owner where a badge comes along (`badge_or_face`).
+    #[schema(value_type = GateModeCode)]
+    mode: GateMode,
     /// The liveness that a face must reach; null: not checked.
     liveness_threshold: Option<f32>,
     /// The zone that it leads into or out of; null: it opens for every employee of good standing.
@@ -57,7 +62,7 @@ impl From<Gate> for GateView {
             open_ms: policy.open_ms,
             frame_age_ms_max: policy.frame_age_ms_max,
             pupil_distance_px_min: policy.pupil_distance_px_min,
-            badge_required: policy.badge_required,
+            mode: policy.mode,
             liveness_threshold: policy.liveness_threshold.map(LivenessScore::value),
             zone_id: policy.zone_id,
             direction: policy.direction,
@@ -88,9 +93,10 @@ struct CreateGate {
     /// 8 to 1,000 pixels between the pupils; default from the configuration.
     #[garde(range(min = 8.0, max = 1_000.0))]
     pupil_distance_px_min: Option<f32>,
-    /// Default false.
+    /// Default `badge_or_face`.
     #[garde(skip)]
-    badge_required: Option<bool>,
+    #[schema(value_type = Option<GateModeCode>)]
+    mode: Option<GateMode>,
     /// 0 to 1; null switches liveness off; default from the configuration.
     #[garde(skip)]
     #[serde(default, with = "serde_with::rust::double_option")]
@@ -138,11 +144,11 @@ struct ChangeGate {
     #[serde(default, deserialize_with = "stated")]
     #[schema(value_type = f32, required = false)]
     pupil_distance_px_min: Option<f32>,
-    /// Whether a badge must come with the face.
+    /// Whom it compares a face with.
     #[garde(skip)]
     #[serde(default, deserialize_with = "stated")]
-    #[schema(value_type = bool, required = false)]
-    badge_required: Option<bool>,
+    #[schema(value_type = GateModeCode, required = false)]
+    mode: Option<GateMode>,
     /// 0 to 1; null switches liveness off.
     #[garde(skip)]
     #[serde(default, with = "serde_with::rust::double_option")]
@@ -185,7 +191,7 @@ async fn create(
         open_ms: body.open_ms.unwrap_or(settings.gate_open_ms),
         frame_age_ms_max: body.frame_age_ms_max.unwrap_or(settings.gate_frame_age_ms_max),
         pupil_distance_px_min: body.pupil_distance_px_min.unwrap_or(settings.pupil_distance_px_min),
-        badge_required: body.badge_required.unwrap_or(false),
+        mode: body.mode.unwrap_or(GateMode::BadgeOrFace),
         liveness_threshold: body.liveness_threshold.unwrap_or(Some(settings.liveness_threshold)),
         zone_id: body.zone_id,
         direction: body.direction.unwrap_or(Direction::In),
@@ -260,7 +266,7 @@ async fn change(
         open_ms: body.open_ms,
         frame_age_ms_max: body.frame_age_ms_max,
         pupil_distance_px_min: body.pupil_distance_px_min,
-        badge_required: body.badge_required,
+        mode: body.mode,
         liveness_threshold: body.liveness_threshold,
         zone_id: body.zone_id,
         direction: body.direction,

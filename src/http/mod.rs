@@ -1,5 +1,6 @@
 //! The HTTP contract: router, state, errors, keys; one file per resource.
 
+mod alarm;
 mod auth;
 mod changes;
 mod employees;

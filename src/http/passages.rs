@@ -12,16 +12,20 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::alarm;
 use super::auth::{Allowed, Caller, SeeTrail};
 use super::extract::{NoQuery, Path, Query};
 use super::frames::{FrameFile, FrameForm, Frames};
 use super::moment::Moment;
 use super::page::{self, Page};
-use super::schema::{DecisionCode, DirectionCode, NoticeCode, ReasonCode};
+use super::schema::{
+    DecisionCode, DirectionCode, GateModeCode, NoticeCode, ReasonCode, ToldReasonCode,
+};
 use super::{AppState, Problem};
 use crate::domain::{
-    BadgeId, Decision, Direction, EmployeeId, EventId, FaceSeen, Gate, GateId, GatePolicy, KeyId,
-    Notice, Passage, PassageId, PassageRequest, Permission, Reason, View, ZoneId,
+    BadgeId, Decision, Direction, EmployeeId, EventId, FaceSeen, Gate, GateId, GateMode,
+    GatePolicy, KeyId, Notice, Passage, PassageId, PassageRequest, Permission, Reason, View,
+    ZoneId,
 };
 use crate::store::PassageFilter;
 use crate::vision::LookSettings;
@@ -41,7 +45,7 @@ struct PassageAnswer {
     #[schema(value_type = DecisionCode)]
     decision: Decision,
     /// Why; see the table of reasons in the documentation.
-    #[schema(value_type = ReasonCode)]
+    #[schema(value_type = ToldReasonCode)]
     reason: Reason,
     /// The employee, where one was identified.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,14 +63,16 @@ struct PassageAnswer {
 
 impl PassageAnswer {
     fn new(passage: &Passage, token: Option<String>) -> Self {
-        let evidence = &passage.evidence;
-        let identified = matches!(
+        let (evidence, reason) = (&passage.evidence, passage.told());
+        let matched = matches!(
             (evidence.distance, evidence.threshold),
             (Some(distance), Some(threshold)) if distance.is_match(threshold)
         );
+        // A look-alike's face alone identifies nobody, and who is blocked the gate must not learn.
+        let identified = matched && reason == passage.reason && reason != Reason::BadgeRequired;
         Self {
-            decision: passage.reason.decision(),
-            reason: passage.reason,
+            decision: reason.decision(),
+            reason,
             employee_id: evidence.employee_id.filter(|_| identified),
             open_ms: passage.open_ms,
             passage_id: passage.id,
@@ -85,7 +91,8 @@ impl PassageAnswer {
         ("x-captured-at" = DateTime<Utc>, Header, description =
             "When the (oldest) frame was captured, RFC 3339"),
         ("x-badge-id" = Option<String>, Header, description =
-            "The badge that was shown: the face is then compared with its owner alone")),
+            "The badge that was shown: the face is then compared with its owner alone, unless the \
+             gate's mode is `face`")),
     request_body(description = "The frame, or multipart/form-data with parts named frame", content(
         (FrameFile = "image/jpeg"), (FrameFile = "image/png"), (FrameFile = "image/webp"),
         (FrameForm = "multipart/form-data"))),
@@ -114,6 +121,9 @@ async fn pass(
     let passage = &answered.passage;
     state.metrics.stages(&timings);
     state.metrics.passage(passage.reason);
+    if let Some(alarm) = answered.alarm {
+        alarm::raise(&state.metrics, alarm, passage);
+    }
     tracing::info!(
         gate = %gate.id, passage = %passage.id, event = passage.request.event_id.as_str(),
         decision = passage.reason.decision().code(), reason = passage.reason.code(),
@@ -290,6 +300,9 @@ struct PassageView {
     zone_id: Option<ZoneId>,
     #[schema(value_type = Option<DirectionCode>)]
     direction: Option<Direction>,
+    /// Whom the gate compared faces with.
+    #[schema(value_type = Option<GateModeCode>)]
+    mode: Option<GateMode>,
     #[schema(value_type = Option<Uuid>)]
     employee_id: Option<EmployeeId>,
     #[schema(value_type = Option<String>)]
@@ -325,6 +338,7 @@ impl From<Passage> for PassageView {
             zone_id,
             direction,
             policy_version,
+            mode,
             decided_at,
             replay_of,
         } = passage;
@@ -340,6 +354,7 @@ impl From<Passage> for PassageView {
             notice,
             zone_id,
             direction,
+            mode,
             employee_id: evidence.employee_id,
             badge_id: request.badge_id,
             distance: evidence.distance.map(|d| d.value()),

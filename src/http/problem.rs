@@ -395,6 +395,7 @@ impl From<EnrolmentError> for Problem {
     fn from(error: EnrolmentError) -> Self {
         match error {
             EnrolmentError::Store(error) => error.into(),
+            EnrolmentError::Match(error) => error.into(),
             EnrolmentError::AnotherPerson { .. } => Self::conflict("another_person", error),
             EnrolmentError::NoFace => Self::unprocessable("no_face", error),
             EnrolmentError::MultipleFaces => Self::unprocessable("multiple_faces", error),

@@ -8,8 +8,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::CODES;
 use crate::domain::{
-    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, Notice, QualityIssue, Reason,
-    Scope, Standing,
+    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, Notice, QualityIssue,
+    Reason, Scope, Standing,
 };
 
 macro_rules! closed_sets {
@@ -41,6 +41,10 @@ closed_sets! {
     DecisionCode = Decision::ALL.iter().map(|decision| decision.code());
     /// Why a gate does it.
     ReasonCode = Reason::ALL.iter().map(|reason| reason.code());
+    /// Why, as the gate is told: some alarms are raised in silence.
+    ToldReasonCode = Reason::ALL.iter().filter(|r| r.alarm().is_none()).map(|reason| reason.code());
+    /// Whom a gate compares a face with.
+    GateModeCode = GateMode::ALL.iter().map(|mode| mode.code());
     /// Whether an employee may pass.
     EmployeeStatusCode = EmployeeStatus::ALL.iter().map(|status| status.code());
     /// Whether an employee may pass now, by status and validity.

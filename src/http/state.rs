@@ -51,6 +51,8 @@ pub struct HttpSettings {
     pub enrolment_liveness: bool,
     /// Faces that one person may have.
     pub faces_max: u32,
+    /// Whether a new face that is like another person's makes both need their badge.
+    pub lookalikes_need_badge: bool,
 }
 
 /// Shared by every request; cheap to clone.

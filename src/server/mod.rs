@@ -150,5 +150,6 @@ fn http_settings(config: &Config) -> HttpSettings {
         enrolment_pupil_distance_px_min: config.enrolment.pupil_distance_px_min,
         enrolment_liveness: config.enrolment.liveness,
         faces_max: config.enrolment.faces_max,
+        lookalikes_need_badge: config.enrolment.lookalikes_need_badge,
     }
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
@@ -24,6 +25,8 @@ pub struct NewEmployee {
     pub validity: Validity,
     /// See [`Employee`].
     pub status: EmployeeStatus,
+    /// See [`Employee`].
+    pub badge_required: bool,
 }
 
 /// A change of an employee: `None` leaves a value, `Some(None)` clears it.
@@ -43,15 +46,26 @@ pub struct EmployeeChange {
     pub valid_until: Option<Option<DateTime<Utc>>>,
     /// See [`Employee`].
     pub status: Option<EmployeeStatus>,
+    /// See [`Employee`].
+    pub badge_required: Option<bool>,
 }
 
 impl EmployeeChange {
     /// Whether it changes anything but the status.
     #[must_use]
     pub fn is_more_than_status(&self) -> bool {
-        let Self { badge_id, name, department, metadata, valid_from, valid_until, status: _ } =
-            self;
+        let Self {
+            badge_id,
+            badge_required,
+            name,
+            department,
+            metadata,
+            valid_from,
+            valid_until,
+            status: _,
+        } = self;
         badge_id.is_some()
+            || badge_required.is_some()
             || name.is_some()
             || department.is_some()
             || metadata.is_some()
@@ -69,6 +83,8 @@ pub struct EmployeeFilter {
     pub name_contains: Option<String>,
     /// Only those with this status.
     pub status: Option<EmployeeStatus>,
+    /// Only those whose face alone opens, or those whose does not.
+    pub badge_required: Option<bool>,
 }
 
 impl EmployeeStatus {
@@ -90,7 +106,7 @@ macro_rules! employee_row {
             $crate::store::employees::EmployeeRow,
             $before
                 + "id, badge_id, name, department, metadata, valid_from, valid_until, status,\
-             created_at, updated_at"
+             badge_required, created_at, updated_at"
                 + $after
             $(, $value)*
         )
@@ -107,6 +123,7 @@ pub(super) struct EmployeeRow {
     pub valid_from: Option<DateTime<Utc>>,
     pub valid_until: Option<DateTime<Utc>>,
     pub status: String,
+    pub badge_required: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -131,6 +148,7 @@ impl TryFrom<EmployeeRow> for Employee {
             metadata: row.metadata,
             validity: Validity { from: row.valid_from, until: row.valid_until },
             status: EmployeeStatus::from_stored(&row.status)?,
+            badge_required: row.badge_required,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -150,8 +168,9 @@ impl Store {
         let mut changing = self.changing(author).await?;
         let employee = employee_row!(
             "insert into employees
-                 (id, badge_id, name, department, metadata, valid_from, valid_until, status)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)
+                 (id, badge_id, name, department, metadata, valid_from, valid_until, status,
+                  badge_required)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
              returning ",
             "",
             EmployeeId::generate().0,
@@ -162,6 +181,7 @@ impl Store {
             new.validity.from,
             new.validity.until,
             new.status.code(),
+            new.badge_required,
         )
         .fetch_one(&mut *changing)
         .await?
@@ -233,12 +253,14 @@ impl Store {
                and ($2::text is null or badge_id = $2)
                and ($3::text is null or strpos(lower(name), lower($3)) > 0)
                and ($4::text is null or status = $4)
+               and ($5::boolean is null or badge_required = $5)
              order by id
-             limit $5",
+             limit $6",
             after.map(|id| id.0),
             filter.badge_id.as_ref().map(BadgeId::as_str),
             filter.name_contains,
             filter.status.map(EmployeeStatus::code),
+            filter.badge_required,
             i64::from(limit),
         )
         .fetch_all(&self.pool)
@@ -269,6 +291,7 @@ impl Store {
                  valid_from = case when $8 then $9 else valid_from end,
                  valid_until = case when $10 then $11 else valid_until end,
                  status = coalesce($12, status),
+                 badge_required = coalesce($13, badge_required),
                  updated_at = now()
              where id = $1
              returning ",
@@ -285,6 +308,7 @@ impl Store {
             change.valid_until.is_some(),
             change.valid_until.flatten(),
             change.status.map(EmployeeStatus::code),
+            change.badge_required,
         )
         .fetch_optional(&mut *changing)
         .await?
@@ -292,6 +316,21 @@ impl Store {
         .try_into()?;
         changing.commit().await?;
         Ok(employee)
+    }
+
+    /// Makes the face alone open no longer for these people; returns those for whom it did.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn require_badge(
+        &self,
+        author: &Author,
+        people: &[EmployeeId],
+    ) -> Result<Vec<(EmployeeId, String)>, StoreError> {
+        let mut changing = self.changing(author).await?;
+        let required = require_badge(&mut changing, people).await?;
+        changing.commit().await?;
+        Ok(required)
     }
 
     /// Removes an employee and every template of theirs; their passages stay.
@@ -309,4 +348,25 @@ impl Store {
         }
         changing.commit().await
     }
+}
+
+/// As [`Store::require_badge`], in a transaction. Locks the people in the order of their ids, as whoever locks
+/// several does, so that none waits for another who waits.
+pub(super) async fn require_badge(
+    connection: &mut PgConnection,
+    people: &[EmployeeId],
+) -> Result<Vec<(EmployeeId, String)>, StoreError> {
+    let people: Vec<Uuid> = people.iter().map(|id| id.0).collect();
+    let now_required = sqlx::query!(
+        "with alone as (
+             select id from employees where id = any($1) and not badge_required
+             order by id for no key update)
+         update employees e set badge_required = true, updated_at = now()
+         from alone where e.id = alone.id
+         returning e.id, e.name",
+        &people,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(now_required.into_iter().map(|row| (EmployeeId(row.id), row.name)).collect())
 }

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::employees::require_badge;
 use super::sealing::Row;
 use super::{Conflict, Store, StoreError, TemplateError, within};
 use crate::domain::{
@@ -137,7 +138,8 @@ impl PersonRow {
 
 impl Store {
     /// Enrols a face, unless the employee then had more than `faces_max` of this model, or has others
-    /// that it does not match: is not nearer to than `threshold`.
+    /// that it does not match: is not nearer to than `threshold`. Where there are `look_alikes` the face
+    /// alone opens no longer, from the moment the face is there, neither for them nor for the employee.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such employee; [`Conflict::PhotoAlreadyEnrolled`],
@@ -148,17 +150,23 @@ impl Store {
         draft: &FaceDraft,
         faces_max: u32,
         threshold: Threshold,
+        look_alikes: &[EmployeeId],
     ) -> Result<Face, StoreError> {
         let keys = self.keyring()?;
         let mut changing = self.changing(author).await?;
-        // The lock makes two enrolments at once count, and be compared, one after the other.
-        sqlx::query_scalar!(
-            "select id from employees where id = $1 for no key update",
-            draft.employee_id.0
+        let mut people = look_alikes.to_vec();
+        people.push(draft.employee_id);
+        // The lock makes two enrolments at once count, and be compared, one after the other; in the order of
+        // the ids, so that look-alikes who are enrolled at once do not wait for each other.
+        let found = sqlx::query_scalar!(
+            "select id from employees where id = any($1) order by id for no key update",
+            &people.iter().map(|id| id.0).collect::<Vec<_>>(),
         )
-        .fetch_optional(&mut *changing)
-        .await?
-        .ok_or(StoreError::NotFound("employee"))?;
+        .fetch_all(&mut *changing)
+        .await?;
+        if !found.contains(&draft.employee_id.0) {
+            return Err(StoreError::NotFound("employee"));
+        }
         let (employee, model) = (draft.employee_id, draft.encoding.model());
         if let Some(known) = person(&mut changing, employee, model, keys).await? {
             let distance = known.template().and_then(|known| Ok(known.distance(&draft.encoding)?));
@@ -204,6 +212,9 @@ impl Store {
         .await?;
         if faces > i64::from(faces_max) {
             return Err(StoreError::Conflict(Conflict::TooManyFaces { faces_max }));
+        }
+        if !look_alikes.is_empty() {
+            require_badge(&mut changing, &people).await?;
         }
         changing.commit().await?;
         Ok(face.into())

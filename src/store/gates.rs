@@ -5,7 +5,9 @@ use uuid::Uuid;
 
 use super::chains::lock;
 use super::{Store, StoreError};
-use crate::domain::{Author, Direction, Gate, GateId, GateName, GatePolicy, LivenessScore, ZoneId};
+use crate::domain::{
+    Author, Direction, Gate, GateId, GateMode, GateName, GatePolicy, LivenessScore, ZoneId,
+};
 
 /// A gate to be created.
 #[derive(Clone, Debug)]
@@ -30,7 +32,7 @@ pub struct GateChange {
     /// See [`GatePolicy`].
     pub pupil_distance_px_min: Option<f32>,
     /// See [`GatePolicy`].
-    pub badge_required: Option<bool>,
+    pub mode: Option<GateMode>,
     /// `Some(None)` switches liveness off.
     pub liveness_threshold: Option<Option<LivenessScore>>,
     /// `Some(None)` takes the gate out of its zone.
@@ -50,6 +52,15 @@ impl Direction {
     }
 }
 
+impl GateMode {
+    pub(super) fn from_stored(text: &str) -> Result<Self, StoreError> {
+        Self::ALL
+            .into_iter()
+            .find(|mode| mode.code() == text)
+            .ok_or_else(|| StoreError::corrupt(format!("gate mode {text:?}")))
+    }
+}
+
 /// A statement that gives whole rows, from what stands before the columns and after them. They are named:
 /// Postgres refuses to run a prepared `*` once a migration has added one, and a replica of before would
 /// answer nothing until its connections end.
@@ -58,7 +69,7 @@ macro_rules! gate_row {
         sqlx::query_as!(
             $crate::store::gates::GateRow,
             $before
-                + "id, name, enabled, open_ms, frame_age_ms_max, pupil_distance_px_min, badge_required,\
+                + "id, name, enabled, open_ms, frame_age_ms_max, pupil_distance_px_min, mode,\
              liveness_threshold, zone_id, direction, debounce_ms, created_at, updated_at"
                 + $after
             $(, $value)*
@@ -74,7 +85,7 @@ pub(super) struct GateRow {
     pub open_ms: i32,
     pub frame_age_ms_max: i32,
     pub pupil_distance_px_min: f32,
-    pub badge_required: bool,
+    pub mode: String,
     pub liveness_threshold: Option<f32>,
     pub zone_id: Option<Uuid>,
     pub direction: String,
@@ -95,7 +106,7 @@ impl TryFrom<GateRow> for Gate {
                 open_ms: row.open_ms.unsigned_abs(),
                 frame_age_ms_max: row.frame_age_ms_max.unsigned_abs(),
                 pupil_distance_px_min: row.pupil_distance_px_min,
-                badge_required: row.badge_required,
+                mode: GateMode::from_stored(&row.mode)?,
                 liveness_threshold: row
                     .liveness_threshold
                     .map(LivenessScore::try_from)
@@ -121,7 +132,7 @@ impl Store {
         let gate: Gate = gate_row!(
             "insert into gates
                  (id, name, enabled, open_ms, frame_age_ms_max, pupil_distance_px_min,
-                  badge_required, liveness_threshold, zone_id, direction, debounce_ms)
+                  mode, liveness_threshold, zone_id, direction, debounce_ms)
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
              returning ",
             "",
@@ -131,7 +142,7 @@ impl Store {
             new.policy.open_ms as i32,
             new.policy.frame_age_ms_max as i32,
             new.policy.pupil_distance_px_min,
-            new.policy.badge_required,
+            new.policy.mode.code(),
             new.policy.liveness_threshold.map(LivenessScore::value),
             new.policy.zone_id.map(|id| id.0),
             new.policy.direction.code(),
@@ -195,7 +206,7 @@ impl Store {
                  open_ms = coalesce($4, open_ms),
                  frame_age_ms_max = coalesce($5, frame_age_ms_max),
                  pupil_distance_px_min = coalesce($6, pupil_distance_px_min),
-                 badge_required = coalesce($7, badge_required),
+                 mode = coalesce($7, mode),
                  liveness_threshold = case when $8 then $9 else liveness_threshold end,
                  zone_id = case when $10 then $11 else zone_id end,
                  direction = coalesce($12, direction),
@@ -210,7 +221,7 @@ impl Store {
             change.open_ms.map(|ms| ms as i32),
             change.frame_age_ms_max.map(|ms| ms as i32),
             change.pupil_distance_px_min,
-            change.badge_required,
+            change.mode.map(GateMode::code),
             change.liveness_threshold.is_some(),
             change.liveness_threshold.flatten().map(LivenessScore::value),
             change.zone_id.is_some(),

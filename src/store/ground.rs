@@ -11,9 +11,9 @@ use super::passages::ID_SLACK;
 use super::sites::site_row;
 use super::zones::zone_row;
 use crate::domain::{
-    Admission, AntiPassback, Direction, Employee, EmployeeId, Evidence, Gate, GateId, GroupId,
-    LastCrossing, LastGate, Passage, PassageId, PassageRequest, Schedule, ScheduleId, Site, Stream,
-    Validity, Zone, ZoneId,
+    Admission, AntiPassback, Direction, Employee, EmployeeId, EmployeeStatus, Evidence, Gate,
+    GateId, GroupId, LastCrossing, LastGate, Passage, PassageId, PassageRequest, Schedule,
+    ScheduleId, Site, Stream, Validity, Zone, ZoneId,
 };
 
 /// What is true in the database at the moment of decision, and stays true until the passage is written.
@@ -25,6 +25,8 @@ pub struct Ground {
     pub gate: Gate,
     /// The employee whom the evidence names, read again; none when removed.
     pub employee: Option<Employee>,
+    /// Those of the suspects, the employee too, who are blocked.
+    pub blocked: Vec<EmployeeId>,
     /// Whether the matched template still exists.
     pub faces_exist: bool,
     /// What is true of the gate's zone; none where the gate has none.
@@ -63,6 +65,7 @@ pub(super) async fn ground(
     connection: &mut PgConnection,
     request: &PassageRequest,
     evidence: &Evidence,
+    suspects: &[EmployeeId],
     repeated: Option<&Passage>,
 ) -> Result<Ground, StoreError> {
     // Before any row: a change takes it before its rows too.
@@ -91,6 +94,7 @@ pub(super) async fn ground(
     .await?
     .map(Employee::try_from)
     .transpose()?;
+    let blocked = blocked(connection, employee.as_ref(), suspects).await?;
     let face_ids: Vec<Uuid> = evidence.face_ids.iter().map(|id| id.0).collect();
     let faces = sqlx::query_scalar!(
         "select id from face_encodings where id = any($1) and employee_id = $2 for share",
@@ -108,6 +112,7 @@ pub(super) async fn ground(
         key_revoked,
         gate,
         employee,
+        blocked,
         faces_exist,
         zone,
         last_gate: None,
@@ -133,6 +138,28 @@ pub(super) async fn ground(
 async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>, StoreError> {
     let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#);
     Ok(now.fetch_one(connection).await?)
+}
+
+/// Which of the suspects are blocked. Only the employee's row is locked: on the others no grant can rest.
+async fn blocked(
+    connection: &mut PgConnection,
+    employee: Option<&Employee>,
+    suspects: &[EmployeeId],
+) -> Result<Vec<EmployeeId>, StoreError> {
+    let read = employee.filter(|employee| employee.status == EmployeeStatus::Blocked);
+    let mut blocked: Vec<EmployeeId> = read.into_iter().map(|employee| employee.id).collect();
+    let employee = employee.map(|employee| employee.id);
+    let others = suspects.iter().filter(|id| Some(**id) != employee);
+    let others: Vec<Uuid> = others.map(|id| id.0).collect();
+    if !others.is_empty() {
+        let rows = sqlx::query_scalar!(
+            "select id from employees where id = any($1) and status = $2",
+            &others,
+            EmployeeStatus::Blocked.code(),
+        );
+        blocked.extend(rows.fetch_all(connection).await?.into_iter().map(EmployeeId));
+    }
+    Ok(blocked)
 }
 
 /// The zone, its site and what lets the employee in.

@@ -11,12 +11,12 @@ use super::ground::{Ground, ground};
 use super::{Store, StoreError};
 use crate::domain::{
     BadgeId, Blind, Commitment, Decision, Direction, Distance, EmployeeId, EventId, Evidence,
-    FaceId, GateId, Head, KeyId, LivenessScore, ModelId, Notice, Passage, PassageId,
+    FaceId, GateId, GateMode, Head, KeyId, LivenessScore, ModelId, Notice, Passage, PassageId,
     PassageRequest, Reason, Threshold, ZoneId,
 };
 
 /// What the policy made of the ground.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// Why the gate opens or not.
     pub reason: Reason,
@@ -24,6 +24,8 @@ pub struct Verdict {
     pub open_ms: u32,
     /// What a rule that only reports has to say.
     pub notice: Option<Notice>,
+    /// What it rests on.
+    pub evidence: Evidence,
 }
 
 /// What became of a passage that was to be recorded.
@@ -68,7 +70,8 @@ macro_rules! passage_row {
             $before
                 + "id, gate_id, event_id, captured_at, decided_at, decision, reason, open_ms, employee_id,\
              face_ids, badge_id, distance, threshold, liveness, liveness_threshold, model_id, frames,\
-             frames_sha256, key_id, replay_of, notice, zone_id, direction, calibration, policy_version"
+             frames_sha256, key_id, replay_of, notice, zone_id, direction, mode, calibration,\
+             policy_version"
                 + $after
             $(, $value)*
         )
@@ -102,6 +105,7 @@ pub(super) struct PassageRow {
     pub direction: Option<String>,
     pub calibration: Option<String>,
     pub policy_version: Option<i64>,
+    pub mode: Option<String>,
 }
 
 impl TryFrom<PassageRow> for Passage {
@@ -164,6 +168,7 @@ impl TryFrom<PassageRow> for Passage {
             zone_id: row.zone_id.map(ZoneId),
             direction: row.direction.as_deref().map(Direction::from_stored).transpose()?,
             policy_version: row.policy_version.map(i64::unsigned_abs),
+            mode: row.mode.as_deref().map(GateMode::from_stored).transpose()?,
             decided_at: row.decided_at,
             replay_of: row.replay_of.map(PassageId),
         })
@@ -179,28 +184,32 @@ impl Store {
     /// was acknowledged is never followed by a grant. Where it matters where the employee last passed, one
     /// passage of theirs is decided after another. All times are Postgres': the clocks of replicas differ.
     ///
+    /// Which of the `suspects`, whom the frames may show as well, are blocked is read too.
+    ///
     /// # Errors
     /// [`StoreError::NotFound`] when the gate is gone; [`StoreError::Unavailable`] when the
     /// commit is not certain: the caller must then deny.
     pub async fn record_passage(
         &self,
         request: PassageRequest,
-        evidence: Evidence,
+        evidence: &Evidence,
+        suspects: &[EmployeeId],
         decide: impl FnOnce(&Ground) -> Verdict,
     ) -> Result<Recorded, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        let ground = ground(&mut transaction, &request, &evidence, None).await?;
+        let ground = ground(&mut transaction, &request, evidence, suspects, None).await?;
         let verdict = decide(&ground);
         let passage = Passage {
             id: PassageId::generate(),
             request,
             reason: verdict.reason,
-            evidence,
+            evidence: verdict.evidence,
             open_ms: verdict.open_ms,
             notice: verdict.notice,
             zone_id: ground.gate.policy.zone_id,
             direction: Some(ground.gate.policy.direction),
             policy_version: Some(ground.policy_version),
+            mode: Some(ground.gate.policy.mode),
             decided_at: ground.now,
             replay_of: None,
         };
@@ -230,7 +239,8 @@ impl Store {
     ) -> Result<(Passage, DateTime<Utc>), StoreError> {
         let mut transaction = self.pool.begin().await?;
         let request = PassageRequest { key_id: asking, ..passage.request.clone() };
-        let ground = ground(&mut transaction, &request, &passage.evidence, Some(&passage)).await?;
+        let evidence = &passage.evidence;
+        let ground = ground(&mut transaction, &request, evidence, &[], Some(&passage)).await?;
         let withdrawn = passage_row!(
             "select ",
             " from passages where replay_of = $1 order by id limit 1",
@@ -252,6 +262,7 @@ impl Store {
             zone_id: ground.gate.policy.zone_id,
             direction: Some(ground.gate.policy.direction),
             policy_version: Some(ground.policy_version),
+            mode: Some(ground.gate.policy.mode),
             decided_at: ground.now,
             replay_of: Some(passage.id),
             request,
@@ -381,9 +392,9 @@ async fn insert(
              (id, gate_id, event_id, captured_at, decided_at, decision, reason, open_ms,
               employee_id, face_ids, badge_id, distance, threshold, liveness, liveness_threshold,
               model_id, frames, frames_sha256, key_id, replay_of, notice, zone_id, direction,
-              calibration, policy_version, position, hash, commitment, blind)
+              mode, calibration, policy_version, position, hash, commitment, blind)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-              $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)
+              $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)
          on conflict do nothing",
         passage.id.0,
         request.gate_id.0,
@@ -408,6 +419,7 @@ async fn insert(
         passage.notice.map(Notice::code),
         passage.zone_id.map(|id| id.0),
         passage.direction.map(Direction::code),
+        passage.mode.map(GateMode::code),
         evidence.calibration.as_deref(),
         passage.policy_version.map(u64::cast_signed),
         head.length.cast_signed(),

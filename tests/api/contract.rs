@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use limen::domain::{
-    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, Notice, QualityIssue, Reason,
-    Scope, Standing,
+    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, Notice, QualityIssue,
+    Reason, Scope, Standing,
 };
 use limen::http::PROBLEM_CODES;
 use reqwest::Method;
@@ -149,6 +149,10 @@ fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
     let codes = |set: &[&str]| set.iter().map(|&code| Value::from(code)).collect::<Vec<_>>();
     let decisions = codes(&Decision::ALL.map(Decision::code));
     let reasons = codes(&Reason::ALL.map(Reason::code));
+    let told = Reason::ALL.into_iter().filter(|reason| reason.told(false) == *reason);
+    let told = codes(&told.map(Reason::code).collect::<Vec<_>>());
+    assert!(reasons.contains(&"blocked".into()) && !told.contains(&"blocked".into()));
+    let modes = codes(&GateMode::ALL.map(GateMode::code));
     let statuses = codes(&EmployeeStatus::ALL.map(EmployeeStatus::code));
     let directions = codes(&Direction::ALL.map(Direction::code));
     let anti_passback = codes(&AntiPassback::ALL.map(AntiPassback::code));
@@ -158,12 +162,16 @@ fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
 
     for (schema, property, values) in [
         ("PassageAnswer", "decision", &decisions),
-        ("PassageAnswer", "reason", &reasons),
+        ("PassageAnswer", "reason", &told),
         ("PassageView", "decision", &decisions),
         ("PassageView", "reason", &reasons),
         ("EmployeeView", "status", &statuses),
         ("CreateEmployee", "status", &statuses),
         ("ChangeEmployee", "status", &statuses),
+        ("GateView", "mode", &modes),
+        ("CreateGate", "mode", &modes),
+        ("ChangeGate", "mode", &modes),
+        ("PassageView", "mode", &modes),
         ("GateView", "direction", &directions),
         ("CreateGate", "direction", &directions),
         ("ChangeGate", "direction", &directions),

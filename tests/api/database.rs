@@ -57,7 +57,7 @@ pub async fn insert_face(pool: &PgPool, employee: EmployeeId, model: &str) {
         photo_sha256: [0; 32],
     };
     let threshold = Threshold::try_from(1.0).unwrap();
-    store(&config(pool)).await.add_face(&author(), &draft, 1, threshold).await.unwrap();
+    store(&config(pool)).await.add_face(&author(), &draft, 1, threshold, &[]).await.unwrap();
 }
 
 /// A way to Postgres that goes dead without a word: the connections stay, and nothing is heard on them any

@@ -15,7 +15,7 @@ async fn a_gate_is_created_with_defaults_changed_and_removed(pool: PgPool) {
         ("enabled", json!(true)),
         ("open_ms", json!(3_000)),
         ("frame_age_ms_max", json!(5_000)),
-        ("badge_required", json!(false)),
+        ("mode", json!("badge_or_face")),
         ("liveness_threshold", json!(0.5)),
     ] {
         assert_eq!(gate[setting], value, "{setting}");
@@ -69,20 +69,16 @@ async fn what_a_gate_cannot_be_is_refused(pool: PgPool) {
         json!({"name": "x", "pupil_distance_px_min": 1e39}),
         json!({"name": "x", "liveness_threshold": 1.5}),
         json!({"name": "x", "liveness_threshold": -0.1}),
+        json!({"name": "x", "mode": "badge"}),
+        json!({"name": "x", "badge_required": true}),
         json!({"name": "x", "colour": "red"}),
         json!({"name": null}),
     ] {
         service.post("/v1/gates", body).await.refused(422, "bad_value");
     }
     // What cannot be cleared says so by its name.
-    for field in [
-        "name",
-        "enabled",
-        "open_ms",
-        "frame_age_ms_max",
-        "pupil_distance_px_min",
-        "badge_required",
-    ] {
+    for field in ["name", "enabled", "open_ms", "frame_age_ms_max", "pupil_distance_px_min", "mode"]
+    {
         let refused = service.patch(&path, json!({field: null})).await.refused(422, "bad_value");
         let detail = refused["detail"].as_str().unwrap();
         assert!(detail.starts_with(&format!("{field}: must not be null")), "{detail}");

@@ -114,7 +114,7 @@ async fn a_badge_narrows_the_comparison_to_its_owner(pool: PgPool) {
 #[sqlx::test]
 async fn the_policy_of_the_gate_is_applied(pool: PgPool) {
     let service = TestService::start(&pool).await;
-    let gate = service.gate(json!({"badge_required": true})).await;
+    let gate = service.gate(json!({"mode": "badge_and_face"})).await;
     let path = format!("/v1/gates/{gate}");
     let employee = service.employee(json!({"badge_id": "B-1"})).await;
     service.enrol(&employee, "obama-1.jpg").await;
@@ -122,13 +122,74 @@ async fn the_policy_of_the_gate_is_applied(pool: PgPool) {
     Passage::of("obama-3.jpg").refused(&service, &gate, "badge_required").await;
     Passage::of("obama-3.jpg").badge("B-1").granted(&service, &gate).await;
 
-    let change = json!({"badge_required": false, "pupil_distance_px_min": 500});
+    let change = json!({"mode": "badge_or_face", "pupil_distance_px_min": 500});
     service.patch(&path, change).await.expect(200);
     let retry = Passage::of("obama-3.jpg").refused(&service, &gate, "too_small").await;
     assert_eq!(retry["decision"], "retry");
 
     service.patch(&path, json!({"enabled": false})).await.expect(200);
     Passage::of("obama-3.jpg").badge("B-1").refused(&service, &gate, "gate_disabled").await;
+}
+
+#[sqlx::test]
+async fn a_gate_compares_as_its_mode_says_and_no_badge_opens_alone(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let obama = service.employee(json!({"badge_id": "B-1"})).await;
+    service.enrol(&obama, "obama-1.jpg").await;
+    let biden = service.employee(json!({"badge_id": "B-2"})).await;
+    service.enrol(&biden, "biden-1.jpg").await;
+    // With no badge, with one's own, another's and nobody's.
+    for (mode, reasons) in [
+        ("face", ["granted", "granted", "granted", "granted"]),
+        (
+            "badge_and_face",
+            ["badge_required", "granted", "face_does_not_match_badge", "unknown_badge"],
+        ),
+        ("badge_or_face", ["granted", "granted", "face_does_not_match_badge", "unknown_badge"]),
+    ] {
+        let gate = service.gate(json!({"name": mode, "mode": mode})).await;
+        let face = || Passage::of("obama-3.jpg");
+        let passages = [face(), face().badge("B-1"), face().badge("B-2"), face().badge("B-9")];
+        for (passage, reason) in passages.iter().zip(reasons) {
+            let answer = passage.decide(&service, &gate).await;
+            assert_eq!(answer["reason"], reason, "{mode}: {answer}");
+            let row = &service.trail().await[0];
+            assert_eq!((&row["reason"], &row["mode"]), (&reason.into(), &mode.into()));
+            if reason == "granted" {
+                assert_eq!(answer["employee_id"], obama.as_str());
+                assert_eq!(row["employee_id"], obama.as_str());
+                assert_eq!(passage.decide(&service, &gate).await, answer, "{mode}: repeated");
+            }
+        }
+        assert_eq!(service.trail().await[0]["badge_id"], "B-9", "{mode}: what came is recorded");
+        let nobody = Passage::of("no-face-rocket.jpg").badge("B-1");
+        nobody.refused(&service, &gate, "no_face").await;
+        let reason = if mode == "face" { "unknown_person" } else { "face_does_not_match_badge" };
+        Passage::of("collins-1.jpg").badge("B-1").refused(&service, &gate, reason).await;
+    }
+}
+
+#[sqlx::test]
+async fn a_repeated_grant_does_not_outlive_the_comparison_that_the_gate_asks_for(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let employee = service.employee(json!({"badge_id": "B-1"})).await;
+    service.enrol(&employee, "obama-1.jpg").await;
+    let gate = service.gate(json!({"mode": "face"})).await;
+    let path = format!("/v1/gates/{gate}");
+    let (alone, with_badge) = (Passage::of("obama-2.jpg"), Passage::of("obama-3.jpg").badge("B-1"));
+    alone.granted(&service, &gate).await;
+    with_badge.granted(&service, &gate).await;
+
+    service.patch(&path, json!({"mode": "badge_and_face"})).await.expect(200);
+    alone.refused(&service, &gate, "badge_required").await;
+    // The badge was not looked at when it came.
+    with_badge.refused(&service, &gate, "stale_frame").await;
+    let with_badge = Passage::of("obama-3.jpg").badge("B-1");
+    let first = with_badge.granted(&service, &gate).await;
+    service.patch(&path, json!({"mode": "badge_or_face"})).await.expect(200);
+    assert_eq!(with_badge.granted(&service, &gate).await, first, "the badge counts as before");
+    service.patch(&path, json!({"mode": "face"})).await.expect(200);
+    with_badge.refused(&service, &gate, "stale_frame").await;
 }
 
 #[sqlx::test]

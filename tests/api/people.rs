@@ -27,6 +27,12 @@ async fn an_employee_is_created_read_changed_and_removed(pool: PgPool) {
     let changed = service.patch(&path, json!({"name": "G. Hopper"})).await.expect(200);
     assert_eq!((&changed["name"], &changed["badge_id"]), (&"G. Hopper".into(), &"B-1".into()));
     assert_eq!(changed["metadata"], body["metadata"]);
+    assert_eq!(
+        (&created["badge_required"], &changed["badge_required"]),
+        (&false.into(), &false.into())
+    );
+    let changed = service.patch(&path, json!({"badge_required": true})).await.expect(200);
+    assert_eq!(changed["badge_required"], true);
     // Null clears.
     let cleared =
         json!({"badge_id": null, "department": null, "valid_from": null, "valid_until": null});
@@ -53,6 +59,9 @@ async fn employees_are_listed_page_by_page_and_filtered(pool: PgPool) {
         created.push(service.employee(fields).await);
     }
     service.set_status(&created[3], "suspended").await;
+    service.set_status(&created[1], "blocked").await;
+    let path = format!("/v1/employees/{}", created[0]);
+    service.patch(&path, json!({"badge_required": true})).await.expect(200);
 
     let mut seen = Vec::new();
     let mut path = "/v1/employees?limit=2".to_owned();
@@ -70,6 +79,10 @@ async fn employees_are_listed_page_by_page_and_filtered(pool: PgPool) {
     for (filter, found) in [
         ("badge_id=B-2", &created[2..3]),
         ("status=suspended", &created[3..4]),
+        ("status=blocked", &created[1..2]),
+        ("badge_required=true", &created[..1]),
+        ("badge_required=false", &created[1..]),
+        ("badge_required=true&status=suspended", &[]),
         ("name=pErSoN%204", &created[4..5]),
         ("name=%25", &[]),
     ] {
@@ -77,7 +90,16 @@ async fn employees_are_listed_page_by_page_and_filtered(pool: PgPool) {
         let items = page["items"].as_array().unwrap().iter().map(|row| id(row, "employee_id"));
         assert_eq!(items.collect::<Vec<_>>(), found, "{filter}");
     }
-    for filter in ["limit=0", "limit=-1", "limit=501", "limit=x", "cursor=x", "status=x", "x=1"] {
+    for filter in [
+        "limit=0",
+        "limit=-1",
+        "limit=501",
+        "limit=x",
+        "cursor=x",
+        "status=x",
+        "badge_required=1",
+        "x=1",
+    ] {
         service.get(&format!("/v1/employees?{filter}")).await.refused(400, "bad_query");
     }
 }
@@ -129,7 +151,7 @@ async fn what_an_employee_cannot_be_is_refused(pool: PgPool) {
     service.patch(&path, json!({"name": ""})).await.refused(422, "bad_value");
     service.patch(&path, empty).await.refused(422, "validity_empty");
     // What cannot be cleared says so by its name.
-    for field in ["name", "status", "metadata"] {
+    for field in ["name", "status", "metadata", "badge_required"] {
         let refused = service.patch(&path, json!({field: null})).await.refused(422, "bad_value");
         let detail = refused["detail"].as_str().unwrap();
         assert!(detail.starts_with(&format!("{field}: must not be null")), "{detail}");

@@ -89,7 +89,7 @@ async fn a_second_entry_of_a_person_is_refused_or_told_of(pool: PgPool) {
     std::fs::write(&csv, "photo,badge_id,name\nb.jpg,B-9,Barry\n").unwrap();
     let other = with_database(&pool, &["enroll", csv.to_str().unwrap()]).await.output().unwrap();
     assert_eq!(other.status.code(), Some(0), "{}", text(&other));
-    for part in ["enrolled, but check", "Barack Obama ("] {
+    for part in ["enrolled, but check", "Barack Obama (", "both need a badge"] {
         assert!(text(&other).contains(part), "{part} in {}", text(&other));
     }
 
@@ -98,6 +98,46 @@ async fn a_second_entry_of_a_person_is_refused_or_told_of(pool: PgPool) {
     let pairs: Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(pairs.as_array().unwrap().len(), 1, "{pairs}");
     assert_eq!(pairs[0]["under_threshold"], true);
+    assert_eq!(pairs[0]["look_alikes"], true);
+}
+
+#[sqlx::test]
+async fn look_alikes_are_made_to_need_their_badges_however_few_pairs_are_listed(pool: PgPool) {
+    let photos = tempfile::tempdir().unwrap();
+    for (photo, name) in [
+        ("obama-1.jpg", "Ada.jpg"),
+        ("obama-2.jpg", "Bea.jpg"),
+        ("obama-3.jpg", "Cid.jpg"),
+        ("biden-1.jpg", "Dan.jpg"),
+    ] {
+        copy(photo, &photos.path().join(name));
+    }
+    let mut enrolment = with_database(&pool, &["enroll", photos.path().to_str().unwrap()]).await;
+    enrolment.env("LIMEN_ENROLMENT__LOOKALIKES_NEED_BADGE", "false");
+    let enrolled = enrolment.output().unwrap();
+    assert!(!text(&enrolled).contains("need a badge"), "{}", text(&enrolled));
+    let in_need = async || -> Vec<String> {
+        sqlx::query_scalar("select name from employees where badge_required order by name")
+            .fetch_all(&pool)
+            .await
+            .unwrap()
+    };
+    let list = async |arguments: &[&str]| {
+        let arguments = [&["evaluate", "lookalikes", "--count", "1"], arguments].concat();
+        let listed = with_database(&pool, &arguments).await.output().unwrap();
+        assert_eq!(listed.status.code(), Some(0), "{}", text(&listed));
+        text(&listed)
+    };
+    assert!(list(&[]).await.contains("--require-badge"), "the way out is named");
+    assert!(in_need().await.is_empty(), "listing changes nothing");
+
+    let told = list(&["--require-badge"]).await;
+    assert_eq!(in_need().await, ["Ada", "Bea", "Cid"]);
+    for name in ["Ada", "Bea", "Cid"] {
+        assert!(told.contains(&format!("limen: {name} (")), "{told}");
+    }
+    assert!(!told.contains("limen: Dan"), "{told}");
+    assert!(!list(&["--require-badge"]).await.contains("from now on"), "they do already");
 }
 
 #[sqlx::test]

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::{
     Admission, Day, Distance, Employee, EmployeeId, EmployeeStatus, Evidence, FaceId, Gate, GateId,
-    GroupId, Hours, KeyId, LastCrossing, LastGate, LivenessScore, ModelId, Schedule, ScheduleId,
-    Site, SiteId, Threshold, Validity, Zone, ZoneId,
+    GateMode, GroupId, Hours, KeyId, LastCrossing, LastGate, LivenessScore, ModelId, Schedule,
+    ScheduleId, Site, SiteId, Threshold, Validity, Zone, ZoneId,
 };
 
 /// A passage that is granted; each test breaks one thing of it.
@@ -98,6 +98,7 @@ impl Scene {
                     model_id: Some(ModelId::new("test")),
                     frames: 1,
                 },
+                suspects: Vec::new(),
             },
             ground: Ground {
                 policy_version: 0,
@@ -110,7 +111,7 @@ impl Scene {
                         open_ms: 3000,
                         frame_age_ms_max: 5000,
                         pupil_distance_px_min: 24.0,
-                        badge_required: true,
+                        mode: GateMode::BadgeAndFace,
                         liveness_threshold: Some(LivenessScore::try_from(0.5).unwrap()),
                         zone_id: Some(zone.zone.id),
                         direction: Direction::In,
@@ -127,9 +128,11 @@ impl Scene {
                     metadata: serde_json::json!({}),
                     validity: Validity::default(),
                     status: EmployeeStatus::Active,
+                    badge_required: false,
                     created_at: now,
                     updated_at: now,
                 }),
+                blocked: Vec::new(),
                 faces_exist: true,
                 zone: Some(zone),
                 last_gate: None,
@@ -145,6 +148,41 @@ impl Scene {
 
     pub fn employee(&mut self) -> &mut Employee {
         self.ground.employee.as_mut().unwrap()
+    }
+
+    /// The face alone, compared with everybody.
+    fn alone(&mut self) {
+        self.ground.gate.policy.mode = GateMode::BadgeOrFace;
+        self.request.badge_id = None;
+        self.attempt.finding = Finding::ComparedWithAll;
+    }
+
+    /// A frame shows somebody else as well, who is blocked as far as the gallery knows; returns who.
+    fn suspect(&mut self) -> Evidence {
+        let suspect = Evidence {
+            employee_id: Some(EmployeeId::generate()),
+            distance: Some(Distance::try_from(0.25).unwrap()),
+            ..self.attempt.evidence.clone()
+        };
+        self.attempt.suspects.push(suspect.clone());
+        suspect
+    }
+
+    /// As [`suspect`](Self::suspect), and so says the database.
+    fn suspect_blocked(&mut self) -> Evidence {
+        let suspect = self.suspect();
+        self.ground.blocked.extend(suspect.employee_id);
+        suspect
+    }
+
+    /// A refusal that rests on what was compared.
+    fn refused(&self, reason: Reason) -> Verdict {
+        let evidence = self.attempt.evidence.clone();
+        Verdict { reason, open_ms: 0, notice: None, evidence }
+    }
+
+    fn opened(&self, notice: Option<Notice>) -> Verdict {
+        Verdict { reason: Reason::Granted, open_ms: 3000, notice, ..self.refused(Reason::Granted) }
     }
 
     fn zone(&mut self) -> &mut ZoneGround {
@@ -163,8 +201,8 @@ impl Scene {
 
 #[test]
 fn everything_in_order_opens_the_gate_for_as_long_as_the_policy_says() {
-    let verdict = Scene::granted().verdict();
-    assert_eq!(verdict, Verdict { reason: Reason::Granted, open_ms: 3000, notice: None });
+    let scene = Scene::granted();
+    assert_eq!(scene.verdict(), scene.opened(None));
 }
 
 /// One case for each condition: what breaks it, and the reason that must follow.
@@ -177,6 +215,13 @@ fn each_broken_condition_refuses_for_its_own_reason() {
         (Reason::StaleFrame, |s| s.request.captured_at -= TimeDelta::seconds(60)),
         (Reason::FrameFromFuture, |s| s.request.captured_at += TimeDelta::seconds(60)),
         (Reason::BadgeRequired, |s| s.request.badge_id = None),
+        // The gate's mode was another when the frames came.
+        (Reason::StaleFrame, |s| s.ground.gate.policy.mode = GateMode::Face),
+        (Reason::StaleFrame, |s| s.attempt.finding = Finding::ComparedWithAll),
+        (Reason::StaleFrame, |s| {
+            s.alone();
+            s.attempt.finding = Finding::ComparedWithBadge;
+        }),
         (Reason::StaleFrame, |s| s.attempt.finding = Finding::NotExamined),
         (Reason::NoFace, |s| s.attempt.finding = Finding::Ended(Reason::NoFace)),
         (Reason::Spoof, |s| s.attempt.evidence.liveness = None),
@@ -189,7 +234,7 @@ fn each_broken_condition_refuses_for_its_own_reason() {
         (Reason::FaceDoesNotMatchBadge, |s| s.attempt.evidence.distance = None),
         (Reason::FaceDoesNotMatchBadge, |s| s.attempt.evidence.threshold = None),
         (Reason::UnknownPerson, |s| {
-            s.attempt.finding = Finding::ComparedWithAll;
+            s.alone();
             s.attempt.evidence.distance = Some(Distance::try_from(1.9).unwrap());
         }),
         (Reason::TemplateRemoved, |s| s.ground.employee = None),
@@ -198,6 +243,23 @@ fn each_broken_condition_refuses_for_its_own_reason() {
             s.attempt.evidence.employee_id = Some(EmployeeId::generate());
         }),
         (Reason::UnknownBadge, |s| s.employee().badge_id = None),
+        (Reason::BadgeRequired, |s| {
+            s.alone();
+            s.employee().badge_required = true;
+        }),
+        // At a gate that does not look at badges a look-alike cannot pass at all.
+        (Reason::BadgeRequired, |s| {
+            s.ground.gate.policy.mode = GateMode::Face;
+            s.attempt.finding = Finding::ComparedWithAll;
+            s.employee().badge_required = true;
+        }),
+        // Who it is is not certain, so nothing is said of how they stand.
+        (Reason::BadgeRequired, |s| {
+            s.alone();
+            s.employee().badge_required = true;
+            s.employee().status = EmployeeStatus::Suspended;
+        }),
+        (Reason::Blocked, |s| s.employee().status = EmployeeStatus::Blocked),
         (Reason::Suspended, |s| s.employee().status = EmployeeStatus::Suspended),
         (Reason::Revoked, |s| s.employee().status = EmployeeStatus::Revoked),
         (Reason::NotYetValid, |s| {
@@ -223,8 +285,46 @@ fn each_broken_condition_refuses_for_its_own_reason() {
     for (number, (reason, break_it)) in cases.iter().enumerate() {
         let mut scene = Scene::granted();
         break_it(&mut scene);
-        let expected = Verdict { reason: *reason, open_ms: 0, notice: None };
-        assert_eq!(scene.verdict(), expected, "case {number}");
+        assert_eq!(scene.verdict(), scene.refused(*reason), "case {number}");
+    }
+}
+
+/// Whatever else there is to say of a passage, somebody must hear of who is blocked, and the trail names them.
+#[test]
+fn a_blocked_person_decides_whatever_the_comparison_came_to() {
+    type Change = fn(&mut Scene);
+    let cases: &[Change] = &[
+        |_| {},
+        // A badge that is stolen, unknown or not enrolled.
+        |s| s.attempt.evidence.distance = Some(Distance::try_from(1.9).unwrap()),
+        |s| s.attempt.finding = Finding::Ended(Reason::UnknownBadge),
+        |s| s.attempt.finding = Finding::Ended(Reason::NotEnrolled),
+        |s| s.attempt.finding = Finding::Ended(Reason::AmbiguousPerson),
+        |s| s.attempt.finding = Finding::Ended(Reason::FramesDisagree),
+        |s| s.alone(),
+        |s| {
+            s.alone();
+            s.employee().badge_required = true;
+        },
+        |s| s.ground.employee = None,
+        |s| s.employee().status = EmployeeStatus::Revoked,
+        |s| s.zone().admissions.clear(),
+        |s| s.passed(s.ground.gate.id, TimeDelta::seconds(1)),
+    ];
+    for (number, change) in cases.iter().enumerate() {
+        let mut scene = Scene::granted();
+        change(&mut scene);
+        let innocent = scene.suspect();
+        let before = scene.verdict();
+        assert_ne!(before.reason, Reason::Blocked, "case {number}: the gallery lagged behind");
+        let evidence = scene.suspect_blocked();
+        let blocked = Verdict { evidence, ..scene.refused(Reason::Blocked) };
+        assert_eq!(scene.verdict(), blocked, "case {number}");
+        // Taken from the blocklist while the frame travelled.
+        scene.ground.blocked = innocent.employee_id.into_iter().collect();
+        assert_eq!(scene.verdict(), Verdict { evidence: innocent, ..blocked }, "case {number}");
+        scene.ground.blocked.clear();
+        assert_eq!(scene.verdict(), before, "case {number}");
     }
 }
 
@@ -234,6 +334,25 @@ fn what_the_rules_allow_opens_the_gate() {
     type Change = fn(&mut Scene);
     let cases: &[Change] = &[
         |s| s.ground.zone = None,
+        |s| s.ground.gate.policy.mode = GateMode::BadgeOrFace,
+        |s| s.alone(),
+        |s| {
+            s.alone();
+            s.ground.gate.policy.mode = GateMode::Face;
+        },
+        // A badge that comes along is not looked at: neither whose it is nor whether it is anybody's.
+        |s| {
+            s.ground.gate.policy.mode = GateMode::Face;
+            s.attempt.finding = Finding::ComparedWithAll;
+            s.employee().badge_id = None;
+        },
+        // With the badge a look-alike is who they say.
+        |s| s.employee().badge_required = true,
+        // Nobody whom the face shows is blocked.
+        |s| {
+            s.suspect();
+            s.ground.blocked.push(EmployeeId::generate());
+        },
         // One group that does not admit takes nothing from another that does.
         |s| s.zone().admissions.insert(0, admission(schedule(&[]))),
         // Whoever is inside may leave, whatever the hour and whatever became of the group.
@@ -257,8 +376,7 @@ fn what_the_rules_allow_opens_the_gate() {
     for (number, change) in cases.iter().enumerate() {
         let mut scene = Scene::granted();
         change(&mut scene);
-        let granted = Verdict { reason: Reason::Granted, open_ms: 3000, notice: None };
-        assert_eq!(scene.verdict(), granted, "case {number}");
+        assert_eq!(scene.verdict(), scene.opened(None), "case {number}");
     }
 }
 
@@ -267,18 +385,18 @@ fn soft_anti_passback_opens_and_reports() {
     let mut scene = Scene::granted();
     scene.zone().zone.anti_passback = AntiPassback::Soft;
     scene.crossed(Direction::In, TimeDelta::seconds(60));
-    let notice = Some(Notice::AntiPassback);
-    assert_eq!(scene.verdict(), Verdict { reason: Reason::Granted, open_ms: 3000, notice });
+    assert_eq!(scene.verdict(), scene.opened(Some(Notice::AntiPassback)));
 }
 
 proptest! {
     /// Looks for a grant that some condition forbids, in any mixture of conditions.
     #[test]
     fn a_grant_implies_every_condition(
-        enabled: bool, badge_required: bool, shows_badge: bool, same_badge: bool,
+        enabled: bool, mode in prop::sample::select(GateMode::ALL.to_vec()),
+        (shows_badge, same_badge, badge_required) in any::<(bool, bool, bool)>(),
         age_ms in -10_000i64..20_000, exists: bool, faces_exist: bool,
-        status in prop::sample::select(vec![
-            EmployeeStatus::Active, EmployeeStatus::Suspended, EmployeeStatus::Revoked]),
+        status in prop::sample::select(EmployeeStatus::ALL.to_vec()),
+        (suspected, blocked) in any::<(bool, bool)>(),
         from_s in prop::option::of(-100i64..100), until_s in prop::option::of(-100i64..100),
         distance in 0f32..=4.0, threshold in 0.01f32..=4.0,
         liveness in prop::option::of(0f32..=1.0), required in prop::option::of(0f32..=1.0),
@@ -293,7 +411,10 @@ proptest! {
         let mut s = Scene::granted();
         let now = s.ground.now;
         s.ground.gate.policy.enabled = enabled;
-        s.ground.gate.policy.badge_required = badge_required;
+        s.ground.gate.policy.mode = mode;
+        if suspected { s.suspect(); }
+        if blocked { s.suspect_blocked(); }
+        s.employee().badge_required = badge_required;
         s.ground.gate.policy.liveness_threshold =
             required.map(|v| LivenessScore::try_from(v).unwrap());
         s.request.captured_at = now - TimeDelta::milliseconds(age_ms);
@@ -325,11 +446,18 @@ proptest! {
         s.attempt.evidence.threshold = Some(Threshold::try_from(threshold).unwrap());
         s.attempt.evidence.liveness = liveness.map(|v| LivenessScore::try_from(v).unwrap());
 
+        // With whom the gate compares; in the mode `badge_and_face` nobody is let in without a badge.
+        let asked = match (mode, shows_badge) {
+            (GateMode::Face, _) | (GateMode::BadgeOrFace, false) => Some(Finding::ComparedWithAll),
+            (GateMode::BadgeAndFace | GateMode::BadgeOrFace, true) => Some(Finding::ComparedWithBadge),
+            (GateMode::BadgeAndFace, false) => None,
+        };
         let may_pass = enabled
             && (-2_000..=5_000).contains(&age_ms)
-            && (shows_badge || !badge_required)
-            && (same_badge || !shows_badge)
-            && matches!(finding, Finding::ComparedWithAll | Finding::ComparedWithBadge)
+            && asked == Some(finding)
+            && (finding == Finding::ComparedWithAll || same_badge)
+            && (finding == Finding::ComparedWithBadge || !badge_required)
+            && !blocked
             && required.is_none_or(|r| liveness.is_some_and(|l| l >= r))
             && distance < threshold
             && exists && faces_exist

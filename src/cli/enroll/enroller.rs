@@ -9,13 +9,11 @@ use sha2::{Digest, Sha256};
 use super::people::People;
 use super::plan::Person;
 use super::report::Outcome;
-use crate::access::{EnrolmentError, EnrolmentRules, enroll, look_alike};
+use crate::access::{Enrolled, EnrolmentError, EnrolmentRules, Matcher, enroll};
 use crate::cli::author;
 use crate::cli::photo;
 use crate::config::Config;
-use crate::domain::risk::RiskPolicy;
-use crate::domain::{EmployeeId, Encoding, Sighting};
-use crate::gallery::Gallery;
+use crate::domain::EmployeeId;
 use crate::inference::{Engine, FrameBytes};
 use crate::store::{Conflict, Store, StoreError};
 use crate::vision::LookSettings;
@@ -25,8 +23,7 @@ pub(super) struct Enroller<'a> {
     pub people: People,
     pub store: Store,
     pub engine: Arc<Engine>,
-    pub gallery: Gallery,
-    pub risk: RiskPolicy,
+    pub matcher: Matcher,
     pub config: &'a Config,
     pub replace_model: bool,
     pub bar: ProgressBar,
@@ -80,24 +77,15 @@ impl Enroller<'_> {
             Some(employee) => (employee, false),
             None => self.people.find_or_create(person).await?,
         };
-        let encoding = match &view.sighting {
-            Sighting::Face(face) => Some(face.encoding.clone()),
-            _ => None,
-        };
         let faces_max = self.config.enrolment.faces_max;
-        let threshold = self.risk.verify().threshold;
-        let rules = EnrolmentRules { threshold, faces_max };
-        let outcome = match enroll(&self.store, &author("enroll"), rules, employee.id, view, sha256)
-            .await
-        {
-            Ok(_) => {
-                // First seen, then looking: of two entries made at once one sees the other.
-                self.gallery.refresh(&self.store, employee.id).await?;
-                let looks_like = match &encoding {
-                    Some(encoding) => self.look_alike(employee.id, encoding).await?,
-                    None => None,
-                };
-                Outcome::Enrolled { created, looks_like }
+        let lookalikes_need_badge = self.config.enrolment.lookalikes_need_badge;
+        let rules = EnrolmentRules { faces_max, lookalikes_need_badge };
+        let enrolled =
+            enroll(&self.store, &self.matcher, &author("enroll"), rules, employee.id, view, sha256)
+                .await;
+        let outcome = match enrolled {
+            Ok(enrolled) => {
+                Outcome::Enrolled { created, looks_like: self.look_alike(enrolled).await? }
             }
             Err(EnrolmentError::Store(StoreError::Conflict(Conflict::PhotoAlreadyEnrolled))) => {
                 Outcome::AlreadyEnrolled
@@ -116,22 +104,18 @@ impl Enroller<'_> {
         Ok(outcome)
     }
 
-    /// Whom a face might be as well, as the report names them.
-    async fn look_alike(
-        &self,
-        employee: EmployeeId,
-        face: &Encoding,
-    ) -> anyhow::Result<Option<String>> {
-        let tau = self.risk.recognize(self.gallery.people()).threshold;
-        let nearest = self.gallery.search(face, 2)?;
-        let Some(other) = look_alike(&nearest, tau, employee) else { return Ok(None) };
+    /// Whom a face might be as well, and what follows, as the report says it.
+    async fn look_alike(&self, enrolled: Enrolled) -> anyhow::Result<Option<String>> {
+        let Some(other) = enrolled.looks_like else { return Ok(None) };
         let name = match self.store.employee(other.employee_id).await {
             Ok(employee) => employee.name,
             // Removed since the gallery was loaded.
             Err(StoreError::NotFound(_)) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        Ok(Some(format!("{name} ({}), distance {:.3}", other.employee_id, other.distance.value())))
+        let badges = if enrolled.badge_required { "; both need a badge from now on" } else { "" };
+        let (id, distance) = (other.employee_id, other.distance.value());
+        Ok(Some(format!("{name} ({id}), distance {distance:.3}{badges}")))
     }
 
     async fn drop_other_models(&self, employee: EmployeeId) -> anyhow::Result<()> {

@@ -16,8 +16,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::connect_to_templates;
 use super::gallery::left_behind;
+use crate::access::Matcher;
 use crate::config::Config;
-use crate::gallery::Gallery;
+use crate::gallery::{Gallery, Searcher};
 use crate::inference::{Engine, EngineSettings};
 use enroller::Enroller;
 use people::People;
@@ -48,6 +49,8 @@ pub(super) async fn run(config: &Config, arguments: &EnrollArguments) -> anyhow:
     let gallery = Gallery::new(encoder.model.clone(), encoder.encoding_size);
     gallery.resync(&store).await?;
     let risk = config.matching.risk(encoder)?;
+    let searcher = Searcher::start(Arc::new(gallery), config.matching.probes_at_once_max)
+        .context("the thread that searches could not be started")?;
     let bar = ProgressBar::new(plan.photos() as u64).with_style(ProgressStyle::with_template(
         "{bar:40} {pos}/{len} photos, {per_sec}, {eta} left {msg}",
     )?);
@@ -55,8 +58,7 @@ pub(super) async fn run(config: &Config, arguments: &EnrollArguments) -> anyhow:
         people: People::new(store.clone()),
         store,
         engine: Arc::clone(&engine),
-        gallery,
-        risk,
+        matcher: Matcher::new(searcher, risk, config.matching.margin),
         config,
         replace_model: arguments.replace_model,
         bar: bar.clone(),

@@ -77,6 +77,7 @@ impl People {
             metadata: serde_json::json!({}),
             validity: Validity::default(),
             status: EmployeeStatus::Active,
+            badge_required: false,
         };
         Ok(self.store.create_employee(&author("enroll"), new).await?)
     }

@@ -1,0 +1,16 @@
+//! The one place where an alarm goes out: beside the trail, and never in the answer to the gate.
+
+use tracing::warn;
+
+use crate::domain::{Alarm, Passage};
+use crate::metrics::Metrics;
+
+/// Tells the operator of an alarm that a recorded passage raises.
+pub(super) fn raise(metrics: &Metrics, alarm: Alarm, passage: &Passage) {
+    metrics.alarm(alarm);
+    let employee = passage.evidence.employee_id.map(|id| id.to_string());
+    warn!(
+        alarm = alarm.code(), passage = %passage.id, gate = %passage.request.gate_id, employee,
+        "an alarm was raised in silence"
+    );
+}

@@ -1,0 +1,179 @@
+//! The blocklist: the gate stays shut, says what it says to strangers, and somebody hears of it.
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::database::change_in_silence;
+use crate::passage::Passage;
+use crate::service::{TestService, eventually};
+
+const ALARMS: &str = "limen_alarms_total{kind=\"blocked\"}";
+
+async fn start(pool: &PgPool) -> TestService {
+    TestService::start_with(pool, |config| config.server.metrics_public = true).await
+}
+
+/// What the gate was told, without what differs between any two passages.
+fn told(mut answer: Value) -> Value {
+    answer.as_object_mut().unwrap().remove("passage_id").expect("a passage");
+    answer
+}
+
+/// Checks that the newest passage is that of a blocked person, and that it raised an alarm: the `alarms`th.
+async fn assert_alarm(service: &TestService, employee: &str, alarms: f64) -> Value {
+    let row = service.trail().await.remove(0);
+    assert_eq!((&row["decision"], &row["reason"]), (&"deny".into(), &"blocked".into()), "{row}");
+    assert_eq!(row["employee_id"], employee, "{row}");
+    assert!(row["distance"].as_f64() < row["threshold"].as_f64(), "{row}");
+    assert_eq!(service.metric(ALARMS).await, alarms);
+    row
+}
+
+#[sqlx::test]
+async fn a_blocked_person_is_told_what_a_stranger_is_and_the_trail_names_them(pool: PgPool) {
+    let service = start(&pool).await;
+    assert_eq!(service.metric(ALARMS).await, 0.0);
+    let blocked = service.employee(json!({"badge_id": "B-1", "status": "blocked"})).await;
+    service.enrol(&blocked, "obama-1.jpg").await;
+    let mut alarms = 0.0;
+    for mode in ["face", "badge_or_face"] {
+        let gate = service.gate(json!({"name": mode, "mode": mode})).await;
+        let stranger =
+            Passage::of("collins-1.jpg").refused(&service, &gate, "unknown_person").await;
+        let passage = Passage::of("obama-3.jpg");
+        let answer = passage.decide(&service, &gate).await;
+        assert_eq!(told(answer.clone()), told(stranger), "{mode}");
+        alarms += 1.0;
+        let row = assert_alarm(&service, &blocked, alarms).await;
+        assert_eq!(row["passage_id"], answer["passage_id"]);
+
+        // Whoever asks again hears the same, and nobody else does.
+        assert_eq!(passage.decide(&service, &gate).await, answer);
+        assert_eq!(service.metric(ALARMS).await, alarms, "an event raises one alarm");
+    }
+    let page = service.get("/v1/passages?reason=blocked").await.expect(200);
+    assert_eq!(page["items"].as_array().unwrap().len(), 2);
+    let recognized = service.post_frame("/v1/recognize", "obama-3.jpg").await.expect(200);
+    assert_eq!(recognized["employee_status"], "blocked");
+    assert_eq!(recognized["employee_standing"], "blocked");
+}
+
+#[sqlx::test]
+async fn no_badge_hides_a_blocked_person(pool: PgPool) {
+    let service = start(&pool).await;
+    let blocked = service.employee(json!({"badge_id": "B-1", "status": "blocked"})).await;
+    service.enrol(&blocked, "obama-1.jpg").await;
+    let biden = service.employee(json!({"badge_id": "B-2"})).await;
+    service.enrol(&biden, "biden-1.jpg").await;
+    service.employee(json!({"badge_id": "B-3"})).await;
+    let gate = service.gate(json!({"mode": "badge_and_face"})).await;
+
+    let stranger = Passage::of("collins-1.jpg").badge("B-2");
+    let stranger = stranger.refused(&service, &gate, "face_does_not_match_badge").await;
+    // Their own, a stolen one, one without a face, one of nobody.
+    for (number, badge) in (1..).zip(["B-1", "B-2", "B-3", "B-9"]) {
+        let answer = Passage::of("obama-3.jpg").badge(badge).decide(&service, &gate).await;
+        assert_eq!(told(answer), told(stranger.clone()), "{badge}");
+        let row = assert_alarm(&service, &blocked, number.into()).await;
+        assert_eq!(row["badge_id"], badge);
+    }
+    Passage::of("biden-1.jpg").badge("B-2").granted(&service, &gate).await;
+    Passage::of("collins-1.jpg")
+        .badge("B-1")
+        .refused(&service, &gate, "face_does_not_match_badge")
+        .await;
+    assert_eq!(service.metric(ALARMS).await, 4.0, "a blocked person's badge is not their face");
+}
+
+#[sqlx::test]
+async fn one_frame_that_shows_a_blocked_person_is_enough_but_not_their_picture(pool: PgPool) {
+    let service = start(&pool).await;
+    let blocked = service.enrolled("obama-1.jpg").await;
+    service.set_status(&blocked, "blocked").await;
+    service.enrolled("biden-1.jpg").await;
+    let gate = service.gate(json!({})).await;
+    let frames = ["biden-1.jpg", "obama-3.jpg", "no-face-rocket.jpg"];
+    Passage::of_frames(&frames).refused(&service, &gate, "unknown_person").await;
+    assert_eq!(assert_alarm(&service, &blocked, 1.0).await["frames"], 3);
+    for frames in [&["print-attack-obama.jpg"][..], &["obama-3.jpg", "print-attack-obama.jpg"]] {
+        Passage::of_frames(frames).refused(&service, &gate, "spoof").await;
+    }
+    assert_eq!(service.metric(ALARMS).await, 1.0);
+}
+
+#[sqlx::test]
+async fn whoever_cannot_be_told_from_a_blocked_person_stays_out(pool: PgPool) {
+    // However far apart they are.
+    let service = TestService::start_with(&pool, |config| {
+        config.matching.margin = 1.0;
+        config.server.metrics_public = true;
+    })
+    .await;
+    let blocked = service.enrolled("obama-1.jpg").await;
+    let double = service.employee(json!({"badge_id": "B-2"})).await;
+    service.enrol(&double, "obama-2.jpg").await;
+    let gate = service.gate(json!({})).await;
+    Passage::of("obama-3.jpg").refused(&service, &gate, "ambiguous_person").await;
+    service.set_status(&blocked, "blocked").await;
+    Passage::of("obama-3.jpg").refused(&service, &gate, "unknown_person").await;
+    assert_alarm(&service, &blocked, 1.0).await;
+    // Who they are not they can show with their badge.
+    Passage::of("obama-3.jpg").badge("B-2").granted(&service, &gate).await;
+    service.set_status(&blocked, "active").await;
+    Passage::of("obama-3.jpg").refused(&service, &gate, "ambiguous_person").await;
+    assert_eq!(service.metric(ALARMS).await, 1.0);
+
+    // However many are nearer still.
+    for _ in 0..3 {
+        service.enrolled("obama-3.jpg").await;
+    }
+    service.set_status(&blocked, "blocked").await;
+    Passage::of("obama-3.jpg").refused(&service, &gate, "unknown_person").await;
+    assert_alarm(&service, &blocked, 2.0).await;
+}
+
+#[sqlx::test]
+async fn a_grant_that_is_repeated_does_not_outlive_the_block(pool: PgPool) {
+    let service = start(&pool).await;
+    let employee = service.enrolled("obama-1.jpg").await;
+    let gate = service.gate(json!({})).await;
+    let passage = Passage::of("obama-3.jpg");
+    let first = passage.granted(&service, &gate).await;
+
+    service.set_status(&employee, "blocked").await;
+    let again = passage.refused(&service, &gate, "unknown_person").await;
+    assert_eq!(again["employee_id"], Value::Null);
+    let row = assert_alarm(&service, &employee, 1.0).await;
+    assert_eq!(row["replay_of"], first["passage_id"]);
+    assert_eq!(passage.refused(&service, &gate, "unknown_person").await, again);
+    assert_eq!(service.metric(ALARMS).await, 1.0, "an event raises one alarm");
+
+    service.set_status(&employee, "active").await;
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+}
+
+/// The gallery only proposes: it need not have heard of the block, nor of its end.
+#[sqlx::test]
+async fn who_is_blocked_is_read_with_the_decision(pool: PgPool) {
+    let service = start(&pool).await;
+    let employee = service.enrolled("obama-1.jpg").await;
+    let gate = service.gate(json!({"mode": "badge_and_face"})).await;
+    let biden = service.employee(json!({"badge_id": "B-2"})).await;
+    service.enrol(&biden, "biden-1.jpg").await;
+    let stolen = || Passage::of("obama-3.jpg").badge("B-2");
+    change_in_silence(&pool, "update employees set status = 'blocked' where badge_id is null")
+        .await;
+    stolen().refused(&service, &gate, "face_does_not_match_badge").await;
+    assert_alarm(&service, &employee, 1.0).await;
+
+    service.set_status(&employee, "blocked").await;
+    eventually("the gallery hears of it", async || {
+        let recognized = service.post_frame("/v1/recognize", "obama-3.jpg").await.expect(200);
+        recognized["employee_status"] == "blocked"
+    })
+    .await;
+    change_in_silence(&pool, "update employees set status = 'active'").await;
+    stolen().refused(&service, &gate, "face_does_not_match_badge").await;
+    assert_eq!(service.trail().await[0]["reason"], "face_does_not_match_badge");
+    assert_eq!(service.metric(ALARMS).await, 1.0);
+}
