@@ -28,7 +28,7 @@ def run(*command: str, **environment: str) -> str:
 
 
 def enrol_strangers(limen: str, psql: str, count: int) -> None:
-    """Random templates, as the peer has them: nobody in the frames is enrolled."""
+    """Random templates, as the peer has them: nobody in the frames is enrolled. Whoever was enrolled before is removed."""
     verdict = json.loads(run(limen, "verify", str(PHOTO), str(PHOTO), "--json"))
     model, size, numbers = verdict["model_id"], 128, np.random.default_rng(1)
     copy = {
@@ -37,6 +37,13 @@ def enrol_strangers(limen: str, psql: str, count: int) -> None:
         "sharpness, yaw, pitch, roll_degrees, photo_sha256)",
     }
     command = [psql, os.environ["DATABASE_URL"], "-qX", "-v", "ON_ERROR_STOP=1", "-c"]
+    # As a database from before templates were sealed, which the migration seals at once.
+    unsealed = "face_encodings_sealed_check"
+    for statement in (
+        "truncate face_encodings, employees cascade",
+        f"alter table face_encodings drop constraint {unsealed}",
+    ):
+        subprocess.run([*command, statement], check=True)
     # Nobody listens yet.
     for table in ("employees", "face_encodings"):
         subprocess.run([*command, f"alter table {table} disable trigger user"], check=True)
@@ -56,6 +63,9 @@ def enrol_strangers(limen: str, psql: str, count: int) -> None:
             subprocess.run([*command, f"copy {table} from stdin"], input="".join(lines[what]), text=True, check=True)
     for table in ("employees", "face_encodings"):
         subprocess.run([*command, f"alter table {table} enable trigger user"], check=True)
+    not_yet = f"alter table face_encodings add constraint {unsealed} check (key_id is not null) not valid"
+    subprocess.run([*command, not_yet], check=True)
+    run(limen, "migrate")
     subprocess.run([*command, "analyze"], check=True)
 
 

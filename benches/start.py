@@ -20,11 +20,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     print(f"{processor()}\n\n| people | ready after, s | memory, MiB |\n|---|---|---|", flush=True)
-    enrolled = 0
     for people in sorted(arguments.galleries):
-        if people > enrolled:
-            enrol_strangers(arguments.limen, arguments.psql, people - enrolled)
-            enrolled = people
+        enrol_strangers(arguments.limen, arguments.psql, people)
         seconds, memory = [], []
         for _ in range(arguments.rounds):
             with contextlib.ExitStack() as stack:

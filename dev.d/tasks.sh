@@ -14,6 +14,7 @@ task_setup() {
 task_run() {
   task_build
   use_database limen
+  development_secrets
   limen migrate
   development_key
   exec "$(limen_binary)" serve "$@"
@@ -75,6 +76,7 @@ bench_service() {
   unset DATABASE_URL
   use_database limen_bench
   sql postgres --command 'drop database if exists limen_bench with (force)' --command 'create database limen_bench'
+  development_secrets
   limen migrate
   "$venv/bin/python" "$1" --limen "$(limen_binary)" --psql "$(postgres_bin)/psql" "${@:2}"
   sql postgres --command 'drop database limen_bench with (force)'
@@ -127,19 +129,23 @@ task_env() {
   # Its own name for the same, so that a shell that took it is not one that has a database of its own.
   [ -z "$postgres_socket" ] || printf "export %s='%s'\n" LIMEN_DEV_DATABASE_URL "$DATABASE_URL"
   printf "export %s='%s'\n" LIBTORCH "$root/.libtorch" DATABASE_URL "$DATABASE_URL"
+  development_secrets
+  [ -z "${LIMEN_SECRETS__KEYS_FILE:-}" ] ||
+    printf "export %s='%s'\n" LIMEN_SECRETS__KEYS_FILE "$LIMEN_SECRETS__KEYS_FILE" LIMEN_DEV_KEYS_FILE "${made_secrets:-}"
 }
 
 task_clean() {
   local answer
   if [ "${1:-}" != --yes ]; then
-    say "this deletes target/, the database in $postgres_home with all its data, and the development key"
+    say "this deletes target/, the database in $postgres_home with all its data, the key to its templates, and the"
+    say "development key"
     say "(libtorch stays in $cache)"
     read -r -p 'delete? [y/N] ' answer || true
     [ "${answer:-}" = y ] || die "nothing deleted; ./dev clean --yes deletes without asking"
   fi
   if server_runs; then lock && stop_server; fi
   # By name: $LIMEN_DEV_STATE may be a folder that holds more.
-  rm -rf "$postgres_home" "$state"/{postgres,key,key-*,initdb.log,lock} "/tmp/limen-dev-$(checkout_hash)" "${CARGO_TARGET_DIR:-target}"
+  rm -rf "$postgres_home" "$state"/{postgres,key,key-*,secrets-*,initdb.log,lock} "/tmp/limen-dev-$(checkout_hash)" "${CARGO_TARGET_DIR:-target}"
   rmdir "$state" 2>/dev/null || say "$state holds other files, which stay"
 }
 
@@ -156,10 +162,30 @@ use_database() {
 limen_binary() { echo "${CARGO_TARGET_DIR:-$root/target}/release/limen"; }
 limen() { "$(limen_binary)" "$@"; }
 
+# What names the database in .dev: a private one, or the start of a hash of its URL.
+database_name() {
+  if [ -n "$postgres_socket" ]; then echo private; else printf %s "$DATABASE_URL" | sha256sum | cut -c1-12; fi
+}
+
+made_secrets= # the file of these keys, if it is ours
+
+# The key that templates are sealed under, made once for a database and kept beside it, unless there is one already:
+# in the environment or in config.toml.
+development_secrets() {
+  local file
+  [ -z "${LIMEN_SECRETS__KEYS:-}${LIMEN_SECRETS__KEYS_FILE:-}${LIMEN_SECRETS__KEYS_COMMAND:-}" ] || return 0
+  ! grep -Eqs '^keys(_file|_command)? *=' config.toml || return 0
+  file=$state/secrets-$(database_name)
+  mkdir -p "$state"
+  [ -s "$file" ] || (umask 077 && head -c 32 /dev/urandom | base64 | tr '+/' '-_' >"$file.new" && mv "$file.new" "$file")
+  made_secrets=$file
+  export LIMEN_SECRETS__KEYS_FILE=$file
+}
+
 # Made once for a database, printed when made, kept for the next run; .dev/key is that of the last run.
 development_key() {
-  local file=$state/key-private
-  [ -n "$postgres_socket" ] || file=$state/key-$(printf %s "$DATABASE_URL" | sha256sum | cut -c1-12)
+  local file
+  file=$state/key-$(database_name)
   ln -sfn "$(basename "$file")" "$state/key"
   # A database that was made anew does not know it, and it may have been revoked: the last column says so.
   if [ -s "$file" ] && limen key list | tr -d - | grep -q "$(cut -d_ -f2 "$file") .*| *|$"; then

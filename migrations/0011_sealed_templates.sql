@@ -21,8 +21,8 @@ alter table face_encodings
 -- Counted by key at start and in a rotation.
 create index face_encodings_key_id_idx on face_encodings (key_id, id);
 
--- Sealing under another key changes nothing that a replica has in memory, and would have each of them read
--- every person again.
+-- Sealing, and sealing under another key, change nothing that a replica has in memory, and would have each of
+-- them read every person again.
 drop trigger face_encodings_notify_gallery on face_encodings;
 create trigger face_encodings_notify_gallery
     after insert or delete on face_encodings
@@ -30,6 +30,6 @@ create trigger face_encodings_notify_gallery
 create trigger face_encodings_update_notify_gallery
     after update on face_encodings
     for each row
-    when (old.key_id is not distinct from new.key_id or old.employee_id is distinct from new.employee_id
-          or old.model_id is distinct from new.model_id)
+    when (new.key_id is null or old.key_id is not distinct from new.key_id
+          or old.employee_id <> new.employee_id or old.model_id <> new.model_id)
     execute function notify_gallery();

@@ -47,6 +47,7 @@
 //! 9. A weights file is loaded only when its SHA-256 is the manifest's and its tensors are exactly
 //!    the network's.
 //! 10. Replicas share nothing but Postgres.
+//! 11. A template is stored sealed and opens only in its row; whatever is stored unsealed is nobody's.
 
 pub mod access;
 pub mod audit;

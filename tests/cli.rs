@@ -2,6 +2,8 @@
 
 #[path = "cli/enroll.rs"]
 mod enroll;
+#[path = "cli/secrets.rs"]
+mod secrets;
 
 use std::process::{Command, Output};
 

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
-use tracing::{info, warn};
+use tracing::warn;
 use zeroize::Zeroizing;
 
 use crate::access::GrantKey;
@@ -46,8 +46,6 @@ pub async fn keyring(config: &SecretsConfig) -> anyhow::Result<Arc<Keyring>> {
     let ring: Keyring = text.parse().with_context(|| {
         format!("{place} holds no keys that templates can be sealed under (`limen secrets create` makes one)")
     })?;
-    let keys: Vec<_> = ring.ids().map(|id| id.to_string()).collect();
-    info!(seals = %ring.sealing_id(), keys = keys.join(" "), "the keys of the templates are known");
     Ok(Arc::new(ring))
 }
 

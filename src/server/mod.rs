@@ -74,6 +74,8 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
     let checked = config.clone();
     tokio::task::spawn_blocking(move || checked.check_networks()).await??;
     let keys = keyring(&config.secrets).await?;
+    let ids: Vec<_> = keys.ids().map(|id| id.to_string()).collect();
+    info!(seals = %keys.sealing_id(), open = ids.join(" "), "the keys of the templates are known");
     let store = Store::connect(&config.database.store()).await.context(
         "Postgres cannot be reached; `url` in [database] of config.toml or DATABASE_URL says where it is",
     )?;

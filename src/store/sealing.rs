@@ -14,7 +14,8 @@ use super::{Store, StoreError, within};
 use crate::domain::{Author, EmployeeId, Encoding, EncodingError, FaceId, ModelId};
 use crate::secrets::{Context, KeyId, Keyring, OpenError, Purpose, SealError, Sealed};
 
-/// Rows that are sealed anew in one statement: some 150 KB, and locked for some milliseconds.
+/// Rows that are sealed anew in one statement: some 150 KB, and locked for some milliseconds, which a grant to
+/// one of these people waits for.
 const ROWS_AT_ONCE: i64 = 256;
 
 /// Why a stored template cannot be read.

@@ -212,7 +212,7 @@ async fn a_template_in_another_row_than_its_own_is_nobodys(pool: PgPool) {
 }
 
 #[sqlx::test]
-async fn a_template_of_another_model_size_or_face_does_not_open(pool: PgPool) {
+async fn a_template_of_another_model_person_face_or_size_does_not_open(pool: PgPool) {
     let store = store(&config(&pool)).await;
     let (employee, model) = (EmployeeId::generate(), ModelId::new("a-model"));
     insert_face(&pool, employee, model.as_str()).await;
@@ -225,6 +225,13 @@ async fn a_template_of_another_model_size_or_face_does_not_open(pool: PgPool) {
     execute(&pool, "update face_encodings set model_id = 'another-model'").await;
     assert_eq!(opened(&ModelId::new("another-model")).await, altered);
     execute(&pool, "update face_encodings set model_id = 'a-model'").await;
+    assert_eq!(opened(&model).await, Ok(()));
+    let other = EmployeeId::generate();
+    execute(&pool, &format!("insert into employees (id, name) values ('{other}', 'Other')")).await;
+    execute(&pool, &format!("update face_encodings set employee_id = '{other}'")).await;
+    let moved = store.gallery_of(other, &model).await.unwrap().expect("a face");
+    assert_eq!(moved.template().map(drop), altered);
+    execute(&pool, &format!("update face_encodings set employee_id = '{employee}'")).await;
     assert_eq!(opened(&model).await, Ok(()));
     execute(&pool, "update face_encodings set id = gen_random_uuid()").await;
     assert_eq!(opened(&model).await, altered);
@@ -456,9 +463,9 @@ async fn keys_are_rotated_while_gates_open(pool: PgPool) {
     halfway.sort();
     assert_eq!(census(&third.store).await, halfway);
 
-    // Whoever holds a row keeps nobody waiting, and is come back to.
+    // A row that a grant holds just then keeps nobody waiting, and is come back to.
     let mut holder = pool.begin().await.unwrap();
-    sqlx::query("select from face_encodings where key_id = $1 order by id limit 1 for update")
+    sqlx::query("select from face_encodings where key_id = $1 order by id limit 1 for share")
         .bind(old.id().as_bytes().as_slice())
         .execute(&mut *holder)
         .await
