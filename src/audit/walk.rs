@@ -147,10 +147,6 @@ impl Walk {
             && hash != self.head.hash
         {
             self.faults.push(Fault::EndAltered { stream, position: length, id });
-        } else if self.last.0.is_none() && length == self.head.purged {
-            if self.head.hash != self.head.purged_hash {
-                self.faults.push(Fault::BadSignature { stream });
-            }
         }
         // Kept heads that the chain does not reach any more.
         for (position, _) in std::mem::take(&mut self.kept) {

@@ -9,8 +9,11 @@ use uuid::Uuid;
 use crate::contract::of_nobody;
 use crate::service::{TestService, send};
 
+/// Method, path, and what the table says of each scope.
+type Operation = (Method, String, Vec<String>);
+
 /// The table of docs/ROLES.md: operation, and what it says of each scope in the order of the heading.
-fn table() -> (Vec<Scope>, Vec<(Method, String, Vec<String>)>) {
+fn table() -> (Vec<Scope>, Vec<Operation>) {
     let document = include_str!("../../docs/ROLES.md");
     let mut lines = document.lines().skip_while(|line| !line.starts_with("| operation |"));
     let cells = |line: &str| -> Vec<String> {
@@ -41,7 +44,8 @@ fn the_table_of_roles_has_every_scope_and_every_operation() {
         .collect();
     let mut found: Vec<_> =
         rows.iter().map(|(method, path, _)| format!("{method} {path}")).collect();
-    (wanted.sort(), found.sort());
+    wanted.sort();
+    found.sort();
     assert_eq!(found, wanted);
 }
 
