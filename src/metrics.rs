@@ -94,6 +94,8 @@ pub struct Metrics {
     outcomes: Family<OutcomeLabels, Counter>,
     overloads: Family<OverloadLabels, Counter>,
     wrong_keys: Counter,
+    purged_passages: Counter,
+    erased_people: Counter,
     queue_depth: Gauge,
     queue_max: Gauge,
     gallery_faces: Gauge,
@@ -126,6 +128,8 @@ impl Metrics {
             stage_seconds: Family::new_with_constructor(latency),
             passages: Family::default(),
             wrong_keys: Counter::default(),
+            purged_passages: Counter::default(),
+            erased_people: Counter::default(),
             alarms: Family::default(),
             outcomes: Family::default(),
             overloads: Family::default(),
@@ -201,6 +205,16 @@ impl Metrics {
             "wrong_keys",
             "Requests whose API key was not valid; those from addresses that are shut out for it not counted",
             self.wrong_keys.clone(),
+        );
+        registry.register(
+            "purged_passages",
+            "Passages that were removed because their time was over",
+            self.purged_passages.clone(),
+        );
+        registry.register(
+            "erased_people",
+            "People who were erased because they had left long enough ago",
+            self.erased_people.clone(),
         );
         registry.register(
             "inference_queue_depth",
@@ -287,6 +301,16 @@ impl Metrics {
     /// Notes a request whose API key was not valid.
     pub fn wrong_key(&self) {
         self.wrong_keys.inc();
+    }
+
+    /// Notes passages that were removed because their time was over.
+    pub fn passages_purged(&self, passages: u64) {
+        self.purged_passages.inc_by(passages);
+    }
+
+    /// Notes a person who was erased for having left long enough ago.
+    pub fn person_erased(&self) {
+        self.erased_people.inc();
     }
 
     /// Everything in OpenMetrics text form, the gauges set to `readings`.

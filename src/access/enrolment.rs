@@ -7,7 +7,7 @@ use crate::domain::{
     Author, Distance, EmployeeId, FaceSeen, QualityIssue, Sighting, Threshold, View,
 };
 use crate::gallery::{Candidate, Gallery, SearchError};
-use crate::store::{Conflict, Face, FaceDraft, Store, StoreError};
+use crate::store::{Conflict, Face, FaceDraft, FaceRules, Store, StoreError};
 
 /// Why a photo cannot be enrolled.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,8 @@ pub struct EnrolmentRules {
     pub faces_max: u32,
     /// Whether a new face that is like another person's makes both need their badge.
     pub lookalikes_need_badge: bool,
+    /// Whether a consent of the person's must be on record.
+    pub consent_required: bool,
 }
 
 /// What an enrolment came to.
@@ -102,9 +104,13 @@ pub async fn enroll(
         quality: seen.quality,
         photo_sha256,
     };
-    let threshold = matcher.verify_threshold();
     let need_badge = in_need(&alike);
-    let face = store.add_face(author, &draft, rules.faces_max, threshold, &need_badge).await;
+    let faces = FaceRules {
+        faces_max: rules.faces_max,
+        threshold: matcher.verify_threshold(),
+        consent_required: rules.consent_required,
+    };
+    let face = store.add_face(author, &draft, faces, &need_badge).await;
     let face = face.map_err(|error| match error {
         StoreError::Conflict(Conflict::AnotherPerson { distance, threshold }) => {
             EnrolmentError::AnotherPerson { distance, threshold }

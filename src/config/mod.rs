@@ -11,6 +11,7 @@ mod load;
 mod log;
 mod matching;
 mod networks;
+mod privacy;
 mod secrets;
 mod server;
 
@@ -21,6 +22,7 @@ pub use inference::InferenceConfig;
 pub use load::ConfigError;
 pub use log::LogConfig;
 pub use matching::MatchingConfig;
+pub use privacy::PrivacyConfig;
 pub use secrets::{KeysText, SecretsConfig};
 pub use server::ServerConfig;
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub gates: GatesConfig,
     /// `[enrolment]`
     pub enrolment: EnrolmentConfig,
+    /// `[privacy]`
+    pub privacy: PrivacyConfig,
     /// `[log]`
     pub log: LogConfig,
 }

@@ -92,6 +92,14 @@ uuid_id!(
     /// One administrative change.
     ChangeId
 );
+uuid_id!(
+    /// That a person agreed to be recognized.
+    ConsentId
+);
+uuid_id!(
+    /// That a person was erased.
+    ErasureId
+);
 
 /// The firmware's name for one event: the idempotency key of a passage.
 ///

@@ -59,6 +59,10 @@ codes! {
         SeeTrail = "see_trail",
         /// Lists whom a face resembles.
         SeeCandidates = "see_candidates",
+        /// Exports everything about a person.
+        ExportPeople = "export_people",
+        /// Erases people.
+        ErasePeople = "erase_people",
         /// Reads who changed what.
         SeeChanges = "see_changes",
         /// Creates, lists and revokes keys.
@@ -100,6 +104,8 @@ impl Scope {
                 P::PardonPeople,
                 P::SeeTrail,
                 P::SeeCandidates,
+                P::ExportPeople,
+                P::ErasePeople,
                 P::SeeChanges,
                 P::ManageKeys,
             ],

@@ -224,6 +224,8 @@ permission_types!(
     ChangePlaces,
     PardonPeople,
     SeeTrail,
+    ExportPeople,
+    ErasePeople,
     SeeChanges,
     ManageKeys,
 );

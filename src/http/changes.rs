@@ -54,7 +54,7 @@ struct ListQuery {
 
 /// One change of one thing.
 #[derive(Debug, Serialize, ToSchema)]
-struct ChangeView {
+pub(super) struct ChangeView {
     #[schema(value_type = Uuid)]
     change_id: ChangeId,
     changed_at: DateTime<Utc>,
@@ -122,7 +122,7 @@ async fn list(
 
 /// Where a chain ends, signed: kept elsewhere, it proves what the trail was then.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct HeadView {
+struct HeadView {
     /// The gate; null: what was administered.
     gate_id: Option<Uuid>,
     /// How many records the chain has had.

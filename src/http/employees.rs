@@ -28,7 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// An employee.
 #[derive(Debug, Serialize, ToSchema)]
-struct EmployeeView {
+pub(super) struct EmployeeView {
     #[schema(value_type = Uuid)]
     employee_id: EmployeeId,
     /// The code on the person's badge.

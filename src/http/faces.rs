@@ -24,7 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// An enrolled face; its encoding is never shown.
 #[derive(Debug, Serialize, ToSchema)]
-struct FaceView {
+pub(super) struct FaceView {
     #[schema(value_type = Uuid)]
     face_id: FaceId,
     #[schema(value_type = Uuid)]
@@ -120,6 +120,7 @@ async fn enroll(
     let view = state.engine.look(state.engine.place()?, photo.frame.clone(), settings).await?;
     state.metrics.stages(&view.timings);
     let rules = EnrolmentRules {
+        consent_required: state.settings.consent_required,
         faces_max: state.settings.faces_max,
         lookalikes_need_badge: state.settings.lookalikes_need_badge,
     };

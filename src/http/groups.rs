@@ -305,7 +305,7 @@ async fn delete_member(
 
 /// What a group gives to one of its members.
 #[derive(Debug, Serialize, ToSchema)]
-struct AccessView {
+pub(super) struct AccessView {
     #[schema(value_type = Uuid)]
     group_id: GroupId,
     #[schema(value_type = String)]

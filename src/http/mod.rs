@@ -23,6 +23,7 @@ mod openapi;
 mod overload;
 mod page;
 mod passages;
+mod privacy;
 mod problem;
 mod recognize;
 mod schedules;
@@ -77,4 +78,5 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(groups::routes())
         .merge(keys::routes())
         .merge(changes::routes())
+        .merge(privacy::routes())
 }

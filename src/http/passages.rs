@@ -279,7 +279,7 @@ struct ListQuery {
 
 /// A row of the trail.
 #[derive(Debug, Serialize, ToSchema)]
-struct PassageView {
+pub(super) struct PassageView {
     #[schema(value_type = Uuid)]
     passage_id: PassageId,
     #[schema(value_type = Uuid)]

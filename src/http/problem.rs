@@ -26,6 +26,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("badge_taken", "another employee carries the badge"),
     ("body_interrupted", "the body ended early"),
     ("body_too_large", "the body has more bytes than json_bytes_max"),
+    ("consent_missing", "no consent of the employee's is on record"),
     ("content_type_mismatch", "the bytes are not what content-type says"),
     ("database_unavailable", "the database does not answer"),
     ("empty_frame", "a frame has no bytes"),
@@ -49,7 +50,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("not_enrolled", "the employee has no face of this model"),
     (
         "not_found",
-        "there is no such path, employee, face, gate, passage, site, zone, schedule, group, member or key",
+        "there is no such path, employee, face, gate, passage, site, zone, schedule, group, member, key or consent",
     ),
     ("not_json", "content-type must be application/json"),
     ("overloaded", "too many requests at once; try again after retry-after seconds"),
@@ -334,6 +335,10 @@ impl From<Conflict> for Problem {
             Conflict::AnotherPerson { .. } => {
                 Self::conflict("another_person", "the face does not match the employee's others")
             }
+            Conflict::ConsentMissing => Self::conflict(
+                "consent_missing",
+                "no consent of the employee's is on record; POST it to /v1/employees/E/consents first",
+            ),
             Conflict::UnreadableFaces => Self::conflict(
                 "unreadable_faces",
                 "the employee's stored faces cannot be read; remove them first",

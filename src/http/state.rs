@@ -49,6 +49,8 @@ pub struct HttpSettings {
     pub enrolment_pupil_distance_px_min: f32,
     /// Whether a photo must look alive to be enrolled.
     pub enrolment_liveness: bool,
+    /// Whether a consent must be on record before a face is enrolled.
+    pub consent_required: bool,
     /// Faces that one person may have.
     pub faces_max: u32,
     /// Whether a new face that is like another person's makes both need their badge.

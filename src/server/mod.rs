@@ -3,6 +3,7 @@
 mod addresses;
 mod connections;
 mod keys;
+mod retention;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::store::{GalleryListener, Store};
 use connections::{ConnectionLimits, serve};
 pub use keys::{grant_key, keyring, secret_file};
+use retention::Retention;
 
 /// Serves `listener` until `shutdown` resolves, then takes no new connection, answers what was
 /// accepted, and ends the workers.
@@ -56,8 +58,16 @@ pub async fn run(
     let follower =
         gallery::follow(Arc::clone(&state.gallery), state.store.clone(), listener, resync);
     let follower = tokio::spawn(follower);
+    let kept = Retention {
+        passages: config.privacy.passages_kept(),
+        leavers: config.privacy.leavers_kept(),
+        interval: config.privacy.retention_interval(),
+    };
+    let (gallery, metrics) = (Arc::clone(&state.gallery), Arc::clone(&state.metrics));
+    let retention = tokio::spawn(retention::keep(kept, state.store.clone(), gallery, metrics));
     connections.await;
     follower.abort();
+    retention.abort();
     let engine = state.engine;
     tokio::task::spawn_blocking(move || engine.stop()).await?;
     // A Postgres that is silent does not hold up the end.
@@ -151,6 +161,7 @@ fn http_settings(config: &Config) -> HttpSettings {
         gate_frame_age_ms_max: config.gates.frame_age_ms_max,
         enrolment_pupil_distance_px_min: config.enrolment.pupil_distance_px_min,
         enrolment_liveness: config.enrolment.liveness,
+        consent_required: config.privacy.consent_required,
         faces_max: config.enrolment.faces_max,
         lookalikes_need_badge: config.enrolment.lookalikes_need_badge,
     }

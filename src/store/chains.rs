@@ -158,13 +158,14 @@ impl Store {
         let (signature, signed_by) = signer.sign(&head.message());
         let advanced = sqlx::query!(
             "update chains set length = $2, hash = $3, purged = $4, purged_hash = $5,
-                 signature = $6, signed_by = $7
+                 unchained = $6, signature = $7, signed_by = $8
              where stream = $1",
             head.stream.0,
             head.length.cast_signed(),
             &head.hash.0,
             head.purged.cast_signed(),
             &head.purged_hash.0,
+            head.unchained.cast_signed(),
             &signature,
             &signed_by,
         )

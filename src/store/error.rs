@@ -42,6 +42,8 @@ pub enum Conflict {
         /// What a match must stay under.
         threshold: Threshold,
     },
+    /// No consent of the employee's holds.
+    ConsentMissing,
     /// The employee's stored faces cannot be read, so that none can be held against them.
     UnreadableFaces,
     /// The validity would end before it begins.
@@ -169,6 +171,7 @@ impl From<sqlx::Error> for StoreError {
                 "passages_gate_id_fkey" => Self::Conflict(Conflict::GateHasPassages),
                 "face_encodings_photo_key" => Self::Conflict(Conflict::PhotoAlreadyEnrolled),
                 "face_encodings_employee_id_fkey"
+                | "consents_employee_id_fkey"
                 | "group_members_employee_id_fkey"
                 | "pardons_employee_id_fkey" => Self::NotFound("employee"),
                 "api_keys_gate_id_fkey" => Self::NotFound("gate"),

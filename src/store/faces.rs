@@ -8,6 +8,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::employees::require_badge;
+use super::privacy::consents_hold;
 use super::sealing::Row;
 use super::{Conflict, Store, StoreError, TemplateError, within};
 use crate::domain::{
@@ -26,6 +27,17 @@ pub struct FaceDraft {
     pub quality: Quality,
     /// SHA-256 of the photo's bytes.
     pub photo_sha256: [u8; 32],
+}
+
+/// Which faces may be enrolled.
+#[derive(Clone, Copy, Debug)]
+pub struct FaceRules {
+    /// The most faces of a person.
+    pub faces_max: u32,
+    /// To the person's template: τ of 1:1.
+    pub threshold: Threshold,
+    /// Whether a consent of the person's must hold.
+    pub consent_required: bool,
 }
 
 /// An enrolled face, without its template.
@@ -148,8 +160,7 @@ impl Store {
         &self,
         author: &Author,
         draft: &FaceDraft,
-        faces_max: u32,
-        threshold: Threshold,
+        FaceRules { faces_max, threshold, consent_required }: FaceRules,
         look_alikes: &[EmployeeId],
     ) -> Result<Face, StoreError> {
         let keys = self.keyring()?;
@@ -166,6 +177,9 @@ impl Store {
         .await?;
         if !found.contains(&draft.employee_id.0) {
             return Err(StoreError::NotFound("employee"));
+        }
+        if consent_required && !consents_hold(&mut changing, draft.employee_id).await? {
+            return Err(StoreError::Conflict(Conflict::ConsentMissing));
         }
         let (employee, model) = (draft.employee_id, draft.encoding.model());
         if let Some(known) = person(&mut changing, employee, model, keys).await? {

@@ -17,7 +17,7 @@ use crate::passage::Passage;
 use crate::service::{TestService, config, send};
 
 /// The audit of a database, with the tests' keys.
-async fn audit(service: &TestService, pool: &PgPool) -> Verified {
+pub async fn audit(service: &TestService, pool: &PgPool) -> Verified {
     let keys = server::keyring(&config(pool).secrets).await.unwrap();
     let trusted: Vec<_> = keys.verifying_keys().into_iter().map(|(_, key)| key).collect();
     verify(&service.store, &trusted, &[]).await.unwrap()

@@ -14,10 +14,11 @@ use uuid::Uuid;
 
 use crate::service::{TestService, send};
 
-const ROUTES: [&str; 55] = [
+const ROUTES: [&str; 60] = [
     "DELETE /v1/access-groups/{group_id}",
     "DELETE /v1/access-groups/{group_id}/members/{employee_id}",
     "DELETE /v1/employees/{employee_id}",
+    "DELETE /v1/employees/{employee_id}/consents/{consent_id}",
     "DELETE /v1/employees/{employee_id}/faces/{face_id}",
     "DELETE /v1/gates/{gate_id}",
     "DELETE /v1/keys/{key_id}",
@@ -36,6 +37,8 @@ const ROUTES: [&str; 55] = [
     "GET /v1/employees",
     "GET /v1/employees/{employee_id}",
     "GET /v1/employees/{employee_id}/access",
+    "GET /v1/employees/{employee_id}/consents",
+    "GET /v1/employees/{employee_id}/export",
     "GET /v1/employees/{employee_id}/faces",
     "GET /v1/gates",
     "GET /v1/gates/{gate_id}",
@@ -58,6 +61,8 @@ const ROUTES: [&str; 55] = [
     "PATCH /v1/zones/{zone_id}",
     "POST /v1/access-groups",
     "POST /v1/employees",
+    "POST /v1/employees/{employee_id}/consents",
+    "POST /v1/employees/{employee_id}/erasure",
     "POST /v1/employees/{employee_id}/faces",
     "POST /v1/gates",
     "POST /v1/gates/{gate_id}/passages",
@@ -224,6 +229,7 @@ fn what_must_be_sent_is_required_and_what_cannot_be_cleared_is_never_null() {
         ("CreateSchedule", json!(["name", "hours"])),
         ("CreateGroup", json!(["name"])),
         ("CreateKey", json!(["name", "scopes"])),
+        ("GiveConsent", json!(["text_version"])),
         ("ChangeEmployee", Value::Null),
         ("ChangeGate", Value::Null),
         ("ChangeSite", Value::Null),
@@ -268,7 +274,10 @@ fn values_of<'a>(contract: &'a Value, schema: &'a Value) -> Option<&'a Vec<Value
 /// A path of the contract with ids that nothing has.
 pub fn of_nobody(path: &str) -> String {
     let id = Uuid::new_v4().to_string();
-    let names = ["employee", "face", "gate", "group", "key", "passage", "schedule", "site", "zone"];
+    let names = [
+        "consent", "employee", "face", "gate", "group", "key", "passage", "schedule", "site",
+        "zone",
+    ];
     let names = names.map(|name| format!("{{{name}_id}}"));
     names.iter().fold(path.to_owned(), |path, name| path.replace(name, &id))
 }

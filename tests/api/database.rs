@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use limen::domain::{EmployeeId, Encoding, ModelId, Quality, Threshold};
-use limen::store::FaceDraft;
+use limen::store::{FaceDraft, FaceRules};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -57,7 +57,8 @@ pub async fn insert_face(pool: &PgPool, employee: EmployeeId, model: &str) {
         photo_sha256: [0; 32],
     };
     let threshold = Threshold::try_from(1.0).unwrap();
-    store(&config(pool)).await.add_face(&author(), &draft, 1, threshold, &[]).await.unwrap();
+    let rules = FaceRules { faces_max: 1, threshold, consent_required: false };
+    store(&config(pool)).await.add_face(&author(), &draft, rules, &[]).await.unwrap();
 }
 
 /// A way to Postgres that goes dead without a word: the connections stay, and nothing is heard on them any

@@ -25,6 +25,7 @@ mod overload;
 mod passage;
 mod passages;
 mod people;
+mod privacy;
 mod promise;
 mod races;
 mod risk;

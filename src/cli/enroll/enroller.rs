@@ -79,7 +79,11 @@ impl Enroller<'_> {
         };
         let faces_max = self.config.enrolment.faces_max;
         let lookalikes_need_badge = self.config.enrolment.lookalikes_need_badge;
-        let rules = EnrolmentRules { faces_max, lookalikes_need_badge };
+        let rules = EnrolmentRules {
+            faces_max,
+            lookalikes_need_badge,
+            consent_required: self.config.privacy.consent_required,
+        };
         let enrolled =
             enroll(&self.store, &self.matcher, &author("enroll"), rules, employee.id, view, sha256)
                 .await;

@@ -1,0 +1,106 @@
+//! Removes what has been kept for as long as it may be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use tracing::{info, warn};
+
+use crate::domain::Author;
+use crate::gallery::Gallery;
+use crate::metrics::Metrics;
+use crate::store::{Store, StoreError};
+
+/// People who are erased between two looks at the database.
+const LEAVERS_AT_ONCE: u32 = 100;
+
+/// How long things are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Retention {
+    /// Passages; none: for good.
+    pub passages: Option<TimeDelta>,
+    /// People who were revoked, or whose validity ended; none: for good.
+    pub leavers: Option<TimeDelta>,
+    /// Between two looks.
+    pub interval: Duration,
+}
+
+/// Looks at once and then again and again. Several replicas may: each finds what the others left.
+pub(super) async fn keep(
+    retention: Retention,
+    store: Store,
+    gallery: Arc<Gallery>,
+    metrics: Arc<Metrics>,
+) {
+    if retention.passages.is_none() && retention.leavers.is_none() {
+        return;
+    }
+    let author = Author { key_id: None, name: "retention".to_owned() };
+    loop {
+        match purge(&retention, &author, &store, &metrics).await {
+            Ok(0) => {}
+            Ok(passages) => info!(passages, "passages were purged: their time was over"),
+            Err(error) => warn!(%error, "passages could not be purged"),
+        }
+        match erase(&retention, &author, &store, &gallery, &metrics).await {
+            Ok(0) => {}
+            Ok(people) => info!(people, "people were erased: they left long enough ago"),
+            Err(error) => warn!(%error, "people who left could not be erased"),
+        }
+        tokio::time::sleep(retention.interval).await;
+    }
+}
+
+async fn purge(
+    retention: &Retention,
+    author: &Author,
+    store: &Store,
+    metrics: &Metrics,
+) -> Result<u64, StoreError> {
+    let Some(before) = retention.passages.and_then(|kept| Utc::now().checked_sub_signed(kept))
+    else {
+        return Ok(0);
+    };
+    let mut purged = 0;
+    for gate in store.gates_with_passages_before(before).await? {
+        loop {
+            let passages = store.purge_passages(author, gate, before).await?;
+            if passages == 0 {
+                break;
+            }
+            purged += passages;
+            metrics.passages_purged(passages);
+        }
+    }
+    Ok(purged)
+}
+
+async fn erase(
+    retention: &Retention,
+    author: &Author,
+    store: &Store,
+    gallery: &Gallery,
+    metrics: &Metrics,
+) -> Result<u64, StoreError> {
+    let Some(before) = retention.leavers.and_then(|kept| Utc::now().checked_sub_signed(kept))
+    else {
+        return Ok(0);
+    };
+    let mut erased = 0;
+    loop {
+        let leavers = store.leavers(before, LEAVERS_AT_ONCE).await?;
+        if leavers.is_empty() {
+            return Ok(erased);
+        }
+        for person in leavers {
+            match store.erase(author, person).await {
+                // Another replica was faster.
+                Err(StoreError::NotFound(_)) => continue,
+                done => done?,
+            };
+            gallery.refresh(store, person).await?;
+            erased += 1;
+            metrics.person_erased();
+        }
+    }
+}

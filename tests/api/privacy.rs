@@ -1,0 +1,201 @@
+//! What a person may ask for: consent that is on record, a copy of everything, and to be forgotten.
+
+use chrono::Utc;
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::audit::audit;
+use crate::passage::Passage;
+use crate::service::{TestService, author, eventually, send};
+
+#[sqlx::test]
+async fn where_consent_is_asked_for_no_face_is_enrolled_without(pool: PgPool) {
+    let service =
+        TestService::start_with(&pool, |config| config.privacy.consent_required = true).await;
+    let employee = service.employee(json!({})).await;
+    let path = format!("/v1/employees/{employee}/faces");
+    service.post_frame(&path, "obama-1.jpg").await.refused(409, "consent_missing");
+    let consents = format!("/v1/employees/{employee}/consents");
+    // One that is not given yet does not hold.
+    let later = json!({"text_version": "2026-01", "given_at": "2099-01-01T00:00:00Z"});
+    service.post(&consents, later).await.expect(201);
+    service.post_frame(&path, "obama-1.jpg").await.refused(409, "consent_missing");
+    let consent = service.post(&consents, json!({"text_version": "2026-01"})).await.expect(201);
+    assert_eq!(consent["withdrawn_at"], Value::Null);
+    service.enrol(&employee, "obama-1.jpg").await;
+    let gate = service.gate(json!({})).await;
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+
+    // The faces go with the last consent that holds.
+    let one = format!("{consents}/{}", consent["consent_id"].as_str().unwrap());
+    service.delete(&one).await.expect(204);
+    service.delete(&one).await.expect(204);
+    Passage::of("obama-3.jpg").refused(&service, &gate, "unknown_person").await;
+    assert_eq!(service.get(&path).await.expect(200)["items"], json!([]));
+    service.post_frame(&path, "obama-1.jpg").await.refused(409, "consent_missing");
+    let listed = service.get(&consents).await.expect(200);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2);
+    service.delete(&format!("{consents}/{}", Uuid::new_v4())).await.refused(404, "not_found");
+    service.post(&consents, json!({"text_version": ""})).await.refused(422, "bad_value");
+}
+
+#[sqlx::test]
+async fn a_person_gets_everything_that_is_stored_about_them(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let employee = service.employee(json!({"name": "Ada", "badge_id": "B-1"})).await;
+    service.enrol(&employee, "obama-1.jpg").await;
+    let group = service.group(json!({})).await;
+    service
+        .put(&format!("/v1/access-groups/{group}/members/{employee}"), json!({}))
+        .await
+        .expect(200);
+    let consents = format!("/v1/employees/{employee}/consents");
+    service.post(&consents, json!({"text_version": "2026-01"})).await.expect(201);
+    let gate = service.gate(json!({})).await;
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    let other = service.employee(json!({"name": "Grace"})).await;
+
+    let export = service.get(&format!("/v1/employees/{employee}/export")).await;
+    assert!(!export.text.contains("Grace") && !export.text.contains(&other), "{}", export.text);
+    let export = export.expect(200);
+    assert_eq!(export["employee"]["name"], "Ada");
+    for part in ["faces", "consents", "access", "passages"] {
+        assert_eq!(export[part].as_array().unwrap().len(), 1, "{part}: {export}");
+    }
+    // Created, enrolled, put into a group, consented.
+    assert_eq!(export["changes"].as_array().unwrap().len(), 4, "{export}");
+    let nobody = format!("/v1/employees/{}/export", Uuid::new_v4());
+    service.get(&nobody).await.refused(404, "not_found");
+}
+
+#[sqlx::test]
+async fn whoever_is_erased_is_nowhere_and_the_trail_stays_whole(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let fields = json!({"name": "Ada Lovelace", "badge_id": "B-1815", "department": "Engines"});
+    let employee = service.employee(fields).await;
+    service.enrol(&employee, "obama-1.jpg").await;
+    let consents = format!("/v1/employees/{employee}/consents");
+    service.post(&consents, json!({"text_version": "2026-01"})).await.expect(201);
+    let gate = service.gate(json!({})).await;
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    Passage::of("obama-3.jpg").badge("B-1815").granted(&service, &gate).await;
+    let stranger = service.enrolled("biden-1.jpg").await;
+
+    let path = format!("/v1/employees/{employee}/erasure");
+    let erased = send(service.request(Method::POST, &path)).await.expect(200);
+    assert_eq!(erased["passages"], 2, "{erased}");
+    assert!(erased["changes"].as_u64().unwrap() >= 3, "{erased}");
+    service.get(&format!("/v1/employees/{employee}")).await.refused(404, "not_found");
+    Passage::of("obama-3.jpg").refused(&service, &gate, "unknown_person").await;
+    send(service.request(Method::POST, &path)).await.refused(404, "not_found");
+
+    // Nothing of the person is left in any table; their id is in what tells of the erasure alone.
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select table_name::text from information_schema.tables
+         where table_schema = 'public' and table_type = 'BASE TABLE'",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    for table in tables {
+        let read = format!("select coalesce(string_agg(t::text, chr(10)), '') from {table} t");
+        let text: String =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(read)).fetch_one(&pool).await.unwrap();
+        for trace in ["Lovelace", "B-1815", "Engines"] {
+            assert!(!text.contains(trace), "{trace} is in {table}");
+        }
+        let named = text.contains(&employee);
+        assert!(!named || table == "erasures" || table == "changes", "{table} names the person");
+    }
+    let trail = service.trail().await;
+    let granted: Vec<_> = trail.iter().filter(|row| row["decision"] == "grant").collect();
+    assert_eq!(granted.len(), 2);
+    assert!(granted.iter().all(|row| row["employee_id"].is_null() && row["badge_id"].is_null()));
+    assert_eq!(audit(&service, &pool).await.faults, []);
+    // Others stay who they are.
+    service.get(&format!("/v1/employees/{stranger}")).await.expect(200);
+}
+
+#[sqlx::test]
+async fn whoever_was_removed_before_can_still_be_erased(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let employee = service.enrolled("obama-1.jpg").await;
+    let gate = service.gate(json!({})).await;
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    service.delete(&format!("/v1/employees/{employee}")).await.expect(204);
+    let path = format!("/v1/employees/{employee}/erasure");
+    let erased = send(service.request(Method::POST, &path)).await.expect(200);
+    assert_eq!(erased["passages"], 1, "{erased}");
+    assert_eq!(audit(&service, &pool).await.faults, []);
+}
+
+#[sqlx::test]
+async fn passages_are_purged_from_the_oldest_on_and_the_rest_is_proved_as_before(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    service.enrolled("obama-1.jpg").await;
+    let gate = service.gate(json!({})).await;
+    for _ in 0..3 {
+        Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    }
+    let before = Utc::now();
+    for _ in 0..2 {
+        Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    }
+    let (store, id) = (&service.store, gate.parse().unwrap());
+    assert_eq!(store.purge_passages(&author(), id, before).await.unwrap(), 3);
+    assert_eq!(store.purge_passages(&author(), id, before).await.unwrap(), 0);
+    assert_eq!(service.trail().await.len(), 2);
+    assert_eq!(audit(&service, &pool).await.faults, []);
+    // The chain goes on, and what is removed by anybody else is missed.
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    assert_eq!(audit(&service, &pool).await.faults, []);
+    let changes = service.get("/v1/changes?kind=purges").await.expect(200);
+    assert_eq!(changes["items"][0]["details"]["after"]["passages"], 3, "{changes}");
+    sqlx::query("delete from passages where position = 4").execute(&pool).await.unwrap();
+    assert_eq!(audit(&service, &pool).await.faults.len(), 1);
+    // All of them: the chain is empty and begins where it ended.
+    assert_eq!(store.purge_passages(&author(), id, Utc::now()).await.unwrap(), 2);
+    assert_eq!(audit(&service, &pool).await.faults, []);
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    assert_eq!(audit(&service, &pool).await.faults, []);
+}
+
+#[sqlx::test]
+async fn whoever_left_long_enough_ago_is_erased_and_nobody_else(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let mut people = Vec::new();
+    for (name, fields) in [
+        ("revoked", json!({"status": "revoked"})),
+        ("expired", json!({"valid_until": "2020-01-01T00:00:00Z"})),
+        ("suspended", json!({"status": "suspended"})),
+        ("active", json!({})),
+    ] {
+        let mut fields = fields;
+        fields["name"] = name.into();
+        people.push((name, service.employee(fields).await));
+    }
+    sqlx::query("update employees set updated_at = now() - interval '3 days'")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let just_now = service.employee(json!({"name": "just now", "status": "revoked"})).await;
+    let keeper = TestService::start_replica_with(&pool, |config| {
+        config.privacy.leavers_days = Some(2);
+        config.server.metrics_public = true;
+    })
+    .await;
+    eventually("the leavers are erased", async || {
+        service.ids("/v1/employees", "employee_id").await.len() == 3
+    })
+    .await;
+    let left = service.ids("/v1/employees", "employee_id").await;
+    assert!(left.contains(&just_now));
+    for (name, id) in people {
+        assert_eq!(left.contains(&id), matches!(name, "suspended" | "active"), "{name}");
+    }
+    eventually("it is counted", async || keeper.metric("limen_erased_people_total").await == 2.0)
+        .await;
+    assert_eq!(audit(&service, &pool).await.faults, []);
+}
