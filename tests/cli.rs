@@ -1,5 +1,7 @@
 //! The command line as a user runs it: the real binary, real photos, a real Postgres.
 
+#[path = "cli/audit.rs"]
+mod audit;
 #[path = "cli/enroll.rs"]
 mod enroll;
 #[path = "cli/secrets.rs"]

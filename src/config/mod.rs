@@ -3,6 +3,7 @@
 //! A variable `LIMEN_SECTION__KEY` overrides `key` of `[section]`, `LIMEN_ROAD__FRAME__BYTES_MAX`
 //! one of `[road.frame]`; `DATABASE_URL` overrides `url` of `[database]`.
 
+mod audit;
 mod database;
 mod enrolment;
 mod gates;
@@ -15,6 +16,7 @@ mod privacy;
 mod secrets;
 mod server;
 
+pub use audit::AuditConfig;
 pub use database::{DatabaseConfig, DatabaseUrl};
 pub use enrolment::EnrolmentConfig;
 pub use gates::GatesConfig;
@@ -47,6 +49,8 @@ pub struct Config {
     pub gates: GatesConfig,
     /// `[enrolment]`
     pub enrolment: EnrolmentConfig,
+    /// `[audit]`
+    pub audit: AuditConfig,
     /// `[privacy]`
     pub privacy: PrivacyConfig,
     /// `[log]`

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod connections;
+mod heads;
 mod keys;
 mod retention;
 
@@ -64,10 +65,17 @@ pub async fn run(
         interval: config.privacy.retention_interval(),
     };
     let (gallery, metrics) = (Arc::clone(&state.gallery), Arc::clone(&state.metrics));
+    let audit = config.audit.clone();
+    let heads = audit.heads_file.map(|file| {
+        tokio::spawn(heads::keep(file, config.audit.heads_interval(), state.store.clone()))
+    });
     let retention = tokio::spawn(retention::keep(kept, state.store.clone(), gallery, metrics));
     connections.await;
     follower.abort();
     retention.abort();
+    if let Some(heads) = heads {
+        heads.abort();
+    }
     let engine = state.engine;
     tokio::task::spawn_blocking(move || engine.stop()).await?;
     // A Postgres that is silent does not hold up the end.
@@ -91,6 +99,9 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
     )?;
     let store = store.with_keyring(keys);
     store.check_schema().await?;
+    if let Some(file) = &config.audit.heads_file {
+        heads::check(file).await?;
+    }
     let stored = store.check_sealed().await?;
     let settings = config.engine();
     info!(workers = settings.workers, device = %settings.road.device, "loading the networks");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use limen::audit::{Fault, Verified, verify};
+use limen::audit::{Fault, KeptHead, Verified, verify};
 use limen::domain::Scope;
 use limen::server;
 use rand::rngs::StdRng;
@@ -14,7 +14,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::passage::Passage;
-use crate::service::{TestService, config, send};
+use crate::service::{TestService, config, eventually, send};
 
 /// The audit of a database, with the tests' keys.
 pub async fn audit(service: &TestService, pool: &PgPool) -> Verified {
@@ -321,4 +321,32 @@ async fn a_viewer_sees_the_trail_and_not_who_changed_what(pool: PgPool) {
     send(service.bare(Method::GET, "/v1/passages").bearer_auth(&viewer)).await.expect(200);
     let changes = send(service.bare(Method::GET, "/v1/changes").bearer_auth(&viewer)).await;
     changes.refused(403, "missing_scope");
+}
+
+#[sqlx::test]
+async fn the_service_keeps_the_heads_in_a_file_as_they_move(pool: PgPool) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("heads");
+    let kept = file.clone();
+    let service = TestService::start_with(&pool, |config| {
+        config.audit.heads_file = Some(kept);
+        config.audit.heads_interval_s = 1;
+    })
+    .await;
+    service.enrolled("obama-1.jpg").await;
+    let gate = service.gate(json!({})).await;
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    let heads = || -> Vec<KeptHead> {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let is_there = |head: &KeptHead| head.gate_id.is_some() && head.length == 1;
+    eventually("the passage's head is kept", async || heads().iter().any(is_there)).await;
+    let signed: Vec<_> = heads().iter().map(|head| head.signed().unwrap()).collect();
+    let keys = server::keyring(&config(&pool).secrets).await.unwrap();
+    let trusted: Vec<_> = keys.verifying_keys().into_iter().map(|(_, key)| key).collect();
+    assert_eq!(verify(&service.store, &trusted, &signed).await.unwrap().faults, []);
+    // What has not moved is not written again.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(heads().iter().filter(|head| is_there(head)).count(), 1);
 }
