@@ -5,6 +5,7 @@ mod auth;
 mod changes;
 mod employees;
 mod entrance;
+mod explanation;
 mod extract;
 mod faces;
 mod frames;
@@ -79,4 +80,5 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(keys::routes())
         .merge(changes::routes())
         .merge(privacy::routes())
+        .merge(explanation::routes())
 }

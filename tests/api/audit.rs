@@ -93,6 +93,34 @@ async fn a_passage_says_which_policy_and_calibration_it_rests_on(pool: PgPool) {
     assert_eq!(heads["items"][1]["length"], 2);
 }
 
+#[sqlx::test]
+async fn a_refusal_is_explained_with_its_figures_against_their_limits(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    service.enrolled("obama-1.jpg").await;
+    let gate = service.gate(json!({})).await;
+    let explain = async |frame: &'static str| {
+        let answer = Passage::of(frame).decide(&service, &gate).await;
+        let id = answer["passage_id"].as_str().unwrap();
+        service.get(&format!("/v1/passages/{id}/explanation")).await.expect(200)
+    };
+    let stranger = explain("biden-1.jpg").await;
+    assert_eq!(stranger["reason"], "unknown_person");
+    assert_eq!(stranger["meaning"], "nobody enrolled is near enough");
+    assert_eq!(stranger["advice"], "check the person; enrol if entitled");
+    let checks = stranger["checks"].as_array().unwrap();
+    let passed: Vec<_> = checks.iter().map(|check| (&check["figure"], &check["passed"])).collect();
+    assert_eq!(passed, [(&json!("liveness"), &json!(true)), (&json!("distance"), &json!(false))]);
+    assert!(checks[1]["value"].as_f64() >= checks[1]["limit"].as_f64(), "{stranger}");
+    let known = explain("obama-3.jpg").await;
+    assert!(
+        known["checks"].as_array().unwrap().iter().all(|check| check["passed"] == true),
+        "{known}"
+    );
+    assert_eq!(explain("no-face-hubble.jpg").await["checks"], json!([]));
+    let nobody = format!("/v1/passages/{}/explanation", Uuid::new_v4());
+    service.get(&nobody).await.refused(404, "not_found");
+}
+
 /// A trail of two gates and some changes.
 async fn trail(service: &TestService) {
     service.enrolled("obama-1.jpg").await;

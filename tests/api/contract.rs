@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::service::{TestService, send};
 
-const ROUTES: [&str; 60] = [
+const ROUTES: [&str; 61] = [
     "DELETE /v1/access-groups/{group_id}",
     "DELETE /v1/access-groups/{group_id}/members/{employee_id}",
     "DELETE /v1/employees/{employee_id}",
@@ -47,6 +47,7 @@ const ROUTES: [&str; 60] = [
     "GET /v1/keys/{key_id}",
     "GET /v1/passages",
     "GET /v1/passages/{passage_id}",
+    "GET /v1/passages/{passage_id}/explanation",
     "GET /v1/schedules",
     "GET /v1/schedules/{schedule_id}",
     "GET /v1/sites",

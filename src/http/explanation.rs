@@ -1,0 +1,151 @@
+//! `GET /v1/passages/P/explanation`: why a gate answered as it did, for whoever has to say so to a person.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Allowed, SeeTrail};
+use super::extract::{NoQuery, Path};
+use super::schema::{DecisionCode, DirectionCode, GateModeCode, ReasonCode};
+use super::{AppState, Problem};
+use crate::domain::{Decision, Direction, GateMode, Passage, PassageId, Reason, ZoneId};
+
+/// The table of reasons that the documentation shows: one source for both.
+const REASONS: &str = include_str!("../../docs/REASONS.md");
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(explain))
+}
+
+/// A figure against its limit.
+#[derive(Debug, Serialize, ToSchema)]
+struct Check {
+    /// `distance`: to the nearest template, which must stay under the limit. `liveness`: must reach it.
+    #[schema(example = "distance")]
+    figure: &'static str,
+    value: f32,
+    limit: f32,
+    passed: bool,
+}
+
+/// Why a gate answered as it did.
+#[derive(Debug, Serialize, ToSchema)]
+struct Explanation {
+    #[schema(value_type = Uuid)]
+    passage_id: PassageId,
+    #[schema(value_type = DecisionCode)]
+    decision: Decision,
+    /// The rule that decided.
+    #[schema(value_type = ReasonCode)]
+    reason: Reason,
+    /// What that means.
+    meaning: &'static str,
+    /// What the turnstile should show.
+    show: &'static str,
+    /// What the officer should do.
+    advice: &'static str,
+    /// The figures that were reached, against their limits.
+    checks: Vec<Check>,
+    /// Whom the gate compared faces with.
+    #[schema(value_type = Option<GateModeCode>)]
+    mode: Option<GateMode>,
+    /// The zone that the gate led into or out of.
+    #[schema(value_type = Option<Uuid>)]
+    zone_id: Option<ZoneId>,
+    #[schema(value_type = Option<DirectionCode>)]
+    direction: Option<Direction>,
+    /// The model that made the encodings.
+    model_id: Option<String>,
+    /// The calibration that the threshold followed from: its fingerprint.
+    #[schema(value_type = Option<String>)]
+    calibration: Option<Arc<str>>,
+    /// How many changes of `/v1/changes` the policy that decided rested on.
+    policy_version: Option<u64>,
+}
+
+impl From<Passage> for Explanation {
+    fn from(passage: Passage) -> Self {
+        let evidence = &passage.evidence;
+        let distance = evidence.distance.zip(evidence.threshold).map(|(distance, limit)| Check {
+            figure: "distance",
+            value: distance.value(),
+            limit: limit.value(),
+            passed: distance.is_match(limit),
+        });
+        let liveness =
+            evidence.liveness.zip(evidence.liveness_threshold).map(|(liveness, limit)| Check {
+                figure: "liveness",
+                value: liveness.value(),
+                limit: limit.value(),
+                passed: liveness.is_live(limit),
+            });
+        let [meaning, show, advice] = words(passage.reason);
+        Self {
+            passage_id: passage.id,
+            decision: passage.reason.decision(),
+            reason: passage.reason,
+            meaning,
+            show,
+            advice,
+            checks: [liveness, distance].into_iter().flatten().collect(),
+            mode: passage.mode,
+            zone_id: passage.zone_id,
+            direction: passage.direction,
+            model_id: passage.evidence.model_id.map(|model| model.to_string()),
+            calibration: passage.evidence.calibration,
+            policy_version: passage.policy_version,
+        }
+    }
+}
+
+/// What a reason means, what to show and what to do, as the documentation says; a test keeps its table whole.
+fn words(reason: Reason) -> [&'static str; 3] {
+    static WORDS: LazyLock<BTreeMap<&str, [&str; 3]>> = LazyLock::new(|| {
+        let rows = REASONS.lines().filter_map(|line| line.strip_prefix("| "));
+        let cells = rows.map(|row| row.trim_end_matches(" |").split(" | ").collect::<Vec<_>>());
+        cells
+            .filter_map(|cells| match cells[..] {
+                [_, code, meaning, show, advice] => {
+                    Some((code.trim_matches('`'), [meaning, show, advice]))
+                }
+                _ => None,
+            })
+            .collect()
+    });
+    WORDS.get(reason.code()).copied().unwrap_or_default()
+}
+
+/// Says why a gate answered as it did.
+#[utoipa::path(
+    get, path = "/v1/passages/{passage_id}/explanation", operation_id = "explain_passage", tag = "passages",
+    params(("passage_id" = Uuid, Path, description = "The passage")),
+    responses((status = 200, description = "Why", body = Explanation),
+        (status = 404, description = "No such passage", body = Problem, content_type = "application/problem+json"))
+)]
+async fn explain(
+    State(state): State<AppState>,
+    _: Allowed<SeeTrail>,
+    _: NoQuery,
+    Path(id): Path<PassageId>,
+) -> Result<Json<Explanation>, Problem> {
+    Ok(Json(state.store.passage(id).await?.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_words() {
+        for reason in Reason::ALL {
+            assert!(words(reason).iter().all(|text| !text.is_empty()), "{reason:?}");
+        }
+        assert_eq!(words(Reason::GateDisabled)[0], "the gate is switched off");
+    }
+}
