@@ -77,6 +77,8 @@ create table changes (
     -- {"before": {...}, "after": {...}}: the values that were changed, but for secrets and encodings. Text, so that
     -- what is hashed is what is stored; null once the person was erased.
     details text,
+    -- Whether Limen made it: of another client nothing but that is known; null until it is chained.
+    by_limen boolean,
     -- As for passages; null until the transaction ends.
     position bigint,
     hash bytea check (octet_length(hash) = 32),
@@ -91,9 +93,11 @@ create index changes_subject_id_idx on changes (subject_id, position);
 create index changes_employee_id_idx on changes (employee_id, position) where employee_id is not null;
 create index changes_key_id_idx on changes (key_id, position) where key_id is not null;
 create index changes_unchained_idx on changes (changed_at) where position is null;
+create index passages_unchained_idx on passages (gate_id) where position is null;
 
 -- Notes every change of what is administered, by whatever client. Limen says who asked in `limen.author` and
--- `limen.key_id`, and chains what was noted before it commits; what another client changed is chained with the next.
+-- `limen.key_id`, and chains what was noted before it commits; what another client changed is chained with the next,
+-- and said to be another's.
 create function note_change() returns trigger language plpgsql as $$
 declare
     -- Secrets, encodings, and what changes with every change.
@@ -148,3 +152,37 @@ create trigger group_members_note_change after insert or update or delete on gro
     for each row execute function note_change();
 create trigger pardons_note_change after insert or update or delete on pardons
     for each row execute function note_change();
+
+-- Emptied at once, no row is noted and no replica told.
+create function refuse_truncate() returns trigger language plpgsql as $$
+begin
+    raise exception '% is not to be truncated: it would leave no trace in the trail', tg_table_name;
+end $$;
+create trigger employees_refuse_truncate before truncate on employees
+    for each statement execute function refuse_truncate();
+create trigger face_encodings_refuse_truncate before truncate on face_encodings
+    for each statement execute function refuse_truncate();
+create trigger gates_refuse_truncate before truncate on gates
+    for each statement execute function refuse_truncate();
+create trigger api_keys_refuse_truncate before truncate on api_keys
+    for each statement execute function refuse_truncate();
+create trigger sites_refuse_truncate before truncate on sites
+    for each statement execute function refuse_truncate();
+create trigger zones_refuse_truncate before truncate on zones
+    for each statement execute function refuse_truncate();
+create trigger schedules_refuse_truncate before truncate on schedules
+    for each statement execute function refuse_truncate();
+create trigger access_groups_refuse_truncate before truncate on access_groups
+    for each statement execute function refuse_truncate();
+create trigger access_rules_refuse_truncate before truncate on access_rules
+    for each statement execute function refuse_truncate();
+create trigger group_members_refuse_truncate before truncate on group_members
+    for each statement execute function refuse_truncate();
+create trigger pardons_refuse_truncate before truncate on pardons
+    for each statement execute function refuse_truncate();
+create trigger passages_refuse_truncate before truncate on passages
+    for each statement execute function refuse_truncate();
+create trigger changes_refuse_truncate before truncate on changes
+    for each statement execute function refuse_truncate();
+create trigger chains_refuse_truncate before truncate on chains
+    for each statement execute function refuse_truncate();

@@ -13,10 +13,9 @@ create table consents (
 );
 create index consents_employee_id_idx on consents (employee_id);
 
--- Who was erased, and out of which records: the chains then show that nobody else removed them.
+-- Records that somebody was erased out of, and not whom: the chains then show that nobody else removed them.
 create table erasures (
     id uuid primary key,
-    employee_id uuid not null,
     -- Passages and changes that do not say any more whom they were about.
     records uuid[] not null,
     erased_at timestamptz not null default clock_timestamp()
@@ -43,3 +42,12 @@ create trigger purges_note_change after insert or update or delete on purges
 alter table passages drop constraint passages_replay_of_fkey;
 -- The oldest of a gate's chain are looked for by time.
 create index passages_gate_id_decided_at_idx on passages (gate_id, decided_at);
+
+create trigger consents_refuse_truncate before truncate on consents
+    for each statement execute function refuse_truncate();
+create trigger erasures_refuse_truncate before truncate on erasures
+    for each statement execute function refuse_truncate();
+create trigger purges_refuse_truncate before truncate on purges
+    for each statement execute function refuse_truncate();
+-- Who has had a badge is looked for when its owner is erased.
+create index passages_badge_id_idx on passages (badge_id) where badge_id is not null and employee_id is null;

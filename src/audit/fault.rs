@@ -64,6 +64,16 @@ pub enum Fault {
         /// The record.
         id: Uuid,
     },
+    /// A record where there is none: beside another, before the beginning of its chain, or of a gate without one.
+    #[error("{stream}: record {position} ({id}) is in a place that is not its own")]
+    OutOfPlace {
+        /// Whose chain.
+        stream: Stream,
+        /// Where.
+        position: i64,
+        /// The record.
+        id: Uuid,
+    },
     /// What says whose record it is was altered.
     #[error("{stream}: whose record {position} ({id}) is, or what it says of them, was altered")]
     PersonAltered {
@@ -147,6 +157,7 @@ impl Fault {
             | Self::EndAltered { id, .. }
             | Self::Unreadable { id, .. }
             | Self::Beyond { id, .. }
+            | Self::OutOfPlace { id, .. }
             | Self::PersonAltered { id, .. }
             | Self::PersonRemoved { id, .. }
             | Self::UnchainedChange { id } => Some(*id),

@@ -20,6 +20,8 @@ pub struct Verified {
     pub records: u64,
     /// Records from before there were chains, of which nothing is proved but their number.
     pub unchained: u64,
+    /// Changes that another client of the database made, not Limen; they are in the chain since.
+    pub foreign: Vec<Uuid>,
     /// Everything that is wrong; nothing else is.
     pub faults: Vec<Fault>,
 }
@@ -72,7 +74,7 @@ pub async fn verify(
         }
         walk.end();
         verified.chains += 1;
-        verified.records += walk.position() - head.purged;
+        verified.records += walk.records();
         verified.faults.append(&mut walk.faults);
         erased.extend(walk.erased.into_iter().map(|(position, id)| (stream, position, id)));
     }
@@ -81,8 +83,14 @@ pub async fn verify(
         removed.map(|(stream, position, id)| Fault::PersonRemoved { stream, position, id });
     verified.faults.extend(removed);
     verified.faults.extend(missing_chains(&heads, &snapshot.gates().await?, &registered));
-    // Kept heads of chains that are not there any more.
-    verified.faults.extend(kept_of.into_keys().map(|stream| Fault::ChainGone { stream }));
+    // Kept heads of chains that are not there any more, of gates that Limen did not remove.
+    let gone = kept_of.into_keys().filter(|stream| !registered.removed.contains(&stream.0));
+    verified.faults.extend(gone.map(|stream| Fault::ChainGone { stream }));
+    let out_of_place = snapshot.out_of_place().await?.into_iter();
+    let out_of_place =
+        out_of_place.map(|(id, stream, position)| Fault::OutOfPlace { stream, position, id });
+    verified.faults.extend(out_of_place);
+    verified.foreign = registered.foreign;
     let unchained = snapshot.unchained_changes().await?;
     verified.faults.extend(unchained.into_iter().map(|id| Fault::UnchainedChange { id }));
     Ok(verified)
@@ -90,7 +98,7 @@ pub async fn verify(
 
 async fn walk_passages(snapshot: &mut Snapshot, walk: &mut Walk) -> Result<(), StoreError> {
     loop {
-        let page = snapshot.passages(walk.stream(), walk.position()).await?;
+        let page = snapshot.passages(walk.stream(), walk.place()).await?;
         if page.is_empty() {
             return Ok(());
         }
@@ -104,7 +112,7 @@ async fn walk_changes(
     registered: &mut Registered,
 ) -> Result<(), StoreError> {
     loop {
-        let page = snapshot.changes(walk.position()).await?;
+        let page = snapshot.changes(walk.place()).await?;
         if page.is_empty() {
             return Ok(());
         }
@@ -120,6 +128,10 @@ async fn walk_changes(
 struct Registered {
     /// Gates that were created and not removed.
     gates: BTreeSet<Uuid>,
+    /// Gates that were removed.
+    removed: BTreeSet<Uuid>,
+    /// Changes that another client of the database made.
+    foreign: Vec<Uuid>,
     /// Records of people who were erased.
     erased: BTreeSet<Uuid>,
 }
@@ -138,9 +150,17 @@ struct ErasedRecords {
 impl Registered {
     fn read(&mut self, audited: &Audited<Change>) {
         let Ok(change) = &audited.record else { return };
+        // What another client says of gates and erasures proves nothing.
+        if !change.by_limen {
+            self.foreign.push(audited.id);
+            return;
+        }
         match (change.kind.as_str(), change.action) {
             ("gates", Action::Created) => drop(self.gates.insert(change.subject_id)),
-            ("gates", Action::Removed) => drop(self.gates.remove(&change.subject_id)),
+            ("gates", Action::Removed) => {
+                self.gates.remove(&change.subject_id);
+                self.removed.insert(change.subject_id);
+            }
             ("erasures", Action::Created) => {
                 let details = change.details.as_deref().unwrap_or_default();
                 if let Ok(erasure) = serde_json::from_str::<Erasure>(details) {

@@ -56,6 +56,7 @@ pub(super) struct Walk {
     head: Head,
     /// The position of the last record.
     position: u64,
+    records: u64,
     /// Its id and the hash that is stored of it; the hash is not known after a gap.
     last: (Option<Uuid>, Option<ChainHash>),
     /// Heads that were kept elsewhere: position and hash, the first position last.
@@ -73,6 +74,7 @@ impl Walk {
         let mut walk = Self {
             head,
             position: head.purged,
+            records: 0,
             last: (None, Some(head.purged_hash)),
             kept,
             erased: Vec::new(),
@@ -86,9 +88,14 @@ impl Walk {
         walk
     }
 
-    /// Where the walk has come to.
-    pub fn position(&self) -> u64 {
-        self.position
+    /// Where the walk has come to: a position and the record there.
+    pub fn place(&self) -> (u64, Uuid) {
+        (self.position, self.last.0.unwrap_or(Uuid::max()))
+    }
+
+    /// How many records it has read.
+    pub fn records(&self) -> u64 {
+        self.records
     }
 
     /// Which chain it is.
@@ -100,9 +107,15 @@ impl Walk {
     pub fn step<T: Record>(&mut self, audited: &Audited<T>) {
         let (stream, id, link) = (self.stream(), audited.id, &audited.link);
         let position = link.position;
+        self.records += 1;
+        if position <= self.position {
+            self.faults.push(Fault::OutOfPlace { stream, position: position.cast_signed(), id });
+            self.last.0 = Some(id);
+            return;
+        }
         if position > self.head.length {
             self.faults.push(Fault::Beyond { stream, position, id });
-            self.position = position;
+            (self.position, self.last.0) = (position, Some(id));
             return;
         }
         if position != self.position + 1 {

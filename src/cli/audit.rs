@@ -71,9 +71,16 @@ pub(super) async fn run(config: &Config, command: AuditCommand) -> anyhow::Resul
 }
 
 fn print(verified: &Verified) {
-    let Verified { chains, records, unchained, faults } = verified;
+    let Verified { chains, records, unchained, foreign, faults } = verified;
     for fault in faults {
         println!("{fault}");
+    }
+    if !foreign.is_empty() {
+        println!(
+            "{} changes were made by other clients of the database than Limen: {}",
+            foreign.len(),
+            foreign.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        );
     }
     let before = match unchained {
         0 => String::new(),
@@ -89,10 +96,10 @@ fn print_json(verified: &Verified) {
         .iter()
         .map(|fault| json!({"record_id": fault.record(), "fault": fault.to_string()}))
         .collect();
-    let Verified { chains, records, unchained, .. } = verified;
+    let Verified { chains, records, unchained, foreign, .. } = verified;
     println!(
         "{}",
-        json!({"chains": chains, "records": records, "unchained": unchained, "faults": faults})
+        json!({"chains": chains, "records": records, "unchained": unchained, "foreign": foreign, "faults": faults})
     );
 }
 

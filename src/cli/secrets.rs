@@ -195,6 +195,15 @@ async fn retire(store: &Store, file: &Path) -> anyhow::Result<()> {
             );
         }
     }
+    let seals = ring.signing_key().verifying_key().to_bytes();
+    let heads = store.heads().await?;
+    let by_old = heads.iter().filter(|head| head.signature.is_some_and(|(_, key)| key != seals));
+    let by_old = by_old.count();
+    ensure!(
+        by_old == 0,
+        "{by_old} head(s) of the trail are signed under another key than {}: run `limen secrets reseal` first",
+        ring.sealing_id()
+    );
     replace(file, &ring.retired())?;
     for key in old {
         println!("{key} is retired");

@@ -230,6 +230,7 @@ struct ChangeRecord<'a> {
     kind: &'a str,
     subject_id: Uuid,
     employee_id: Option<Uuid>,
+    by_limen: bool,
     /// The commitment to the details, in hexadecimal digits.
     details: String,
 }
@@ -249,6 +250,7 @@ impl Change {
             kind: &self.kind,
             subject_id: self.subject_id,
             employee_id: self.employee_id.map(|id| id.0),
+            by_limen: self.by_limen,
             details: hex(&details.0),
         })
     }

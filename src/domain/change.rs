@@ -14,19 +14,21 @@ pub struct Author {
     pub key_id: Option<KeyId>,
     /// Who that is, as people know them.
     pub name: String,
+    /// Whether they may change anything of people on the blocklist.
+    pub may_block: bool,
 }
 
 impl Author {
     /// Somebody with an API key.
     #[must_use]
-    pub fn key(id: KeyId, name: &KeyName) -> Self {
-        Self { key_id: Some(id), name: name.as_str().to_owned() }
+    pub fn key(id: KeyId, name: &KeyName, may_block: bool) -> Self {
+        Self { key_id: Some(id), name: name.as_str().to_owned(), may_block }
     }
 
     /// Somebody at the command line, who runs `limen` with a `command`.
     #[must_use]
     pub fn command(command: &str, user: &str) -> Self {
-        Self { key_id: None, name: format!("limen {command}, run by {user}") }
+        Self { key_id: None, name: format!("limen {command}, run by {user}"), may_block: true }
     }
 }
 
@@ -63,4 +65,6 @@ pub struct Change {
     pub employee_id: Option<EmployeeId>,
     /// The values before and after, as JSON; none once the person was erased.
     pub details: Option<String>,
+    /// Whether Limen made it: of another client of the database nothing but that is known.
+    pub by_limen: bool,
 }

@@ -96,10 +96,6 @@ uuid_id!(
     /// That a person agreed to be recognized.
     ConsentId
 );
-uuid_id!(
-    /// That a person was erased.
-    ErasureId
-);
 
 /// The firmware's name for one event: the idempotency key of a passage.
 ///

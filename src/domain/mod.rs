@@ -37,12 +37,12 @@ pub use face::{BoundingBox, Detection, Landmarks, Point, Quality, QualityIssue};
 pub use frame::{Frame, FrameSizeError};
 pub use gate::{Gate, GateMode, GateName, GatePolicy};
 pub use id::{
-    ChangeId, ConsentId, EmployeeId, ErasureId, EventId, FaceId, GateId, GroupId, KeyId, PardonId,
-    PassageId, ScheduleId, SiteId, ZoneId,
+    ChangeId, ConsentId, EmployeeId, EventId, FaceId, GateId, GroupId, KeyId, PardonId, PassageId,
+    ScheduleId, SiteId, ZoneId,
 };
 pub use liveness::LivenessScore;
 pub use passage::{Evidence, Passage, PassageRequest};
-pub use privacy::{Consent, Erasure, TextVersion};
+pub use privacy::{Consent, Erased, TextVersion};
 pub use range::OutOfRange;
 pub use schedule::{ClockTime, ClockTimeError, Day, Hours, HoursError, Schedule, ScheduleName};
 pub use scope::{KeyName, Permission, Scope};

@@ -1,4 +1,4 @@
-//! What people agreed to, and that they were erased.
+//! What people agreed to, and what they were erased out of.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::employee::text;
-use super::{ConsentId, EmployeeId, ErasureId, TextError};
+use super::{ConsentId, EmployeeId, TextError};
 
 text!(
     /// Which text a person agreed to, as the site names its versions: 1 to 100 printable characters.
@@ -29,17 +29,11 @@ pub struct Consent {
     pub withdrawn_at: Option<DateTime<Utc>>,
 }
 
-/// That a person was erased.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Erasure {
-    /// Limen's id.
-    pub id: ErasureId,
-    /// The id that the person had.
-    pub employee_id: EmployeeId,
+/// What a person was erased out of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Erased {
     /// Passages that do not say any more whose they were.
     pub passages: u64,
     /// Changes that do not say any more what they were.
     pub changes: u64,
-    /// When.
-    pub erased_at: DateTime<Utc>,
 }

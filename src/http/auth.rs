@@ -19,9 +19,7 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::{AppState, Problem};
-use crate::domain::{
-    Author, EmployeeId, EmployeeStatus, GateId, KeyId, KeyName, Permission, Scope,
-};
+use crate::domain::{Author, GateId, KeyId, KeyName, Permission, Scope};
 use crate::store::{ApiKey, KeyDraft};
 
 /// A key as its holder has it: `limen_<id, 32 hex digits>_<secret, 43 characters of base64url>`.
@@ -60,10 +58,9 @@ impl ApiKeyText {
         KeyDraft { id: self.id, name, secret_sha256: self.hash(), scopes, gate_id, expires_at }
     }
 
-    /// Whether it is the key that is stored, and that one is valid.
-    fn opens(&self, stored: &ApiKey) -> bool {
-        let same: bool = stored.draft.secret_sha256.ct_eq(&self.hash()).into();
-        same && stored.valid
+    /// Whether it is the key that is stored.
+    fn is(&self, stored: &ApiKey) -> bool {
+        stored.draft.secret_sha256.ct_eq(&self.hash()).into()
     }
 
     fn hash(&self) -> [u8; 32] {
@@ -136,20 +133,9 @@ impl Caller {
         Err(Problem::forbidden("wrong_gate", "this key is bound to another gate"))
     }
 
-    /// Checks that the key may change anything of a person: only officers do, of those on the blocklist.
-    pub async fn require_person(&self, state: &AppState, id: EmployeeId) -> Result<(), Problem> {
-        if self.may(Permission::BlockPeople) {
-            return Ok(());
-        }
-        match state.store.employee(id).await?.status {
-            EmployeeStatus::Blocked => self.require(Permission::BlockPeople),
-            _ => Ok(()),
-        }
-    }
-
     /// As whom the caller changes something.
     pub fn author(&self) -> Author {
-        Author::key(self.key_id, &self.name)
+        Author::key(self.key_id, &self.name, self.may(Permission::BlockPeople))
     }
 
     /// Checks the key of a request.
@@ -168,13 +154,14 @@ impl Caller {
             return Err(Problem::too_many_wrong_keys());
         }
         let stored = match &key {
-            Some(key) => state.store.key(key.id).await?.filter(|stored| key.opens(stored)),
+            Some(key) => state.store.key(key.id).await?.filter(|stored| key.is(stored)),
             None => None,
         };
-        let Some(stored) = stored else {
-            if let Some(key) = &key {
-                state.wrong_keys.forget(origin, key.id);
-            }
+        // Only whoever has the secret shows that the key is known no more: others cannot have it forgotten.
+        if let Some(ended) = stored.as_ref().filter(|stored| !stored.valid) {
+            state.wrong_keys.forget(origin, ended.draft.id);
+        }
+        let Some(stored) = stored.filter(|stored| stored.valid) else {
             if state.wrong_keys.count(origin) {
                 tracing::warn!(%origin, "an origin has sent as many wrong keys as it may within a minute");
             }

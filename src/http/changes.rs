@@ -72,6 +72,8 @@ pub(super) struct ChangeView {
     /// The person whom it concerns, if anybody.
     #[schema(value_type = Option<Uuid>)]
     employee_id: Option<EmployeeId>,
+    /// Whether Limen made it; of another client of the database nothing but that is known.
+    by_limen: bool,
     /// The values `before` and `after`, but for secrets and encodings; null once the person was erased.
     #[schema(value_type = Option<Object>)]
     details: Option<Box<RawValue>>,
@@ -88,6 +90,7 @@ impl From<Change> for ChangeView {
             kind: change.kind,
             subject_id: change.subject_id,
             employee_id: change.employee_id,
+            by_limen: change.by_limen,
             // Postgres wrote it as JSON; whoever altered it since has the audit to answer to.
             details: change.details.and_then(|details| RawValue::from_string(details).ok()),
         }

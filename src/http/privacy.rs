@@ -16,9 +16,10 @@ use super::extract::{Json as Body, NoQuery, Path};
 use super::faces::FaceView;
 use super::groups::AccessView;
 use super::moment::Moment;
+use super::page;
 use super::passages::PassageView;
 use super::{AppState, Problem};
-use crate::domain::{Consent, ConsentId, EmployeeId, Erasure, ErasureId, TextVersion};
+use crate::domain::{Consent, ConsentId, EmployeeId, Erased, TextVersion};
 use crate::store::{ChangeFilter, PassageFilter, StoreError};
 
 /// Passages, and changes, of one person that an export holds at most, the newest.
@@ -128,7 +129,6 @@ async fn withdraw(
     _: NoQuery,
     Path((employee, consent)): Path<(EmployeeId, ConsentId)>,
 ) -> Result<StatusCode, Problem> {
-    caller.require_person(&state, employee).await?;
     state.store.withdraw_consent(&caller.author(), employee, consent).await?;
     state.refresh_gallery(employee).await;
     Ok(StatusCode::NO_CONTENT)
@@ -162,6 +162,7 @@ async fn export(
     _: NoQuery,
     Path(id): Path<EmployeeId>,
 ) -> Result<Json<Export>, Problem> {
+    let (_, _permit) = page::begin(None, &state)?;
     let store = &state.store;
     let employee = store.employee(id).await?.into();
     tracing::info!(employee = %id, key = %caller.key_id, "everything about a person was exported");
@@ -182,30 +183,18 @@ fn views<R, V: From<R>>(rows: Result<Vec<R>, StoreError>) -> Result<Vec<V>, Prob
     Ok(rows?.into_iter().map(V::from).collect())
 }
 
-/// That a person was erased.
+/// What a person was erased out of.
 #[derive(Debug, Serialize, ToSchema)]
-struct ErasureView {
-    #[schema(value_type = Uuid)]
-    erasure_id: ErasureId,
-    /// The id that the person had.
-    #[schema(value_type = Uuid)]
-    employee_id: EmployeeId,
+struct ErasedView {
     /// Passages that do not say any more whose they were.
     passages: u64,
     /// Changes that do not say any more what they were.
     changes: u64,
-    erased_at: DateTime<Utc>,
 }
 
-impl From<Erasure> for ErasureView {
-    fn from(erasure: Erasure) -> Self {
-        Self {
-            erasure_id: erasure.id,
-            employee_id: erasure.employee_id,
-            passages: erasure.passages,
-            changes: erasure.changes,
-            erased_at: erasure.erased_at,
-        }
+impl From<Erased> for ErasedView {
+    fn from(Erased { passages, changes }: Erased) -> Self {
+        Self { passages, changes }
     }
 }
 
@@ -214,7 +203,7 @@ impl From<Erasure> for ErasureView {
 #[utoipa::path(
     post, path = "/v1/employees/{employee_id}/erasure", operation_id = "erase_employee", tag = "privacy",
     params(("employee_id" = Uuid, Path, description = "The employee")),
-    responses((status = 200, description = "Erased", body = ErasureView),
+    responses((status = 200, description = "Erased", body = ErasedView),
         (status = 404, description = "Nothing is stored about such a person", body = Problem, content_type = "application/problem+json"))
 )]
 async fn erase(
@@ -222,8 +211,8 @@ async fn erase(
     Allowed(caller, _): Allowed<ErasePeople>,
     _: NoQuery,
     Path(employee): Path<EmployeeId>,
-) -> Result<Json<ErasureView>, Problem> {
-    let erasure = state.store.erase(&caller.author(), employee).await?;
+) -> Result<Json<ErasedView>, Problem> {
+    let erased = state.store.erase(&caller.author(), employee).await;
     state.refresh_gallery(employee).await;
-    Ok(Json(erasure.into()))
+    Ok(Json(erased?.into()))
 }

@@ -266,6 +266,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound(what) => Self::not_found(what),
+            StoreError::KeyRevoked => Self::unauthorized("the API key is not valid"),
             StoreError::Conflict(conflict) => conflict.into(),
             StoreError::Unstorable(_) => Self::unprocessable("bad_value", error),
             StoreError::Unavailable(_) => {
@@ -335,6 +336,10 @@ impl From<Conflict> for Problem {
             Conflict::AnotherPerson { .. } => {
                 Self::conflict("another_person", "the face does not match the employee's others")
             }
+            Conflict::Blocked => Self::forbidden(
+                "missing_scope",
+                "the employee is on the blocklist: this needs a key with the scope officer or admin",
+            ),
             Conflict::ConsentMissing => Self::conflict(
                 "consent_missing",
                 "no consent of the employee's is on record; POST it to /v1/employees/E/consents first",

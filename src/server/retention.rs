@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use tracing::{info, warn};
 
 use crate::domain::Author;
@@ -35,7 +35,7 @@ pub(super) async fn keep(
     if retention.passages.is_none() && retention.leavers.is_none() {
         return;
     }
-    let author = Author { key_id: None, name: "retention".to_owned() };
+    let author = Author { key_id: None, name: "retention".to_owned(), may_block: false };
     loop {
         match purge(&retention, &author, &store, &metrics).await {
             Ok(0) => {}
@@ -57,10 +57,8 @@ async fn purge(
     store: &Store,
     metrics: &Metrics,
 ) -> Result<u64, StoreError> {
-    let Some(before) = retention.passages.and_then(|kept| Utc::now().checked_sub_signed(kept))
-    else {
-        return Ok(0);
-    };
+    let Some(kept) = retention.passages else { return Ok(0) };
+    let before = store.ago(kept).await?;
     let mut purged = 0;
     for gate in store.gates_with_passages_before(before).await? {
         loop {
@@ -82,25 +80,27 @@ async fn erase(
     gallery: &Gallery,
     metrics: &Metrics,
 ) -> Result<u64, StoreError> {
-    let Some(before) = retention.leavers.and_then(|kept| Utc::now().checked_sub_signed(kept))
-    else {
-        return Ok(0);
-    };
-    let mut erased = 0;
+    let Some(kept) = retention.leavers else { return Ok(0) };
+    let before = store.ago(kept).await?;
+    let (mut erased, mut last) = (0, None);
     loop {
-        let leavers = store.leavers(before, LEAVERS_AT_ONCE).await?;
-        if leavers.is_empty() {
-            return Ok(erased);
-        }
+        let leavers = store.leavers(before, last, LEAVERS_AT_ONCE).await?;
+        let Some(&person) = leavers.last() else { return Ok(erased) };
+        last = Some(person);
         for person in leavers {
-            match store.erase(author, person).await {
-                // Another replica was faster.
-                Err(StoreError::NotFound(_)) => continue,
-                done => done?,
-            };
+            match store.erase_leaver(author, person, before).await {
+                Ok(true) => {
+                    erased += 1;
+                    metrics.person_erased();
+                }
+                // Another replica was faster, or they are back.
+                Ok(false) => {}
+                // The others go all the same.
+                Err(error) => {
+                    warn!(%error, employee = %person, "somebody who left could not be erased")
+                }
+            }
             gallery.refresh(store, person).await?;
-            erased += 1;
-            metrics.person_erased();
         }
     }
 }

@@ -73,7 +73,10 @@ impl Store {
     /// When Postgres does not answer.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let begin = "begin isolation level repeatable read read only";
-        Ok(Snapshot { transaction: self.pool.begin_with(begin).await? })
+        let mut transaction = self.pool.begin_with(begin).await?;
+        // Reading all of it takes what it takes; the auditor watches and may end it.
+        sqlx::raw_sql("set local statement_timeout = 0").execute(&mut *transaction).await?;
+        Ok(Snapshot { transaction })
     }
 }
 
@@ -87,21 +90,23 @@ impl Snapshot {
         rows.into_iter().map(SignedHead::try_from).collect()
     }
 
-    /// The next passages of a gate's chain after a position; empty after the last.
+    /// The next passages of a gate's chain after a position and an id; empty after the last.
     ///
     /// # Errors
     /// When Postgres does not answer.
     pub async fn passages(
         &mut self,
         stream: Stream,
-        after: u64,
+        (after, id): (u64, Uuid),
     ) -> Result<Vec<Audited<Passage>>, StoreError> {
         let links = sqlx::query_as!(
             LinkRow,
             r#"select id, position as "position!", hash as "hash!", commitment as "commitment!", blind
-               from passages where gate_id = $1 and position > $2 order by position limit $3"#,
+               from passages where gate_id = $1 and (position, id) > ($2, $3)
+               order by position, id limit $4"#,
             stream.0,
             after.cast_signed(),
+            id,
             PAGE_RECORDS,
         )
         .fetch_all(&mut *self.transaction)
@@ -113,16 +118,20 @@ impl Snapshot {
         audited(links, rows.into_iter().map(|row| (row.id, Passage::try_from(row))))
     }
 
-    /// The next changes after a position; empty after the last.
+    /// The next changes after a position and an id; empty after the last.
     ///
     /// # Errors
     /// When Postgres does not answer.
-    pub async fn changes(&mut self, after: u64) -> Result<Vec<Audited<Change>>, StoreError> {
+    pub async fn changes(
+        &mut self,
+        (after, id): (u64, Uuid),
+    ) -> Result<Vec<Audited<Change>>, StoreError> {
         let links = sqlx::query_as!(
             LinkRow,
             r#"select id, position as "position!", hash as "hash!", commitment as "commitment!", blind
-               from changes where position > $1 order by position limit $2"#,
+               from changes where (position, id) > ($1, $2) order by position, id limit $3"#,
             after.cast_signed(),
+            id,
             PAGE_RECORDS,
         )
         .fetch_all(&mut *self.transaction)
@@ -144,6 +153,23 @@ impl Snapshot {
         );
         let rows = rows.fetch_all(&mut *self.transaction).await?;
         Ok(rows.into_iter().map(|r| (Stream(r.gate_id), r.passages.unsigned_abs())).collect())
+    }
+
+    /// Records whose position lies before the beginning of their chain, and passages of gates without one: id,
+    /// stream and position.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn out_of_place(&mut self) -> Result<Vec<(Uuid, Stream, i64)>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select p.id as "id!", p.gate_id as "stream!", p.position as "position!" from passages p
+               left join chains c on c.stream = p.gate_id
+               where p.position is not null and (c.stream is null or p.position <= c.purged)
+               union all
+               select id, '00000000-0000-0000-0000-000000000000', position from changes where position <= 0"#
+        );
+        let rows = rows.fetch_all(&mut *self.transaction).await?;
+        Ok(rows.into_iter().map(|row| (row.id, Stream(row.stream), row.position)).collect())
     }
 
     /// Changes that are in no chain: another client of the database made them since Limen last changed

@@ -4,6 +4,7 @@ use std::fmt;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sqlx::PgConnection;
+use tracing::error;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
@@ -12,22 +13,32 @@ use crate::secrets::Keyring;
 
 /// Signs where chains end.
 #[derive(Clone)]
-pub(super) struct HeadSigner(SigningKey);
+pub(super) struct HeadSigner {
+    key: SigningKey,
+    /// What the ring's signatures are checked with.
+    trusted: Vec<VerifyingKey>,
+}
 
 impl HeadSigner {
     /// Signs with the ring's first key.
     pub fn new(keyring: &Keyring) -> Self {
-        Self(keyring.signing_key())
+        let trusted = keyring.verifying_keys().into_iter().map(|(_, key)| key).collect();
+        Self { key: keyring.signing_key(), trusted }
     }
 
     /// The public key that its signatures are checked with.
     fn public(&self) -> [u8; 32] {
-        self.0.verifying_key().to_bytes()
+        self.key.verifying_key().to_bytes()
     }
 
     /// The signature, and the public key that it is checked with.
     fn sign(&self, message: &[u8]) -> ([u8; 64], [u8; 32]) {
-        (self.0.sign(message).to_bytes(), self.public())
+        (self.key.sign(message).to_bytes(), self.public())
+    }
+
+    /// Whether a key of the ring signed that head.
+    fn signed(&self, head: &SignedHead) -> bool {
+        self.trusted.iter().any(|key| head.is_signed_by(key))
     }
 }
 
@@ -35,6 +46,14 @@ impl fmt::Debug for HeadSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HeadSigner")
     }
+}
+
+/// Where a chain ends, while it is locked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ChainEnd {
+    pub head: Head,
+    /// Whether a key of the ring signed it so.
+    pub sound: bool,
 }
 
 /// A head with the signature that was made of it.
@@ -119,15 +138,14 @@ impl Store {
     /// When Postgres does not answer.
     pub async fn sign_heads_anew(&self) -> Result<(), StoreError> {
         let signer = self.head_signer.as_ref().ok_or(StoreError::NoKeyring)?;
-        let trusted = self.keyring()?.verifying_keys();
         for signed in self.heads().await? {
             if signed.signature.is_some_and(|(_, key)| key == signer.public()) {
                 continue;
             }
             let mut transaction = self.pool.begin().await?;
-            let signed = lock(&mut transaction, signed.head.stream).await?;
-            if trusted.iter().any(|(_, key)| signed.is_signed_by(key)) {
-                self.advance(&mut transaction, &signed.head).await?;
+            let end = self.lock(&mut transaction, signed.head.stream).await?;
+            if end.sound {
+                self.advance(&mut transaction, &end).await?;
                 transaction.commit().await?;
             }
         }
@@ -137,28 +155,52 @@ impl Store {
     /// Signs the heads of chains that begin: of a database that has none, all.
     pub(super) async fn sign_first_heads(&self) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
-        // Once something was chained, what is not signed is for the audit to find.
-        if lock(&mut transaction, Stream::CHANGES).await?.signature.is_some() {
+        // The chain of the changes last, as whoever locks two does.
+        let rows =
+            head_row!("order by stream desc for update").fetch_all(&mut *transaction).await?;
+        let heads = rows.into_iter().map(SignedHead::try_from).collect::<Result<Vec<_>, _>>()?;
+        let new = |signed: &SignedHead| {
+            signed.signature.is_none() && signed.head.length == 0 && signed.head.purged == 0
+        };
+        // Once anything was signed or chained, what is not signed is for the audit to find.
+        if !heads.iter().all(new) {
             return Ok(());
         }
-        let heads = head_row!("for update").fetch_all(&mut *transaction).await?;
-        for row in heads {
-            self.advance(&mut transaction, &SignedHead::try_from(row)?.head).await?;
+        for SignedHead { head, .. } in heads {
+            self.advance(&mut transaction, &ChainEnd { head, sound: true }).await?;
         }
         Ok(transaction.commit().await?)
     }
 
-    /// Puts down where a chain ends now, signed. The chain was locked.
+    /// Where a chain ends, with which nobody else goes on until the commit.
+    pub(super) async fn lock(
+        &self,
+        connection: &mut PgConnection,
+        stream: Stream,
+    ) -> Result<ChainEnd, StoreError> {
+        let row = head_row!("where stream = $1 for update", stream.0).fetch_optional(connection);
+        let signed: SignedHead = row.await?.ok_or(StoreError::NotFound("chain"))?.try_into()?;
+        let sound = self.head_signer.as_ref().ok_or(StoreError::NoKeyring)?.signed(&signed);
+        if !sound {
+            error!(%stream, "the head of this chain is not what Limen signed: run `limen audit verify`");
+        }
+        Ok(ChainEnd { head: signed.head, sound })
+    }
+
+    /// Puts down where a chain ends now, signed. The chain was locked. One whose head was not what Limen signed
+    /// goes on and is not signed again: the audit finds it.
     pub(super) async fn advance(
         &self,
         connection: &mut PgConnection,
-        head: &Head,
+        ChainEnd { head, sound }: &ChainEnd,
     ) -> Result<(), StoreError> {
         let signer = self.head_signer.as_ref().ok_or(StoreError::NoKeyring)?;
         let (signature, signed_by) = signer.sign(&head.message());
         let advanced = sqlx::query!(
             "update chains set length = $2, hash = $3, purged = $4, purged_hash = $5,
-                 unchained = $6, signature = $7, signed_by = $8
+                 unchained = $6,
+                 signature = case when $9 then $7 else signature end,
+                 signed_by = case when $9 then $8 else signed_by end
              where stream = $1",
             head.stream.0,
             head.length.cast_signed(),
@@ -168,21 +210,12 @@ impl Store {
             head.unchained.cast_signed(),
             &signature,
             &signed_by,
+            sound,
         )
         .execute(connection)
         .await?;
         if advanced.rows_affected() == 1 { Ok(()) } else { Err(StoreError::NotFound("chain")) }
     }
-}
-
-/// The head of a chain, which nobody else goes on with until the commit.
-pub(super) async fn lock(
-    connection: &mut PgConnection,
-    stream: Stream,
-) -> Result<SignedHead, StoreError> {
-    let row =
-        head_row!("where stream = $1 for update", stream.0).fetch_optional(connection).await?;
-    row.ok_or(StoreError::NotFound("chain"))?.try_into()
 }
 
 /// Bytes of a column whose length the schema holds.

@@ -6,9 +6,13 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
-use super::chains::lock;
-use super::{Store, StoreError};
-use crate::domain::{Action, Author, Blind, Change, ChangeId, EmployeeId, KeyId, Stream};
+use super::{Conflict, Store, StoreError};
+use crate::domain::{
+    Action, Author, Blind, Change, ChangeId, EmployeeId, EmployeeStatus, Head, KeyId, Stream,
+};
+
+/// Changes that are chained in one statement.
+const RECORDS_AT_ONCE: usize = 1_000;
 
 /// Which changes to list.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +36,8 @@ macro_rules! change_row {
     ($after:literal $(, $value:expr)* $(,)?) => {
         sqlx::query_as!(
             $crate::store::changes::ChangeRow,
-            "select id, changed_at, key_id, author, action, kind, subject_id, employee_id, details from changes "
+            "select id, changed_at, key_id, author, action, kind, subject_id, employee_id, details, by_limen
+             from changes "
                 + $after
             $(, $value)*
         )
@@ -50,6 +55,7 @@ pub(super) struct ChangeRow {
     pub subject_id: Uuid,
     pub employee_id: Option<Uuid>,
     pub details: Option<String>,
+    pub by_limen: Option<bool>,
 }
 
 impl TryFrom<ChangeRow> for Change {
@@ -68,6 +74,7 @@ impl TryFrom<ChangeRow> for Change {
             subject_id: row.subject_id,
             employee_id: row.employee_id.map(EmployeeId),
             details: row.details,
+            by_limen: row.by_limen.unwrap_or(false),
         })
     }
 }
@@ -77,6 +84,7 @@ impl TryFrom<ChangeRow> for Change {
 #[derive(Debug)]
 pub(super) struct Changing<'s> {
     store: &'s Store,
+    author: Author,
     transaction: Transaction<'static, Postgres>,
 }
 
@@ -95,37 +103,118 @@ impl DerefMut for Changing<'_> {
 }
 
 impl Changing<'_> {
+    /// Whether somebody of this status may be changed by the author: only officers change the blocked. From here
+    /// to the commit the status stays.
+    pub async fn guard(&mut self, employee: EmployeeId) -> Result<EmployeeStatus, StoreError> {
+        let status = sqlx::query_scalar!(
+            "select status from employees where id = $1 for no key update",
+            employee.0
+        );
+        let status = status.fetch_optional(&mut *self.transaction).await?;
+        let status = EmployeeStatus::from_stored(&status.ok_or(StoreError::NotFound("employee"))?)?;
+        if status == EmployeeStatus::Blocked && !self.author.may_block {
+            return Err(StoreError::Conflict(Conflict::Blocked));
+        }
+        Ok(status)
+    }
+
     /// Chains what was noted, and commits. The chain is locked last, and briefly.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyRevoked`] when the author's key opens nothing any more.
     pub async fn commit(mut self) -> Result<(), StoreError> {
-        let mut head = lock(&mut self, Stream::CHANGES).await?.head;
-        // What another client of the database changed since is chained too: nobody else will.
-        let noted = change_row!("where position is null order by changed_at, id")
+        let mut end = self.store.lock(&mut self.transaction, Stream::CHANGES).await?;
+        // Behind the lock: whoever revoked the key before is seen, whoever does later comes after this change.
+        if let Some(key) = self.author.key_id {
+            let valid = sqlx::query_scalar!(
+                r#"select revoked_at is null and coalesce(expires_at > now(), true)
+                       or xmin = pg_current_xact_id()::xid as "valid!"
+                   from api_keys where id = $1"#,
+                key.0,
+            );
+            if !valid.fetch_optional(&mut *self.transaction).await?.unwrap_or(false) {
+                return Err(StoreError::KeyRevoked);
+            }
+        }
+        // What another client of the database changed since is chained too, and said to be another's: nobody else
+        // will. What it says of its author is its own word.
+        let mut noted = sqlx::query_as!(
+            ChangeRow,
+            "select id, changed_at, key_id, author, action, kind, subject_id, employee_id, details,
+                 false as by_limen
+             from changes where position is null and xmin <> pg_current_xact_id()::xid
+             order by changed_at, id limit $1",
+            RECORDS_AT_ONCE as i64,
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        for row in &mut noted {
+            (row.author, row.key_id) = (format!("another client, as {}", row.author), None);
+        }
+        noted.extend(
+            sqlx::query_as!(
+                ChangeRow,
+                "select id, changed_at, key_id, author, action, kind, subject_id, employee_id, details,
+                     true as by_limen
+                 from changes where position is null and xmin = pg_current_xact_id()::xid
+                 order by changed_at, id",
+            )
             .fetch_all(&mut *self.transaction)
-            .await?;
+            .await?,
+        );
         if noted.is_empty() {
             return Ok(self.transaction.commit().await?);
         }
-        for row in noted {
-            let change = Change::try_from(row)?;
-            let blind = Blind::generate();
-            let details = change.details.as_deref().unwrap_or_default();
-            let commitment = blind.commit(details.as_bytes());
-            head = head.with(&change.record(head.length + 1, commitment));
-            sqlx::query!(
-                "update changes set position = $2, hash = $3, commitment = $4, blind = $5
-                 where id = $1",
-                change.id.0,
-                head.length.cast_signed(),
-                &head.hash.0,
-                &commitment.0,
-                &blind.0,
-            )
-            .execute(&mut *self.transaction)
-            .await?;
+        let noted: Vec<Change> =
+            noted.into_iter().map(Change::try_from).collect::<Result<_, _>>()?;
+        for changes in noted.chunks(RECORDS_AT_ONCE) {
+            end.head = chain(&mut self.transaction, end.head, changes).await?;
         }
-        self.store.advance(&mut self.transaction, &head).await?;
+        self.store.advance(&mut self.transaction, &end).await?;
         Ok(self.transaction.commit().await?)
     }
+}
+
+/// Gives changes their places in the chain; returns where it then ends.
+async fn chain(
+    connection: &mut PgConnection,
+    mut head: Head,
+    changes: &[Change],
+) -> Result<Head, StoreError> {
+    let (mut ids, mut positions, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut commitments, mut blinds) = (Vec::new(), Vec::new());
+    for change in changes {
+        let blind = Blind::generate();
+        let commitment = blind.commit(change.details.as_deref().unwrap_or_default().as_bytes());
+        head = head.with(&change.record(head.length + 1, commitment));
+        ids.push(change.id.0);
+        positions.push(head.length.cast_signed());
+        hashes.push(head.hash.0.to_vec());
+        commitments.push(commitment.0.to_vec());
+        blinds.push(blind.0.to_vec());
+    }
+    let authors: Vec<String> = changes.iter().map(|change| change.author.clone()).collect();
+    let keys: Vec<Option<Uuid>> = changes.iter().map(|change| change.key_id.map(|k| k.0)).collect();
+    let by_limen: Vec<bool> = changes.iter().map(|change| change.by_limen).collect();
+    sqlx::query!(
+        "update changes c set position = n.position, hash = n.hash, commitment = n.commitment,
+             blind = n.blind, author = n.author, key_id = n.key_id, by_limen = n.by_limen
+         from unnest($1::uuid[], $2::int8[], $3::bytea[], $4::bytea[], $5::bytea[], $6::text[],
+                  $7::uuid[], $8::bool[])
+             as n (id, position, hash, commitment, blind, author, key_id, by_limen)
+         where c.id = n.id",
+        &ids,
+        &positions,
+        &hashes,
+        &commitments,
+        &blinds,
+        &authors,
+        &keys as &[Option<Uuid>],
+        &by_limen,
+    )
+    .execute(connection)
+    .await?;
+    Ok(head)
 }
 
 impl Store {
@@ -139,7 +228,7 @@ impl Store {
         )
         .fetch_one(&mut *transaction)
         .await?;
-        Ok(Changing { store: self, transaction })
+        Ok(Changing { store: self, author: author.clone(), transaction })
     }
 
     /// At most `limit` changes, the newest first, beginning before the one called `before`.

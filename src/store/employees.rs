@@ -282,6 +282,7 @@ impl Store {
         change: EmployeeChange,
     ) -> Result<Employee, StoreError> {
         let mut changing = self.changing(author).await?;
+        changing.guard(id).await?;
         let employee = employee_row!(
             "update employees set
                  badge_id = case when $2 then $3 else badge_id end,
@@ -339,6 +340,7 @@ impl Store {
     /// [`StoreError::NotFound`] when there is none.
     pub async fn delete_employee(&self, author: &Author, id: EmployeeId) -> Result<(), StoreError> {
         let mut changing = self.changing(author).await?;
+        changing.guard(id).await?;
         let deleted = sqlx::query!("delete from employees where id = $1", id.0)
             .execute(&mut *changing)
             .await?

@@ -42,6 +42,8 @@ pub enum Conflict {
         /// What a match must stay under.
         threshold: Threshold,
     },
+    /// The employee is on the blocklist, and whoever asks may not change anything of those.
+    Blocked,
     /// No consent of the employee's holds.
     ConsentMissing,
     /// The employee's stored faces cannot be read, so that none can be held against them.
@@ -80,6 +82,9 @@ pub enum StoreError {
         /// The last migration that this version knows.
         known: Option<i64>,
     },
+    /// The key that asks was revoked, or ended, since it was checked.
+    #[error("the API key opens nothing any more")]
+    KeyRevoked,
     /// Templates are read or written without the keys that they are sealed under.
     #[error("the keys that templates are sealed under were not given")]
     NoKeyring,

@@ -178,6 +178,9 @@ impl Store {
         if !found.contains(&draft.employee_id.0) {
             return Err(StoreError::NotFound("employee"));
         }
+        let status = changing.guard(draft.employee_id).await?;
+        // Nobody asks those on the blocklist.
+        let consent_required = consent_required && status != EmployeeStatus::Blocked;
         if consent_required && !consents_hold(&mut changing, draft.employee_id).await? {
             return Err(StoreError::Conflict(Conflict::ConsentMissing));
         }
@@ -268,6 +271,11 @@ impl Store {
         face: FaceId,
     ) -> Result<(), StoreError> {
         let mut changing = self.changing(author).await?;
+        match changing.guard(employee).await {
+            // Whoever does not exist has no face.
+            Err(StoreError::NotFound(_)) => return Err(StoreError::NotFound("face")),
+            guarded => guarded?,
+        };
         let deleted = sqlx::query!(
             "delete from face_encodings where id = $1 and employee_id = $2",
             face.0,

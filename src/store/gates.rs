@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::chains::lock;
+use super::chains::ChainEnd;
 use super::{Store, StoreError};
 use crate::domain::{
     Author, Direction, Gate, GateId, GateMode, GateName, GatePolicy, LivenessScore, ZoneId,
@@ -152,8 +152,8 @@ impl Store {
         .await?
         .try_into()?;
         // The chain begins signed: one that is set back to its beginning does not pass for new.
-        let head = lock(&mut changing, gate.id.into()).await?.head;
-        self.advance(&mut changing, &head).await?;
+        let head = self.lock(&mut changing, gate.id.into()).await?.head;
+        self.advance(&mut changing, &ChainEnd { head, sound: true }).await?;
         changing.commit().await?;
         Ok(gate)
     }

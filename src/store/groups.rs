@@ -259,6 +259,7 @@ impl Store {
     /// [`super::Conflict::TooManyGroups`].
     pub async fn set_member(&self, author: &Author, member: Member) -> Result<Member, StoreError> {
         let mut changing = self.changing(author).await?;
+        changing.guard(member.employee_id).await?;
         let row = sqlx::query_as!(
             MemberRow,
             "insert into group_members (group_id, employee_id, valid_from, valid_until)
@@ -297,6 +298,13 @@ impl Store {
         employee: EmployeeId,
     ) -> Result<(), StoreError> {
         let mut changing = self.changing(author).await?;
+        match changing.guard(employee).await {
+            // Whoever does not exist is no member.
+            Err(StoreError::NotFound(_)) => {
+                return Err(StoreError::NotFound("member of the group"));
+            }
+            guarded => guarded?,
+        };
         let deleted = sqlx::query!(
             "delete from group_members where group_id = $1 and employee_id = $2",
             group.0,

@@ -191,7 +191,8 @@ impl Store {
         }
         sqlx::query!(
             "insert into api_key_uses (key_id, last_used_at) values ($1, now())
-             on conflict (key_id) do update set last_used_at = now()",
+             on conflict (key_id) do update set last_used_at = now()
+             where api_key_uses.last_used_at < now() - interval '1 minute'",
             key.draft.id.0,
         )
         .execute(&self.pool)

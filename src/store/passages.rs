@@ -6,7 +6,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::chains::lock;
 use super::ground::{Ground, ground};
 use super::{Store, StoreError};
 use crate::domain::{
@@ -281,14 +280,14 @@ impl Store {
         connection: &mut PgConnection,
         passage: &Passage,
     ) -> Result<bool, StoreError> {
-        let head = lock(connection, passage.request.gate_id.into()).await?.head;
+        let mut end = self.lock(connection, passage.request.gate_id.into()).await?;
         let blind = Blind::generate();
         let commitment = blind.commit(&passage.personal());
-        let head = head.with(&passage.record(head.length + 1, commitment));
-        if !insert(connection, passage, &head, (blind, commitment)).await? {
+        end.head = end.head.with(&passage.record(end.head.length + 1, commitment));
+        if !insert(connection, passage, &end.head, (blind, commitment)).await? {
             return Ok(false);
         }
-        self.advance(connection, &head).await?;
+        self.advance(connection, &end).await?;
         Ok(true)
     }
 

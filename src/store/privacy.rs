@@ -1,17 +1,20 @@
 //! The tables `consents`, `erasures` and `purges`: what people may ask for, and what time takes.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::chains::lock;
+use super::changes::Changing;
 use super::{Store, StoreError};
 use crate::domain::{
-    Author, ChainHash, Consent, ConsentId, EmployeeId, Erasure, ErasureId, GateId, TextVersion,
+    Author, ChainHash, Consent, ConsentId, EmployeeId, Erased, GateId, TextVersion,
 };
 
 /// Passages that are purged in one transaction, while their gate's chain is locked: some 10 ms.
 const PASSAGES_AT_ONCE: i64 = 500;
+
+/// Records that a person is erased out of in one transaction.
+const RECORDS_AT_ONCE: i64 = 2_000;
 
 struct ConsentRow {
     id: Uuid,
@@ -48,6 +51,7 @@ impl Store {
         given_at: Option<DateTime<Utc>>,
     ) -> Result<Consent, StoreError> {
         let mut changing = self.changing(author).await?;
+        changing.guard(employee).await?;
         let consent = sqlx::query_as!(
             ConsentRow,
             "insert into consents (id, employee_id, text_version, given_at)
@@ -78,11 +82,7 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let mut changing = self.changing(author).await?;
         // Whoever enrols a face holds the same lock.
-        let found = sqlx::query_scalar!(
-            "select id from employees where id = $1 for no key update",
-            employee.0
-        );
-        found.fetch_optional(&mut *changing).await?.ok_or(StoreError::NotFound("employee"))?;
+        changing.guard(employee).await?;
         let withdrawn = sqlx::query!(
             "update consents set withdrawn_at = coalesce(withdrawn_at, greatest(now(), given_at))
              where id = $1 and employee_id = $2",
@@ -128,76 +128,155 @@ impl Store {
         Ok(consents)
     }
 
-    /// Erases a person: the employee with faces, groups, consents and pardons, and what passages and changes
-    /// say of whom they are about. The chains stay whole: the erasure names the records that it touched.
+    /// Erases a person, also one who was removed before: the employee with faces, groups, consents and pardons, and
+    /// what passages and changes say of whom they are about, those with the person's badge and no other employee
+    /// included. The chains stay whole: each erasure names the records that it touched, and not the person.
+    ///
+    /// One transaction after another, so that gates wait for none of them for long; what was cut short is made
+    /// good by erasing again.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when nothing is stored of such a person.
-    pub async fn erase(
+    pub async fn erase(&self, author: &Author, employee: EmployeeId) -> Result<Erased, StoreError> {
+        // While the changes still tell of them.
+        let badges = self.badges(employee).await?;
+        let removed = match self.delete_employee(author, employee).await {
+            Ok(()) => true,
+            Err(StoreError::NotFound(_)) => false,
+            Err(error) => return Err(error),
+        };
+        let mut erased = Erased::default();
+        // The changes last: the badges are known by them.
+        while let records @ 1.. = self.erase_passages(author, employee, &badges).await? {
+            erased.passages += records;
+        }
+        while let records @ 1.. = self.erase_changes(author, employee).await? {
+            erased.changes += records;
+        }
+        let nothing = !removed && erased.passages == 0 && erased.changes == 0;
+        if nothing { Err(StoreError::NotFound("employee")) } else { Ok(erased) }
+    }
+
+    /// Every badge that a person has had.
+    async fn badges(&self, employee: EmployeeId) -> Result<Vec<String>, StoreError> {
+        let badges = sqlx::query_scalar!(
+            r#"select badge_id as "badge!" from employees where id = $1 and badge_id is not null
+               union
+               select badge from changes, lateral (values
+                   (details::jsonb -> 'before' ->> 'badge_id'), (details::jsonb -> 'after' ->> 'badge_id')
+               ) as told (badge)
+               where employee_id = $1 and kind = 'employees' and by_limen and badge is not null"#,
+            employee.0,
+        );
+        Ok(badges.fetch_all(&self.pool).await?)
+    }
+
+    async fn erase_passages(
         &self,
         author: &Author,
         employee: EmployeeId,
-    ) -> Result<Erasure, StoreError> {
+        badges: &[String],
+    ) -> Result<u64, StoreError> {
         let mut changing = self.changing(author).await?;
-        // Waits for passages of the person's that are being decided.
-        let removed = sqlx::query!("delete from employees where id = $1", employee.0)
-            .execute(&mut *changing)
-            .await?
-            .rows_affected();
-        let passages = sqlx::query_scalar!(
+        let records = sqlx::query_scalar!(
             "update passages set employee_id = null, face_ids = '{}', badge_id = null, blind = null
-             where employee_id = $1 returning id",
+             where id in (
+                 select id from passages
+                 where employee_id = $1 or (employee_id is null and badge_id = any($2))
+                 limit $3)
+             returning id",
             employee.0,
+            badges,
+            RECORDS_AT_ONCE,
         )
         .fetch_all(&mut *changing)
         .await?;
-        // What this transaction noted of the removal is chained without details.
-        let changes = sqlx::query!(
-            r#"update changes set details = null, blind = null
-               where employee_id = $1 and kind <> 'erasures' and details is not null
-               returning id, position is not null as "chained!""#,
+        note_erasure(changing, records).await
+    }
+
+    async fn erase_changes(
+        &self,
+        author: &Author,
+        employee: EmployeeId,
+    ) -> Result<u64, StoreError> {
+        let mut changing = self.changing(author).await?;
+        let records = sqlx::query_scalar!(
+            "update changes set details = null, blind = null
+             where id in (
+                 select id from changes
+                 where employee_id = $1 and details is not null and position is not null
+                 limit $2)
+             returning id",
             employee.0,
+            RECORDS_AT_ONCE,
         )
         .fetch_all(&mut *changing)
         .await?;
-        if removed == 0 && passages.is_empty() && changes.is_empty() {
-            return Err(StoreError::NotFound("employee"));
-        }
-        let counts = (passages.len() as u64, changes.len() as u64);
-        let chained = changes.into_iter().filter(|change| change.chained).map(|change| change.id);
-        let records: Vec<Uuid> = passages.into_iter().chain(chained).collect();
-        let id = ErasureId::generate();
-        let erased_at = sqlx::query_scalar!(
-            "insert into erasures (id, employee_id, records) values ($1, $2, $3) returning erased_at",
-            id.0,
-            employee.0,
-            &records,
-        )
-        .fetch_one(&mut *changing)
-        .await?;
-        changing.commit().await?;
-        let (passages, changes) = counts;
-        Ok(Erasure { id, employee_id: employee, passages, changes, erased_at })
+        note_erasure(changing, records).await
+    }
+
+    /// The moment so long ago, by Postgres' clock.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn ago(&self, time: TimeDelta) -> Result<DateTime<Utc>, StoreError> {
+        let seconds = time.num_seconds() as f64;
+        let moment =
+            sqlx::query_scalar!(r#"select now() - make_interval(secs => $1) as "at!""#, seconds);
+        Ok(moment.fetch_one(&self.pool).await?)
     }
 
     /// People who were revoked, or whose validity ended, before a moment, and of whom nothing changed since; at
-    /// most `limit`.
+    /// most `limit`, after one. The blocked stay.
     ///
     /// # Errors
     /// When Postgres does not answer.
     pub async fn leavers(
         &self,
         before: DateTime<Utc>,
+        after: Option<EmployeeId>,
         limit: u32,
     ) -> Result<Vec<EmployeeId>, StoreError> {
         let people = sqlx::query_scalar!(
             "select id from employees
-             where updated_at < $1 and (status = 'revoked' or valid_until < $1)
-             order by id limit $2",
+             where updated_at < $1 and status <> 'blocked' and (status = 'revoked' or valid_until < $1)
+               and ($2::uuid is null or id > $2)
+             order by id limit $3",
             before,
+            after.map(|id| id.0),
             i64::from(limit),
         );
         Ok(people.fetch_all(&self.pool).await?.into_iter().map(EmployeeId).collect())
+    }
+
+    /// Erases a person if they are still one of the [`leavers`](Self::leavers); false where they are not.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn erase_leaver(
+        &self,
+        author: &Author,
+        employee: EmployeeId,
+        before: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let badges = self.badges(employee).await?;
+        let mut changing = self.changing(author).await?;
+        let removed = sqlx::query!(
+            "delete from employees
+             where id = $1 and updated_at < $2 and status <> 'blocked'
+               and (status = 'revoked' or valid_until < $2)",
+            employee.0,
+            before,
+        )
+        .execute(&mut *changing)
+        .await?;
+        changing.commit().await?;
+        if removed.rows_affected() == 0 {
+            return Ok(false);
+        }
+        while self.erase_passages(author, employee, &badges).await? > 0 {}
+        while self.erase_changes(author, employee).await? > 0 {}
+        Ok(true)
     }
 
     /// Gates with passages from before a moment.
@@ -229,7 +308,8 @@ impl Store {
         before: DateTime<Utc>,
     ) -> Result<u64, StoreError> {
         let mut changing = self.changing(author).await?;
-        let mut head = lock(&mut changing, gate.into()).await?.head;
+        let mut end = self.lock(&mut changing, gate.into()).await?;
+        let head = &mut end.head;
         let unchained = sqlx::query!(
             "delete from passages where id in (
                  select id from passages where gate_id = $1 and position is null and decided_at < $2
@@ -273,7 +353,7 @@ impl Store {
             return Ok(0);
         }
         head.unchained = head.unchained.saturating_sub(unchained);
-        self.advance(&mut changing, &head).await?;
+        self.advance(&mut changing, &end).await?;
         sqlx::query!(
             "insert into purges (id, gate_id, purged_to, passages) values ($1, $2, $3, $4)",
             Uuid::now_v7(),
@@ -300,4 +380,16 @@ pub(super) async fn consents_hold(
     )
     .fetch_one(connection)
     .await?)
+}
+
+/// Puts down which records a person was taken out of, and commits; returns how many.
+async fn note_erasure(mut changing: Changing<'_>, records: Vec<Uuid>) -> Result<u64, StoreError> {
+    if records.is_empty() {
+        return Ok(0);
+    }
+    sqlx::query!("insert into erasures (id, records) values ($1, $2)", Uuid::now_v7(), &records)
+        .execute(&mut *changing)
+        .await?;
+    changing.commit().await?;
+    Ok(records.len() as u64)
 }

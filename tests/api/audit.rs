@@ -72,7 +72,8 @@ async fn what_another_client_of_the_database_changes_is_noted_too(pool: PgPool) 
     assert_eq!(audit(&service, &pool).await.faults, []);
     let changes = service.get(&format!("/v1/changes?employee_id={employee}")).await.expect(200);
     let author = changes["items"][0]["author"].as_str().unwrap();
-    assert!(author.starts_with("database role "), "{author}");
+    assert!(author.starts_with("another client, as database role "), "{author}");
+    assert_eq!(audit(&service, &pool).await.foreign.len(), 1);
 }
 
 #[sqlx::test]
@@ -311,6 +312,59 @@ async fn every_one_of_a_thousand_random_manipulations_is_found_and_named(pool: P
         sqlx::raw_sql(restore).execute(&mut *connection).await.unwrap();
     }
     assert_eq!(audit(&service, &pool).await.faults, []);
+}
+
+#[sqlx::test]
+async fn what_was_done_to_the_trail_is_still_found_after_limen_went_on(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    service.enrolled("obama-1.jpg").await;
+    let gate = service.gate(json!({})).await;
+    for _ in 0..3 {
+        Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    }
+    // The end is cut off, and the head made to fit; of the changes, too.
+    let cut = format!(
+        "delete from passages where position = 3;
+         update chains set length = 2, hash = (select hash from passages where position = 2)
+         where stream = '{gate}'"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(cut)).execute(&pool).await.unwrap();
+    let bad = |faults: &[Fault]| faults.iter().any(|f| matches!(f, Fault::BadSignature { .. }));
+    assert!(bad(&audit(&service, &pool).await.faults));
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    service.employee(json!({})).await;
+    assert!(bad(&audit(&service, &pool).await.faults), "signed over");
+    service.store.migrate().await.unwrap();
+    service.store.sign_heads_anew().await.unwrap();
+    assert!(bad(&audit(&service, &pool).await.faults), "signed over");
+}
+
+#[sqlx::test]
+async fn what_another_client_says_of_itself_proves_nothing(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    service.enrolled("obama-1.jpg").await;
+    let gate = service.gate(json!({})).await;
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    // In somebody's name, an erasure that never was, a gate that was not removed, a passage in no place.
+    let forged = "begin; set local limen.author = 'front desk';
+        update passages set employee_id = null, face_ids = '{}', blind = null;
+        insert into erasures (id, records) select gen_random_uuid(), array_agg(id) from passages;
+        commit;
+        insert into passages select (jsonb_populate_record(p, '{\"position\": 0, \"event_id\": \"forged\"}'::jsonb
+            || jsonb_build_object('id', gen_random_uuid()))).* from passages p limit 1";
+    sqlx::raw_sql(forged).execute(&pool).await.unwrap();
+    service.employee(json!({})).await;
+    let verified = audit(&service, &pool).await;
+    let found = |wanted: fn(&Fault) -> bool| verified.faults.iter().any(wanted);
+    assert!(found(|fault| matches!(fault, Fault::PersonRemoved { .. })), "{verified:?}");
+    assert!(found(|fault| matches!(fault, Fault::OutOfPlace { position: 0, .. })), "{verified:?}");
+    assert_eq!(verified.foreign.len(), 1, "{verified:?}");
+    let removed = "delete from passages; delete from gates";
+    sqlx::raw_sql(removed).execute(&pool).await.unwrap();
+    service.employee(json!({})).await;
+    let faults = audit(&service, &pool).await.faults;
+    assert!(faults.iter().any(|fault| matches!(fault, Fault::ChainGone { .. })), "{faults:?}");
+    sqlx::raw_sql("truncate employees cascade").execute(&pool).await.unwrap_err();
 }
 
 #[sqlx::test]

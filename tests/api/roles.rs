@@ -185,10 +185,47 @@ async fn whoever_guesses_keys_is_shut_out_and_who_had_a_right_one_goes_on(pool: 
     // Even a right key, as long as it was not seen from there before: a guess that hits learns nothing.
     ask(&late).await.refused(429, "too_many_wrong_keys");
     ask(&known).await.expect(200);
-    // Once revoked it is as unknown as any.
+    // Nobody has it forgotten who does not have it.
     let id = known.split('_').nth(1).unwrap().to_owned();
+    let secret = limen::http::ApiKeyText::generate().unwrap().to_string().split_off(39);
+    ask(&format!("limen_{id}{secret}")).await;
+    ask(&known).await.expect(200);
+    // Once revoked it is as unknown as any.
     service.delete(&format!("/v1/keys/{id}")).await.expect(204);
     ask(&known).await.refused(401, "unauthorized");
     ask(&known).await.refused(429, "too_many_wrong_keys");
     assert_eq!(send(service.bare(Method::GET, "/healthz")).await.status, 200);
+}
+
+#[sqlx::test]
+async fn an_enroller_changes_nothing_of_somebody_on_the_blocklist(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let employee = service.enrolled("obama-1.jpg").await;
+    let group = service.group(json!({})).await;
+    let enroller = service.make_key(&[Scope::Enroller], None).await;
+    let ask = async |method: Method, path: &str, body: Value| {
+        send(service.bare(method, path).bearer_auth(&enroller).json(&body)).await
+    };
+    let path = format!("/v1/employees/{employee}");
+    ask(Method::PATCH, &path, json!({"status": "blocked"})).await.refused(403, "missing_scope");
+    let blocked = json!({"name": "x", "status": "blocked"});
+    ask(Method::POST, "/v1/employees", blocked).await.refused(403, "missing_scope");
+    service.set_status(&employee, "blocked").await;
+    let member = format!("/v1/access-groups/{group}/members/{employee}");
+    let face =
+        service.get(&format!("{path}/faces")).await.expect(200)["items"][0]["face_id"].clone();
+    let face = format!("{path}/faces/{}", face.as_str().unwrap());
+    for (method, path, body) in [
+        (Method::PATCH, &path, json!({"status": "active"})),
+        (Method::PATCH, &path, json!({"name": "Somebody else"})),
+        (Method::PUT, &member, json!({})),
+        (Method::POST, &format!("{path}/consents"), json!({"text_version": "1"})),
+        (Method::DELETE, &face, Value::Null),
+        (Method::DELETE, &path, Value::Null),
+    ] {
+        ask(method, path, body).await.refused(403, "missing_scope");
+    }
+    let officer = service.make_key(&[Scope::Officer], None).await;
+    let lift = service.bare(Method::PATCH, &path).bearer_auth(&officer);
+    send(lift.json(&json!({"status": "active"}))).await.expect(200);
 }
