@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::service::{TestService, send};
 
-const ROUTES: [&str; 55] = [
+const ROUTES: [&str; 56] = [
     "DELETE /v1/access-groups/{group_id}",
     "DELETE /v1/access-groups/{group_id}/members/{employee_id}",
     "DELETE /v1/employees/{employee_id}",
@@ -60,6 +60,7 @@ const ROUTES: [&str; 55] = [
     "POST /v1/employees",
     "POST /v1/employees/{employee_id}/faces",
     "POST /v1/gates",
+    "POST /v1/gates/{gate_id}/credentials",
     "POST /v1/gates/{gate_id}/passages",
     "POST /v1/keys",
     "POST /v1/liveness",
@@ -224,6 +225,7 @@ fn what_must_be_sent_is_required_and_what_cannot_be_cleared_is_never_null() {
         ("CreateSchedule", json!(["name", "hours"])),
         ("CreateGroup", json!(["name"])),
         ("CreateKey", json!(["name", "scopes"])),
+        ("CreateCredential", Value::Null),
         ("ChangeEmployee", Value::Null),
         ("ChangeGate", Value::Null),
         ("ChangeSite", Value::Null),
