@@ -2,6 +2,8 @@
 
 #[path = "cli/enroll.rs"]
 mod enroll;
+#[path = "cli/gate.rs"]
+mod gate;
 #[path = "cli/secrets.rs"]
 mod secrets;
 
