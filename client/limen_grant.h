@@ -1,4 +1,4 @@
-/* Checks, without a network, the grant that Limen signed for a turnstile.
+/* Signs what a turnstile asks Limen, and checks, without a network, the grant that Limen signed for it.
  *
  *   cargo rustc -p limen-grant --release --features c --crate-type staticlib
  *   cc turnstile.c target/release/liblimen_grant.a -lpthread -ldl -lm
@@ -36,6 +36,27 @@ enum limen_grant_refusal {
 int32_t limen_grant_verify(const char *token, size_t token_len, const uint8_t key[32],
                            const uint8_t gate[16], const char *event, size_t event_len,
                            uint64_t now_ms, uint32_t *open_ms);
+
+/* What is asked, all of which is signed: docs/DEVICES.md. Texts end with a zero; a null pointer is the same as an
+ * empty text, which stands for a header that is not sent. */
+struct limen_request {
+  const char *method;       /* POST */
+  const char *path;         /* /v1/gates/G/passages, exactly as it is sent */
+  const char *content_type; /* as it is sent */
+  const uint8_t *body;
+  size_t body_len;
+  uint64_t timestamp_us;   /* microseconds since 1970, more than in any request before */
+  const char *nonce;       /* 16 to 64 random characters of base64url */
+  const char *event;       /* x-event-id */
+  const char *captured_at; /* x-captured-at */
+  const char *badge;       /* x-badge-id */
+};
+
+/* `secret`: the 32 bytes of the gate's credential. Writes, each with a zero behind, the header x-content-sha256 and
+ * the signature, and returns 0; LIMEN_GRANT_MALFORMED when a pointer is null or a text is no UTF-8. Then send
+ *   authorization: Limen-HMAC-SHA256 key=KEY_ID,timestamp=TIMESTAMP_US,nonce=NONCE,signature=SIGNATURE */
+int32_t limen_request_sign(const uint8_t secret[32], const struct limen_request *request,
+                           char content_sha256[65], char signature[44]);
 
 #ifdef __cplusplus
 }

@@ -4,6 +4,8 @@
 mod audit;
 #[path = "cli/enroll.rs"]
 mod enroll;
+#[path = "cli/gate.rs"]
+mod gate;
 #[path = "cli/secrets.rs"]
 mod secrets;
 

@@ -1,4 +1,5 @@
-//! The token that a grant of Limen's carries, and how a turnstile checks it without a network.
+//! The token that a grant of Limen's carries, and how a turnstile checks it without a network; and how the turnstile
+//! signs what it asks ([`Request`], docs/DEVICES.md).
 //!
 //! Firmware that opens on `"decision": "grant"` trusts whatever answers it. A token is bound to the gate, to
 //! the event that the gate asked about and to a few seconds, and signed with a key that only the service has
@@ -33,6 +34,9 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
 #[cfg(feature = "c")]
 mod c;
+mod request;
+
+pub use request::{Hex, Request, RequestSignature, body_hash};
 
 /// The longest event id, in bytes.
 pub const EVENT_LEN_MAX: usize = 64;

@@ -127,3 +127,55 @@ proptest! {
         prop_assert!(opens(&text, &asked()).is_err());
     }
 }
+
+/// The example of docs/DEVICES.md.
+fn request() -> Request<'static> {
+    Request {
+        method: "POST",
+        path: "/v1/gates/0198c0de-0000-7000-8000-000000000001/passages",
+        content_type: "image/jpeg",
+        body_sha256: body_hash(b"frame"),
+        timestamp_us: 1_800_000_000_000_000,
+        nonce: "q83vASNFZ4mrze8B",
+        event: "event-1",
+        captured_at: "2027-01-15T08:00:00.000Z",
+        badge: "",
+    }
+}
+
+#[test]
+fn the_documented_request_has_the_documented_signature() {
+    let secret: [u8; 32] = core::array::from_fn(|n| n as u8);
+    let document = include_str!("../../docs/DEVICES.md");
+    let signature = request().sign(&secret);
+    for part in [signature.as_str(), &Hex(&request().body_sha256).to_string()] {
+        assert!(document.contains(part), "docs/DEVICES.md has no {part}");
+    }
+}
+
+#[test]
+fn every_part_of_a_request_is_signed() {
+    let secret = [7; 32];
+    let mut bytes = [0; 32];
+    Base64UrlUnpadded::decode(request().sign(&secret).as_str(), &mut bytes).unwrap();
+    assert!(request().is_signed(&secret, &bytes) && !request().is_signed(&[8; 32], &bytes));
+    let other = request();
+    for altered in [
+        Request { method: "PUT", ..other },
+        Request { path: "/v1/gates/0198c0de-0000-7000-8000-000000000002/passages", ..other },
+        Request { content_type: "image/png", ..other },
+        Request { body_sha256: body_hash(b"another"), ..other },
+        Request { timestamp_us: other.timestamp_us + 1, ..other },
+        Request { nonce: "q83vASNFZ4mrze8C", ..other },
+        Request { event: "event-2", ..other },
+        Request { captured_at: "2027-01-15T08:00:00.001Z", ..other },
+        Request { badge: "B-1", ..other },
+        // The same characters, on other lines.
+        Request { event: "", captured_at: "event-1", badge: other.captured_at, ..other },
+    ] {
+        assert!(!altered.is_signed(&secret, &bytes), "{altered:?}");
+    }
+    for cut in [&bytes[..31], &[], &[bytes, bytes].concat()[..]] {
+        assert!(!request().is_signed(&secret, cut));
+    }
+}

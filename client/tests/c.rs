@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::SigningKey;
-use limen_grant::{Grant, sign};
+use limen_grant::{Grant, Hex, Request, body_hash, sign};
 
 fn run(command: &mut Command) -> String {
     let output = command.output().expect("the program");
@@ -19,7 +19,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_program_in_c_opens_on_what_was_signed_and_on_nothing_else() {
+fn a_program_in_c_signs_and_opens_on_what_was_signed_and_on_nothing_else() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("c");
     let library = [
@@ -59,4 +59,24 @@ fn a_program_in_c_opens_on_what_was_signed_and_on_nothing_else() {
     assert_eq!(asks("event-1", now + 3_000, token.as_str()), "7 0\n");
     assert_eq!(asks("event-1", now - 3_000, token.as_str()), "8 0\n");
     assert_eq!(asks("event-1", now, "no token"), "1 0\n");
+
+    let secret = [9; 32];
+    for (body, badge) in [("frame", "B-1"), ("", "")] {
+        let request = Request {
+            method: "POST",
+            path: "/v1/gates/G/passages",
+            content_type: "image/jpeg",
+            body_sha256: body_hash(body.as_bytes()),
+            timestamp_us: 1_800_000_000_000_000,
+            nonce: "q83vASNFZ4mrze8B",
+            event: "event-1",
+            captured_at: "2027-01-15T08:00:00.000Z",
+            badge,
+        };
+        let arguments =
+            ["sign", &hex(&secret), request.path, body, "1800000000000000", "event-1", badge];
+        let signature = request.sign(&secret);
+        let signed = format!("{} {}\n", Hex(&request.body_sha256), signature.as_str());
+        assert_eq!(run(Command::new(&program).args(arguments)), signed);
+    }
 }

@@ -1,4 +1,5 @@
 /* turnstile PUBLIC_KEY GATE EVENT NOW_MS TOKEN, the first two in hex: prints the code and for how long to open.
+ * turnstile sign SECRET PATH BODY TIMESTAMP_US EVENT BADGE, the secret in hex: prints hash and signature.
  * SPDX-License-Identifier: Apache-2.0 OR MIT */
 #include "limen_grant.h"
 
@@ -14,7 +15,30 @@ static void bytes_of(const char *hex, uint8_t *bytes, size_t len) {
   }
 }
 
+static int sign(char **arguments) {
+  uint8_t secret[32];
+  char content_sha256[65], signature[44];
+  struct limen_request request = {
+      .method = "POST",
+      .path = arguments[3],
+      .content_type = "image/jpeg",
+      .body = (const uint8_t *)arguments[4],
+      .body_len = strlen(arguments[4]),
+      .timestamp_us = strtoull(arguments[5], NULL, 10),
+      .nonce = "q83vASNFZ4mrze8B",
+      .event = arguments[6],
+      .captured_at = "2027-01-15T08:00:00.000Z",
+      .badge = arguments[7][0] ? arguments[7] : NULL,
+  };
+  bytes_of(arguments[2], secret, sizeof secret);
+  if (limen_request_sign(NULL, &request, content_sha256, signature) != LIMEN_GRANT_MALFORMED) return 1;
+  if (limen_request_sign(secret, &request, content_sha256, signature) != 0) return 1;
+  printf("%s %s\n", content_sha256, signature);
+  return 0;
+}
+
 int main(int count, char **arguments) {
+  if (count == 8 && strlen(arguments[2]) == 64) return sign(arguments);
   uint8_t key[32], gate[16];
   uint32_t open_ms = 0;
   if (count != 6 || strlen(arguments[1]) != 64 || strlen(arguments[2]) != 32) return 2;

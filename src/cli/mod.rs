@@ -5,6 +5,7 @@ mod calibrate;
 mod enroll;
 mod evaluate;
 mod gallery;
+mod gate;
 mod grant_key;
 mod key;
 mod load;
@@ -70,6 +71,9 @@ enum Command {
     /// Find out whether the trail is as it was written; keep its signed heads.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Create gates, and the secrets that they sign their requests with.
+    #[command(subcommand)]
+    Gate(gate::GateCommand),
     /// Create, list or revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -129,6 +133,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Load(arguments) => load::run(&arguments).await,
             Command::Gallery(command) => gallery::run(&config, command).await,
             Command::Audit(command) => audit::run(&config, command).await,
+            Command::Gate(command) => gate::run(&config, command).await,
             Command::Key(command) => key::run(&config, command).await,
             Command::Secrets(command) => secrets::run(&config, command).await,
             Command::Verify(arguments) => verify::run(&config, &arguments),

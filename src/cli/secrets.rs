@@ -1,4 +1,5 @@
-//! `limen secrets create|stage|promote|reseal|retire|status|drop`: the keys that templates are sealed under.
+//! `limen secrets create|stage|promote|reseal|retire|status|drop`: the keys that templates, and the secrets that
+//! gates sign with, are sealed under.
 
 use std::collections::BTreeMap;
 use std::fs::{OpenOptions, metadata};
@@ -41,8 +42,8 @@ pub(super) enum SecretsCommand {
         /// The key, as `stage` named it.
         key: KeyId,
     },
-    /// Rotation, step 3: seal every template under the key that seals, while services run; can be stopped and
-    /// run again.
+    /// Rotation, step 3: seal every template, and every secret of a gate, under the key that seals, while services
+    /// run; can be stopped and run again.
     Reseal,
     /// Rotation, step 4: take the other keys out of a file, if they seal nothing any more. Restart every
     /// replica with it.
@@ -50,10 +51,10 @@ pub(super) enum SecretsCommand {
         /// The file with the keys.
         file: PathBuf,
     },
-    /// Say how many templates are sealed under which key.
+    /// Say how many templates and secrets of gates are sealed under which key.
     Status,
-    /// Remove the templates of a key that is lost, or those that are not sealed; their people must be enrolled
-    /// again.
+    /// Remove the templates of a key that is lost, or those that are not sealed, whose people must be enrolled
+    /// again; and revoke the credentials of gates under it, which need new ones.
     Drop {
         /// The key, as `status` shows it, or `unsealed`.
         what: Lost,
@@ -162,9 +163,10 @@ async fn reseal(config: &Config) -> anyhow::Result<ExitCode> {
             break;
         }
     }
+    let devices = store.reseal_device_secrets().await?;
     store.sign_heads_anew().await?;
     bar.finish_and_clear();
-    println!("{resealed} templates are sealed anew");
+    println!("{resealed} templates are sealed anew, and {} secrets of gates", devices.secrets);
     let seals = keys.sealing_id();
     let others = store.faces_by_key().await?.into_iter().filter(|(key, _)| *key != Some(seals));
     let left = others.map(|(_, faces)| faces).sum::<u64>();
@@ -179,6 +181,13 @@ async fn reseal(config: &Config) -> anyhow::Result<ExitCode> {
     if unopened.len() > NAMED_MAX {
         println!("... and {} more", unopened.len() - NAMED_MAX);
     }
+    for (key, error) in devices.unopened.iter().take(NAMED_MAX) {
+        println!(
+            "the secret of {key} stays as it is: {error}; `limen gate credential` makes another"
+        );
+    }
+    let secrets = store.device_secrets_by_key().await?;
+    let left = left + secrets.iter().filter(|(key, _)| *key != seals).map(|(_, n)| n).sum::<u64>();
     Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -204,6 +213,12 @@ async fn retire(store: &Store, file: &Path) -> anyhow::Result<()> {
         "{by_old} head(s) of the trail are signed under another key than {}: run `limen secrets reseal` first",
         ring.sealing_id()
     );
+    for (key, secrets) in store.device_secrets_by_key().await? {
+        ensure!(
+            !old.contains(&key),
+            "{secrets} secret(s) of gates are sealed under {key}: run `limen secrets reseal` first"
+        );
+    }
     replace(file, &ring.retired())?;
     for key in old {
         println!("{key} is retired");
@@ -218,13 +233,19 @@ async fn retire(store: &Store, file: &Path) -> anyhow::Result<()> {
 
 async fn status(config: &Config) -> anyhow::Result<ExitCode> {
     let keys = keyring(&config.secrets).await?;
-    let counts = connect(config).await?.faces_by_key().await?;
-    let mut faces: BTreeMap<Option<KeyId>, u64> = keys.ids().map(|id| (Some(id), 0)).collect();
-    faces.extend(counts);
+    let store = connect(config).await?;
+    let mut counts: BTreeMap<Option<KeyId>, [u64; 2]> =
+        keys.ids().map(|id| (Some(id), [0, 0])).collect();
+    for (key, faces) in store.faces_by_key().await? {
+        counts.entry(key).or_default()[0] = faces;
+    }
+    for (key, secrets) in store.device_secrets_by_key().await? {
+        counts.entry(Some(key)).or_default()[1] = secrets;
+    }
     let mut unreadable = false;
     let mut table = Table::new();
-    table.set_header(["key", "templates", ""]);
-    for (key, faces) in faces {
+    table.set_header(["key", "templates", "gates", ""]);
+    for (key, [faces, secrets]) in counts {
         let note = match key {
             Some(key) if key == keys.sealing_id() => "seals",
             Some(key) if keys.has(key) => "opens",
@@ -233,7 +254,7 @@ async fn status(config: &Config) -> anyhow::Result<ExitCode> {
         };
         unreadable |= !key.is_some_and(|key| keys.has(key));
         let key = key.map_or_else(|| "unsealed".to_owned(), |key| key.to_string());
-        table.add_row([key, faces.to_string(), note.to_owned()]);
+        table.add_row([key, faces.to_string(), secrets.to_string(), note.to_owned()]);
     }
     println!("{table}");
     Ok(if unreadable { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -248,10 +269,15 @@ async fn drop_lost(config: &Config, what: Lost) -> anyhow::Result<()> {
             Some(key)
         }
     };
-    println!(
-        "{} templates removed",
-        connect(config).await?.delete_faces_of_key(&author("secrets drop"), key).await?
-    );
+    let (store, author) = (connect(config).await?, author("secrets drop"));
+    println!("{} templates removed", store.delete_faces_of_key(&author, key).await?);
+    if let Some(key) = key {
+        for gate in store.revoke_credentials_of_key(&author, key).await? {
+            println!(
+                "a credential of gate {gate} is revoked: `limen gate credential` makes another"
+            );
+        }
+    }
     Ok(())
 }
 

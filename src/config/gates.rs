@@ -1,6 +1,7 @@
 //! `[gates]`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use garde::Validate;
@@ -13,6 +14,9 @@ pub struct GatesConfig {
     /// Milliseconds that a gate's clock may run ahead of ours; a frame from later than that is refused.
     #[garde(range(max = 600_000))]
     pub clock_skew_ms_max: u32,
+    /// Milliseconds since a gate signed a request, after which it is refused.
+    #[garde(range(min = 100, max = 600_000))]
+    pub request_age_ms_max: u32,
     /// Milliseconds that a new gate opens for.
     #[garde(range(min = 100, max = 60_000))]
     pub open_ms: u32,
@@ -31,6 +35,7 @@ impl Default for GatesConfig {
     fn default() -> Self {
         Self {
             clock_skew_ms_max: 2_000,
+            request_age_ms_max: 5_000,
             open_ms: 3_000,
             frame_age_ms_max: 5_000,
             grant_key_file: None,
@@ -44,6 +49,12 @@ impl GatesConfig {
     #[must_use]
     pub fn clock_skew_max(&self) -> TimeDelta {
         TimeDelta::milliseconds(self.clock_skew_ms_max.into())
+    }
+
+    /// [`Self::request_age_ms_max`] as a duration.
+    #[must_use]
+    pub fn request_age_max(&self) -> Duration {
+        Duration::from_millis(self.request_age_ms_max.into())
     }
 
     /// [`Self::grant_token_ms`] as a duration.

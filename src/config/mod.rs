@@ -28,6 +28,7 @@ pub use privacy::PrivacyConfig;
 pub use secrets::{KeysText, SecretsConfig};
 pub use server::ServerConfig;
 
+use crate::domain::{Direction, GateMode, GatePolicy};
 use crate::vision::RoadSettings;
 
 /// Everything that can be configured.
@@ -55,4 +56,23 @@ pub struct Config {
     pub privacy: PrivacyConfig,
     /// `[log]`
     pub log: LogConfig,
+}
+
+impl Config {
+    /// What a new gate demands where its creation does not say.
+    #[must_use]
+    pub fn new_gate(&self) -> GatePolicy {
+        GatePolicy {
+            enabled: true,
+            open_ms: self.gates.open_ms,
+            frame_age_ms_max: self.gates.frame_age_ms_max,
+            pupil_distance_px_min: self.matching.pupil_distance_px_min,
+            mode: GateMode::BadgeOrFace,
+            liveness_threshold: Some(self.matching.liveness_threshold),
+            zone_id: None,
+            direction: Direction::In,
+            debounce_ms: 0,
+            signed_requests: false,
+        }
+    }
 }

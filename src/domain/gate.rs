@@ -55,6 +55,8 @@ pub struct GatePolicy {
     pub direction: Direction,
     /// For so many milliseconds after a person was let through this gate or another, this one stays shut to them.
     pub debounce_ms: u32,
+    /// Whether it must sign its requests; an API key alone then asks in vain.
+    pub signed_requests: bool,
 }
 
 /// A turnstile.

@@ -1,4 +1,4 @@
-//! API keys: `authorization: Bearer limen_<id>_<secret>`.
+//! API keys, `authorization: Bearer limen_<id>_<secret>`, and what gates sign in the place of one.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,6 +18,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
+use super::body_check::SignedBody;
+use super::signature::{self, Signed};
 use super::{AppState, Problem};
 use crate::domain::{Author, GateId, KeyId, KeyName, Permission, Scope};
 use crate::store::{ApiKey, KeyDraft};
@@ -58,9 +60,10 @@ impl ApiKeyText {
         KeyDraft { id: self.id, name, secret_sha256: self.hash(), scopes, gate_id, expires_at }
     }
 
-    /// Whether it is the key that is stored.
-    fn is(&self, stored: &ApiKey) -> bool {
-        stored.draft.secret_sha256.ct_eq(&self.hash()).into()
+    /// Whether it is the key that is stored, and that one is valid. A secret that signs is never shown itself.
+    fn opens(&self, stored: &ApiKey) -> bool {
+        let same: bool = stored.draft.secret_sha256.ct_eq(&self.hash()).into();
+        same && stored.valid && !stored.signs()
     }
 
     fn hash(&self) -> [u8; 32] {
@@ -99,6 +102,8 @@ pub(super) struct Caller {
     name: KeyName,
     scopes: BTreeSet<Scope>,
     gate_id: Option<GateId>,
+    /// Whether the request was signed.
+    pub signed: bool,
 }
 
 impl Caller {
@@ -149,33 +154,87 @@ impl Caller {
             .and_then(|text| text.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .and_then(|(_, key)| key.trim().parse().ok());
-        let origin = parts.extensions.get::<Origin>().map_or(Ipv4Addr::UNSPECIFIED.into(), |o| o.0);
-        if state.wrong_keys.is_shut_out(origin, key.as_ref().map(|key| key.id)) {
+        let id = key.as_ref().map(|key| key.id);
+        let opens = |stored: &ApiKey| key.as_ref().is_some_and(|key| key.opens(stored));
+        match Self::stored(parts, state, id, opens).await? {
+            Some(stored) => Ok(Self::of(stored, parts, state, false).await),
+            // One answer for everything that is wrong with a key, so that nothing can be learnt from it.
+            None => Err(Problem::unauthorized("the API key is not valid")),
+        }
+    }
+
+    /// Checks the signature of a request, where it is signed, else its key. What the body must then be goes with
+    /// the request, to whoever reads it.
+    pub async fn of_gate(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        if !signature::is_claimed(&parts.headers) {
+            return Self::from_parts(parts, state).await;
+        }
+        let signed = Signed::read(parts);
+        let id = signed.as_ref().map(|signed| signed.key);
+        let opens = |stored: &ApiKey| {
+            signed.as_ref().is_some_and(|signed| signed.is_by(stored, &state.store))
+        };
+        let stored = Self::stored(parts, state, id, opens).await?;
+        let (Some(signed), Some(stored)) = (&signed, stored) else {
+            let detail = "the request is not signed by a credential that is valid";
+            return Err(Problem::badly_signed("bad_signature", detail));
+        };
+        // Only whoever has the secret is told more.
+        signed.check_age(Utc::now(), &state.settings)?;
+        let timestamp_us = signed.request.timestamp_us.cast_signed();
+        if !state.store.take_timestamp(signed.key, timestamp_us).await? {
+            let detail =
+                "a request with this timestamp or a later one was taken before; sign it anew";
+            return Err(Problem::badly_signed("replayed_request", detail));
+        }
+        let body = SignedBody(signed.request.body_sha256);
+        let caller = Self::of(stored, parts, state, true).await;
+        parts.extensions.insert(body);
+        Ok(caller)
+    }
+
+    /// The key that a request names, if it `opens`; counted against where the request comes from, if not.
+    async fn stored(
+        parts: &Parts,
+        state: &AppState,
+        id: Option<KeyId>,
+        opens: impl FnOnce(&ApiKey) -> bool,
+    ) -> Result<Option<ApiKey>, Problem> {
+        let origin = origin(parts);
+        if state.wrong_keys.is_shut_out(origin, id) {
             return Err(Problem::too_many_wrong_keys());
         }
-        let stored = match &key {
-            Some(key) => state.store.key(key.id).await?.filter(|stored| key.is(stored)),
+        let named = match id {
+            Some(id) => state.store.key(id).await?,
             None => None,
         };
-        // Only whoever has the secret shows that the key is known no more: others cannot have it forgotten.
-        if let Some(ended) = stored.as_ref().filter(|stored| !stored.valid) {
-            state.wrong_keys.forget(origin, ended.draft.id);
+        // A key that is valid stays known: whoever knows its id alone cannot shut its holder out.
+        if let Some(id) = id.filter(|_| !named.as_ref().is_some_and(|key| key.valid)) {
+            state.wrong_keys.forget(origin, id);
         }
-        let Some(stored) = stored.filter(|stored| stored.valid) else {
+        let stored = named.filter(opens);
+        if stored.is_none() {
             if state.wrong_keys.count(origin) {
                 tracing::warn!(%origin, "an origin has sent as many wrong keys as it may within a minute");
             }
             state.metrics.wrong_key();
-            // One answer for everything that is wrong with a key, so that nothing can be learnt from it.
-            return Err(Problem::unauthorized("the API key is not valid"));
-        };
-        state.wrong_keys.know(origin, stored.draft.id);
+        }
+        Ok(stored)
+    }
+
+    /// Whoever has this key, which is used now.
+    async fn of(stored: ApiKey, parts: &Parts, state: &AppState, signed: bool) -> Self {
+        state.wrong_keys.know(origin(parts), stored.draft.id);
         if let Err(error) = state.store.note_use(&stored).await {
             tracing::warn!(%error, key = %stored.draft.id, "the use of a key was not noted");
         }
         let KeyDraft { id: key_id, name, scopes, gate_id, .. } = stored.draft;
-        Ok(Self { key_id, name, scopes, gate_id })
+        Self { key_id, name, scopes, gate_id, signed }
     }
+}
+
+fn origin(parts: &Parts) -> IpAddr {
+    parts.extensions.get::<Origin>().map_or(Ipv4Addr::UNSPECIFIED.into(), |origin| origin.0)
 }
 
 impl FromRequestParts<AppState> for Caller {

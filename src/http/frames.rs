@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use super::body_check::BodyCheck;
 use super::held::Held;
 use super::overload::Overload;
 use super::{AppState, Problem};
@@ -68,6 +69,7 @@ impl FromRequest<AppState> for Frames {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         let held = Held::nothing_of(&state.frame_bytes);
+        let (request, check) = BodyCheck::begin(request);
         let content_type = request
             .headers()
             .get(CONTENT_TYPE)
@@ -76,6 +78,9 @@ impl FromRequest<AppState> for Frames {
             Some(kind) if is_multipart(&kind) => multipart(request, state, held).await?,
             kind => vec![raw(request, kind.as_deref(), state, held).await?],
         };
+        if let Some(check) = check {
+            check.finish(state.settings.form_bytes_max).await?;
+        }
         Ok(Self(frames))
     }
 }

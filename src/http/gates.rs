@@ -48,6 +48,8 @@ struct GateView {
     direction: Direction,
     /// For so long after a person was let through this gate or another, this one stays shut to them.
     debounce_ms: u32,
+    /// Whether its passages must be signed.
+    signed_requests: bool,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -67,6 +69,7 @@ impl From<Gate> for GateView {
             zone_id: policy.zone_id,
             direction: policy.direction,
             debounce_ms: policy.debounce_ms,
+            signed_requests: policy.signed_requests,
             created_at: gate.created_at,
             updated_at: gate.updated_at,
         }
@@ -113,6 +116,9 @@ struct CreateGate {
     /// 0 to 600,000; default 0.
     #[garde(range(max = 600_000))]
     debounce_ms: Option<u32>,
+    /// Whether its passages must be signed; default false.
+    #[garde(skip)]
+    signed_requests: Option<bool>,
 }
 
 /// A change: what is absent stays.
@@ -169,6 +175,11 @@ struct ChangeGate {
     #[serde(default, deserialize_with = "stated")]
     #[schema(value_type = u32, required = false)]
     debounce_ms: Option<u32>,
+    /// Whether its passages must be signed.
+    #[garde(skip)]
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = bool, required = false)]
+    signed_requests: Option<bool>,
 }
 
 /// Creates a gate.
@@ -185,17 +196,18 @@ async fn create(
     Body(body): Body<CreateGate>,
 ) -> Result<(StatusCode, Json<GateView>), Problem> {
     check(&body)?;
-    let settings = &state.settings;
+    let default = &state.settings.new_gate;
     let policy = GatePolicy {
-        enabled: body.enabled.unwrap_or(true),
-        open_ms: body.open_ms.unwrap_or(settings.gate_open_ms),
-        frame_age_ms_max: body.frame_age_ms_max.unwrap_or(settings.gate_frame_age_ms_max),
-        pupil_distance_px_min: body.pupil_distance_px_min.unwrap_or(settings.pupil_distance_px_min),
-        mode: body.mode.unwrap_or(GateMode::BadgeOrFace),
-        liveness_threshold: body.liveness_threshold.unwrap_or(Some(settings.liveness_threshold)),
-        zone_id: body.zone_id,
-        direction: body.direction.unwrap_or(Direction::In),
-        debounce_ms: body.debounce_ms.unwrap_or(0),
+        enabled: body.enabled.unwrap_or(default.enabled),
+        open_ms: body.open_ms.unwrap_or(default.open_ms),
+        frame_age_ms_max: body.frame_age_ms_max.unwrap_or(default.frame_age_ms_max),
+        pupil_distance_px_min: body.pupil_distance_px_min.unwrap_or(default.pupil_distance_px_min),
+        mode: body.mode.unwrap_or(default.mode),
+        liveness_threshold: body.liveness_threshold.unwrap_or(default.liveness_threshold),
+        zone_id: body.zone_id.or(default.zone_id),
+        direction: body.direction.unwrap_or(default.direction),
+        debounce_ms: body.debounce_ms.unwrap_or(default.debounce_ms),
+        signed_requests: body.signed_requests.unwrap_or(default.signed_requests),
     };
     let gate =
         state.store.create_gate(&caller.author(), NewGate { name: body.name, policy }).await?;
@@ -271,6 +283,7 @@ async fn change(
         zone_id: body.zone_id,
         direction: body.direction,
         debounce_ms: body.debounce_ms,
+        signed_requests: body.signed_requests,
     };
     Ok(Json(state.store.change_gate(&caller.author(), id, change).await?.into()))
 }

@@ -43,6 +43,8 @@ struct KeyView {
     expires_at: Option<DateTime<Utc>>,
     /// When it was revoked; a revoked key stays listed, so that its passages and changes can be traced to it.
     revoked_at: Option<DateTime<Utc>>,
+    /// Whether its gate signs with it: it is never sent itself.
+    signs: bool,
     /// When it was last used, to the minute; null: never.
     last_used_at: Option<DateTime<Utc>>,
 }
@@ -50,6 +52,7 @@ struct KeyView {
 impl From<ApiKey> for KeyView {
     fn from(key: ApiKey) -> Self {
         Self {
+            signs: key.signs(),
             key_id: key.draft.id,
             name: key.draft.name,
             scopes: key.draft.scopes,

@@ -2,7 +2,9 @@
 
 mod alarm;
 mod auth;
+mod body_check;
 mod changes;
+mod credentials;
 mod employees;
 mod entrance;
 mod explanation;
@@ -29,6 +31,7 @@ mod problem;
 mod recognize;
 mod schedules;
 mod schema;
+mod signature;
 mod sites;
 mod state;
 mod verify;
@@ -41,6 +44,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use auth::{ApiKeyText, Origin};
+pub use credentials::{CredentialError, GateCredential, OVERLAP_DEFAULT, OVERLAP_MAX};
 pub use entrance::Entrance;
 pub use leftover::LeftoverLimits;
 pub use metrics::MetricsReaders;
@@ -73,6 +77,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(employees::routes())
         .merge(faces::routes())
         .merge(gates::routes())
+        .merge(credentials::routes())
         .merge(sites::routes())
         .merge(zones::routes())
         .merge(schedules::routes())

@@ -48,7 +48,10 @@ impl Modify for ApiKey {
     fn modify(&self, document: &mut Document) {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("An API key, made by `limen key create`"))
+            .description(Some(
+                "An API key, made by `limen key create`; a gate may sign its passages in the place of sending one \
+                 (docs/DEVICES.md)",
+            ))
             .build();
         document
             .components

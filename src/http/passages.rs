@@ -92,7 +92,10 @@ impl PassageAnswer {
             "When the (oldest) frame was captured, RFC 3339"),
         ("x-badge-id" = Option<String>, Header, description =
             "The badge that was shown: the face is then compared with its owner alone, unless the \
-             gate's mode is `face`")),
+             gate's mode is `face`"),
+        ("x-content-sha256" = Option<String>, Header, description =
+            "SHA-256 of the body in hexadecimal, where the request is signed: `authorization: \
+             Limen-HMAC-SHA256 ...` in the place of an API key, see docs/DEVICES.md")),
     request_body(description = "The frame, or multipart/form-data with parts named frame", content(
         (FrameFile = "image/jpeg"), (FrameFile = "image/png"), (FrameFile = "image/webp"),
         (FrameForm = "multipart/form-data"))),
@@ -176,19 +179,22 @@ impl FromRequestParts<AppState> for PassageHead {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let caller = Caller::from_parts(parts, state).await?;
+        let caller = Caller::of_gate(parts, state).await?;
         caller.require(Permission::SendFrames)?;
         let Path(gate_id) = Path::<GateId>::from_request_parts(parts, state).await?;
         caller.require_gate(gate_id)?;
         NoQuery::from_request_parts(parts, state).await?;
         let headers = &parts.headers;
-        Ok(Self {
-            key_id: caller.key_id,
-            event_id: required(headers, "x-event-id")?,
-            captured_at: required::<Moment>(headers, "x-captured-at")?.0,
-            badge_id: optional(headers, "x-badge-id")?,
-            gate: state.store.gate(gate_id).await?,
-        })
+        let event_id = required(headers, "x-event-id")?;
+        let captured_at = required::<Moment>(headers, "x-captured-at")?.0;
+        let badge_id = optional(headers, "x-badge-id")?;
+        let gate = state.store.gate(gate_id).await?;
+        // Not asked again with the decision: a switch of this counts for the requests that begin after it.
+        if gate.policy.signed_requests && !caller.signed {
+            let detail = "this gate takes signed requests alone: see docs/DEVICES.md";
+            return Err(Problem::forbidden("signature_required", detail));
+        }
+        Ok(Self { key_id: caller.key_id, gate, event_id, captured_at, badge_id })
     }
 }
 

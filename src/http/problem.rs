@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::overload::Overload;
 use super::schema::{IssueCode, ProblemCode};
+use super::signature::SCHEME;
 use crate::access::{AccessError, EnrolmentError};
 use crate::gallery::SearchError;
 use crate::inference::EngineError;
@@ -22,6 +23,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("bad_multipart", "the form cannot be read"),
     ("bad_path", "an id in the path is not valid"),
     ("bad_query", "a query parameter is unknown, not valid or out of range"),
+    (
+        "bad_signature",
+        "the request is not what a valid credential of the gate signed, or not written as a signed one",
+    ),
     ("bad_value", "a value in the body is of the wrong kind or out of range"),
     ("badge_taken", "another employee carries the badge"),
     ("body_interrupted", "the body ended early"),
@@ -55,11 +60,17 @@ pub const CODES: &[(&str, &str)] = &[
     ("not_json", "content-type must be application/json"),
     ("overloaded", "too many requests at once; try again after retry-after seconds"),
     ("photo_already_enrolled", "this very photo is enrolled for the employee"),
+    ("replayed_request", "the request is signed, but not newer than the one before; sign it anew"),
     ("schedule_in_use", "an access group names the schedule, so it cannot be removed"),
     ("schedule_name_taken", "another schedule has the name"),
+    ("signature_required", "the gate takes signed requests alone"),
     ("site_has_zones", "the site has zones, so it cannot be removed"),
     ("site_name_taken", "another site has the name"),
     ("spoof", "the photo is taken for a print or a screen"),
+    (
+        "stale_request",
+        "the request is signed, but too long ago or ahead of the clock; check the gate's clock",
+    ),
     ("starting", "the networks and the gallery are being loaded"),
     ("stopping", "the service is stopping"),
     ("timeout", "not received or not answered within request_timeout_ms"),
@@ -135,6 +146,11 @@ impl Problem {
     /// 401: no valid key.
     pub fn unauthorized(detail: impl ToString) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid API key is needed", detail)
+    }
+
+    /// 401: not signed as it must be.
+    pub fn badly_signed(code: &'static str, detail: impl ToString) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, "A valid signature is needed", detail)
     }
 
     /// 403: the key does not allow it.
@@ -240,7 +256,8 @@ impl IntoResponse for Problem {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
             }
             StatusCode::UNAUTHORIZED => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                let scheme = if self.code == "unauthorized" { "Bearer" } else { SCHEME };
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
             }
             _ => {}
         }

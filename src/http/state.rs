@@ -10,7 +10,7 @@ use super::leftover::LeftoverLimits;
 use super::metrics::MetricsReaders;
 use super::wrong_keys::WrongKeys;
 use crate::access::{Gatekeeper, GrantSigner, Matcher};
-use crate::domain::{EmployeeId, LivenessScore};
+use crate::domain::{EmployeeId, GatePolicy, LivenessScore};
 use crate::gallery::Gallery;
 use crate::inference::Engine;
 use crate::metrics::{Metrics, Readings};
@@ -37,14 +37,16 @@ pub struct HttpSettings {
     pub request_timeout: Duration,
     /// Whether `/metrics` needs no key.
     pub metrics_public: bool,
-    /// The liveness that verify, recognize, liveness and new gates ask for.
+    /// The liveness that verify, recognize and liveness ask for.
     pub liveness_threshold: LivenessScore,
     /// The smallest face for verify and recognize, in pixels between the pupils.
     pub pupil_distance_px_min: f32,
-    /// Milliseconds that a new gate opens for.
-    pub gate_open_ms: u32,
-    /// Milliseconds that a frame of a new gate may be old.
-    pub gate_frame_age_ms_max: u32,
+    /// What a new gate demands where its creation does not say.
+    pub new_gate: GatePolicy,
+    /// How long ago a request may have been signed.
+    pub request_age_max: Duration,
+    /// How far a gate's clock may run ahead of ours.
+    pub clock_skew_max: Duration,
     /// The smallest face for enrolment, in pixels between the pupils.
     pub enrolment_pupil_distance_px_min: f32,
     /// Whether a photo must look alive to be enrolled.

@@ -92,6 +92,7 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
     let checked = config.clone();
     tokio::task::spawn_blocking(move || checked.check_networks()).await??;
     let keys = keyring(&config.secrets).await?;
+    let ring = Arc::clone(&keys);
     let ids: Vec<_> = keys.ids().map(|id| id.to_string()).collect();
     info!(seals = %keys.sealing_id(), open = ids.join(" "), "the keys of the templates are known");
     let store = Store::connect(&config.database.store()).await.context(
@@ -103,6 +104,11 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
         heads::check(file).await?;
     }
     let stored = store.check_sealed().await?;
+    for (key, secrets) in store.device_secrets_by_key().await? {
+        if !ring.has(key) {
+            warn!(%key, secrets, "gates sign with secrets under a key that is not here: they are refused");
+        }
+    }
     let settings = config.engine();
     info!(workers = settings.workers, device = %settings.road.device, "loading the networks");
     let engine = tokio::task::spawn_blocking(move || Engine::start(&settings)).await??;
@@ -168,8 +174,9 @@ fn http_settings(config: &Config) -> HttpSettings {
         metrics_public: config.server.metrics_public,
         liveness_threshold: config.matching.liveness_threshold,
         pupil_distance_px_min: config.matching.pupil_distance_px_min,
-        gate_open_ms: config.gates.open_ms,
-        gate_frame_age_ms_max: config.gates.frame_age_ms_max,
+        new_gate: config.new_gate(),
+        request_age_max: config.gates.request_age_max(),
+        clock_skew_max: Duration::from_millis(config.gates.clock_skew_ms_max.into()),
         enrolment_pupil_distance_px_min: config.enrolment.pupil_distance_px_min,
         enrolment_liveness: config.enrolment.liveness,
         consent_required: config.privacy.consent_required,

@@ -88,8 +88,8 @@ pub enum StoreError {
     /// Templates are read or written without the keys that they are sealed under.
     #[error("the keys that templates are sealed under were not given")]
     NoKeyring,
-    /// A template cannot be sealed.
-    #[error("a template cannot be sealed: {0}")]
+    /// A template or a secret cannot be sealed.
+    #[error("nothing can be sealed: {0}")]
     Sealing(#[from] SealError),
     /// No template is sealed.
     #[error(

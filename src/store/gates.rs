@@ -41,6 +41,8 @@ pub struct GateChange {
     pub direction: Option<Direction>,
     /// See [`GatePolicy`].
     pub debounce_ms: Option<u32>,
+    /// See [`GatePolicy`].
+    pub signed_requests: Option<bool>,
 }
 
 impl Direction {
@@ -70,7 +72,8 @@ macro_rules! gate_row {
             $crate::store::gates::GateRow,
             $before
                 + "id, name, enabled, open_ms, frame_age_ms_max, pupil_distance_px_min, mode,\
-             liveness_threshold, zone_id, direction, debounce_ms, created_at, updated_at"
+             liveness_threshold, zone_id, direction, debounce_ms, signed_requests,\
+             created_at, updated_at"
                 + $after
             $(, $value)*
         )
@@ -90,6 +93,7 @@ pub(super) struct GateRow {
     pub zone_id: Option<Uuid>,
     pub direction: String,
     pub debounce_ms: i32,
+    pub signed_requests: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -115,6 +119,7 @@ impl TryFrom<GateRow> for Gate {
                 zone_id: row.zone_id.map(ZoneId),
                 direction: Direction::from_stored(&row.direction)?,
                 debounce_ms: row.debounce_ms.unsigned_abs(),
+                signed_requests: row.signed_requests,
             },
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -132,8 +137,8 @@ impl Store {
         let gate: Gate = gate_row!(
             "insert into gates
                  (id, name, enabled, open_ms, frame_age_ms_max, pupil_distance_px_min,
-                  mode, liveness_threshold, zone_id, direction, debounce_ms)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                  mode, liveness_threshold, zone_id, direction, debounce_ms, signed_requests)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
              returning ",
             "",
             GateId::generate().0,
@@ -147,6 +152,7 @@ impl Store {
             new.policy.zone_id.map(|id| id.0),
             new.policy.direction.code(),
             new.policy.debounce_ms as i32,
+            new.policy.signed_requests,
         )
         .fetch_one(&mut *changing)
         .await?
@@ -211,6 +217,7 @@ impl Store {
                  zone_id = case when $10 then $11 else zone_id end,
                  direction = coalesce($12, direction),
                  debounce_ms = coalesce($13, debounce_ms),
+                 signed_requests = coalesce($14, signed_requests),
                  updated_at = now()
              where id = $1
              returning ",
@@ -228,6 +235,7 @@ impl Store {
             change.zone_id.flatten().map(|id| id.0),
             change.direction.map(Direction::code),
             change.debounce_ms.map(|ms| ms as i32),
+            change.signed_requests,
         )
         .fetch_optional(&mut *changing)
         .await?

@@ -40,6 +40,16 @@ pub struct ApiKey {
     pub valid: bool,
     /// Whether it is time to note that it is used.
     use_is_due: bool,
+    /// The sealed secret of one that signs.
+    pub(super) signing_secret: Option<Vec<u8>>,
+}
+
+impl ApiKey {
+    /// Whether it is a credential that a gate signs with, rather than a key that is shown itself.
+    #[must_use]
+    pub fn signs(&self) -> bool {
+        self.signing_secret.is_some()
+    }
 }
 
 /// A statement that gives whole rows, from what stands after the columns. They are named:
@@ -51,7 +61,7 @@ macro_rules! key_row {
             KeyRow,
             "select "
                 + r#"id, name, secret_sha256, scopes, gate_id, created_at, revoked_at, expires_at,
-             last_used_at as "last_used_at?",
+             signing_secret, last_used_at as "last_used_at?",
              revoked_at is null and coalesce(expires_at > now(), true) as "valid!",
              coalesce(last_used_at < now() - interval '1 minute', true) as "use_is_due!"
              from api_keys left join api_key_uses on key_id = id "#
@@ -71,6 +81,7 @@ struct KeyRow {
     revoked_at: Option<DateTime<Utc>>,
     expires_at: Option<DateTime<Utc>>,
     last_used_at: Option<DateTime<Utc>>,
+    signing_secret: Option<Vec<u8>>,
     valid: bool,
     use_is_due: bool,
 }
@@ -101,6 +112,7 @@ impl TryFrom<KeyRow> for ApiKey {
             last_used_at: row.last_used_at,
             valid: row.valid,
             use_is_due: row.use_is_due,
+            signing_secret: row.signing_secret,
         })
     }
 }

@@ -6,6 +6,7 @@
 mod audit;
 mod chains;
 mod changes;
+mod devices;
 mod employees;
 mod error;
 mod faces;
@@ -32,6 +33,7 @@ use chains::HeadSigner;
 pub use audit::{Audited, Link, Snapshot};
 pub use chains::SignedHead;
 pub use changes::ChangeFilter;
+pub use devices::{DeviceSecretError, ResealedSecrets};
 pub use employees::{EmployeeChange, EmployeeFilter, NewEmployee};
 pub use error::{Conflict, StoreError};
 pub use faces::{Face, FaceDraft, FaceRules, GalleryRow};

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::service::{TestService, send};
 
-const ROUTES: [&str; 61] = [
+const ROUTES: [&str; 62] = [
     "DELETE /v1/access-groups/{group_id}",
     "DELETE /v1/access-groups/{group_id}/members/{employee_id}",
     "DELETE /v1/employees/{employee_id}",
@@ -66,6 +66,7 @@ const ROUTES: [&str; 61] = [
     "POST /v1/employees/{employee_id}/erasure",
     "POST /v1/employees/{employee_id}/faces",
     "POST /v1/gates",
+    "POST /v1/gates/{gate_id}/credentials",
     "POST /v1/gates/{gate_id}/passages",
     "POST /v1/keys",
     "POST /v1/liveness",
@@ -231,6 +232,7 @@ fn what_must_be_sent_is_required_and_what_cannot_be_cleared_is_never_null() {
         ("CreateGroup", json!(["name"])),
         ("CreateKey", json!(["name", "scopes"])),
         ("GiveConsent", json!(["text_version"])),
+        ("CreateCredential", Value::Null),
         ("ChangeEmployee", Value::Null),
         ("ChangeGate", Value::Null),
         ("ChangeSite", Value::Null),

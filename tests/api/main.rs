@@ -12,6 +12,7 @@ mod coherence;
 mod connection;
 mod contract;
 mod database;
+mod devices;
 mod faces;
 mod frame;
 mod gates;

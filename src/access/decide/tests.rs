@@ -116,6 +116,7 @@ impl Scene {
                         zone_id: Some(zone.zone.id),
                         direction: Direction::In,
                         debounce_ms: 10_000,
+                        signed_requests: false,
                     },
                     created_at: now,
                     updated_at: now,
