@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -22,12 +23,12 @@ struct State {
 }
 
 impl Line {
-    /// A line to the socket of Postgres.
-    pub async fn lay(postgres: &Path) -> Self {
+    /// A line to the socket of Postgres, on which everything takes `delay` each way.
+    pub async fn lay(postgres: &Path, delay: Duration) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = watch::Sender::new(State::default());
-        tokio::spawn(answer(listener, postgres.to_owned(), state.subscribe()));
+        tokio::spawn(answer(listener, postgres.to_owned(), delay, state.subscribe()));
         Self { port, state }
     }
 
@@ -58,7 +59,12 @@ impl Line {
     }
 }
 
-async fn answer(listener: TcpListener, postgres: PathBuf, state: watch::Receiver<State>) {
+async fn answer(
+    listener: TcpListener,
+    postgres: PathBuf,
+    delay: Duration,
+    state: watch::Receiver<State>,
+) {
     loop {
         let Ok((replica, _)) = listener.accept().await else { continue };
         let at_accept = *state.borrow();
@@ -66,7 +72,7 @@ async fn answer(listener: TcpListener, postgres: PathBuf, state: watch::Receiver
         if at_accept.closures == 0
             && let Ok(postgres) = UnixStream::connect(&postgres).await
         {
-            tokio::spawn(carry(replica, postgres, state.clone(), at_accept.cuts));
+            tokio::spawn(carry(replica, postgres, delay, state.clone(), at_accept.cuts));
         }
     }
 }
@@ -75,6 +81,7 @@ async fn answer(listener: TcpListener, postgres: PathBuf, state: watch::Receiver
 async fn carry(
     mut replica: TcpStream,
     mut postgres: UnixStream,
+    delay: Duration,
     mut state: watch::Receiver<State>,
     cuts: u32,
 ) {
@@ -82,8 +89,8 @@ async fn carry(
     let (from_replica, to_replica) = replica.split();
     let (from_postgres, to_postgres) = postgres.split();
     tokio::select! {
-        _ = pump(from_replica, to_postgres, state.clone()) => {}
-        _ = pump(from_postgres, to_replica, state.clone()) => {}
+        _ = pump(from_replica, to_postgres, delay, state.clone()) => {}
+        _ = pump(from_postgres, to_replica, delay, state.clone()) => {}
         _ = state.wait_for(|state| state.cuts != cuts) => {}
     }
 }
@@ -91,11 +98,13 @@ async fn carry(
 async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
+    delay: Duration,
     mut state: watch::Receiver<State>,
 ) -> io::Result<()> {
     let mut bytes = vec![0; 16_384];
     loop {
         let read = from.read(&mut bytes).await;
+        tokio::time::sleep(delay).await;
         // The end of one side is held as well: a silent line tells nothing.
         let _ = state.wait_for(|state| state.silences == 0).await;
         match read? {

@@ -28,7 +28,7 @@ use turnstile::Event;
 use world::{World, insist};
 
 /// Turnstiles for one person at once.
-const TURNSTILES: u64 = 2;
+const TURNSTILES: u64 = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_granted_after_an_acknowledged_revocation_whatever_fails() {

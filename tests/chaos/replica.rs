@@ -19,9 +19,9 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// Starts one, and keeps it going until the runtime ends.
-    pub async fn start(postgres: &Path) -> Arc<Self> {
-        let line = Line::lay(postgres).await;
+    /// Starts one on a line with this delay, and keeps it going until the runtime ends.
+    pub async fn start(postgres: &Path, delay: Duration) -> Arc<Self> {
+        let line = Line::lay(postgres, delay).await;
         let port = free_port();
         let process = Mutex::new(spawn(&line, port));
         let replica = Arc::new(Self { line, port, process });

@@ -59,7 +59,7 @@ impl Change {
 pub async fn revoke(world: &World, number: usize, mut chance: StdRng) {
     let person = &world.people[number];
     while !world.stop.load(Ordering::Relaxed) {
-        pause(&mut chance, 300..1_500).await;
+        pause(&mut chance, 500..2_500).await;
         let change = Change::any(person, &mut chance);
         let sent_at = Instant::now();
         insist("the revocation is acknowledged", async || {
@@ -69,7 +69,7 @@ pub async fn revoke(world: &World, number: usize, mut chance: StdRng) {
         .await;
         let acknowledged_at = Instant::now();
         let acknowledged_clock = world.clock().await;
-        pause(&mut chance, 300..2_500).await;
+        pause(&mut chance, 300..1_500).await;
         let ended_clock = world.clock().await;
         let ended_at = Instant::now();
         world.reinstate(person).await;

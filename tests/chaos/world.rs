@@ -25,7 +25,11 @@ use crate::history::History;
 use crate::replica::Replica;
 
 /// How long a client waits for an answer.
-const CLIENT_TIMEOUT: Duration = Duration::from_secs(3);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How far the replicas are from Postgres, one way. The farther, the longer a passage's transaction is under way,
+/// and the likelier a revocation falls into it.
+const DELAYS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(4), Duration::from_millis(15)];
 
 const PHOTOS: [&[&str]; 4] = [
     &["obama-1.jpg", "obama-2.jpg", "obama-3.jpg"],
@@ -77,9 +81,9 @@ impl World {
         let direct = PgPoolOptions::new().max_connections(4).connect(&cluster.url).await.unwrap();
         let mut world = Self {
             replicas: [
-                Replica::start(&socket).await,
-                Replica::start(&socket).await,
-                Replica::start(&socket).await,
+                Replica::start(&socket, DELAYS[0]).await,
+                Replica::start(&socket, DELAYS[1]).await,
+                Replica::start(&socket, DELAYS[2]).await,
             ],
             people: Vec::new(),
             history: Mutex::default(),
