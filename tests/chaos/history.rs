@@ -44,7 +44,8 @@ pub struct Answer {
 /// What a revocation took away.
 #[derive(Clone, Copy, Debug)]
 pub enum Lost {
-    All,
+    /// To pass at all.
+    Standing,
     Badge,
     Gate(Uuid),
     /// For ever: a person gets another.
@@ -68,7 +69,7 @@ impl Revocation {
     fn forbids(&self, access: Access) -> bool {
         self.person == access.person
             && match self.lost {
-                Lost::All => true,
+                Lost::Standing => true,
                 Lost::Badge => access.by_badge,
                 Lost::Gate(gate) => gate == access.gate,
                 Lost::Key(key) => key == access.key,

@@ -51,7 +51,7 @@ fn spawn(line: &Line, port: u16) -> Child {
     limen(&database, port, &["serve"])
         .env("LIMEN_DATABASE__CONNECTIONS_MAX", "6")
         .env("LIMEN_DATABASE__ACQUIRE_TIMEOUT_MS", "1000")
-        .env("LIMEN_DATABASE__STATEMENT_TIMEOUT_MS", "2000")
+        .env("LIMEN_DATABASE__STATEMENT_TIMEOUT_MS", "1000")
         .env("LIMEN_DATABASE__RESYNC_RETRY_MS", "200")
         .env("LIMEN_INFERENCE__WORKERS", "1")
         .env("LIMEN_INFERENCE__QUEUE_MAX", "16")

@@ -26,9 +26,9 @@ impl Change {
         let gate = if chance.random() { person.street } else { person.hall };
         let key = person.key.read().id;
         let (method, path, body, lost) = match chance.random_range(0..7) {
-            0 => (Method::PATCH, employee, json!({"status": "revoked"}), Lost::All),
-            1 => (Method::PATCH, employee, json!({"status": "suspended"}), Lost::All),
-            2 => (Method::PATCH, employee, json!({"status": "blocked"}), Lost::All),
+            0 => (Method::PATCH, employee, json!({"status": "revoked"}), Lost::Standing),
+            1 => (Method::PATCH, employee, json!({"status": "suspended"}), Lost::Standing),
+            2 => (Method::PATCH, employee, json!({"status": "blocked"}), Lost::Standing),
             3 => (Method::PATCH, employee, json!({"badge_id": null}), Lost::Badge),
             4 => {
                 let member = format!("{group}/members/{}", person.employee);
@@ -59,7 +59,7 @@ impl Change {
 pub async fn revoke(world: &World, number: usize, mut chance: StdRng) {
     let person = &world.people[number];
     while !world.stop.load(Ordering::Relaxed) {
-        pause(&mut chance, 500..2_500).await;
+        pause(&mut chance, 200..1_500).await;
         let change = Change::any(person, &mut chance);
         let sent_at = Instant::now();
         insist("the revocation is acknowledged", async || {
@@ -69,10 +69,10 @@ pub async fn revoke(world: &World, number: usize, mut chance: StdRng) {
         .await;
         let acknowledged_at = Instant::now();
         let acknowledged_clock = world.clock().await;
-        pause(&mut chance, 300..1_500).await;
+        pause(&mut chance, 200..1_000).await;
         let ended_clock = world.clock().await;
         let ended_at = Instant::now();
-        world.reinstate(person).await;
+        world.reinstate(person, change.lost).await;
         let (person, lost) = (number, change.lost);
         world.history.lock().revocations.push(Revocation {
             person,

@@ -21,7 +21,7 @@ use sqlx::postgres::PgPoolOptions;
 use uuid::Uuid;
 
 use crate::cluster::{Cluster, KEYS, PATIENCE, free_port, migrated};
-use crate::history::History;
+use crate::history::{History, Lost};
 use crate::replica::Replica;
 
 /// How long a client waits for an answer.
@@ -29,7 +29,7 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How far the replicas are from Postgres, one way. The farther, the longer a passage's transaction is under way,
 /// and the likelier a revocation falls into it.
-const DELAYS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(4), Duration::from_millis(15)];
+const DELAYS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(8), Duration::from_millis(25)];
 
 const PHOTOS: [&[&str]; 4] = [
     &["obama-1.jpg", "obama-2.jpg", "obama-3.jpg"],
@@ -143,28 +143,46 @@ impl World {
         insist("Postgres tells the time", now).await
     }
 
-    /// Lets a person pass as at first. Not at a replica: of an attempt there that was not answered nobody would know
-    /// whether it is still under way, to be granted after the next revocation. Here it has ended when it fails.
-    pub async fn reinstate(&self, person: &Person) {
-        insist("the person is reinstated", async || self.try_reinstate(person).await.ok()).await;
+    /// Gives a right back. Not at a replica: of an attempt there that was not answered nobody would know whether it is
+    /// still under way, to be granted after the next revocation. Here it has ended when it fails.
+    pub async fn reinstate(&self, person: &Person, lost: Lost) {
+        let attempt = async || self.try_reinstate(person, lost).await.ok();
+        insist("the person is reinstated", attempt).await;
     }
 
-    async fn try_reinstate(&self, person: &Person) -> Result<(), StoreError> {
-        let employee_id = EmployeeId(person.employee);
-        let change = EmployeeChange {
-            status: Some(EmployeeStatus::Active),
-            badge_id: Some(Some(person.badge.parse().unwrap())),
-            ..EmployeeChange::default()
-        };
-        self.store.change_employee(&author(), employee_id, change).await?;
-        let (group_id, validity) = (GroupId(person.group), Validity::default());
-        self.store.set_member(&author(), Member { group_id, employee_id, validity }).await?;
-        for gate in [person.street, person.hall] {
-            let change = GateChange { enabled: Some(true), ..GateChange::default() };
-            self.store.change_gate(&author(), GateId(gate), change).await?;
+    /// Gives everything back.
+    pub async fn reinstate_whole(&self, person: &Person) {
+        for lost in [Lost::Standing, Lost::Gate(person.street), Lost::Gate(person.hall)] {
+            self.reinstate(person, lost).await;
         }
-        let key = make_key(&self.store).await?;
-        *person.key.write() = key;
+        let key = person.key.read().id;
+        self.reinstate(person, Lost::Key(key)).await;
+    }
+
+    async fn try_reinstate(&self, person: &Person, lost: Lost) -> Result<(), StoreError> {
+        let (store, author) = (&self.store, author());
+        let employee_id = EmployeeId(person.employee);
+        match lost {
+            Lost::Standing | Lost::Badge => {
+                let change = EmployeeChange {
+                    status: Some(EmployeeStatus::Active),
+                    badge_id: Some(Some(person.badge.parse().unwrap())),
+                    ..EmployeeChange::default()
+                };
+                store.change_employee(&author, employee_id, change).await?;
+            }
+            Lost::Gate(gate) => {
+                let change = GateChange { enabled: Some(true), ..GateChange::default() };
+                store.change_gate(&author, GateId(gate), change).await?;
+                let (group_id, validity) = (GroupId(person.group), Validity::default());
+                let member = Member { group_id, employee_id, validity };
+                store.set_member(&author, member).await?;
+            }
+            Lost::Key(_) => {
+                let key = make_key(store).await?;
+                *person.key.write() = key;
+            }
+        }
         Ok(())
     }
 
@@ -209,7 +227,7 @@ impl World {
         let [street, hall] = gates[..] else { unreachable!("two gates") };
         let key = RwLock::new(make_key(&self.store).await.unwrap());
         let person = Person { employee, badge, street, hall, group, photos, key };
-        self.reinstate(&person).await;
+        self.reinstate_whole(&person).await;
         person
     }
 }
