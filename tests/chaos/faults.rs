@@ -9,7 +9,7 @@ use rand::seq::SliceRandom;
 use rustix::process::Signal;
 use tokio::task::JoinSet;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, PATIENCE};
 use crate::world::World;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,13 +42,17 @@ impl Fault {
     ];
 }
 
-/// Lets things fail for so long, and every one at least once; all is whole again afterwards.
+/// Lets things fail for so long, and every one at least once, and longer on a machine on which little happened
+/// meanwhile; all is whole again afterwards.
 pub async fn fail(world: &Arc<World>, cluster: &Arc<Cluster>, mut chance: StdRng, time: Duration) {
     let begun_at = Instant::now();
     let mut under_way = JoinSet::new();
     let mut deck = Vec::new();
     let mut dealt = 0;
-    while begun_at.elapsed() < time || dealt < Fault::ALL.len() {
+    while begun_at.elapsed() < time
+        || dealt < Fault::ALL.len()
+        || (begun_at.elapsed() < time + PATIENCE && world.history.lock().lacks(time).is_some())
+    {
         let fault = deck.pop().unwrap_or_else(|| {
             deck = Fault::ALL.to_vec();
             deck.shuffle(&mut chance);

@@ -69,7 +69,7 @@ pub async fn revoke(world: &World, number: usize, mut chance: StdRng) {
         .await;
         let acknowledged_at = Instant::now();
         let acknowledged_clock = world.clock().await;
-        pause(&mut chance, 200..1_000).await;
+        pause(&mut chance, 300..1_500).await;
         let ended_clock = world.clock().await;
         let ended_at = Instant::now();
         world.reinstate(person, change.lost).await;
