@@ -32,6 +32,16 @@ task_test() {
   exec cargo test --workspace "$@"
 }
 
+# The test of the faults, longer than `./dev test` runs it; with a seed that was printed, by the same schedule.
+task_chaos() {
+  local release=()
+  task_setup
+  export LIMEN_CHAOS_SECONDS=${1:-600} LIMEN_CHAOS_SEED=${2:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+  say "to repeat it: ./dev chaos $LIMEN_CHAOS_SECONDS $LIMEN_CHAOS_SEED"
+  [ ! -x "$(limen_binary)" ] || release=(--release)
+  exec cargo test "${release[@]}" --test chaos -- --nocapture
+}
+
 task_bench() {
   case ${1:-} in
     peer) bench_peer "${@:2}" ;;

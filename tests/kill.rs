@@ -1,15 +1,17 @@
 //! The service and its Postgres are killed (SIGKILL) in turn while gates and an admin are at work:
 //! what was acknowledged is there afterwards, and the service needs nobody's help to go on.
 
+mod cluster;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use cluster::{Cluster, PATIENCE, free_port, limen, migrated};
 use reqwest::{Client, RequestBuilder};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -18,76 +20,13 @@ use uuid::Uuid;
 const ROUNDS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(1500);
 
-/// How long anything may take to come back.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A Postgres of the test's own, as `./dev` makes them.
-struct Cluster {
-    state: tempfile::TempDir,
-    url: String,
-}
-
-impl Cluster {
-    fn start() -> Self {
-        let state = tempfile::tempdir().unwrap();
-        // Postgres may run as another user than the test.
-        fs::set_permissions(state.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let url = Self::dev(state.path(), "env");
-        let url = url.lines().find_map(|line| line.strip_prefix("export DATABASE_URL='"));
-        let url = url.expect("a DATABASE_URL").trim_end_matches('\'').to_owned();
-        Self { state, url }
-    }
-
-    /// Runs `./dev` on this cluster; returns what it prints.
-    fn dev(state: &Path, command: &str) -> String {
-        let output = Command::new("./dev")
-            .arg(command)
-            .env("LIMEN_DEV_STATE", state)
-            .env_remove("DATABASE_URL")
-            .stderr(Stdio::inherit())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "./dev {command} failed");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn kill_and_start(&self) {
-        let pid = fs::read_to_string(self.state.path().join("postgres/data/postmaster.pid"));
-        kill_9(pid.unwrap().lines().next().unwrap());
-        Self::dev(self.state.path(), "env");
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        Self::dev(self.state.path(), "stop");
-    }
-}
-
-fn kill_9(pid: &str) {
-    assert!(Command::new("kill").args(["-KILL", pid]).status().unwrap().success());
-}
-
-/// `limen` with the cluster's database and a port of the test's own.
-fn limen(cluster: &Cluster, port: u16, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_limen"));
-    command
-        .args(arguments)
-        .env_remove("LIMEN_CONFIG")
-        .env("DATABASE_URL", &cluster.url)
-        .env("LIMEN_SECRETS__KEYS", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")
-        .env("LIMEN_SERVER__BIND", format!("127.0.0.1:{port}"))
-        .env("LIMEN_LOG__FILTER", "error");
-    command
-}
-
 struct Service {
     process: Child,
 }
 
 impl Service {
     async fn start(cluster: &Cluster, admin: &Admin) -> Self {
-        let process = limen(cluster, admin.port, &["serve"]).spawn().unwrap();
+        let process = limen(&cluster.url, admin.port, &["serve"]).spawn().unwrap();
         let started_at = Instant::now();
         while admin.call(admin.client.get(admin.url("/readyz"))).await.is_none() {
             assert!(started_at.elapsed() < PATIENCE, "the service is not ready");
@@ -184,11 +123,8 @@ async fn enrol(admin: Admin, stop: Arc<AtomicBool>) -> Vec<Uuid> {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_when_the_service_or_postgres_is_killed() {
     let cluster = Cluster::start();
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-    assert!(limen(&cluster, port, &["migrate"]).status().unwrap().success());
-    let arguments = ["key", "create", "--name", "test", "--scope", "admin", "--scope", "gate"];
-    let key = limen(&cluster, port, &arguments).output().unwrap().stdout;
-    let key = String::from_utf8(key).unwrap().lines().last().unwrap().to_owned();
+    let port = free_port();
+    let key = migrated(&cluster, port);
     let client = Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
     let admin = Admin { client, port, key };
     let mut service = Service::start(&cluster, &admin).await;
@@ -208,7 +144,7 @@ async fn nothing_acknowledged_is_lost_when_the_service_or_postgres_is_killed() {
         service = Service::start(&cluster, &admin).await;
         tokio::time::sleep(PAUSE).await;
         // The service goes on by itself once Postgres is back.
-        cluster.kill_and_start();
+        cluster.restart(Signal::KILL);
     }
     tokio::time::sleep(PAUSE).await;
     stop.store(true, Ordering::Relaxed);
