@@ -62,7 +62,7 @@ pub async fn fail(world: &Arc<World>, cluster: &Arc<Cluster>, mut chance: StdRng
         let replica = chance.random_range(0..world.replicas.len());
         let lasts = Duration::from_millis(chance.random_range(200..2_000));
         under_way.spawn(happen(Arc::clone(world), Arc::clone(cluster), fault, replica, lasts));
-        tokio::time::sleep(Duration::from_millis(chance.random_range(300..3_000))).await;
+        tokio::time::sleep(Duration::from_millis(chance.random_range(300..2_400))).await;
     }
     while let Some(happened) = under_way.join_next().await {
         happened.unwrap();

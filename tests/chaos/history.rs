@@ -192,9 +192,9 @@ impl History {
         let seconds = time.as_secs() as usize;
         let granted = self.attempts.iter().filter(|attempt| attempt.is_granted()).count();
         let counts = [
-            (granted, seconds, "grants"),
-            (self.revocations.len(), seconds / 2, "revocations"),
-            (self.forbidden(), seconds / 2, "passages after a revocation"),
+            (granted, seconds / 2, "grants"),
+            (self.revocations.len(), seconds / 4, "revocations"),
+            (self.forbidden(), seconds / 4, "passages after a revocation"),
         ];
         let lack = counts.into_iter().find(|(count, least, _)| count < least);
         lack.map(|(count, least, what)| {

@@ -32,7 +32,7 @@ const TURNSTILES: u64 = 2;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_granted_after_an_acknowledged_revocation_whatever_fails() {
-    let time = Duration::from_secs(setting("LIMEN_CHAOS_SECONDS").unwrap_or(12));
+    let time = Duration::from_secs(setting("LIMEN_CHAOS_SECONDS").unwrap_or(10));
     let seed = setting("LIMEN_CHAOS_SEED").unwrap_or(1);
     println!("LIMEN_CHAOS_SEED={seed} LIMEN_CHAOS_SECONDS={}", time.as_secs());
     let begun_at = Instant::now();
@@ -69,18 +69,20 @@ async fn nobody_is_granted_after_an_acknowledged_revocation_whatever_fails() {
     print!("after {:?}: {audited}", begun_at.elapsed());
 }
 
-/// Whoever is reinstated passes, at every replica. Again at every attempt: a revocation that was sent to a replica
+/// Whoever is reinstated passes, at every replica. Again where they do not: a revocation that was sent to a replica
 /// while it stood still, and to another since, may have been made there after the last reinstatement.
 async fn everybody_passes_everywhere(world: &World) {
     let people = world.people.iter().enumerate();
     join_all(people.map(async |(number, person)| {
         for replica in 0..world.replicas.len() {
             insist("a reinstated person passes", async || {
-                world.reinstate_whole(person).await;
                 let event = Event::new(number, person.hall, person.photos[0], true);
                 let attempt = event.send(world, replica).await;
                 let granted = attempt.is_granted();
                 world.history.lock().attempts.push(attempt);
+                if !granted {
+                    world.reinstate_whole(person).await;
+                }
                 granted.then_some(())
             })
             .await;
