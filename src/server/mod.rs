@@ -100,6 +100,7 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
     )?;
     let store = store.with_keyring(keys);
     store.check_schema().await?;
+    store.sign_first_heads().await?;
     if let Some(file) = &config.audit.heads_file {
         heads::check(file).await?;
     }

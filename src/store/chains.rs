@@ -152,8 +152,11 @@ impl Store {
         Ok(())
     }
 
-    /// Signs the heads of chains that begin: of a database that has none, all.
-    pub(super) async fn sign_first_heads(&self) -> Result<(), StoreError> {
+    /// Signs the heads of chains that begin, where nothing was chained or signed yet.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn sign_first_heads(&self) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
         // The chain of the changes last, as whoever locks two does.
         let rows =

@@ -7,6 +7,7 @@ use super::{text, with_database};
 #[sqlx::test]
 async fn an_altered_trail_is_named_and_the_exit_status_is_1(pool: PgPool) {
     let run = async |arguments: &[&str]| with_database(&pool, arguments).await.output().unwrap();
+    assert_eq!(run(&["migrate"]).await.status.code(), Some(0));
     for name in ["one", "two"] {
         let key = run(&["key", "create", "--name", name, "--scope", "viewer"]).await;
         assert_eq!(key.status.code(), Some(0), "{}", text(&key));
