@@ -162,9 +162,13 @@ async fn reseal(config: &Config) -> anyhow::Result<ExitCode> {
             break;
         }
     }
+    let (secrets, closed) = store.reseal_webhook_secrets().await?;
     store.sign_heads_anew().await?;
     bar.finish_and_clear();
     println!("{resealed} templates are sealed anew");
+    if secrets > 0 {
+        println!("{secrets} secrets of webhooks are sealed anew");
+    }
     let seals = keys.sealing_id();
     let others = store.faces_by_key().await?.into_iter().filter(|(key, _)| *key != Some(seals));
     let left = others.map(|(_, faces)| faces).sum::<u64>();
@@ -179,7 +183,10 @@ async fn reseal(config: &Config) -> anyhow::Result<ExitCode> {
     if unopened.len() > NAMED_MAX {
         println!("... and {} more", unopened.len() - NAMED_MAX);
     }
-    Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    for (webhook, error) in &closed {
+        println!("the secret of webhook {webhook} stays as it is: {error}");
+    }
+    Ok(if left == 0 && closed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn retire(store: &Store, file: &Path) -> anyhow::Result<()> {
@@ -194,6 +201,12 @@ async fn retire(store: &Store, file: &Path) -> anyhow::Result<()> {
                 ring.sealing_id()
             );
         }
+    }
+    for (key, secrets) in store.webhook_secrets_by_key().await? {
+        ensure!(
+            !old.contains(&key),
+            "{secrets} secret(s) of webhooks are sealed under {key}: run `limen secrets reseal` first"
+        );
     }
     replace(file, &ring.retired())?;
     for key in old {

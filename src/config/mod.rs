@@ -5,6 +5,7 @@
 
 mod database;
 mod enrolment;
+mod events;
 mod gates;
 mod inference;
 mod load;
@@ -17,6 +18,7 @@ mod server;
 
 pub use database::{DatabaseConfig, DatabaseUrl};
 pub use enrolment::EnrolmentConfig;
+pub use events::EventsConfig;
 pub use gates::GatesConfig;
 pub use inference::InferenceConfig;
 pub use load::ConfigError;
@@ -47,6 +49,8 @@ pub struct Config {
     pub gates: GatesConfig,
     /// `[enrolment]`
     pub enrolment: EnrolmentConfig,
+    /// `[events]`
+    pub events: EventsConfig,
     /// `[privacy]`
     pub privacy: PrivacyConfig,
     /// `[log]`

@@ -5,6 +5,7 @@ mod auth;
 mod changes;
 mod employees;
 mod entrance;
+mod events;
 mod extract;
 mod faces;
 mod frames;
@@ -31,6 +32,7 @@ mod schema;
 mod sites;
 mod state;
 mod verify;
+mod webhooks;
 mod wrong_keys;
 mod zones;
 
@@ -69,6 +71,8 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(recognize::routes())
         .merge(liveness::routes())
         .merge(passages::routes())
+        .merge(events::routes())
+        .merge(webhooks::routes())
         .merge(employees::routes())
         .merge(faces::routes())
         .merge(gates::routes())

@@ -291,7 +291,7 @@ async fn put(
     Ok(updated.rows_affected())
 }
 
-fn key_id(stored: Vec<u8>) -> Result<KeyId, StoreError> {
+pub(super) fn key_id(stored: Vec<u8>) -> Result<KeyId, StoreError> {
     let bytes = stored.try_into().map_err(|_| StoreError::corrupt("a key's id has 8 bytes"))?;
     Ok(KeyId::from_bytes(bytes))
 }
