@@ -21,6 +21,7 @@
 //! | [`gallery`] | the enrolled encodings in memory, kept equal to Postgres |
 //! | [`access`] | who may pass: match, decide (pure), sign, enrol |
 //! | [`audit`] | whether the trail is as it was written |
+//! | [`events`] | what those are told who follow the trail: streams and webhooks |
 //! | [`store`] | Postgres; the only place with SQL |
 //! | [`secrets`] | the operator's keys, and what is sealed under them |
 //! | [`http`] | the API; one file a resource |
@@ -56,6 +57,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod evaluate;
+pub mod events;
 pub mod gallery;
 pub mod http;
 pub mod inference;

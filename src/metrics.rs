@@ -61,6 +61,35 @@ struct ConnectionLabels {
     state: &'static str,
 }
 
+/// What came of a delivery to a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It was taken.
+    Delivered,
+    /// It was not, and is tried again.
+    Failed,
+    /// It was given up.
+    Dead,
+}
+
+impl Delivery {
+    const ALL: [Self; 3] = [Self::Delivered, Self::Failed, Self::Dead];
+
+    fn labels(self) -> DeliveryLabels {
+        let outcome = match self {
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Dead => "dead",
+        };
+        DeliveryLabels { outcome }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabels {
+    outcome: &'static str,
+}
+
 /// The values of the gauges, read when Prometheus asks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Readings {
@@ -96,6 +125,8 @@ pub struct Metrics {
     wrong_keys: Counter,
     purged_passages: Counter,
     erased_people: Counter,
+    webhook_deliveries: Family<DeliveryLabels, Counter>,
+    webhook_backlog: Gauge,
     queue_depth: Gauge,
     queue_max: Gauge,
     gallery_faces: Gauge,
@@ -130,6 +161,8 @@ impl Metrics {
             wrong_keys: Counter::default(),
             purged_passages: Counter::default(),
             erased_people: Counter::default(),
+            webhook_deliveries: Family::default(),
+            webhook_backlog: Gauge::default(),
             alarms: Family::default(),
             outcomes: Family::default(),
             overloads: Family::default(),
@@ -150,6 +183,9 @@ impl Metrics {
         }
         for alarm in Alarm::ALL {
             drop(metrics.alarms.get_or_create(&AlarmLabels { kind: alarm.code() }));
+        }
+        for delivery in Delivery::ALL {
+            drop(metrics.webhook_deliveries.get_or_create(&delivery.labels()));
         }
         for limit in limits {
             drop(metrics.overloads.get_or_create(&OverloadLabels { limit }));
@@ -215,6 +251,16 @@ impl Metrics {
             "erased_people",
             "People who were erased because they had left long enough ago",
             self.erased_people.clone(),
+        );
+        registry.register(
+            "webhook_deliveries",
+            "Events posted to webhooks, by outcome: delivered, failed (it is tried again) or dead (it was given up)",
+            self.webhook_deliveries.clone(),
+        );
+        registry.register(
+            "webhook_backlog",
+            "Passages that webhooks have not been told of yet; 0 where another replica delivers",
+            self.webhook_backlog.clone(),
         );
         registry.register(
             "inference_queue_depth",
@@ -311,6 +357,16 @@ impl Metrics {
     /// Notes a person who was erased for having left long enough ago.
     pub fn person_erased(&self) {
         self.erased_people.inc();
+    }
+
+    /// Notes what came of a delivery to a webhook.
+    pub fn webhook_delivery(&self, delivery: Delivery) {
+        self.webhook_deliveries.get_or_create(&delivery.labels()).inc();
+    }
+
+    /// Notes how many passages webhooks have not been told of yet.
+    pub fn webhook_backlog(&self, passages: u64) {
+        self.webhook_backlog.set(passages.cast_signed());
     }
 
     /// Everything in OpenMetrics text form, the gauges set to `readings`.

@@ -11,17 +11,28 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// What each room may import of ours. `domain` imports nothing, and whoever decodes, decides or
 /// stores does not know who asks.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("main", &["cli"]),
     ("cli", EVERYTHING),
     ("server", EVERYTHING),
     (
         "http",
-        &["access", "domain", "gallery", "inference", "metrics", "secrets", "store", "vision"],
+        &[
+            "access",
+            "domain",
+            "events",
+            "gallery",
+            "inference",
+            "metrics",
+            "secrets",
+            "store",
+            "vision",
+        ],
     ),
     ("access", &["domain", "gallery", "secrets", "store"]),
     ("gallery", &["domain", "store"]),
     ("audit", &["domain", "store"]),
+    ("events", &["domain", "metrics", "secrets", "store"]),
     ("store", &["domain", "secrets"]),
     ("inference", &["domain", "vision"]),
     ("vision", &["domain", "nets"]),

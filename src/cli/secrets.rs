@@ -164,9 +164,13 @@ async fn reseal(config: &Config) -> anyhow::Result<ExitCode> {
         }
     }
     let devices = store.reseal_device_secrets().await?;
+    let (webhooks, closed) = store.reseal_webhook_secrets().await?;
     store.sign_heads_anew().await?;
     bar.finish_and_clear();
-    println!("{resealed} templates are sealed anew, and {} secrets of gates", devices.secrets);
+    println!(
+        "{resealed} templates are sealed anew, {} secrets of gates and {webhooks} of webhooks",
+        devices.secrets
+    );
     let seals = keys.sealing_id();
     let others = store.faces_by_key().await?.into_iter().filter(|(key, _)| *key != Some(seals));
     let left = others.map(|(_, faces)| faces).sum::<u64>();
@@ -186,9 +190,13 @@ async fn reseal(config: &Config) -> anyhow::Result<ExitCode> {
             "the secret of {key} stays as it is: {error}; `limen gate credential` makes another"
         );
     }
+    for (webhook, error) in closed.iter().take(NAMED_MAX) {
+        println!("the secret of webhook {webhook} stays as it is: {error}");
+    }
     let secrets = store.device_secrets_by_key().await?;
     let left = left + secrets.iter().filter(|(key, _)| *key != seals).map(|(_, n)| n).sum::<u64>();
-    Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let done = left == 0 && closed.is_empty();
+    Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn retire(store: &Store, file: &Path) -> anyhow::Result<()> {
@@ -217,6 +225,12 @@ async fn retire(store: &Store, file: &Path) -> anyhow::Result<()> {
         ensure!(
             !old.contains(&key),
             "{secrets} secret(s) of gates are sealed under {key}: run `limen secrets reseal` first"
+        );
+    }
+    for (key, secrets) in store.webhook_secrets_by_key().await? {
+        ensure!(
+            !old.contains(&key),
+            "{secrets} secret(s) of webhooks are sealed under {key}: run `limen secrets reseal` first"
         );
     }
     replace(file, &ring.retired())?;

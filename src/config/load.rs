@@ -21,7 +21,7 @@ const WORKERS_PER_CORE_GPU: usize = 4;
 pub struct ConfigError(pub Vec<String>);
 
 impl Config {
-    const SECTIONS: [&'static str; 11] = [
+    const SECTIONS: [&'static str; 12] = [
         "server",
         "database",
         "secrets",
@@ -31,6 +31,7 @@ impl Config {
         "gates",
         "enrolment",
         "audit",
+        "events",
         "privacy",
         "log",
     ];
@@ -82,6 +83,7 @@ impl Config {
             gates: section(figment, "gates", &mut errors),
             enrolment: section(figment, "enrolment", &mut errors),
             audit: section(figment, "audit", &mut errors),
+            events: section(figment, "events", &mut errors),
             privacy: section(figment, "privacy", &mut errors),
             log: section(figment, "log", &mut errors),
         };

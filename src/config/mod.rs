@@ -6,6 +6,7 @@
 mod audit;
 mod database;
 mod enrolment;
+mod events;
 mod gates;
 mod inference;
 mod load;
@@ -19,6 +20,7 @@ mod server;
 pub use audit::AuditConfig;
 pub use database::{DatabaseConfig, DatabaseUrl};
 pub use enrolment::EnrolmentConfig;
+pub use events::EventsConfig;
 pub use gates::GatesConfig;
 pub use inference::InferenceConfig;
 pub use load::ConfigError;
@@ -52,6 +54,8 @@ pub struct Config {
     pub enrolment: EnrolmentConfig,
     /// `[audit]`
     pub audit: AuditConfig,
+    /// `[events]`
+    pub events: EventsConfig,
     /// `[privacy]`
     pub privacy: PrivacyConfig,
     /// `[log]`

@@ -97,6 +97,15 @@ uuid_id!(
     ConsentId
 );
 
+uuid_id!(
+    /// Who is told of passages without asking.
+    WebhookId
+);
+uuid_id!(
+    /// An event that a webhook did not take.
+    DeadLetterId
+);
+
 /// The firmware's name for one event: the idempotency key of a passage.
 ///
 /// 1 to 64 characters out of `A-Z a-z 0-9 . _ -`.

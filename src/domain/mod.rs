@@ -10,6 +10,7 @@ mod decision;
 mod distance;
 mod employee;
 mod encoding;
+mod event;
 mod face;
 mod frame;
 mod gate;
@@ -22,6 +23,7 @@ pub mod risk;
 mod schedule;
 mod scope;
 mod sighting;
+mod webhook;
 mod zone;
 
 pub use chain::{Blind, ChainHash, Commitment, Head, Stream};
@@ -33,12 +35,13 @@ pub use employee::{
     in_one_form,
 };
 pub use encoding::{Encoding, EncodingError, ModelId};
+pub use event::PassageEvent;
 pub use face::{BoundingBox, Detection, Landmarks, Point, Quality, QualityIssue};
 pub use frame::{Frame, FrameSizeError};
 pub use gate::{Gate, GateMode, GateName, GatePolicy};
 pub use id::{
-    ChangeId, ConsentId, EmployeeId, EventId, FaceId, GateId, GroupId, KeyId, PardonId, PassageId,
-    ScheduleId, SiteId, ZoneId,
+    ChangeId, ConsentId, DeadLetterId, EmployeeId, EventId, FaceId, GateId, GroupId, KeyId,
+    PardonId, PassageId, ScheduleId, SiteId, WebhookId, ZoneId,
 };
 pub use liveness::LivenessScore;
 pub use passage::{Evidence, Passage, PassageRequest};
@@ -47,6 +50,7 @@ pub use range::OutOfRange;
 pub use schedule::{ClockTime, ClockTimeError, Day, Hours, HoursError, Schedule, ScheduleName};
 pub use scope::{KeyName, Permission, Scope};
 pub use sighting::{FaceSeen, Sighting, Stage, StageTimings, View};
+pub use webhook::{Webhook, WebhookFilter, WebhookUrl, WebhookUrlError};
 pub use zone::{
     AccessGroup, AccessRule, Admission, AntiPassback, Direction, GroupName, LastCrossing, LastGate,
     Notice, Site, SiteName, Zone, ZoneName,

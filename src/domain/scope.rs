@@ -67,6 +67,8 @@ codes! {
         SeeChanges = "see_changes",
         /// Creates, lists and revokes keys.
         ManageKeys = "manage_keys",
+        /// Creates, changes and removes webhooks, and reads what they did not take.
+        ManageWebhooks = "manage_webhooks",
     }
 }
 
@@ -108,6 +110,7 @@ impl Scope {
                 P::ErasePeople,
                 P::SeeChanges,
                 P::ManageKeys,
+                P::ManageWebhooks,
             ],
         }
     }

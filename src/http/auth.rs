@@ -274,6 +274,7 @@ permission_types!(
     ErasePeople,
     SeeChanges,
     ManageKeys,
+    ManageWebhooks,
 );
 
 /// A caller whose key has the permission `P` and is not bound to a gate. Comes before the body among a

@@ -7,6 +7,7 @@ mod changes;
 mod credentials;
 mod employees;
 mod entrance;
+mod events;
 mod explanation;
 mod extract;
 mod faces;
@@ -35,6 +36,7 @@ mod signature;
 mod sites;
 mod state;
 mod verify;
+mod webhooks;
 mod wrong_keys;
 mod zones;
 
@@ -74,6 +76,8 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(recognize::routes())
         .merge(liveness::routes())
         .merge(passages::routes())
+        .merge(events::routes())
+        .merge(webhooks::routes())
         .merge(employees::routes())
         .merge(faces::routes())
         .merge(gates::routes())

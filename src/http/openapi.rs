@@ -35,6 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         (name = "employees", description = "The people and their faces"),
         (name = "access", description = "Who may go where, and when"),
         (name = "passages", description = "The trail"),
+        (name = "webhooks", description = "Who is told of passages without asking"),
         (name = "privacy", description = "What people may ask for: consent, a copy, erasure"),
         (name = "keys", description = "The API keys"),
         (name = "audit", description = "Who changed what, and proof of the trail"),

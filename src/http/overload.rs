@@ -11,17 +11,20 @@ pub(super) enum Overload {
     Requests,
     /// Lists that are read.
     Lists,
+    /// Streams that are open.
+    Streams,
 }
 
 /// The names that the metrics know what there was too much of by.
 #[must_use]
-pub fn overload_limits() -> [&'static str; 4] {
+pub fn overload_limits() -> [&'static str; 5] {
     Overload::ALL.map(Overload::limit)
 }
 
 impl Overload {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Frames, Self::FrameBytes, Self::Requests, Self::Lists];
+    pub const ALL: [Self; 5] =
+        [Self::Frames, Self::FrameBytes, Self::Requests, Self::Lists, Self::Streams];
 
     /// Its name in the metrics: that of the setting which limits it.
     pub fn limit(self) -> &'static str {
@@ -30,6 +33,7 @@ impl Overload {
             Self::FrameBytes => "frame_bytes_in_flight_max",
             Self::Requests => "requests_max",
             Self::Lists => "connections_max",
+            Self::Streams => "streams_max",
         }
     }
 
@@ -46,6 +50,7 @@ impl Overload {
                 "too many requests are being answered; try again after retry-after seconds"
             }
             Self::Lists => "too many lists are being read; try again after retry-after seconds",
+            Self::Streams => "too many streams are open; try again after retry-after seconds",
         }
     }
 }

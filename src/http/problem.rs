@@ -55,7 +55,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("not_enrolled", "the employee has no face of this model"),
     (
         "not_found",
-        "there is no such path, employee, face, gate, passage, site, zone, schedule, group, member, key or consent",
+        "there is no such path, employee, face, gate, passage, site, zone, schedule, group, member, key, consent or webhook",
     ),
     ("not_json", "content-type must be application/json"),
     ("overloaded", "too many requests at once; try again after retry-after seconds"),
@@ -77,6 +77,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("too_many_faces", "the employee has as many faces as enrolment.faces_max allows"),
     ("too_many_frames", "more frames than the request may hold"),
     ("too_many_groups", "the employee belongs to as many groups as one may"),
+    ("too_many_webhooks", "there are as many webhooks as there may be"),
     (
         "too_many_wrong_keys",
         "too many wrong API keys from there; try again after retry-after seconds",
@@ -342,6 +343,10 @@ impl From<Conflict> for Problem {
             Conflict::TooManyGroups => {
                 Self::conflict("too_many_groups", "the employee belongs to 100 groups already")
             }
+            Conflict::TooManyWebhooks => Self::conflict(
+                "too_many_webhooks",
+                "there are 32 webhooks already, the most allowed",
+            ),
             Conflict::PhotoAlreadyEnrolled => Self::conflict(
                 "photo_already_enrolled",
                 "this very photo is already enrolled for the employee",

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::leftover::LeftoverLimits;
 use super::metrics::MetricsReaders;
 use super::wrong_keys::WrongKeys;
 use crate::access::{Gatekeeper, GrantSigner, Matcher};
 use crate::domain::{EmployeeId, GatePolicy, LivenessScore};
+use crate::events::Bell;
 use crate::gallery::Gallery;
 use crate::inference::Engine;
 use crate::metrics::{Metrics, Readings};
@@ -31,6 +32,8 @@ pub struct HttpSettings {
     pub leftover: LeftoverLimits,
     /// Rows of one page of a list.
     pub page_rows_max: u32,
+    /// Passages that a stream reads at once.
+    pub event_rows_max: u32,
     /// Candidates that a recognition may list.
     pub candidates_max: usize,
     /// From a request's head to its answer.
@@ -84,6 +87,14 @@ pub struct AppState {
     pub request_permits: Arc<Semaphore>,
     /// Lists that may be read at once.
     pub list_permits: Arc<Semaphore>,
+    /// Streams of events that may be open.
+    pub stream_permits: Arc<Semaphore>,
+    /// Streams that may read at once.
+    pub stream_reads: Arc<Semaphore>,
+    /// Rings when passages were recorded.
+    pub bell: Bell,
+    /// Whether the service was told to stop.
+    pub stopping: watch::Receiver<bool>,
     /// Bytes of frames that may be in memory.
     pub frame_bytes: Arc<Semaphore>,
     /// Limits and defaults.

@@ -7,17 +7,20 @@ pub enum Purpose {
     Template,
     /// A secret shared with a device.
     DeviceSecret,
+    /// What deliveries to a webhook are signed with.
+    WebhookSecret,
 }
 
 impl Purpose {
     /// Every purpose, in the order of its discriminants.
-    pub(super) const ALL: [Self; 2] = [Self::Template, Self::DeviceSecret];
+    pub(super) const ALL: [Self; 3] = [Self::Template, Self::DeviceSecret, Self::WebhookSecret];
 
     /// What HKDF derives its key by. Another text is another key: nothing sealed before would open.
     pub(super) const fn info(self) -> &'static str {
         match self {
             Self::Template => "limen template encryption v1",
             Self::DeviceSecret => "limen device secret encryption v1",
+            Self::WebhookSecret => "limen webhook secret encryption v1",
         }
     }
 }

@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tracing::{info, warn};
 
 use crate::access::{Gatekeeper, GrantSigner, Matcher, check_models};
-use crate::config::{Config, ServerConfig};
+use crate::config::{Config, EventsConfig, ServerConfig};
+use crate::events::{self, Bell, DeliverySettings};
 use crate::gallery::{self, Gallery, ResyncSettings, Searcher};
 use crate::http::{self, AppState, Entrance, HttpSettings, LeftoverLimits, WrongKeys};
 use crate::inference::Engine;
@@ -41,10 +42,16 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let entrance = Entrance::new(leftover(&config.server));
+    let (stop, stopping) = watch::channel(false);
+    // Streams have no end of their own.
+    let shutdown = async {
+        shutdown.await;
+        stop.send_replace(true);
+    };
     let limits = ConnectionLimits::of(&config.server);
     let mut connections = std::pin::pin!(serve(listener, entrance.router(), &limits, shutdown));
-    let (state, listener) = tokio::select! {
-        loaded = load(config) => loaded?,
+    let (state, rope, listener) = tokio::select! {
+        loaded = load(config, stopping) => loaded?,
         // Told to stop before there was anything to stop.
         () = &mut connections => return Ok(()),
     };
@@ -59,6 +66,14 @@ pub async fn run(
     let follower =
         gallery::follow(Arc::clone(&state.gallery), state.store.clone(), listener, resync);
     let follower = tokio::spawn(follower);
+    let ringer = tokio::spawn(events::ring(state.store.clone(), rope));
+    let deliverer = events::Deliverer::new(
+        delivery(&config.events),
+        state.store.clone(),
+        state.bell.clone(),
+        Arc::clone(&state.metrics),
+    );
+    let deliverer = tokio::spawn(deliverer.context("webhooks cannot be delivered")?.run());
     let kept = Retention {
         passages: config.privacy.passages_kept(),
         leavers: config.privacy.leavers_kept(),
@@ -76,6 +91,8 @@ pub async fn run(
     if let Some(heads) = heads {
         heads.abort();
     }
+    ringer.abort();
+    deliverer.abort();
     let engine = state.engine;
     tokio::task::spawn_blocking(move || engine.stop()).await?;
     // A Postgres that is silent does not hold up the end.
@@ -88,7 +105,10 @@ pub async fn run(
 }
 
 /// Connects to Postgres, loads and warms the networks and loads the gallery.
-async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
+async fn load(
+    config: &Config,
+    stopping: watch::Receiver<bool>,
+) -> anyhow::Result<(AppState, watch::Sender<()>, GalleryListener)> {
     let checked = config.clone();
     tokio::task::spawn_blocking(move || checked.check_networks()).await??;
     let keys = keyring(&config.secrets).await?;
@@ -136,6 +156,7 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
     let searcher = Searcher::start(Arc::clone(&gallery), config.matching.probes_at_once_max)
         .context("the thread that searches could not be started")?;
     let matcher = Matcher::new(searcher, risk, config.matching.margin);
+    let (rope, bell) = Bell::new();
     let state = AppState {
         metrics: Arc::new(Metrics::new(encoder.model.as_str(), http::overload_limits())),
         metrics_readers: Arc::default(),
@@ -149,10 +170,24 @@ async fn load(config: &Config) -> anyhow::Result<(AppState, GalleryListener)> {
         request_permits: Arc::new(Semaphore::new(config.server.requests_max)),
         // Lists may read much: gates keep the other half of the connections to Postgres.
         list_permits: Arc::new(Semaphore::new(config.database.connections_max as usize / 2)),
+        stream_permits: Arc::new(Semaphore::new(config.events.streams_max)),
+        stream_reads: Arc::new(Semaphore::new(1)),
+        bell,
+        stopping,
         frame_bytes: Arc::new(Semaphore::new(config.server.frame_bytes_in_flight_max)),
         settings: Arc::new(http_settings(config)),
     };
-    Ok((state, listener))
+    Ok((state, rope, listener))
+}
+
+fn delivery(config: &EventsConfig) -> DeliverySettings {
+    DeliverySettings {
+        timeout: config.webhook_timeout(),
+        attempts_max: config.webhook_attempts_max,
+        retry_min: config.webhook_retry_min(),
+        retry_max: config.webhook_retry_max(),
+        rows_max: config.rows_max,
+    }
 }
 
 fn leftover(config: &ServerConfig) -> LeftoverLimits {
@@ -170,6 +205,7 @@ fn http_settings(config: &Config) -> HttpSettings {
         json_bytes_max: config.server.json_bytes_max,
         leftover: leftover(&config.server),
         page_rows_max: config.server.page_rows_max,
+        event_rows_max: config.events.rows_max,
         candidates_max: config.matching.candidates_max,
         request_timeout: config.server.request_timeout(),
         metrics_public: config.server.metrics_public,

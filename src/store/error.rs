@@ -28,6 +28,8 @@ pub enum Conflict {
     GroupNameTaken,
     /// The person belongs to as many groups as one may.
     TooManyGroups,
+    /// There are as many webhooks as there may be.
+    TooManyWebhooks,
     /// The photo is already enrolled for this employee.
     PhotoAlreadyEnrolled,
     /// The employee has as many faces as the limit allows.

@@ -6,9 +6,11 @@
 mod audit;
 mod chains;
 mod changes;
+mod deliveries;
 mod devices;
 mod employees;
 mod error;
+mod events;
 mod faces;
 mod gates;
 mod ground;
@@ -19,6 +21,7 @@ mod privacy;
 mod schedules;
 mod sealing;
 mod sites;
+mod webhooks;
 mod zones;
 
 use std::io;
@@ -27,15 +30,18 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
+use tokio::sync::Notify;
 
 use chains::HeadSigner;
 
 pub use audit::{Audited, Link, Snapshot};
 pub use chains::SignedHead;
 pub use changes::ChangeFilter;
+pub use deliveries::{Courier, DeadLetter, Due};
 pub use devices::{DeviceSecretError, ResealedSecrets};
 pub use employees::{EmployeeChange, EmployeeFilter, NewEmployee};
 pub use error::{Conflict, StoreError};
+pub use events::{PassageListener, Positions, Since, Told};
 pub use faces::{Face, FaceDraft, FaceRules, GalleryRow};
 pub use gates::{GateChange, NewGate};
 pub use ground::{Ground, ZoneGround};
@@ -45,6 +51,7 @@ pub use passages::{PassageFilter, Recorded, Verdict};
 pub use schedules::{NewSchedule, ScheduleChange};
 pub use sealing::{Resealed, TemplateError};
 pub use sites::{NewSite, SiteChange};
+pub use webhooks::{WEBHOOKS_MAX, WebhookChange};
 pub use zones::{NewZone, Pardon, ZoneChange};
 
 use crate::secrets::Keyring;
@@ -92,6 +99,8 @@ pub struct Store {
     /// What templates are sealed under and heads of chains are signed with; who reads and writes none has none.
     keyring: Option<Arc<Keyring>>,
     head_signer: Option<HeadSigner>,
+    /// Told of every passage that this process records.
+    recorded: Arc<Notify>,
 }
 
 impl Store {
@@ -139,7 +148,14 @@ impl Store {
             .connect_with(options)
             .await?;
         let gallery_page_people = settings.gallery_page_people;
-        Ok(Self { pool, patience, gallery_page_people, keyring: None, head_signer: None })
+        Ok(Self {
+            pool,
+            patience,
+            gallery_page_people,
+            keyring: None,
+            head_signer: None,
+            recorded: Arc::default(),
+        })
     }
 
     /// Brings the schema up to date, and seals the templates that are from before they were sealed; returns
@@ -204,14 +220,19 @@ impl Store {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn listen_gallery(&self) -> Result<GalleryListener, StoreError> {
+        Ok(GalleryListener(self.listen(GALLERY_CHANNEL).await?))
+    }
+
+    /// Listens to a channel on a connection of its own.
+    async fn listen(&self, channel: &str) -> Result<PgListener, StoreError> {
         within(self.patience, async {
             // A pool of its own: where Postgres has fallen silent, nothing else waits for its end.
             let pool = self.pool.options().clone().max_connections(1);
             let pool =
                 pool.connect_lazy_with(PgConnectOptions::clone(&self.pool.connect_options()));
             let mut listener = PgListener::connect_with(&pool).await?;
-            listener.listen(GALLERY_CHANNEL).await?;
-            Ok(GalleryListener(listener))
+            listener.listen(channel).await?;
+            Ok(listener)
         })
         .await
     }

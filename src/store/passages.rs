@@ -214,6 +214,7 @@ impl Store {
         };
         if self.append(&mut transaction, &passage).await? {
             transaction.commit().await?;
+            self.recorded.notify_one();
             return Ok(Recorded::New(passage));
         }
         transaction.rollback().await?;
@@ -270,6 +271,7 @@ impl Store {
         // Nobody else has: a person's repeated passages are judged one after another.
         self.append(&mut transaction, &refusal).await?;
         transaction.commit().await?;
+        self.recorded.notify_one();
         Ok((refusal, ground.now))
     }
 

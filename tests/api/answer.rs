@@ -16,7 +16,13 @@ pub struct Answer {
 impl Answer {
     pub async fn read(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.expect("a body that can be read");
+        let kind =
+            headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        // A stream has no end: its head is the answer.
+        let text = match kind {
+            "text/event-stream" => String::new(),
+            _ => response.text().await.expect("a body that can be read"),
+        };
         let json = serde_json::from_str(&text).unwrap_or_default();
         Self { status, headers, json, text }
     }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::service::{TestService, send};
 
-const ROUTES: [&str; 62] = [
+const ROUTES: [&str; 71] = [
     "DELETE /v1/access-groups/{group_id}",
     "DELETE /v1/access-groups/{group_id}/members/{employee_id}",
     "DELETE /v1/employees/{employee_id}",
@@ -24,6 +24,7 @@ const ROUTES: [&str; 62] = [
     "DELETE /v1/keys/{key_id}",
     "DELETE /v1/schedules/{schedule_id}",
     "DELETE /v1/sites/{site_id}",
+    "DELETE /v1/webhooks/{webhook_id}",
     "DELETE /v1/zones/{zone_id}",
     "GET /healthz",
     "GET /metrics",
@@ -40,8 +41,10 @@ const ROUTES: [&str; 62] = [
     "GET /v1/employees/{employee_id}/consents",
     "GET /v1/employees/{employee_id}/export",
     "GET /v1/employees/{employee_id}/faces",
+    "GET /v1/events",
     "GET /v1/gates",
     "GET /v1/gates/{gate_id}",
+    "GET /v1/gates/{gate_id}/events",
     "GET /v1/grant-key",
     "GET /v1/keys",
     "GET /v1/keys/{key_id}",
@@ -52,6 +55,9 @@ const ROUTES: [&str; 62] = [
     "GET /v1/schedules/{schedule_id}",
     "GET /v1/sites",
     "GET /v1/sites/{site_id}",
+    "GET /v1/webhooks",
+    "GET /v1/webhooks/{webhook_id}",
+    "GET /v1/webhooks/{webhook_id}/dead-letters",
     "GET /v1/zones",
     "GET /v1/zones/{zone_id}",
     "PATCH /v1/access-groups/{group_id}",
@@ -59,6 +65,7 @@ const ROUTES: [&str; 62] = [
     "PATCH /v1/gates/{gate_id}",
     "PATCH /v1/schedules/{schedule_id}",
     "PATCH /v1/sites/{site_id}",
+    "PATCH /v1/webhooks/{webhook_id}",
     "PATCH /v1/zones/{zone_id}",
     "POST /v1/access-groups",
     "POST /v1/employees",
@@ -74,6 +81,8 @@ const ROUTES: [&str; 62] = [
     "POST /v1/schedules",
     "POST /v1/sites",
     "POST /v1/verify",
+    "POST /v1/webhooks",
+    "POST /v1/webhooks/{webhook_id}/dead-letters/retry",
     "POST /v1/zones",
     "POST /v1/zones/{zone_id}/pardons",
     "PUT /v1/access-groups/{group_id}/members/{employee_id}",
@@ -190,6 +199,9 @@ fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
         ("ScheduleHours", "days", &codes(&Day::ALL.map(Day::code))),
         ("KeyView", "scopes", &scopes),
         ("CreateKey", "scopes", &scopes),
+        ("WebhookView", "decisions", &decisions),
+        ("CreateWebhook", "decisions", &decisions),
+        ("ChangeWebhook", "decisions", &decisions),
         ("ChangeView", "action", &codes(&Action::ALL.map(Action::code))),
         ("IdentityAnswer", "employee_status", &statuses),
         ("IdentityAnswer", "employee_standing", &codes(&Standing::ALL.map(Standing::code))),
@@ -233,6 +245,8 @@ fn what_must_be_sent_is_required_and_what_cannot_be_cleared_is_never_null() {
         ("CreateKey", json!(["name", "scopes"])),
         ("GiveConsent", json!(["text_version"])),
         ("CreateCredential", Value::Null),
+        ("CreateWebhook", json!(["url"])),
+        ("ChangeWebhook", Value::Null),
         ("ChangeEmployee", Value::Null),
         ("ChangeGate", Value::Null),
         ("ChangeSite", Value::Null),
@@ -250,6 +264,7 @@ fn what_must_be_sent_is_required_and_what_cannot_be_cleared_is_never_null() {
         ("ChangeZone", &[]),
         ("ChangeSchedule", &[]),
         ("ChangeGroup", &[]),
+        ("ChangeWebhook", &[]),
         ("SetMember", &["valid_from", "valid_until"]),
     ] {
         let properties = schemas[schema]["properties"].as_object().expect("properties");
@@ -279,7 +294,7 @@ pub fn of_nobody(path: &str) -> String {
     let id = Uuid::new_v4().to_string();
     let names = [
         "consent", "employee", "face", "gate", "group", "key", "passage", "schedule", "site",
-        "zone",
+        "webhook", "zone",
     ];
     let names = names.map(|name| format!("{{{name}_id}}"));
     names.iter().fold(path.to_owned(), |path, name| path.replace(name, &id))

@@ -1,0 +1,313 @@
+//! Webhooks: events are posted, signed, at least once and in each gate's order; and no gate waits for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use limen::config::{Config, KeysText};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+
+use crate::passage::Passage;
+use crate::service::{KEYS, TestService, author, config, eventually, send, store};
+
+/// What is answered to an event; none: it is not answered at all.
+type Answer = Box<dyn Fn(&Value, usize) -> Option<u16> + Send>;
+
+/// Somebody who is told of events.
+#[derive(Clone)]
+struct Receiver {
+    url: String,
+    posts: Arc<parking_lot::Mutex<Vec<(HeaderMap, String)>>>,
+    answer: Arc<parking_lot::Mutex<Answer>>,
+}
+
+impl Receiver {
+    /// `answer` is given the event and how many posts came before.
+    async fn start(answer: impl Fn(&Value, usize) -> Option<u16> + Send + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let receiver = Self {
+            url: format!("http://{}/events", listener.local_addr().unwrap()),
+            posts: Arc::default(),
+            answer: Arc::new(parking_lot::Mutex::new(Box::new(answer))),
+        };
+        let router = Router::new().route("/events", post(Self::take)).with_state(receiver.clone());
+        tokio::spawn(async { axum::serve(listener, router).await });
+        receiver
+    }
+
+    async fn take(State(this): State<Self>, headers: HeaderMap, body: String) -> StatusCode {
+        let answer = {
+            let mut posts = this.posts.lock();
+            let answer = this.answer.lock()(&serde_json::from_str(&body).unwrap(), posts.len());
+            posts.push((headers, body));
+            answer
+        };
+        match answer {
+            Some(status) => StatusCode::from_u16(status).unwrap(),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn answers(&self, status: u16) {
+        *self.answer.lock() = Box::new(move |_, _| Some(status));
+    }
+
+    fn events(&self) -> Vec<Value> {
+        self.posts.lock().iter().map(|(_, body)| serde_json::from_str(body).unwrap()).collect()
+    }
+
+    /// The positions that were posted of each gate, in the order of the posts.
+    fn positions(&self) -> BTreeMap<String, Vec<u64>> {
+        let mut positions = BTreeMap::<_, Vec<_>>::new();
+        for event in self.events() {
+            let gate = event["gate_id"].as_str().unwrap().to_owned();
+            positions.entry(gate).or_default().push(event["position"].as_u64().unwrap());
+        }
+        positions
+    }
+
+    /// Waits until that many posts have come.
+    async fn posted(&self, number: usize) {
+        let what = format!("{number} posts to {}", self.url);
+        eventually(&what, async || self.posts.lock().len() >= number).await;
+    }
+}
+
+fn impatient(config: &mut Config) {
+    config.server.metrics_public = true;
+    config.events.webhook_retry_ms_min = 50;
+    config.events.webhook_retry_ms_max = 100;
+}
+
+async fn webhook(service: &TestService, receiver: &Receiver, settings: Value) -> Value {
+    let mut body = json!({"url": receiver.url});
+    body.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+    service.post("/v1/webhooks", body).await.expect(201)
+}
+
+fn path(webhook: &Value) -> String {
+    format!("/v1/webhooks/{}", webhook["webhook_id"].as_str().unwrap())
+}
+
+async fn nobody(service: &TestService, gate: &str) {
+    Passage::of("no-face-rocket.jpg").refused(service, gate, "no_face").await;
+}
+
+/// HMAC-SHA256 as RFC 2104 defines it, for keys of up to 64 bytes.
+fn hmac(key: &[u8], message: &[u8]) -> String {
+    let pad = |byte: u8| {
+        let mut block = [byte; 64];
+        block.iter_mut().zip(key).for_each(|(pad, key)| *pad ^= key);
+        block
+    };
+    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(message).finalize();
+    let outer = Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize();
+    outer.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[sqlx::test]
+async fn events_are_signed_and_what_fails_is_tried_again_before_the_next(pool: PgPool) {
+    let service = TestService::start_with(&pool, impatient).await;
+    let gate = service.gate(json!({})).await;
+    nobody(&service, &gate).await;
+    let receiver = Receiver::start(|_, before| Some(if before < 2 { 500 } else { 204 })).await;
+    let webhook = webhook(&service, &receiver, json!({})).await;
+    let secret = webhook["secret"].as_str().unwrap();
+    for _ in 0..3 {
+        nobody(&service, &gate).await;
+    }
+    receiver.posted(5).await;
+    // What was recorded before the webhook was made it is not told of.
+    assert_eq!(receiver.positions()[&gate], [2, 2, 2, 3, 4]);
+    for (headers, body) in receiver.posts.lock().iter() {
+        let header = |name: &str| headers[name].to_str().unwrap();
+        let signed = format!("{}.{body}", header("limen-timestamp"));
+        assert_eq!(
+            header("limen-signature"),
+            format!("v1={}", hmac(secret.as_bytes(), signed.as_bytes()))
+        );
+        assert_eq!(header("limen-webhook-id"), webhook["webhook_id"]);
+        assert_eq!(header("content-type"), "application/json");
+    }
+    let count = |outcome| format!("limen_webhook_deliveries_total{{outcome=\"{outcome}\"}}");
+    eventually("three deliveries are counted", async || {
+        service.metric(&count("delivered")).await == 3.0
+    })
+    .await;
+    assert_eq!(service.metric(&count("failed")).await, 2.0);
+
+    let read = service.get(&path(&webhook)).await.text;
+    let list = service.get("/v1/webhooks").await.text;
+    let changes = service.get("/v1/changes?kind=webhooks").await.text;
+    assert!(changes.contains(&receiver.url), "{changes}");
+    for text in [read, list, changes] {
+        assert!(!text.contains(secret) && !text.contains("\"secret\""), "{text}");
+    }
+}
+
+#[sqlx::test]
+async fn an_event_that_is_never_taken_is_put_aside_and_the_gates_next_one_comes(pool: PgPool) {
+    let service = TestService::start_with(&pool, |config| {
+        impatient(config);
+        config.events.webhook_attempts_max = 3;
+    })
+    .await;
+    let gate = service.gate(json!({})).await;
+    let receiver =
+        Receiver::start(|event, _| Some(if event["position"] == 1 { 301 } else { 200 })).await;
+    let webhook = webhook(&service, &receiver, json!({})).await;
+    nobody(&service, &gate).await;
+    nobody(&service, &gate).await;
+    receiver.posted(4).await;
+    assert_eq!(receiver.positions()[&gate], [1, 1, 1, 2]);
+
+    let dead = format!("{}/dead-letters", path(&webhook));
+    let page = service.get(&dead).await.expect(200);
+    let [letter] = page["items"].as_array().unwrap().as_slice() else { panic!("{page}") };
+    let found = (&letter["gate_id"], &letter["position"], &letter["attempts"]);
+    assert_eq!(found, (&json!(gate), &json!(1), &json!(3)));
+    assert!(letter["last_error"].as_str().unwrap().contains("301"), "{letter}");
+
+    receiver.answers(200);
+    assert_eq!(service.post(&format!("{dead}/retry"), json!({})).await.expect(200)["retried"], 1);
+    eventually("the dead letter is delivered", async || {
+        service.get(&dead).await.expect(200)["items"] == json!([])
+    })
+    .await;
+    assert_eq!(receiver.positions()[&gate], [1, 1, 1, 2, 1]);
+}
+
+#[sqlx::test]
+async fn another_replica_goes_on_where_the_first_ended_and_nothing_is_lost(pool: PgPool) {
+    let mut one = TestService::start_with(&pool, impatient).await;
+    let gates = [one.gate(json!({})).await, one.gate(json!({"name": "south"})).await];
+    // Whatever it takes before the end, it takes every third post alone.
+    let receiver = Receiver::start(|_, before| Some(if before % 3 == 2 { 200 } else { 503 })).await;
+    webhook(&one, &receiver, json!({})).await;
+    let other = TestService::start_replica_with(&pool, impatient).await;
+    for _ in 0..3 {
+        nobody(&one, &gates[0]).await;
+        nobody(&other, &gates[1]).await;
+    }
+    receiver.posted(2).await;
+    one.begin_stop();
+    tokio::task::spawn_blocking(move || one.join()).await.unwrap().unwrap().unwrap();
+    let before = receiver.events().len();
+    nobody(&other, &gates[0]).await;
+    receiver.answers(200);
+    let delivered = || {
+        let positions = receiver.positions();
+        [(&gates[0], 4), (&gates[1], 3)].iter().all(|(gate, last)| {
+            positions.get(*gate).is_some_and(|positions| positions.last() == Some(last))
+        })
+    };
+    eventually("the other replica delivers", async || delivered()).await;
+    assert!(receiver.events().len() > before);
+    for (gate, mut positions) in receiver.positions() {
+        assert!(positions.is_sorted(), "{gate}: {positions:?}");
+        positions.dedup();
+        let all: Vec<u64> = (1..=if gate == gates[0] { 4 } else { 3 }).collect();
+        assert_eq!(positions, all, "{gate}");
+    }
+}
+
+#[sqlx::test]
+async fn a_webhook_that_hangs_delays_no_passage_and_no_other_webhook(pool: PgPool) {
+    let service = TestService::start_with(&pool, impatient).await;
+    let gate = service.gate(json!({})).await;
+    let pass = async || {
+        let begun_at = Instant::now();
+        for _ in 0..10 {
+            nobody(&service, &gate).await;
+        }
+        begun_at.elapsed()
+    };
+    pass().await;
+    let alone = pass().await;
+    let (hangs, takes) =
+        (Receiver::start(|_, _| None).await, Receiver::start(|_, _| Some(200)).await);
+    webhook(&service, &hangs, json!({})).await;
+    webhook(&service, &takes, json!({})).await;
+    nobody(&service, &gate).await;
+    hangs.posted(1).await;
+    let beside = pass().await;
+    assert_eq!(hangs.events().len(), 1, "it was answered, or tried again, meanwhile");
+    println!("10 passages: {alone:?} alone, {beside:?} while a webhook hangs");
+    assert!(beside < alone * 2 + Duration::from_secs(1), "{alone:?}, then {beside:?}");
+    takes.posted(11).await;
+    assert_eq!(takes.positions()[&gate], (21..=31).collect::<Vec<u64>>());
+}
+
+#[sqlx::test]
+async fn a_webhook_is_told_of_what_it_asks_for_and_later_of_what_it_missed(pool: PgPool) {
+    let service = TestService::start_with(&pool, impatient).await;
+    let (north, south) =
+        (service.gate(json!({})).await, service.gate(json!({"name": "south"})).await);
+    service.enrolled("obama-1.jpg").await;
+    let receiver = Receiver::start(|_, _| Some(200)).await;
+    let settings = json!({"gate_ids": [north], "decisions": ["grant"]});
+    let webhook = webhook(&service, &receiver, settings).await;
+    nobody(&service, &north).await;
+    nobody(&service, &south).await;
+    Passage::of("obama-3.jpg").granted(&service, &north).await;
+    receiver.posted(1).await;
+    service.patch(&path(&webhook), json!({"enabled": false})).await.expect(200);
+    // Within a moment it is off.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    service.patch(&path(&webhook), json!({"gate_ids": [], "decisions": []})).await.expect(200);
+    nobody(&service, &north).await;
+    nobody(&service, &south).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(receiver.positions(), BTreeMap::from([(north.clone(), vec![2])]));
+    service.patch(&path(&webhook), json!({"enabled": true})).await.expect(200);
+    receiver.posted(3).await;
+    let expected = BTreeMap::from([(north, vec![2, 3]), (south, vec![2])]);
+    assert_eq!(receiver.positions(), expected);
+
+    service.delete(&path(&webhook)).await.expect(204);
+    service.get(&path(&webhook)).await.refused(404, "not_found");
+    for url in ["ftp://example.org/", "https://u:p@example.org/", "nowhere"] {
+        service.post("/v1/webhooks", json!({"url": url})).await.refused(422, "bad_value");
+    }
+    let body = json!({"url": receiver.url});
+    for _ in 0..32 {
+        service.post("/v1/webhooks", body.clone()).await.expect(201);
+    }
+    service.post("/v1/webhooks", body).await.refused(409, "too_many_webhooks");
+    let key = service.make_key(&[limen::domain::Scope::Officer], None).await;
+    let list = service.bare(Method::GET, "/v1/webhooks").bearer_auth(&key);
+    send(list).await.refused(403, "missing_scope");
+}
+
+#[sqlx::test]
+async fn the_secrets_of_webhooks_are_sealed_and_move_to_another_key(pool: PgPool) {
+    let keys = |text: String| {
+        let mut config = config(&pool);
+        config.secrets.keys = Some(KeysText(text));
+        config
+    };
+    let old = store(&keys(KEYS.to_owned())).await;
+    let (url, secret) = ("https://example.org/".parse().unwrap(), "s".repeat(43));
+    let filter = Default::default();
+    let webhook = old.create_webhook(&author(), &url, &filter, &secret).await.unwrap();
+    let stored: Vec<u8> =
+        sqlx::query_scalar("select secret from webhooks").fetch_one(&pool).await.unwrap();
+    assert!(!stored.windows(4).any(|bytes| bytes == b"ssss"));
+
+    const NEW: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8";
+    let both = store(&keys(format!("{NEW},{KEYS}"))).await;
+    let (resealed, unopened) = both.reseal_webhook_secrets().await.unwrap();
+    assert_eq!((resealed, unopened), (1, vec![]));
+    assert_eq!(both.webhook_secrets_by_key().await.unwrap().len(), 1);
+    let new = store(&keys(NEW.to_owned())).await;
+    assert_eq!(**new.webhook_secret(webhook.id).await.unwrap(), *secret.as_bytes());
+    assert!(old.webhook_secret(webhook.id).await.is_err());
+}
