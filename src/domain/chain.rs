@@ -105,6 +105,13 @@ pub struct Head {
 }
 
 impl Head {
+    /// That of a chain that begins.
+    #[must_use]
+    pub fn new(stream: Stream) -> Self {
+        let (hash, purged_hash) = (ChainHash::START, ChainHash::START);
+        Self { stream, length: 0, hash, purged: 0, purged_hash, unchained: 0 }
+    }
+
     /// What is signed: `limen.head.1`, the stream, then the numbers as 64 bits, the most significant byte
     /// first, and the hashes, in the order of the fields.
     #[must_use]

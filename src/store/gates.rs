@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::chains::ChainEnd;
 use super::{Store, StoreError};
 use crate::domain::{
-    Author, Direction, Gate, GateId, GateMode, GateName, GatePolicy, LivenessScore, ZoneId,
+    Author, Direction, Gate, GateId, GateMode, GateName, GatePolicy, Head, LivenessScore, ZoneId,
 };
 
 /// A gate to be created.
@@ -158,7 +158,7 @@ impl Store {
         .await?
         .try_into()?;
         // The chain begins signed: one that is set back to its beginning does not pass for new.
-        let head = self.lock(&mut changing, gate.id.into()).await?.head;
+        let head = Head::new(gate.id.into());
         self.advance(&mut changing, &ChainEnd { head, sound: true }).await?;
         changing.commit().await?;
         Ok(gate)
