@@ -100,8 +100,9 @@ create index passages_unchained_idx on passages (gate_id) where position is null
 -- and said to be another's.
 create function note_change() returns trigger language plpgsql as $$
 declare
-    -- Secrets, encodings, and what changes with every change.
-    hidden constant text[] := '{secret_sha256, encoding, photo_sha256, key_id, updated_at}';
+    -- Secrets, also of tables that come later, encodings, and what changes with every change.
+    hidden constant text[] :=
+        '{secret_sha256, signing_secret, secret, encoding, photo_sha256, key_id, updated_at}';
     was jsonb := '{}';
     is_now jsonb := '{}';
     subject jsonb;

@@ -52,39 +52,5 @@ create table webhook_dead_letters (
 );
 create index webhook_dead_letters_webhook_id_idx on webhook_dead_letters (webhook_id, id);
 
--- As in 0013, with the secrets of webhooks and of devices hidden too.
-create or replace function note_change() returns trigger language plpgsql as $$
-declare
-    -- Secrets, encodings, and what changes with every change.
-    hidden constant text[] :=
-        '{secret_sha256, secret, signing_secret, encoding, photo_sha256, key_id, updated_at}';
-    was jsonb := '{}';
-    is_now jsonb := '{}';
-    subject jsonb;
-    noted jsonb := '{}';
-begin
-    if tg_op <> 'INSERT' then was := to_jsonb(old) - hidden; end if;
-    if tg_op <> 'DELETE' then is_now := to_jsonb(new) - hidden; end if;
-    subject := case when tg_op = 'DELETE' then was else is_now end;
-    if tg_op = 'UPDATE' then
-        select jsonb_object_agg(v.key, v.value), jsonb_object_agg(v.key, is_now -> v.key) into was, is_now
-            from jsonb_each(was) v where v.value is distinct from is_now -> v.key;
-        if was is null then return null; end if;
-    end if;
-    if tg_op <> 'INSERT' then noted := jsonb_build_object('before', was); end if;
-    if tg_op <> 'DELETE' then noted := noted || jsonb_build_object('after', is_now); end if;
-    insert into changes (id, key_id, author, action, kind, subject_id, employee_id, details) values (
-        gen_random_uuid(),
-        nullif(current_setting('limen.key_id', true), '')::uuid,
-        coalesce(nullif(current_setting('limen.author', true), ''), 'database role ' || session_user),
-        case tg_op when 'INSERT' then 'created' when 'DELETE' then 'removed' else 'changed' end,
-        tg_table_name,
-        coalesce(subject ->> 'id', subject ->> 'group_id')::uuid,
-        (case when tg_table_name = 'employees' then subject ->> 'id' else subject ->> 'employee_id' end)::uuid,
-        noted::text
-    );
-    return null;
-end $$;
-
 create trigger webhooks_note_change after insert or update or delete on webhooks
     for each row execute function note_change();
