@@ -145,16 +145,26 @@ impl Store {
             Err(StoreError::NotFound(_)) => false,
             Err(error) => return Err(error),
         };
+        let erased = self.erase_from_trail(author, employee, &badges).await?;
+        let nothing = !removed && erased == Erased::default();
+        if nothing { Err(StoreError::NotFound("employee")) } else { Ok(erased) }
+    }
+
+    async fn erase_from_trail(
+        &self,
+        author: &Author,
+        employee: EmployeeId,
+        badges: &[String],
+    ) -> Result<Erased, StoreError> {
         let mut erased = Erased::default();
         // The changes last: the badges are known by them.
-        while let records @ 1.. = self.erase_passages(author, employee, &badges).await? {
+        while let records @ 1.. = self.erase_passages(author, employee, badges).await? {
             erased.passages += records;
         }
         while let records @ 1.. = self.erase_changes(author, employee).await? {
             erased.changes += records;
         }
-        let nothing = !removed && erased.passages == 0 && erased.changes == 0;
-        if nothing { Err(StoreError::NotFound("employee")) } else { Ok(erased) }
+        Ok(erased)
     }
 
     /// Every badge that a person has had.
@@ -274,8 +284,7 @@ impl Store {
         if removed.rows_affected() == 0 {
             return Ok(false);
         }
-        while self.erase_passages(author, employee, &badges).await? > 0 {}
-        while self.erase_changes(author, employee).await? > 0 {}
+        self.erase_from_trail(author, employee, &badges).await?;
         Ok(true)
     }
 
