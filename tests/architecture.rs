@@ -19,6 +19,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
         "http",
         &[
             "access",
+            "audit",
             "domain",
             "events",
             "gallery",

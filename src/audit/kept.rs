@@ -4,32 +4,33 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::{ChainHash, Head, Stream};
 use crate::store::SignedHead;
 
-/// A signed head as it is kept: one line of JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Where a chain ends, signed: kept elsewhere, it proves what the trail was then. In a file, one line of JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KeptHead {
     /// When it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<DateTime<Utc>>,
     /// The gate; none: what was administered.
     pub gate_id: Option<Uuid>,
-    /// See [`Head`].
+    /// How many records the chain has had.
     pub length: u64,
-    /// In hexadecimal digits.
+    /// The hash of the last one, in hexadecimal digits.
     pub hash: String,
-    /// See [`Head`].
+    /// How many of them were purged when their time was over,
     pub purged: u64,
-    /// In hexadecimal digits.
+    /// and the hash of the last of those.
     pub purged_hash: String,
-    /// See [`Head`].
+    /// Records from before there were chains.
     pub unchained: u64,
-    /// Ed25519, in base64url.
+    /// Ed25519, in base64url; none where it was never signed.
     pub signature: Option<String>,
-    /// In base64url.
+    /// The public key that it was made for, in base64url.
     pub public_key: Option<String>,
 }
 

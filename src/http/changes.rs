@@ -2,8 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -18,8 +16,9 @@ use super::moment::Moment;
 use super::page::{self, Page};
 use super::schema::ActionCode;
 use super::{AppState, Problem};
-use crate::domain::{Action, Change, ChangeId, EmployeeId, KeyId, Stream};
-use crate::store::{ChangeFilter, SignedHead};
+use crate::audit::KeptHead;
+use crate::domain::{Action, Change, ChangeId, EmployeeId, KeyId};
+use crate::store::ChangeFilter;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(heads))
@@ -123,47 +122,10 @@ async fn list(
     Ok(Json(Page::new(found, rows, |change| change.id.0)))
 }
 
-/// Where a chain ends, signed: kept elsewhere, it proves what the trail was then.
-#[derive(Debug, Serialize, ToSchema)]
-struct HeadView {
-    /// The gate; null: what was administered.
-    gate_id: Option<Uuid>,
-    /// How many records the chain has had.
-    length: u64,
-    /// The hash of the last one, in hexadecimal digits.
-    hash: String,
-    /// How many of them were purged when their time was over,
-    purged: u64,
-    /// and the hash of the last of those.
-    purged_hash: String,
-    /// Records from before there were chains.
-    unchained: u64,
-    /// Ed25519, in base64url; null as long as nothing was chained.
-    signature: Option<String>,
-    /// The public key that it was made for, in base64url.
-    public_key: Option<String>,
-}
-
-impl From<SignedHead> for HeadView {
-    fn from(signed: SignedHead) -> Self {
-        let SignedHead { head, signature } = signed;
-        Self {
-            gate_id: Some(head.stream).filter(|stream| *stream != Stream::CHANGES).map(|s| s.0),
-            length: head.length,
-            hash: head.hash.to_string(),
-            purged: head.purged,
-            purged_hash: head.purged_hash.to_string(),
-            unchained: head.unchained,
-            signature: signature.map(|(signature, _)| URL_SAFE_NO_PAD.encode(signature)),
-            public_key: signature.map(|(_, key)| URL_SAFE_NO_PAD.encode(key)),
-        }
-    }
-}
-
 /// Where every chain ends.
 #[derive(Debug, Serialize, ToSchema)]
 struct HeadList {
-    items: Vec<HeadView>,
+    items: Vec<KeptHead>,
 }
 
 /// Lists where the chains of the trail end now: that of the changes first.
@@ -177,6 +139,7 @@ async fn heads(
     _: Allowed<SeeChanges>,
     _: NoQuery,
 ) -> Result<Json<HeadList>, Problem> {
-    let items = state.store.heads().await?.into_iter().map(HeadView::from).collect();
+    let (heads, read_at) = (state.store.heads().await?, Utc::now());
+    let items = heads.iter().map(|signed| KeptHead::new(signed, read_at)).collect();
     Ok(Json(HeadList { items }))
 }
