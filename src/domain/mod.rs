@@ -15,6 +15,7 @@ mod face;
 mod frame;
 mod gate;
 mod id;
+mod invitation;
 mod liveness;
 mod passage;
 mod privacy;
@@ -40,9 +41,10 @@ pub use face::{BoundingBox, Detection, Landmarks, Point, Quality, QualityIssue};
 pub use frame::{Frame, FrameSizeError};
 pub use gate::{Gate, GateMode, GateName, GatePolicy};
 pub use id::{
-    ChangeId, ConsentId, DeadLetterId, EmployeeId, EventId, FaceId, GateId, GroupId, KeyId,
-    PardonId, PassageId, ScheduleId, SiteId, WebhookId, ZoneId,
+    ChangeId, ConsentId, DeadLetterId, EmployeeId, EventId, FaceId, GateId, GroupId, InvitationId,
+    KeyId, PardonId, PassageId, ScheduleId, SiteId, WebhookId, ZoneId,
 };
+pub use invitation::{Invitation, InvitationState, PageUrl, PageUrlError};
 pub use liveness::LivenessScore;
 pub use passage::{Evidence, Passage, PassageRequest};
 pub use privacy::{Consent, Erased, TextVersion};

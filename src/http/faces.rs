@@ -13,8 +13,9 @@ use super::auth::{Allowed, ChangePeople, SeePeople};
 use super::extract::{NoQuery, Path};
 use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::{AppState, Problem};
-use crate::access::{Enrolled, EnrolmentRules, enroll as enroll_view};
-use crate::domain::{EmployeeId, FaceId};
+use crate::access::{Enrolled, EnrolmentError, EnrolmentRules, enroll as enroll_view};
+use crate::domain::{Author, EmployeeId, FaceId};
+use crate::inference::Place;
 use crate::store::Face;
 use crate::vision::LookSettings;
 
@@ -109,6 +110,22 @@ async fn enroll(
     photo: OneFrame,
 ) -> Result<(StatusCode, Json<EnrolledFace>), Problem> {
     let employee = state.store.employee(employee_id).await?;
+    let place = state.engine.place()?;
+    let enrolled = enroll_photo(&state, place, &caller.author(), employee.id, photo).await?;
+    let Enrolled { face, looks_like, badge_required } = enrolled?;
+    let looks_like = looks_like.map(|other| other.employee_id);
+    let face = face.into();
+    Ok((StatusCode::CREATED, Json(EnrolledFace { face, looks_like, badge_required })))
+}
+
+/// Looks at a photo, and stores the face that it shows as the employee's; the inner error says why not.
+pub(super) async fn enroll_photo(
+    state: &AppState,
+    place: Place,
+    author: &Author,
+    employee: EmployeeId,
+    photo: OneFrame,
+) -> Result<Result<Enrolled, EnrolmentError>, Problem> {
     let settings = LookSettings {
         liveness_threshold: state
             .settings
@@ -116,7 +133,7 @@ async fn enroll(
             .then_some(state.settings.liveness_threshold),
         pupil_distance_px_min: state.settings.enrolment_pupil_distance_px_min,
     };
-    let view = state.engine.look(state.engine.place()?, photo.frame.clone(), settings).await?;
+    let view = state.engine.look(place, photo.frame.clone(), settings).await?;
     state.metrics.stages(&view.timings);
     let rules = EnrolmentRules {
         consent_required: state.settings.consent_required,
@@ -124,24 +141,14 @@ async fn enroll(
         lookalikes_need_badge: state.settings.lookalikes_need_badge,
     };
     let sha256 = photo.sha256().await?;
-    let enrolled = enroll_view(
-        &state.store,
-        &state.matcher,
-        &caller.author(),
-        rules,
-        employee.id,
-        view,
-        sha256,
-    )
-    .await;
+    let enrolled =
+        enroll_view(&state.store, &state.matcher, author, rules, employee, view, sha256).await;
     state.metrics.outcome("enrol", if enrolled.is_ok() { "enrolled" } else { "refused" });
-    let Enrolled { face, looks_like, badge_required } = enrolled?;
-    let looks_like = looks_like.map(|other| other.employee_id);
-    if let Some(other) = looks_like {
-        tracing::warn!(employee = %employee.id, %other, "the enrolled face looks like another person's");
+    if let Ok(Enrolled { looks_like: Some(other), .. }) = &enrolled {
+        let other = other.employee_id;
+        tracing::warn!(%employee, %other, "the enrolled face looks like another person's");
     }
-    let face = face.into();
-    Ok((StatusCode::CREATED, Json(EnrolledFace { face, looks_like, badge_required })))
+    Ok(enrolled)
 }
 
 /// The enrolled faces of one employee.

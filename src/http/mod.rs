@@ -17,6 +17,8 @@ mod groups;
 mod health;
 mod held;
 mod identity;
+mod invitations;
+mod invited;
 mod keys;
 mod leftover;
 mod liveness;
@@ -48,6 +50,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use auth::{ApiKeyText, Origin};
 pub use credentials::{CredentialError, GateCredential, OVERLAP_DEFAULT, OVERLAP_MAX};
 pub use entrance::Entrance;
+pub use invitations::InvitationSettings;
 pub use leftover::LeftoverLimits;
 pub use metrics::MetricsReaders;
 pub use openapi::contract;
@@ -80,6 +83,8 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(webhooks::routes())
         .merge(employees::routes())
         .merge(faces::routes())
+        .merge(invitations::routes())
+        .merge(invited::routes())
         .merge(gates::routes())
         .merge(credentials::routes())
         .merge(sites::routes())

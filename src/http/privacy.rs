@@ -15,6 +15,7 @@ use super::employees::EmployeeView;
 use super::extract::{Json as Body, NoQuery, Path};
 use super::faces::FaceView;
 use super::groups::AccessView;
+use super::invitations::InvitationView;
 use super::moment::Moment;
 use super::page;
 use super::passages::PassageView;
@@ -142,6 +143,7 @@ struct Export {
     employee: EmployeeView,
     faces: Vec<FaceView>,
     consents: Vec<ConsentView>,
+    invitations: Vec<InvitationView>,
     access: Vec<AccessView>,
     /// The newest 50,000, the newest first.
     passages: Vec<PassageView>,
@@ -173,6 +175,7 @@ async fn export(
         employee,
         faces: views(store.faces(id).await)?,
         consents: views(store.consents(id).await)?,
+        invitations: views(store.invitations(id).await)?,
         access: views(store.access(id).await)?,
         passages: views(store.passages(&passages, None, EXPORT_ROWS_MAX).await)?,
         changes: views(store.changes(&changes, None, EXPORT_ROWS_MAX).await)?,

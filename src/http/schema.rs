@@ -8,8 +8,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::CODES;
 use crate::domain::{
-    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, Notice, QualityIssue,
-    Reason, Scope, Standing,
+    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, InvitationState,
+    Notice, QualityIssue, Reason, Scope, Standing,
 };
 
 macro_rules! closed_sets {
@@ -61,6 +61,8 @@ closed_sets! {
     ScopeCode = Scope::ALL.iter().map(|scope| scope.code());
     /// What was done to a thing that is administered.
     ActionCode = Action::ALL.iter().map(|action| action.code());
+    /// Whether an invitation still takes a photo, and why not.
+    InvitationStateCode = InvitationState::ALL.iter().map(|state| state.code());
     /// What is wrong with a picture.
     IssueCode = QualityIssue::ALL.iter().map(|issue| issue.code());
     /// What is wrong with a request.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
+use super::invitations::InvitationSettings;
 use super::leftover::LeftoverLimits;
 use super::metrics::MetricsReaders;
 use super::wrong_keys::WrongKeys;
@@ -60,6 +61,8 @@ pub struct HttpSettings {
     pub faces_max: u32,
     /// Whether a new face that is like another person's makes both need their badge.
     pub lookalikes_need_badge: bool,
+    /// What invitations are made with.
+    pub invitations: InvitationSettings,
 }
 
 /// Shared by every request; cheap to clone.

@@ -19,7 +19,9 @@ use crate::access::{Gatekeeper, GrantSigner, Matcher, check_models};
 use crate::config::{Config, EventsConfig, ServerConfig};
 use crate::events::{self, Bell, DeliverySettings};
 use crate::gallery::{self, Gallery, ResyncSettings, Searcher};
-use crate::http::{self, AppState, Entrance, HttpSettings, LeftoverLimits, WrongKeys};
+use crate::http::{
+    self, AppState, Entrance, HttpSettings, InvitationSettings, LeftoverLimits, WrongKeys,
+};
 use crate::inference::Engine;
 use crate::metrics::Metrics;
 use crate::store::{GalleryListener, Store};
@@ -219,5 +221,12 @@ fn http_settings(config: &Config) -> HttpSettings {
         consent_required: config.privacy.consent_required,
         faces_max: config.enrolment.faces_max,
         lookalikes_need_badge: config.enrolment.lookalikes_need_badge,
+        invitations: InvitationSettings {
+            base_url: config.invitations.base_url.clone(),
+            lifetime: config.invitations.lifetime(),
+            lifetime_max: config.invitations.lifetime_max(),
+            attempts_max: config.invitations.attempts_max,
+            consent_url: config.invitations.consent_url.clone(),
+        },
     }
 }

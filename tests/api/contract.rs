@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use limen::domain::{
-    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, Notice, QualityIssue,
-    Reason, Scope, Standing,
+    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, InvitationState,
+    Notice, QualityIssue, Reason, Scope, Standing,
 };
 use limen::http::PROBLEM_CODES;
 use reqwest::Method;
@@ -14,12 +14,13 @@ use uuid::Uuid;
 
 use crate::service::{TestService, send};
 
-const ROUTES: [&str; 71] = [
+const ROUTES: [&str; 77] = [
     "DELETE /v1/access-groups/{group_id}",
     "DELETE /v1/access-groups/{group_id}/members/{employee_id}",
     "DELETE /v1/employees/{employee_id}",
     "DELETE /v1/employees/{employee_id}/consents/{consent_id}",
     "DELETE /v1/employees/{employee_id}/faces/{face_id}",
+    "DELETE /v1/employees/{employee_id}/invitations/{invitation_id}",
     "DELETE /v1/gates/{gate_id}",
     "DELETE /v1/keys/{key_id}",
     "DELETE /v1/schedules/{schedule_id}",
@@ -27,6 +28,7 @@ const ROUTES: [&str; 71] = [
     "DELETE /v1/webhooks/{webhook_id}",
     "DELETE /v1/zones/{zone_id}",
     "GET /healthz",
+    "GET /invitation",
     "GET /metrics",
     "GET /openapi.json",
     "GET /readyz",
@@ -41,11 +43,13 @@ const ROUTES: [&str; 71] = [
     "GET /v1/employees/{employee_id}/consents",
     "GET /v1/employees/{employee_id}/export",
     "GET /v1/employees/{employee_id}/faces",
+    "GET /v1/employees/{employee_id}/invitations",
     "GET /v1/events",
     "GET /v1/gates",
     "GET /v1/gates/{gate_id}",
     "GET /v1/gates/{gate_id}/events",
     "GET /v1/grant-key",
+    "GET /v1/invitation",
     "GET /v1/keys",
     "GET /v1/keys/{key_id}",
     "GET /v1/passages",
@@ -72,9 +76,11 @@ const ROUTES: [&str; 71] = [
     "POST /v1/employees/{employee_id}/consents",
     "POST /v1/employees/{employee_id}/erasure",
     "POST /v1/employees/{employee_id}/faces",
+    "POST /v1/employees/{employee_id}/invitations",
     "POST /v1/gates",
     "POST /v1/gates/{gate_id}/credentials",
     "POST /v1/gates/{gate_id}/passages",
+    "POST /v1/invitation/face",
     "POST /v1/keys",
     "POST /v1/liveness",
     "POST /v1/recognize",
@@ -174,6 +180,7 @@ fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
     let anti_passback = codes(&AntiPassback::ALL.map(AntiPassback::code));
     let scopes = codes(&Scope::ALL.map(Scope::code));
     let issues = codes(&QualityIssue::ALL.map(QualityIssue::code));
+    let states = codes(&InvitationState::ALL.map(InvitationState::code));
     let problems: Vec<_> = PROBLEM_CODES.iter().map(|(code, _)| Value::from(*code)).collect();
 
     for (schema, property, values) in [
@@ -207,6 +214,8 @@ fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
         ("IdentityAnswer", "employee_standing", &codes(&Standing::ALL.map(Standing::code))),
         ("IdentityAnswer", "issues", &issues),
         ("LivenessAnswer", "issues", &issues),
+        ("InvitationView", "state", &states),
+        ("InvitedView", "state", &states),
         ("Problem", "issues", &issues),
         ("Problem", "code", &problems),
         ("Health", "status", &codes(&["alive"])),
@@ -244,6 +253,7 @@ fn what_must_be_sent_is_required_and_what_cannot_be_cleared_is_never_null() {
         ("CreateGroup", json!(["name"])),
         ("CreateKey", json!(["name", "scopes"])),
         ("GiveConsent", json!(["text_version"])),
+        ("CreateInvitation", Value::Null),
         ("CreateCredential", Value::Null),
         ("CreateWebhook", json!(["url"])),
         ("ChangeWebhook", Value::Null),
@@ -293,8 +303,18 @@ fn values_of<'a>(contract: &'a Value, schema: &'a Value) -> Option<&'a Vec<Value
 pub fn of_nobody(path: &str) -> String {
     let id = Uuid::new_v4().to_string();
     let names = [
-        "consent", "employee", "face", "gate", "group", "key", "passage", "schedule", "site",
-        "webhook", "zone",
+        "consent",
+        "employee",
+        "face",
+        "gate",
+        "group",
+        "invitation",
+        "key",
+        "passage",
+        "schedule",
+        "site",
+        "webhook",
+        "zone",
     ];
     let names = names.map(|name| format!("{{{name}_id}}"));
     names.iter().fold(path.to_owned(), |path, name| path.replace(name, &id))
