@@ -143,7 +143,7 @@ async fn a_photo_that_is_refused_uses_nothing_up_but_there_are_only_so_many(pool
     let employee = service.employee(json!({})).await;
     let link = Link::of(&service, &employee, json!({})).await;
     let problem = link.photograph(&service, "too-dark.jpg").await.refused(422, "low_quality");
-    assert_eq!(problem["issues"], json!(["too_dark"]));
+    assert_eq!(problem["issues"][0], "too_dark");
     link.photograph(&service, "group-solvay-1927.jpg").await.refused(422, "multiple_faces");
     assert_eq!(link.read(&service).await.expect(200)["attempts_left"], 1);
     link.photograph(&service, "obama-1.jpg").await.expect(204);
