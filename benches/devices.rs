@@ -149,6 +149,7 @@ async fn look_at_all(engine: &Engine, frames: &[FrameBytes], at_once: usize) -> 
     let settings = LookSettings {
         liveness_threshold: Some(LivenessScore::try_from(0.0).expect("a score")),
         pupil_distance_px_min: 24.0,
+        picture: false,
     };
     let looks = frames.iter().enumerate().map(|(frame, bytes)| async move {
         let started = Instant::now();

@@ -91,6 +91,7 @@ fn road(criterion: &mut Criterion) {
     let settings = LookSettings {
         liveness_threshold: Some(LivenessScore::try_from(0.5).unwrap()),
         pupil_distance_px_min: 24.0,
+        picture: false,
     };
     let photo = std::fs::read("tests/fixtures/obama-3.jpg").unwrap();
     criterion.bench_function("look", |bench| {

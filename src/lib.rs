@@ -42,7 +42,7 @@
 //! 4. The preprocessing of the server, the command line and the evaluation is the same code.
 //! 5. Tensors stay within `nets`, `vision`, `inference` and `evaluate`.
 //! 6. An encoding carries the id of its model; those of different models are never compared.
-//! 7. Frames are not stored. Encodings, keys and passwords never reach a log.
+//! 7. Frames are not stored; of enrolled photos the face, sealed, where the site says so. Encodings, keys and passwords never reach a log.
 //! 8. Every queue, body, picture, list and wait has a limit with a name, in the configuration or as
 //!    a constant beside what it bounds.
 //! 9. A weights file is loaded only when its SHA-256 is the manifest's and its tensors are exactly

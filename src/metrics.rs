@@ -124,6 +124,7 @@ pub struct Metrics {
     overloads: Family<OverloadLabels, Counter>,
     wrong_keys: Counter,
     purged_passages: Counter,
+    purged_photos: Counter,
     erased_people: Counter,
     webhook_deliveries: Family<DeliveryLabels, Counter>,
     webhook_backlog: Gauge,
@@ -160,6 +161,7 @@ impl Metrics {
             passages: Family::default(),
             wrong_keys: Counter::default(),
             purged_passages: Counter::default(),
+            purged_photos: Counter::default(),
             erased_people: Counter::default(),
             webhook_deliveries: Family::default(),
             webhook_backlog: Gauge::default(),
@@ -246,6 +248,11 @@ impl Metrics {
             "purged_passages",
             "Passages that were removed because their time was over",
             self.purged_passages.clone(),
+        );
+        registry.register(
+            "purged_photos",
+            "Photos that were purged because they are not kept, or their time was over",
+            self.purged_photos.clone(),
         );
         registry.register(
             "erased_people",
@@ -352,6 +359,11 @@ impl Metrics {
     /// Notes passages that were removed because their time was over.
     pub fn passages_purged(&self, passages: u64) {
         self.purged_passages.inc_by(passages);
+    }
+
+    /// Notes photos that were purged.
+    pub fn photos_purged(&self, photos: u64) {
+        self.purged_photos.inc_by(photos);
     }
 
     /// Notes a person who was erased for having left long enough ago.

@@ -42,14 +42,18 @@ fn look_with(name: &str, settings: LookSettings) -> Result<View<FaceSeen>, LookE
 
 /// Looks without asking for liveness, at faces of 20 pixels between the pupils and more.
 fn look(name: &str) -> View<FaceSeen> {
-    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
+    let settings =
+        LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0, picture: false };
     look_with(name, settings).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn look_for_life(name: &str) -> View<FaceSeen> {
     let threshold = LivenessScore::try_from(0.5).unwrap();
-    let settings =
-        LookSettings { liveness_threshold: Some(threshold), pupil_distance_px_min: 20.0 };
+    let settings = LookSettings {
+        liveness_threshold: Some(threshold),
+        pupil_distance_px_min: 20.0,
+        picture: false,
+    };
     look_with(name, settings).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -72,7 +76,8 @@ fn issues(name: &str) -> Vec<QualityIssue> {
 }
 
 fn decode_error(name: &str) -> DecodeError {
-    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
+    let settings =
+        LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0, picture: false };
     match look_with(name, settings) {
         Err(LookError::Decode(error)) => error,
         other => panic!("{name}: {other:?}"),
@@ -91,7 +96,8 @@ fn a_gpu_sees_and_encodes_faces_as_the_processor_does() {
         Road::open(&in_repository("weights"), settings).unwrap()
     };
     let (here, there) = (open(Device::Cpu), open(Device::Cuda(0)));
-    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
+    let settings =
+        LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0, picture: false };
     std::thread::scope(|scope| {
         for name in PORTRAITS {
             let (here, there) = (here.clone(), there.clone());
@@ -194,7 +200,8 @@ fn a_head_turned_further_than_the_limit_is_refused() {
     let mut settings = RoadSettings::default();
     settings.quality.yaw_max = 0.2;
     let road = Road::open(&in_repository("weights"), settings).unwrap();
-    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
+    let settings =
+        LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0, picture: false };
     let bytes = fixture("turned-away.jpg");
     let view = road.look(&bytes, None, &settings, StageTimings::default()).unwrap();
     match view.sighting {
@@ -237,7 +244,8 @@ fn every_kind_of_picture_gives_the_same_face() {
 #[test]
 fn the_content_decides_and_a_false_declaration_is_refused() {
     let bytes = fixture("png-named.jpg");
-    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
+    let settings =
+        LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0, picture: false };
     let look = |declared| {
         with_road(|road| road.look(&bytes, declared, &settings, StageTimings::default()))
     };
@@ -286,7 +294,8 @@ fn large(name: &str, portrait_px: u32, (width, height): (u32, u32)) -> [Vec<u8>;
 
 #[test]
 fn a_large_jpeg_gives_the_same_face_as_its_pixels_whether_it_is_near_or_far() {
-    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
+    let settings =
+        LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0, picture: false };
     for (portrait_px, size) in [
         // Near: enough of the face is left at a half, a quarter.
         (1_080, (1_920, 1_080)),
@@ -339,7 +348,8 @@ fn the_full_512_numbers_are_given_when_asked_for() {
     let road = Road::open(&in_repository("weights"), settings).unwrap();
     road.warm_up().unwrap();
     assert!(road.model().as_str().starts_with("mobilefacenet@"));
-    let settings = LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0 };
+    let settings =
+        LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0, picture: false };
     let bytes = fixture("obama-1.jpg");
     let view = road.look(&bytes, None, &settings, StageTimings::default()).unwrap();
     match view.sighting {

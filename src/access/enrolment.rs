@@ -70,7 +70,8 @@ pub struct Enrolled {
     pub badge_required: bool,
 }
 
-/// Stores what a photo showed as a face of `employee`; the photo itself is not kept. Whoever is
+/// Stores what a photo showed as a face of `employee`; the photo itself is not kept, but for the picture that was
+/// asked for. Whoever is
 /// enrolled already gets no face that is not theirs: it would open for somebody else. Look-alikes need
 /// their badges from the moment the face is there, where the rules say so.
 ///
@@ -103,6 +104,7 @@ pub async fn enroll(
         encoding: seen.encoding,
         quality: seen.quality,
         photo_sha256,
+        picture: seen.picture,
     };
     let need_badge = in_need(&alike);
     let faces = FaceRules {

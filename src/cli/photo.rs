@@ -37,6 +37,7 @@ pub(super) fn face(
     let settings = LookSettings {
         liveness_threshold: liveness.then_some(config.matching.liveness_threshold),
         pupil_distance_px_min: config.matching.pupil_distance_px_min,
+        picture: false,
     };
     let bytes = read(path, config.road.frame.bytes_max)?;
     let view = road

@@ -165,10 +165,16 @@ async fn reseal(config: &Config) -> anyhow::Result<ExitCode> {
     }
     let devices = store.reseal_device_secrets().await?;
     let (webhooks, closed) = store.reseal_webhook_secrets().await?;
+    let (mut photos, mut unreadable, mut last) = (0, Vec::new(), None);
+    while let Some(step) = store.reseal_photos(last).await? {
+        last = Some(step.last);
+        photos += step.photos;
+        unreadable.extend(step.unopened);
+    }
     store.sign_heads_anew().await?;
     bar.finish_and_clear();
     println!(
-        "{resealed} templates are sealed anew, {} secrets of gates and {webhooks} of webhooks",
+        "{resealed} templates are sealed anew, {photos} photos, {} secrets of gates and {webhooks} of webhooks",
         devices.secrets
     );
     let seals = keys.sealing_id();
@@ -190,12 +196,15 @@ async fn reseal(config: &Config) -> anyhow::Result<ExitCode> {
             "the secret of {key} stays as it is: {error}; `limen gate credential` makes another"
         );
     }
+    for (face, error) in unreadable.iter().take(NAMED_MAX) {
+        println!("the photo of face {face} stays as it is: {error}");
+    }
     for (webhook, error) in closed.iter().take(NAMED_MAX) {
         println!("the secret of webhook {webhook} stays as it is: {error}");
     }
     let secrets = store.device_secrets_by_key().await?;
     let left = left + secrets.iter().filter(|(key, _)| *key != seals).map(|(_, n)| n).sum::<u64>();
-    let done = left == 0 && closed.is_empty();
+    let done = left == 0 && closed.is_empty() && unreadable.is_empty();
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -233,6 +242,12 @@ async fn retire(store: &Store, file: &Path) -> anyhow::Result<()> {
             "{secrets} secret(s) of webhooks are sealed under {key}: run `limen secrets reseal` first"
         );
     }
+    for (key, photos) in store.photos_by_key().await? {
+        ensure!(
+            !old.contains(&key),
+            "{photos} photo(s) are sealed under {key}: run `limen secrets reseal` first"
+        );
+    }
     replace(file, &ring.retired())?;
     for key in old {
         println!("{key} is retired");
@@ -248,18 +263,21 @@ async fn retire(store: &Store, file: &Path) -> anyhow::Result<()> {
 async fn status(config: &Config) -> anyhow::Result<ExitCode> {
     let keys = keyring(&config.secrets).await?;
     let store = connect(config).await?;
-    let mut counts: BTreeMap<Option<KeyId>, [u64; 2]> =
-        keys.ids().map(|id| (Some(id), [0, 0])).collect();
+    let mut counts: BTreeMap<Option<KeyId>, [u64; 3]> =
+        keys.ids().map(|id| (Some(id), [0; 3])).collect();
     for (key, faces) in store.faces_by_key().await? {
         counts.entry(key).or_default()[0] = faces;
     }
     for (key, secrets) in store.device_secrets_by_key().await? {
         counts.entry(Some(key)).or_default()[1] = secrets;
     }
+    for (key, photos) in store.photos_by_key().await? {
+        counts.entry(Some(key)).or_default()[2] = photos;
+    }
     let mut unreadable = false;
     let mut table = Table::new();
-    table.set_header(["key", "templates", "gates", ""]);
-    for (key, [faces, secrets]) in counts {
+    table.set_header(["key", "templates", "gates", "photos", ""]);
+    for (key, [faces, secrets, photos]) in counts {
         let note = match key {
             Some(key) if key == keys.sealing_id() => "seals",
             Some(key) if keys.has(key) => "opens",
@@ -268,7 +286,8 @@ async fn status(config: &Config) -> anyhow::Result<ExitCode> {
         };
         unreadable |= !key.is_some_and(|key| keys.has(key));
         let key = key.map_or_else(|| "unsealed".to_owned(), |key| key.to_string());
-        table.add_row([key, faces.to_string(), secrets.to_string(), note.to_owned()]);
+        let [faces, secrets, photos] = [faces, secrets, photos].map(|count| count.to_string());
+        table.add_row([key, faces, secrets, photos, note.to_owned()]);
     }
     println!("{table}");
     Ok(if unreadable { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -286,6 +305,7 @@ async fn drop_lost(config: &Config, what: Lost) -> anyhow::Result<()> {
     let (store, author) = (connect(config).await?, author("secrets drop"));
     println!("{} templates removed", store.delete_faces_of_key(&author, key).await?);
     if let Some(key) = key {
+        println!("{} more photos removed", store.delete_photos_of_key(&author, key).await?);
         for gate in store.revoke_credentials_of_key(&author, key).await? {
             println!(
                 "a credential of gate {gate} is revoked: `limen gate credential` makes another"

@@ -21,7 +21,7 @@ const WORKERS_PER_CORE_GPU: usize = 4;
 pub struct ConfigError(pub Vec<String>);
 
 impl Config {
-    const SECTIONS: [&'static str; 13] = [
+    const SECTIONS: [&'static str; 14] = [
         "server",
         "database",
         "secrets",
@@ -31,6 +31,7 @@ impl Config {
         "gates",
         "enrolment",
         "invitations",
+        "photos",
         "audit",
         "events",
         "privacy",
@@ -84,6 +85,7 @@ impl Config {
             gates: section(figment, "gates", &mut errors),
             enrolment: section(figment, "enrolment", &mut errors),
             invitations: section(figment, "invitations", &mut errors),
+            photos: section(figment, "photos", &mut errors),
             audit: section(figment, "audit", &mut errors),
             events: section(figment, "events", &mut errors),
             privacy: section(figment, "privacy", &mut errors),

@@ -14,6 +14,7 @@ mod load;
 mod log;
 mod matching;
 mod networks;
+mod photos;
 mod privacy;
 mod secrets;
 mod server;
@@ -28,6 +29,7 @@ pub use invitations::InvitationsConfig;
 pub use load::ConfigError;
 pub use log::LogConfig;
 pub use matching::MatchingConfig;
+pub use photos::PhotosConfig;
 pub use privacy::PrivacyConfig;
 pub use secrets::{KeysText, SecretsConfig};
 pub use server::ServerConfig;
@@ -56,6 +58,8 @@ pub struct Config {
     pub enrolment: EnrolmentConfig,
     /// `[invitations]`
     pub invitations: InvitationsConfig,
+    /// `[photos]`
+    pub photos: PhotosConfig,
     /// `[audit]`
     pub audit: AuditConfig,
     /// `[events]`

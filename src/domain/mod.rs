@@ -51,7 +51,7 @@ pub use privacy::{Consent, Erased, TextVersion};
 pub use range::OutOfRange;
 pub use schedule::{ClockTime, ClockTimeError, Day, Hours, HoursError, Schedule, ScheduleName};
 pub use scope::{KeyName, Permission, Scope};
-pub use sighting::{FaceSeen, Sighting, Stage, StageTimings, View};
+pub use sighting::{FacePicture, FaceSeen, Sighting, Stage, StageTimings, View};
 pub use webhook::{Webhook, WebhookFilter, WebhookUrl, WebhookUrlError};
 pub use zone::{
     AccessGroup, AccessRule, Admission, AntiPassback, Direction, GroupName, LastCrossing, LastGate,

@@ -1,6 +1,9 @@
 //! What one frame showed: an outcome each, none of them an error.
 
+use std::fmt;
 use std::time::Duration;
+
+use zeroize::Zeroizing;
 
 use super::{Encoding, LivenessScore, Quality, QualityIssue};
 
@@ -27,6 +30,31 @@ pub enum Sighting<F> {
     Face(F),
 }
 
+/// The picture of a face with some room around it, as JPEG, where it is to be kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FacePicture(Zeroizing<Vec<u8>>);
+
+impl FacePicture {
+    /// Takes the bytes of a JPEG.
+    #[must_use]
+    pub fn new(jpeg: Vec<u8>) -> Self {
+        Self(Zeroizing::new(jpeg))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Shows the size only: a picture must never reach a log.
+impl fmt::Debug for FacePicture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FacePicture({} bytes)", self.0.len())
+    }
+}
+
 /// A face that passed quality and, where asked for, liveness, and was encoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaceSeen {
@@ -39,6 +67,8 @@ pub struct FaceSeen {
     /// The length of what the encoder said of it before it was scaled to 1: small where there was
     /// little to see.
     pub feature_norm: f32,
+    /// Its picture, where that was asked for.
+    pub picture: Option<FacePicture>,
 }
 
 /// A frame that was looked at.

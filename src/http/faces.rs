@@ -1,4 +1,4 @@
-//! `/v1/employees/E/faces`: enrolment, one photo a face; the photo is not kept.
+//! `/v1/employees/E/faces`: enrolment, one photo a face; the photo is not kept, but for the face where `[photos]` says so.
 
 use axum::Json;
 use axum::extract::State;
@@ -89,7 +89,7 @@ struct EnrolledFace {
     badge_required: bool,
 }
 
-/// Enrols a photo. It is encoded once and not kept.
+/// Enrols a photo. It is encoded once and not kept, but for the face where the site keeps those.
 #[utoipa::path(
     post, path = "/v1/employees/{employee_id}/faces", operation_id = "enroll_face", tag = "employees",
     params(("employee_id" = Uuid, Path, description = "The employee")),
@@ -132,6 +132,7 @@ pub(super) async fn enroll_photo(
             .enrolment_liveness
             .then_some(state.settings.liveness_threshold),
         pupil_distance_px_min: state.settings.enrolment_pupil_distance_px_min,
+        picture: state.settings.keep_photos,
     };
     let view = state.engine.look(place, photo.frame.clone(), settings).await?;
     state.metrics.stages(&view.timings);

@@ -114,6 +114,7 @@ pub(super) async fn look(state: &AppState, frame: &OneFrame) -> Result<View<Face
     let settings = LookSettings {
         liveness_threshold: Some(state.settings.liveness_threshold),
         pupil_distance_px_min: state.settings.pupil_distance_px_min,
+        picture: false,
     };
     let view = state.engine.look(state.engine.place()?, frame.frame.clone(), settings).await?;
     state.metrics.stages(&view.timings);

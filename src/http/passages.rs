@@ -206,6 +206,7 @@ async fn look(
     let settings = LookSettings {
         liveness_threshold: policy.liveness_threshold,
         pupil_distance_px_min: policy.pupil_distance_px_min,
+        picture: false,
     };
     // One after the other in one place, so that a passage is looked at as a whole or not at all.
     let place = state.engine.place()?;

@@ -3,6 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,8 +22,8 @@ use super::moment::Moment;
 use super::page;
 use super::passages::PassageView;
 use super::{AppState, Problem};
-use crate::domain::{Consent, ConsentId, EmployeeId, Erased, TextVersion};
-use crate::store::{ChangeFilter, PassageFilter, StoreError};
+use crate::domain::{Consent, ConsentId, EmployeeId, Erased, FaceId, TextVersion};
+use crate::store::{ChangeFilter, PassageFilter, Store, StoreError};
 
 /// Passages, and changes, of one person that an export holds at most, the newest.
 const EXPORT_ROWS_MAX: u32 = 50_000;
@@ -135,6 +137,15 @@ async fn withdraw(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The picture of an enrolled face.
+#[derive(Debug, Serialize, ToSchema)]
+struct PhotoView {
+    #[schema(value_type = Uuid)]
+    face_id: FaceId,
+    /// The bytes of a JPEG, in base64.
+    jpeg: String,
+}
+
 /// Everything that is stored about one person, but for the templates: numbers that say nothing to anybody but the
 /// network that made them.
 #[derive(Debug, Serialize, ToSchema)]
@@ -142,6 +153,8 @@ struct Export {
     exported_at: DateTime<Utc>,
     employee: EmployeeView,
     faces: Vec<FaceView>,
+    /// The pictures that are kept of the faces; none where the site keeps none.
+    photos: Vec<PhotoView>,
     consents: Vec<ConsentView>,
     invitations: Vec<InvitationView>,
     access: Vec<AccessView>,
@@ -174,12 +187,18 @@ async fn export(
         exported_at: Utc::now(),
         employee,
         faces: views(store.faces(id).await)?,
+        photos: photos(store, id).await?,
         consents: views(store.consents(id).await)?,
         invitations: views(store.invitations(id).await)?,
         access: views(store.access(id).await)?,
         passages: views(store.passages(&passages, None, EXPORT_ROWS_MAX).await)?,
         changes: views(store.changes(&changes, None, EXPORT_ROWS_MAX).await)?,
     }))
+}
+
+async fn photos(store: &Store, employee: EmployeeId) -> Result<Vec<PhotoView>, Problem> {
+    let photos = store.photos(employee).await?.into_iter();
+    Ok(photos.map(|(face_id, jpeg)| PhotoView { face_id, jpeg: STANDARD.encode(&*jpeg) }).collect())
 }
 
 fn views<R, V: From<R>>(rows: Result<Vec<R>, StoreError>) -> Result<Vec<V>, Problem> {

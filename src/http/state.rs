@@ -61,6 +61,8 @@ pub struct HttpSettings {
     pub faces_max: u32,
     /// Whether a new face that is like another person's makes both need their badge.
     pub lookalikes_need_badge: bool,
+    /// Whether the picture of an enrolled face is kept.
+    pub keep_photos: bool,
     /// What invitations are made with.
     pub invitations: InvitationSettings,
 }

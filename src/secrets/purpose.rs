@@ -9,11 +9,14 @@ pub enum Purpose {
     DeviceSecret,
     /// What deliveries to a webhook are signed with.
     WebhookSecret,
+    /// The picture of an enrolled face.
+    Photo,
 }
 
 impl Purpose {
     /// Every purpose, in the order of its discriminants.
-    pub(super) const ALL: [Self; 3] = [Self::Template, Self::DeviceSecret, Self::WebhookSecret];
+    pub(super) const ALL: [Self; 4] =
+        [Self::Template, Self::DeviceSecret, Self::WebhookSecret, Self::Photo];
 
     /// What HKDF derives its key by. Another text is another key: nothing sealed before would open.
     pub(super) const fn info(self) -> &'static str {
@@ -21,6 +24,7 @@ impl Purpose {
             Self::Template => "limen template encryption v1",
             Self::DeviceSecret => "limen device secret encryption v1",
             Self::WebhookSecret => "limen webhook secret encryption v1",
+            Self::Photo => "limen photo encryption v1",
         }
     }
 }

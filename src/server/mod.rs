@@ -79,6 +79,7 @@ pub async fn run(
     let kept = Retention {
         passages: config.privacy.passages_kept(),
         leavers: config.privacy.leavers_kept(),
+        photos: config.photos.kept(),
         interval: config.privacy.retention_interval(),
     };
     let (gallery, metrics) = (Arc::clone(&state.gallery), Arc::clone(&state.metrics));
@@ -130,6 +131,11 @@ async fn load(
     for (key, secrets) in store.device_secrets_by_key().await? {
         if !ring.has(key) {
             warn!(%key, secrets, "gates sign with secrets under a key that is not here: they are refused");
+        }
+    }
+    for (key, photos) in store.photos_by_key().await? {
+        if !ring.has(key) {
+            warn!(%key, photos, "photos are sealed under a key that is not here: they cannot be read");
         }
     }
     let settings = config.engine();
@@ -221,6 +227,7 @@ fn http_settings(config: &Config) -> HttpSettings {
         consent_required: config.privacy.consent_required,
         faces_max: config.enrolment.faces_max,
         lookalikes_need_badge: config.enrolment.lookalikes_need_badge,
+        keep_photos: config.photos.keep,
         invitations: InvitationSettings {
             base_url: config.invitations.base_url.clone(),
             lifetime: config.invitations.lifetime(),

@@ -24,6 +24,8 @@ pub(super) struct Retention {
     pub passages: Option<TimeDelta>,
     /// People who were revoked, or whose validity ended; none: for good.
     pub leavers: Option<TimeDelta>,
+    /// Photos; none: as long as their faces.
+    pub photos: Option<TimeDelta>,
     /// Between two looks.
     pub interval: Duration,
 }
@@ -41,6 +43,13 @@ pub(super) async fn keep(
             Ok(0) => {}
             Ok(invitations) => info!(invitations, "invitations were purged: they expired long ago"),
             Err(error) => warn!(%error, "invitations could not be purged"),
+        }
+        match purge_photos(&retention, &author, &store, &metrics).await {
+            Ok(0) => {}
+            Ok(photos) => {
+                info!(photos, "photos were purged: they are not kept, or their time was over")
+            }
+            Err(error) => warn!(%error, "photos could not be purged"),
         }
         match purge(&retention, &author, &store, &metrics).await {
             Ok(0) => {}
@@ -61,6 +70,22 @@ async fn purge_invitations(author: &Author, store: &Store) -> Result<u64, StoreE
     let mut purged = 0;
     while let invitations @ 1.. = store.purge_invitations(author, before).await? {
         purged += invitations;
+    }
+    Ok(purged)
+}
+
+async fn purge_photos(
+    retention: &Retention,
+    author: &Author,
+    store: &Store,
+    metrics: &Metrics,
+) -> Result<u64, StoreError> {
+    let Some(kept) = retention.photos else { return Ok(0) };
+    let before = store.ago(kept).await?;
+    let mut purged = 0;
+    while let photos @ 1.. = store.purge_photos(author, before).await? {
+        purged += photos;
+        metrics.photos_purged(photos);
     }
     Ok(purged)
 }

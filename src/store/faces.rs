@@ -11,9 +11,9 @@ use super::employees::require_badge;
 use super::invitations::use_up;
 use super::privacy::consents_hold;
 use super::sealing::Row;
-use super::{Conflict, Store, StoreError, TemplateError, within};
+use super::{Conflict, Store, StoreError, TemplateError, photos, within};
 use crate::domain::{
-    Author, EmployeeId, EmployeeStatus, Encoding, FaceId, ModelId, Quality, Threshold,
+    Author, EmployeeId, EmployeeStatus, Encoding, FaceId, FacePicture, ModelId, Quality, Threshold,
 };
 use crate::secrets::Keyring;
 
@@ -28,6 +28,8 @@ pub struct FaceDraft {
     pub quality: Quality,
     /// SHA-256 of the photo's bytes.
     pub photo_sha256: [u8; 32],
+    /// The face's picture, where it is to be kept.
+    pub picture: Option<FacePicture>,
 }
 
 /// Which faces may be enrolled.
@@ -225,6 +227,9 @@ impl Store {
         )
         .fetch_one(&mut *changing)
         .await?;
+        if let Some(picture) = &draft.picture {
+            photos::keep(&mut changing, keys, employee, FaceId(face.id), picture).await?;
+        }
         let faces = sqlx::query_scalar!(
             r#"select count(*) as "count!" from face_encodings
                where employee_id = $1 and model_id = $2"#,

@@ -9,6 +9,7 @@
 //! | [`quality`] | landmarks, aligned face | [`Quality`](crate::domain::Quality) and its issues |
 //! | [`liveness`] | frame, box | [`LivenessScore`](crate::domain::LivenessScore) |
 //! | [`encode`] | aligned face | [`Encoding`](crate::domain::Encoding) |
+//! | `picture` | frame, box | the face's picture, where it is to be kept |
 //!
 //! [`Road`] owns the networks and travels the steps in this order. The server, the command line and
 //! the evaluation all use these steps: there is no second preprocessing anywhere.
@@ -24,6 +25,7 @@ mod letterbox;
 pub mod liveness;
 pub mod nearest;
 mod nms;
+mod picture;
 mod precision;
 pub mod quality;
 pub mod refine;

@@ -28,6 +28,7 @@ mod overload;
 mod passage;
 mod passages;
 mod people;
+mod photos;
 mod privacy;
 mod promise;
 mod races;

@@ -13,6 +13,7 @@ use super::{KEYS, fixture, limen, text, with_database};
 async fn with_file(pool: &PgPool, file: &Path, arguments: &[&str]) -> Command {
     let mut command = with_database(pool, arguments).await;
     command.env_remove("LIMEN_SECRETS__KEYS").env("LIMEN_SECRETS__KEYS_FILE", file);
+    command.env("LIMEN_PHOTOS__KEEP", "true");
     command
 }
 
@@ -83,13 +84,26 @@ async fn keys_are_rotated_step_by_step(pool: PgPool) {
     assert_eq!(early.status.code(), Some(2));
     assert!(text(&early).contains("limen secrets reseal"), "{}", text(&early));
     assert_eq!(ids(&file).len(), 2, "it stays");
-    assert!(succeeds(&["secrets", "reseal"]).await.contains("1 templates are sealed anew"));
-    assert!(succeeds(&["secrets", "reseal"]).await.contains("0 templates are sealed anew"));
+    for count in [1, 0] {
+        let resealed = format!("{count} templates are sealed anew, {count} photos");
+        let said = succeeds(&["secrets", "reseal"]).await;
+        assert!(said.contains(&resealed), "{said}");
+    }
     let status = succeeds(&["secrets", "status"]).await;
-    for row in [[&new, "1", "seals"], [&old, "0", "opens"]] {
-        let found = status.lines().any(|line| row.iter().all(|part| line.contains(*part)));
+    let rows: Vec<Vec<_>> =
+        status.lines().map(|line| line.split('|').map(str::trim).collect()).collect();
+    for row in [[new.as_str(), "1", "0", "1", "seals"], [old.as_str(), "0", "0", "0", "opens"]] {
+        let found = rows.iter().any(|cells| cells.get(1..6) == Some(row.as_slice()));
         assert!(found, "no {row:?} in {status}");
     }
+    // What is under the old key still opens nothing else: a photo that is left behind keeps it.
+    let left =
+        "update face_photos set encoding = overlay(encoding placing decode($1, 'hex') from 2)";
+    let put = async |key: &str| sqlx::query(left).bind(key).execute(&pool).await.unwrap();
+    put(&old).await;
+    let early = run(&pool, &file, &["secrets", "retire", name]).await;
+    assert!(text(&early).contains("1 photo(s) are sealed under"), "{}", text(&early));
+    put(&new).await;
     succeeds(&["secrets", "retire", name]).await;
     assert_eq!(ids(&file), std::slice::from_ref(&new));
     known().await;

@@ -66,6 +66,7 @@ impl Enroller<'_> {
                 .liveness
                 .then_some(self.config.matching.liveness_threshold),
             pupil_distance_px_min: self.config.enrolment.pupil_distance_px_min,
+            picture: self.config.photos.keep,
         };
         let frame = FrameBytes { bytes: bytes.into(), declared: None };
         let view = self.engine.look(self.engine.place()?, frame, settings).await?;

@@ -57,7 +57,7 @@ pub fn liveness_score(road: &Road, bytes: &[u8]) -> Sample<f32> {
 /// A photo of a test set has no turnstile before it: faces of any size count, unless the road's own
 /// limits say otherwise.
 const SETTINGS: LookSettings =
-    LookSettings { liveness_threshold: None, pupil_distance_px_min: 0.0 };
+    LookSettings { liveness_threshold: None, pupil_distance_px_min: 0.0, picture: false };
 
 fn acquired<F>(view: Result<View<F>, LookError>) -> Sample<F> {
     match view {

@@ -37,8 +37,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     get, path = "/invitation", operation_id = "show_invitation_page", tag = "invited", security(()),
     responses((status = 200, description = "The page", body = String, content_type = "text/html"))
 )]
-async fn show_page() -> impl IntoResponse {
-    (page::headers(), page::html())
+async fn show_page(State(state): State<AppState>) -> impl IntoResponse {
+    (page::headers(), page::html(state.settings.keep_photos))
 }
 
 /// What an invitation is for, as far as whoever found its link may know.

@@ -17,10 +17,11 @@ use super::texts::{ENGLISH, Texts};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The document.
-pub(super) fn html() -> Bytes {
-    static PAGE: LazyLock<Bytes> = LazyLock::new(|| page(&ENGLISH).into_string().into());
-    PAGE.clone()
+/// The document, which says whether photos are kept.
+pub(super) fn html(photos_kept: bool) -> Bytes {
+    static PAGES: LazyLock<[Bytes; 2]> =
+        LazyLock::new(|| [false, true].map(|kept| page(&ENGLISH, kept).into_string().into()));
+    PAGES[usize::from(photos_kept)].clone()
 }
 
 /// What goes with it: this style and this script run and no other, it speaks to this service alone and is framed
@@ -50,7 +51,7 @@ pub(super) fn headers() -> [(HeaderName, &'static str); 8] {
     ]
 }
 
-fn page(texts: &Texts) -> Markup {
+fn page(texts: &Texts, photos_kept: bool) -> Markup {
     markup! {
         (DOCTYPE)
         html lang=(texts.language) {
@@ -66,7 +67,7 @@ fn page(texts: &Texts) -> Markup {
                     h1 { (texts.title) }
                     noscript { p.alert { (texts.no_script) } }
                     p #status role="status" { (texts.wait) }
-                    (start(texts))
+                    (start(texts, photos_kept))
                     (camera(texts))
                     (review(texts))
                     section #refused hidden aria-labelledby="refused-heading" {
@@ -77,7 +78,7 @@ fn page(texts: &Texts) -> Markup {
                     }
                     section #done hidden aria-labelledby="done-heading" {
                         h2 #done-heading tabindex="-1" { (texts.done_heading) }
-                        p { (texts.done) }
+                        p { (texts.done[usize::from(photos_kept)]) }
                     }
                     section #over hidden aria-labelledby="over-heading" {
                         h2 #over-heading tabindex="-1" { (texts.over_heading) }
@@ -91,14 +92,14 @@ fn page(texts: &Texts) -> Markup {
     }
 }
 
-fn start(texts: &Texts) -> Markup {
+fn start(texts: &Texts, photos_kept: bool) -> Markup {
     markup! {
         section #start hidden {
             p { (texts.whose[0]) "“" strong #initial {} "”" (texts.whose[1]) }
             h2 { (texts.how_heading) }
             ul { @for line in texts.how { li { (line) } } }
             h2 { (texts.stored_heading) }
-            @for line in texts.stored { p { (line) } }
+            @for line in texts.stored[usize::from(photos_kept)] { p { (line) } }
             div #consent hidden {
                 input #agree type="checkbox" aria-describedby="trouble";
                 label for="agree" { (texts.agree[0]) span #version {} (texts.agree[1]) }
@@ -159,7 +160,7 @@ mod tests {
     use crate::http::PROBLEM_CODES;
 
     fn parsed() -> Html {
-        Html::parse_document(std::str::from_utf8(&html()).unwrap())
+        Html::parse_document(std::str::from_utf8(&html(false)).unwrap())
     }
 
     fn count(page: &Html, selector: &str) -> usize {

@@ -14,7 +14,8 @@ pub(super) struct Texts {
     pub how_heading: &'static str,
     pub how: &'static [&'static str],
     pub stored_heading: &'static str,
-    pub stored: &'static [&'static str],
+    /// Where no photo is kept, and where it is.
+    pub stored: [&'static [&'static str]; 2],
     /// Before the version of the text that is agreed to, and after it.
     pub agree: [&'static str; 2],
     pub consent_link: &'static str,
@@ -31,7 +32,8 @@ pub(super) struct Texts {
     pub again: &'static str,
     pub refused_heading: &'static str,
     pub done_heading: &'static str,
-    pub done: &'static str,
+    /// Where no photo is kept, and where it is.
+    pub done: [&'static str; 2],
     pub over_heading: &'static str,
     /// What the script says.
     pub script: ScriptTexts,
@@ -71,6 +73,8 @@ impl Serialize for Sayings {
     }
 }
 
+const RIGHTS: &str =
+    "Whoever invited you can tell you who is responsible, and can remove all of it at any time.";
 const AGAIN: &str = "Take another";
 
 /// Plain English.
@@ -90,10 +94,17 @@ pub(super) const ENGLISH: Texts = Texts {
         "Be alone in the picture, and near enough to fill the oval.",
     ],
     stored_heading: "What is stored",
-    stored: &[
-        "From the photo a row of numbers is computed, by which the gates know you again. The numbers are stored, \
-         encrypted. The photo is not.",
-        "Whoever invited you can tell you who is responsible, and can remove the numbers at any time.",
+    stored: [
+        &[
+            "From the photo a row of numbers is computed, by which the gates know you again. The numbers are \
+             stored, encrypted. The photo is not.",
+            RIGHTS,
+        ],
+        &[
+            "From the photo a row of numbers is computed, by which the gates know you again. The numbers are \
+             stored, encrypted, and so is the part of the photo that shows your face.",
+            RIGHTS,
+        ],
     ],
     agree: ["I agree to be recognized at the gates, as the text “", "” says."],
     consent_link: "Read the text",
@@ -110,7 +121,10 @@ pub(super) const ENGLISH: Texts = Texts {
     again: AGAIN,
     refused_heading: "Not yet",
     done_heading: "Done",
-    done: "The gates know you now. The photo was not kept, and the link is used up: you can close this page.",
+    done: [
+        "The gates know you now. The photo was not kept, and the link is used up: you can close this page.",
+        "The gates know you now, and the link is used up: you can close this page.",
+    ],
     over_heading: "This link does not work any more",
     script: ScriptTexts {
         agree_first: "Tick the box first, if you agree.",

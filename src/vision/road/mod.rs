@@ -15,6 +15,7 @@ use super::detect::detect;
 use super::encode::{EncodeError, Encoded, FaceEncoder};
 use super::liveness::liveness;
 use super::nearest::{Nearest, choose_nearest};
+use super::picture::picture;
 use super::precision::Precision;
 use super::quality::{issues, measure};
 use super::refine::refine;
@@ -31,6 +32,8 @@ pub struct LookSettings {
     pub liveness_threshold: Option<LivenessScore>,
     /// The smallest face that is good enough, in pixels between the pupils.
     pub pupil_distance_px_min: f32,
+    /// Whether the picture of the face is wanted, to be kept.
+    pub picture: bool,
 }
 
 /// Why a frame could not be looked at. What a frame shows is never an error: see [`Sighting`].
@@ -42,6 +45,9 @@ pub enum LookError {
     /// The face could not be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// The picture of the face could not be made.
+    #[error("the face's picture: {0}")]
+    Picture(#[from] image::ImageError),
     /// libtorch failed, e.g. out of memory.
     #[error("libtorch: {0}")]
     Torch(#[from] TchError),
@@ -206,7 +212,7 @@ impl Road {
                     Some(liveness)
                 }
             };
-            self.encode(approached, liveness, clock)
+            self.encode(approached, liveness, settings.picture, clock)
         })
     }
 
@@ -334,6 +340,7 @@ impl Road {
         &self,
         approached: Approached,
         liveness: Option<LivenessScore>,
+        with_picture: bool,
         clock: &mut StageClock,
     ) -> Result<Sighting<FaceSeen>, LookError> {
         let Approached { frame, detection, face, quality } = approached;
@@ -352,7 +359,11 @@ impl Road {
                 Sighting::LowQuality { quality, issues: vec![QualityIssue::Unclear] }
             }
             Some(Encoded { encoding, feature_norm }) => {
-                Sighting::Face(FaceSeen { encoding, liveness, quality, feature_norm })
+                let picture = match with_picture {
+                    true => picture(&frame, &detection.bounding_box)?,
+                    false => None,
+                };
+                Sighting::Face(FaceSeen { encoding, liveness, quality, feature_norm, picture })
             }
             // The eyes coincide though the five landmarks do not.
             None => Sighting::LowQuality { quality, issues: vec![QualityIssue::TurnedAway] },
