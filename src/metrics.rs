@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::domain::{Alarm, Reason, StageTimings};
+use crate::domain::{Alarm, InputKind, Reason, StageTimings};
 
 /// The labels of an answered request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -41,7 +41,7 @@ impl DecisionLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AlarmLabels {
+struct KindLabels {
     kind: &'static str,
 }
 
@@ -119,11 +119,13 @@ pub struct Metrics {
     request_seconds: Family<RequestLabels, Histogram>,
     stage_seconds: Family<StageLabels, Histogram>,
     passages: Family<DecisionLabels, Counter>,
-    alarms: Family<AlarmLabels, Counter>,
+    alarms: Family<KindLabels, Counter>,
+    gate_inputs: Family<KindLabels, Counter>,
     outcomes: Family<OutcomeLabels, Counter>,
     overloads: Family<OverloadLabels, Counter>,
     wrong_keys: Counter,
     purged_passages: Counter,
+    purged_inputs: Counter,
     erased_people: Counter,
     webhook_deliveries: Family<DeliveryLabels, Counter>,
     webhook_backlog: Gauge,
@@ -160,10 +162,12 @@ impl Metrics {
             passages: Family::default(),
             wrong_keys: Counter::default(),
             purged_passages: Counter::default(),
+            purged_inputs: Counter::default(),
             erased_people: Counter::default(),
             webhook_deliveries: Family::default(),
             webhook_backlog: Gauge::default(),
             alarms: Family::default(),
+            gate_inputs: Family::default(),
             outcomes: Family::default(),
             overloads: Family::default(),
             queue_depth: Gauge::default(),
@@ -182,7 +186,10 @@ impl Metrics {
             drop(metrics.passages.get_or_create(&DecisionLabels::of(reason)));
         }
         for alarm in Alarm::ALL {
-            drop(metrics.alarms.get_or_create(&AlarmLabels { kind: alarm.code() }));
+            drop(metrics.alarms.get_or_create(&KindLabels { kind: alarm.code() }));
+        }
+        for kind in InputKind::ALL {
+            drop(metrics.gate_inputs.get_or_create(&KindLabels { kind: kind.code() }));
         }
         for delivery in Delivery::ALL {
             drop(metrics.webhook_deliveries.get_or_create(&delivery.labels()));
@@ -224,8 +231,13 @@ impl Metrics {
         );
         registry.register(
             "alarms",
-            "Alarms raised in silence, by kind; a repeated event raises none again",
+            "Alarms, by kind; a repeated event raises none again",
             self.alarms.clone(),
+        );
+        registry.register(
+            "gate_inputs",
+            "What gates reported beside passages, by kind",
+            self.gate_inputs.clone(),
         );
         registry.register(
             "outcomes",
@@ -246,6 +258,11 @@ impl Metrics {
             "purged_passages",
             "Passages that were removed because their time was over",
             self.purged_passages.clone(),
+        );
+        registry.register(
+            "purged_inputs",
+            "Inputs of gates that were removed because their time was over",
+            self.purged_inputs.clone(),
         );
         registry.register(
             "erased_people",
@@ -331,7 +348,12 @@ impl Metrics {
 
     /// Notes an alarm.
     pub fn alarm(&self, alarm: Alarm) {
-        self.alarms.get_or_create(&AlarmLabels { kind: alarm.code() }).inc();
+        self.alarms.get_or_create(&KindLabels { kind: alarm.code() }).inc();
+    }
+
+    /// Notes what a gate reported.
+    pub fn gate_input(&self, kind: InputKind) {
+        self.gate_inputs.get_or_create(&KindLabels { kind: kind.code() }).inc();
     }
 
     /// Notes an outcome of a task that is not a passage.
@@ -349,9 +371,10 @@ impl Metrics {
         self.wrong_keys.inc();
     }
 
-    /// Notes passages that were removed because their time was over.
-    pub fn passages_purged(&self, passages: u64) {
+    /// Notes passages and inputs that were removed because their time was over.
+    pub fn records_purged(&self, passages: u64, inputs: u64) {
         self.purged_passages.inc_by(passages);
+        self.purged_inputs.inc_by(inputs);
     }
 
     /// Notes a person who was erased for having left long enough ago.

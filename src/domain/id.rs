@@ -65,6 +65,10 @@ uuid_id!(
     PassageId
 );
 uuid_id!(
+    /// What a gate reported, as recorded.
+    GateInputId
+);
+uuid_id!(
     /// The public half of an API key.
     KeyId
 );

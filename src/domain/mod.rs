@@ -14,6 +14,7 @@ mod event;
 mod face;
 mod frame;
 mod gate;
+mod gate_input;
 mod id;
 mod liveness;
 mod passage;
@@ -35,13 +36,14 @@ pub use employee::{
     in_one_form,
 };
 pub use encoding::{Encoding, EncodingError, ModelId};
-pub use event::PassageEvent;
+pub use event::{GateEvent, PassageEvent, PlacedInput};
 pub use face::{BoundingBox, Detection, Landmarks, Point, Quality, QualityIssue};
 pub use frame::{Frame, FrameSizeError};
 pub use gate::{Gate, GateMode, GateName, GatePolicy};
+pub use gate_input::{GateInput, InputKind, InputReport};
 pub use id::{
-    ChangeId, ConsentId, DeadLetterId, EmployeeId, EventId, FaceId, GateId, GroupId, KeyId,
-    PardonId, PassageId, ScheduleId, SiteId, WebhookId, ZoneId,
+    ChangeId, ConsentId, DeadLetterId, EmployeeId, EventId, FaceId, GateId, GateInputId, GroupId,
+    KeyId, PardonId, PassageId, ScheduleId, SiteId, WebhookId, ZoneId,
 };
 pub use liveness::LivenessScore;
 pub use passage::{Evidence, Passage, PassageRequest};

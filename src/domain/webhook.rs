@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Decision, GateId, PassageEvent, WebhookId};
+use super::{Decision, GateEvent, GateId, WebhookId};
 
 /// Where events are posted to: `http` or `https`, without a user's name or password in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ impl From<WebhookUrl> for String {
 pub struct WebhookFilter {
     /// Only those of these gates; of all, where there are none.
     pub gate_ids: Vec<GateId>,
-    /// Only those with these decisions; all, where there are none.
+    /// Only passages with these decisions; all events, where there are none.
     pub decisions: Vec<Decision>,
     /// Only those that raise an alarm.
     pub alarms: bool,
@@ -87,9 +87,10 @@ pub struct WebhookFilter {
 impl WebhookFilter {
     /// Whether it wants this event.
     #[must_use]
-    pub fn wants(&self, event: &PassageEvent) -> bool {
-        (self.gate_ids.is_empty() || self.gate_ids.contains(&event.gate_id))
-            && (self.decisions.is_empty() || self.decisions.contains(&event.reason.decision()))
+    pub fn wants(&self, event: &GateEvent) -> bool {
+        let decided = |decision| self.decisions.contains(&decision);
+        (self.gate_ids.is_empty() || self.gate_ids.contains(&event.gate_id()))
+            && (self.decisions.is_empty() || event.decision().is_some_and(decided))
             && (!self.alarms || event.alarm().is_some())
     }
 }

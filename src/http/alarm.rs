@@ -2,7 +2,7 @@
 
 use tracing::warn;
 
-use crate::domain::{Alarm, Passage};
+use crate::domain::{Alarm, GateInput, Passage};
 use crate::metrics::Metrics;
 
 /// Tells the operator of an alarm that a recorded passage raises.
@@ -12,5 +12,14 @@ pub(super) fn raise(metrics: &Metrics, alarm: Alarm, passage: &Passage) {
     warn!(
         alarm = alarm.code(), passage = %passage.id, gate = %passage.request.gate_id, employee,
         "an alarm was raised in silence"
+    );
+}
+
+/// Tells the operator of an alarm that a gate has reported.
+pub(super) fn raise_by_gate(metrics: &Metrics, alarm: Alarm, input: &GateInput) {
+    metrics.alarm(alarm);
+    warn!(
+        alarm = alarm.code(), input = %input.id, gate = %input.report.gate_id,
+        "a gate raised an alarm"
     );
 }

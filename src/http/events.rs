@@ -1,4 +1,4 @@
-//! `GET /v1/gates/G/events` and `GET /v1/events`: passages as they are recorded, as server-sent events.
+//! `GET /v1/gates/G/events` and `GET /v1/events`: passages and inputs as they are recorded, as server-sent events.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -124,7 +124,7 @@ struct FollowQuery {
     after: Option<Until>,
 }
 
-/// Follows the passages of all gates, or of some. Each event comes at least once and those of a gate in their order;
+/// Follows the passages and inputs of all gates, or of some. Each event comes at least once and those of a gate in their order;
 /// its id resumes the stream after it, less a minute: some come again.
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "follow_events", tag = "passages",
@@ -161,7 +161,7 @@ struct FollowGateQuery {
     after: Option<Position>,
 }
 
-/// Follows the passages of a gate, each exactly after the one before: an event's id is its position in the gate's
+/// Follows the passages and inputs of a gate, each exactly after the one before: an event's id is its position in the gate's
 /// trail, and resumes the stream after it.
 #[utoipa::path(
     get, path = "/v1/gates/{gate_id}/events", operation_id = "follow_gate_events", tag = "passages",
@@ -226,7 +226,7 @@ impl Mark {
     /// The mark once this was told.
     fn after(self, told: &Told) -> Self {
         match self {
-            Self::Position(_) => Self::Position(told.event.position),
+            Self::Position(_) => Self::Position(told.event.position()),
             Self::Moment(before) => Self::Moment(before.max(told.moment)),
         }
     }
@@ -357,12 +357,13 @@ impl Follower {
         self.look = found.len() >= rows_max as usize;
         for told in found {
             cursor.mark = cursor.mark.after(&told);
-            cursor.seen.insert(told.event.gate_id, told.event.position);
+            cursor.seen.insert(told.event.gate_id(), told.event.position());
             if self.alarms_alone && told.event.alarm().is_none() {
                 continue;
             }
-            let event = Event::default().event("passage").id(cursor.mark.to_string());
-            self.ready.push_back(event.json_data(EventView::from(told.event))?);
+            let view = EventView::from(told.event);
+            let event = Event::default().event(view.name()).id(cursor.mark.to_string());
+            self.ready.push_back(event.json_data(view)?);
         }
         Ok(())
     }

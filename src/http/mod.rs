@@ -12,6 +12,8 @@ mod explanation;
 mod extract;
 mod faces;
 mod frames;
+mod gate_caller;
+mod gate_inputs;
 mod gates;
 mod groups;
 mod health;
@@ -76,6 +78,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(recognize::routes())
         .merge(liveness::routes())
         .merge(passages::routes())
+        .merge(gate_inputs::routes())
         .merge(events::routes())
         .merge(webhooks::routes())
         .merge(employees::routes())

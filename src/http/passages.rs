@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,6 +15,7 @@ use super::alarm;
 use super::auth::{Allowed, Caller, SeeTrail};
 use super::extract::{NoQuery, Path, Query};
 use super::frames::{FrameFile, FrameForm, Frames};
+use super::gate_caller::{GateCaller, optional, required};
 use super::moment::Moment;
 use super::page::{self, Page};
 use super::schema::{
@@ -179,22 +179,12 @@ impl FromRequestParts<AppState> for PassageHead {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let caller = Caller::of_gate(parts, state).await?;
-        caller.require(Permission::SendFrames)?;
-        let Path(gate_id) = Path::<GateId>::from_request_parts(parts, state).await?;
-        caller.require_gate(gate_id)?;
-        NoQuery::from_request_parts(parts, state).await?;
+        let GateCaller { key_id, gate } = GateCaller::from_request_parts(parts, state).await?;
         let headers = &parts.headers;
         let event_id = required(headers, "x-event-id")?;
         let captured_at = required::<Moment>(headers, "x-captured-at")?.0;
         let badge_id = optional(headers, "x-badge-id")?;
-        let gate = state.store.gate(gate_id).await?;
-        // Not asked again with the decision: a switch of this counts for the requests that begin after it.
-        if gate.policy.signed_requests && !caller.signed {
-            let detail = "this gate takes signed requests alone: see docs/DEVICES.md";
-            return Err(Problem::forbidden("signature_required", detail));
-        }
-        Ok(Self { key_id: caller.key_id, gate, event_id, captured_at, badge_id })
+        Ok(Self { key_id, gate, event_id, captured_at, badge_id })
     }
 }
 
@@ -216,33 +206,6 @@ async fn look(
         views.push(view);
     }
     Ok(views)
-}
-
-fn required<T>(headers: &HeaderMap, name: &str) -> Result<T, Problem>
-where
-    T: std::str::FromStr<Err: std::fmt::Display>,
-{
-    optional(headers, name)?.ok_or_else(|| {
-        Problem::bad_request("missing_header", format!("the header {name} is missing"))
-    })
-}
-
-fn optional<T>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Problem>
-where
-    T: std::str::FromStr<Err: std::fmt::Display>,
-{
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
-        return Err(Problem::bad_request("bad_header", format!("the header {name} comes twice")));
-    }
-    let bad = |error: &dyn std::fmt::Display| {
-        Problem::bad_request("bad_header", format!("the header {name} is not valid: {error}"))
-    };
-    let text = std::str::from_utf8(value.as_bytes()).map_err(|error| bad(&error))?;
-    text.parse().map(Some).map_err(|error| bad(&error))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -40,6 +40,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("frame_too_many_pixels", "a frame has a longer side or more pixels than road.frame allows"),
     ("gate_has_passages", "the trail names the gate, so it cannot be removed"),
     ("gate_name_taken", "another gate has the name"),
+    ("grant_settled", "what became of the grant was reported before"),
     ("group_name_taken", "another access group has the name"),
     ("internal", "a fault of the service"),
     ("low_quality", "the photo is not good enough; issues and advice say why"),
@@ -51,6 +52,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("multiple_faces", "the photo shows several faces about equally near"),
     ("networks_failing", "the networks fail on every frame"),
     ("no_face", "the photo shows no face"),
+    ("not_a_grant", "passage_id names no grant of the gate"),
     ("not_an_image", "a frame is no JPEG, PNG or WebP"),
     ("not_enrolled", "the employee has no face of this model"),
     (
@@ -315,6 +317,14 @@ impl From<Conflict> for Problem {
             Conflict::GateHasPassages => Self::conflict(
                 "gate_has_passages",
                 "the trail names this gate, so it cannot be removed; set enabled to false",
+            ),
+            Conflict::NotAGrant => Self::unprocessable(
+                "not_a_grant",
+                "passage_id names no grant of this gate that is in the trail",
+            ),
+            Conflict::GrantSettled => Self::conflict(
+                "grant_settled",
+                "what became of this grant was reported before, under another event id",
             ),
             Conflict::SiteNameTaken => {
                 Self::conflict("site_name_taken", "another site has this name")

@@ -8,8 +8,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::CODES;
 use crate::domain::{
-    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, Notice, QualityIssue,
-    Reason, Scope, Standing,
+    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, InputKind, Notice,
+    QualityIssue, Reason, Scope, Standing,
 };
 
 macro_rules! closed_sets {
@@ -43,6 +43,8 @@ closed_sets! {
     ReasonCode = Reason::ALL.iter().map(|reason| reason.code());
     /// Why, as the gate is told: some alarms are raised in silence.
     ToldReasonCode = Reason::ALL.iter().filter(|r| r.alarm().is_none()).map(|reason| reason.code());
+    /// What a gate noticed.
+    InputCode = InputKind::ALL.iter().map(|kind| kind.code());
     /// Whom a gate compares a face with.
     GateModeCode = GateMode::ALL.iter().map(|mode| mode.code());
     /// Whether an employee may pass.

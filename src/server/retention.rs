@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use crate::domain::Author;
 use crate::gallery::Gallery;
 use crate::metrics::Metrics;
-use crate::store::{Store, StoreError};
+use crate::store::{Purged, Store, StoreError};
 
 /// People who are erased between two looks at the database.
 const LEAVERS_AT_ONCE: u32 = 100;
@@ -17,7 +17,7 @@ const LEAVERS_AT_ONCE: u32 = 100;
 /// How long things are kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Retention {
-    /// Passages; none: for good.
+    /// Passages and inputs; none: for good.
     pub passages: Option<TimeDelta>,
     /// People who were revoked, or whose validity ended; none: for good.
     pub leavers: Option<TimeDelta>,
@@ -38,8 +38,10 @@ pub(super) async fn keep(
     let author = Author { key_id: None, name: "retention".to_owned(), may_block: false };
     loop {
         match purge(&retention, &author, &store, &metrics).await {
-            Ok(0) => {}
-            Ok(passages) => info!(passages, "passages were purged: their time was over"),
+            Ok(Purged { passages: 0, inputs: 0 }) => {}
+            Ok(Purged { passages, inputs }) => {
+                info!(passages, inputs, "passages and inputs were purged: their time was over");
+            }
             Err(error) => warn!(%error, "passages could not be purged"),
         }
         match erase(&retention, &author, &store, &gallery, &metrics).await {
@@ -56,18 +58,19 @@ async fn purge(
     author: &Author,
     store: &Store,
     metrics: &Metrics,
-) -> Result<u64, StoreError> {
-    let Some(kept) = retention.passages else { return Ok(0) };
+) -> Result<Purged, StoreError> {
+    let mut purged = Purged::default();
+    let Some(kept) = retention.passages else { return Ok(purged) };
     let before = store.ago(kept).await?;
-    let mut purged = 0;
-    for gate in store.gates_with_passages_before(before).await? {
+    for gate in store.gates_with_records_before(before).await? {
         loop {
-            let passages = store.purge_passages(author, gate, before).await?;
-            if passages == 0 {
+            let found = store.purge_records(author, gate, before).await?;
+            if found == Purged::default() {
                 break;
             }
-            purged += passages;
-            metrics.passages_purged(passages);
+            purged.passages += found.passages;
+            purged.inputs += found.inputs;
+            metrics.records_purged(found.passages, found.inputs);
         }
     }
     Ok(purged)

@@ -12,6 +12,7 @@ mod employees;
 mod error;
 mod events;
 mod faces;
+mod gate_inputs;
 mod gates;
 mod ground;
 mod groups;
@@ -34,7 +35,7 @@ use tokio::sync::Notify;
 
 use chains::HeadSigner;
 
-pub use audit::{Audited, Link, Snapshot};
+pub use audit::{Audited, GateRecord, Link, Snapshot};
 pub use chains::SignedHead;
 pub use changes::ChangeFilter;
 pub use deliveries::{Courier, DeadLetter, Due};
@@ -43,11 +44,13 @@ pub use employees::{EmployeeChange, EmployeeFilter, NewEmployee};
 pub use error::{Conflict, StoreError};
 pub use events::{PassageListener, Positions, Since, Told};
 pub use faces::{Face, FaceDraft, FaceRules, GalleryRow};
+pub use gate_inputs::InputFilter;
 pub use gates::{GateChange, NewGate};
 pub use ground::{Ground, ZoneGround};
 pub use groups::{Access, GroupChange, Member, NewGroup};
 pub use keys::{ApiKey, KeyDraft};
 pub use passages::{PassageFilter, Recorded, Verdict};
+pub use privacy::Purged;
 pub use schedules::{NewSchedule, ScheduleChange};
 pub use sealing::{Resealed, TemplateError};
 pub use sites::{NewSite, SiteChange};
@@ -99,7 +102,7 @@ pub struct Store {
     /// What templates are sealed under and heads of chains are signed with; who reads and writes none has none.
     keyring: Option<Arc<Keyring>>,
     head_signer: Option<HeadSigner>,
-    /// Told of every passage that this process records.
+    /// Told of every passage and input that this process records.
     recorded: Arc<Notify>,
 }
 

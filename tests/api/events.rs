@@ -16,7 +16,7 @@ use crate::service::{TestService, author, send};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A stream, read as a browser reads it.
-struct Stream {
+pub struct Stream {
     response: reqwest::Response,
     text: String,
     /// What a browser would send as `last-event-id`.
@@ -32,7 +32,7 @@ impl Stream {
     }
 
     /// Follows something with the key for everything.
-    async fn of(service: &TestService, path: &str) -> Self {
+    pub async fn of(service: &TestService, path: &str) -> Self {
         Self::open(service.request(Method::GET, path)).await
     }
 
@@ -41,7 +41,7 @@ impl Stream {
     }
 
     /// The next event; none at the stream's end.
-    async fn next(&mut self) -> Option<Value> {
+    pub async fn next(&mut self) -> Option<Value> {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());
@@ -53,8 +53,9 @@ impl Stream {
                     self.last_id = id.to_owned();
                 }
                 if let Some(data) = field("data:") {
-                    assert_eq!(field("event:"), Some("passage"));
-                    return Some(serde_json::from_str(data).unwrap());
+                    let event: Value = serde_json::from_str(data).unwrap();
+                    assert_eq!(field("event:"), event["event"].as_str());
+                    return Some(event);
                 }
             }
             let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;

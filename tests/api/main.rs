@@ -16,6 +16,7 @@ mod devices;
 mod events;
 mod faces;
 mod frame;
+mod gate_inputs;
 mod gates;
 mod grants;
 mod groups;

@@ -8,7 +8,7 @@ use tracing::{debug, warn};
 
 use super::Deliverer;
 use super::post::PostError;
-use crate::domain::{GateId, PassageEvent, Webhook, WebhookId};
+use crate::domain::{GateEvent, GateId, Webhook, WebhookId};
 use crate::events::EventView;
 use crate::metrics::Delivery;
 use crate::store::{DeadLetter, Due, Positions, StoreError};
@@ -75,7 +75,7 @@ impl Deliverer {
         }
         let mut noted = position;
         for event in events {
-            let next = event.position;
+            let next = event.position();
             if target.webhook.filter.wants(&event) {
                 if let Err(error) = self.post(target, event).await {
                     attempts += 1;
@@ -109,7 +109,7 @@ impl Deliverer {
     /// Tries a dead letter once more.
     async fn once_more(&self, target: &Target, letter: DeadLetter) -> Result<(), StoreError> {
         let events = self.events(letter.gate_id, letter.position - 1).await?;
-        let event = events.into_iter().next().filter(|event| event.position == letter.position);
+        let event = events.into_iter().next().filter(|event| event.position() == letter.position);
         let posted = match event {
             Some(event) => self.post(target, event).await,
             // It was purged.
@@ -124,14 +124,14 @@ impl Deliverer {
         }
     }
 
-    async fn events(&self, gate: GateId, after: u64) -> Result<Vec<PassageEvent>, StoreError> {
+    async fn events(&self, gate: GateId, after: u64) -> Result<Vec<GateEvent>, StoreError> {
         let (_turn, store) = self.store().await;
         let seen = Positions::from([(gate, after)]);
         let told = store.events_after(&seen, Some(&[gate]), self.settings.rows_max).await?;
         Ok(told.into_iter().map(|told| told.event).collect())
     }
 
-    async fn post(&self, target: &Target, event: PassageEvent) -> Result<(), PostError> {
+    async fn post(&self, target: &Target, event: GateEvent) -> Result<(), PostError> {
         let body =
             serde_json::to_string(&EventView::from(event)).expect("an event has no odd keys");
         self.poster.post(&target.webhook, &target.secret, body).await
