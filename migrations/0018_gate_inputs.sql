@@ -38,9 +38,13 @@ create trigger gate_inputs_refuse_truncate before truncate on gate_inputs
 
 -- A gate's chain as a whole. An input is about nobody: nothing in it is committed to.
 create view gate_records as
-    select id, gate_id, position, hash, commitment, blind, decided_at as recorded_at from passages
+    select 'passages' as kind, id, gate_id, position, hash, commitment, blind, decided_at as recorded_at from passages
     union all
-    select id, gate_id, position, hash, null, null, recorded_at from gate_inputs;
+    select 'gate_inputs', id, gate_id, position, hash, null, null, recorded_at from gate_inputs;
+
+-- Passages alone were ever recorded before there were chains. A replica of before inputs would pass over them, and
+-- grant what they settled: without the name that it knows it records nothing, and so opens for nobody.
+alter table chains rename column unchained to unchained_passages;
 
 -- Of what was purged, how much were inputs.
 alter table purges add column inputs bigint not null default 0;

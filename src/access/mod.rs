@@ -3,6 +3,7 @@
 //! [`Matcher`] compares, [`decide`] judges (a pure function), [`Gatekeeper`] joins the two and
 //! has the store record the passage in the transaction that the decision is made in.
 
+mod alarms;
 mod attempt;
 mod decide;
 mod enrolment;
@@ -10,6 +11,7 @@ mod gatekeeper;
 mod grant_signer;
 mod matcher;
 
+pub use alarms::Alarms;
 pub use attempt::{Attempt, Finding};
 pub use decide::{admit, decide};
 pub use enrolment::{

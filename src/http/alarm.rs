@@ -6,7 +6,7 @@ use crate::domain::{Alarm, GateInput, Passage};
 use crate::metrics::Metrics;
 
 /// Tells the operator of an alarm that a recorded passage raises.
-pub(super) fn raise(metrics: &Metrics, alarm: Alarm, passage: &Passage) {
+pub fn raise(metrics: &Metrics, alarm: Alarm, passage: &Passage) {
     metrics.alarm(alarm);
     let employee = passage.evidence.employee_id.map(|id| id.to_string());
     warn!(

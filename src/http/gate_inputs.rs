@@ -21,7 +21,7 @@ use super::{AppState, Problem, alarm};
 use crate::domain::{
     EventId, GateId, GateInput, GateInputId, InputKind, InputReport, KeyId, PassageId,
 };
-use crate::store::InputFilter;
+use crate::store::{Conflict, InputFilter};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(report)).routes(routes!(list))
@@ -54,11 +54,14 @@ struct NewInput {
     /// With `rotation_done` and `grant_unused`: the passage that was granted. No other input has one.
     #[schema(value_type = Option<Uuid>)]
     passage_id: Option<PassageId>,
+    /// In its place, where the answer got lost: the `x-event-id` of the passage.
+    #[schema(value_type = Option<String>)]
+    passage_event_id: Option<EventId>,
 }
 
 /// What a gate reported, as recorded.
 #[derive(Debug, Serialize, ToSchema)]
-struct InputView {
+pub(super) struct InputView {
     #[schema(value_type = Uuid)]
     input_id: GateInputId,
     #[schema(value_type = Uuid)]
@@ -110,11 +113,22 @@ async fn report(
     ReportHead { caller, event_id }: ReportHead,
     extract::Json(input): extract::Json<NewInput>,
 ) -> Result<Json<InputView>, Problem> {
+    let passage_id = match (input.passage_id, input.passage_event_id) {
+        (passage, None) => passage,
+        (None, Some(event)) => {
+            let passage = state.store.passage_of_event(caller.gate.id, &event).await?;
+            Some(passage.ok_or(Conflict::NotAGrant)?.id)
+        }
+        (Some(_), Some(_)) => {
+            let detail = "passage_id, passage_event_id: one of them names the grant, not both";
+            return Err(Problem::unprocessable("bad_value", detail));
+        }
+    };
     let report = InputReport {
         gate_id: caller.gate.id,
         event_id,
         kind: input.input,
-        passage_id: input.passage_id,
+        passage_id,
         happened_at: input.happened_at.0,
         key_id: caller.key_id,
     };
@@ -122,10 +136,17 @@ async fn report(
     if let Some(input) = recorded_before(&state, &report).await? {
         return Ok(Json(input.into()));
     }
-    let Some(input) = state.store.record_input(&report).await? else {
+    // To the end, also when the gate hangs up meanwhile: what is recorded then still raises its alarm.
+    let recorded = tokio::spawn(record(state, report));
+    Ok(Json(recorded.await.map_err(Problem::internal)??.into()))
+}
+
+async fn record(state: AppState, report: InputReport) -> Result<GateInput, Problem> {
+    let recorded = state.store.record_input(&report, state.settings.grant_lifetime).await?;
+    let Some(input) = recorded else {
         // It came twice at once.
         let input = recorded_before(&state, &report).await?;
-        return Ok(Json(input.ok_or_else(|| Problem::not_found("input"))?.into()));
+        return input.ok_or_else(|| Problem::not_found("input"));
     };
     state.metrics.gate_input(report.kind);
     if let Some(alarm) = report.kind.alarm() {
@@ -135,7 +156,7 @@ async fn report(
         gate = %report.gate_id, input = %input.id, event = report.event_id.as_str(),
         kind = report.kind.code(), "a gate reported"
     );
-    Ok(Json(input.into()))
+    Ok(input)
 }
 
 fn check(report: &InputReport, clock_skew_max: Duration) -> Result<(), Problem> {

@@ -47,6 +47,7 @@ use axum::extract::DefaultBodyLimit;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use alarm::raise as raise_alarm;
 pub use auth::{ApiKeyText, Origin};
 pub use credentials::{CredentialError, GateCredential, OVERLAP_DEFAULT, OVERLAP_MAX};
 pub use entrance::Entrance;

@@ -11,7 +11,6 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::alarm;
 use super::auth::{Allowed, Caller, SeeTrail};
 use super::extract::{NoQuery, Path, Query};
 use super::frames::{FrameFile, FrameForm, Frames};
@@ -124,9 +123,6 @@ async fn pass(
     let passage = &answered.passage;
     state.metrics.stages(&timings);
     state.metrics.passage(passage.reason);
-    if let Some(alarm) = answered.alarm {
-        alarm::raise(&state.metrics, alarm, passage);
-    }
     tracing::info!(
         gate = %gate.id, passage = %passage.id, event = passage.request.event_id.as_str(),
         decision = passage.reason.decision().code(), reason = passage.reason.code(),
@@ -147,6 +143,21 @@ struct GrantKeyView {
     public_key: String,
 }
 
+/// Whoever may know the key: firmware, which may sign what it asks, or who provisions it.
+struct GrantKeyReader;
+
+impl FromRequestParts<AppState> for GrantKeyReader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let caller = Caller::of_gate(parts, state).await?;
+        caller
+            .require(Permission::SeePlaces)
+            .or_else(|_| caller.require(Permission::SendFrames))?;
+        Ok(Self)
+    }
+}
+
 /// Shows the public key that grants are signed with.
 #[utoipa::path(
     get, path = "/v1/grant-key", operation_id = "read_grant_key", tag = "gates",
@@ -156,11 +167,9 @@ struct GrantKeyView {
 )]
 async fn read_grant_key(
     State(state): State<AppState>,
-    caller: Caller,
+    _: GrantKeyReader,
     _: NoQuery,
 ) -> Result<Json<GrantKeyView>, Problem> {
-    // Firmware asks, or who provisions it.
-    caller.require(Permission::SeePlaces).or_else(|_| caller.require(Permission::SendFrames))?;
     let signer = state.grant_signer.as_ref().ok_or_else(|| Problem::not_found("grant key"))?;
     Ok(Json(GrantKeyView { algorithm: "Ed25519", public_key: signer.public_key() }))
 }

@@ -14,6 +14,7 @@ use super::changes::ChangeView;
 use super::employees::EmployeeView;
 use super::extract::{Json as Body, NoQuery, Path};
 use super::faces::FaceView;
+use super::gate_inputs::InputView;
 use super::groups::AccessView;
 use super::moment::Moment;
 use super::page;
@@ -145,6 +146,8 @@ struct Export {
     access: Vec<AccessView>,
     /// The newest 50,000, the newest first.
     passages: Vec<PassageView>,
+    /// What gates said became of the person's grants; the newest 50,000, the newest first.
+    inputs: Vec<InputView>,
     /// The newest 50,000, the newest first.
     changes: Vec<ChangeView>,
 }
@@ -175,6 +178,7 @@ async fn export(
         consents: views(store.consents(id).await)?,
         access: views(store.access(id).await)?,
         passages: views(store.passages(&passages, None, EXPORT_ROWS_MAX).await)?,
+        inputs: views(store.inputs_of(id, EXPORT_ROWS_MAX).await)?,
         changes: views(store.changes(&changes, None, EXPORT_ROWS_MAX).await)?,
     }))
 }

@@ -40,6 +40,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("frame_too_many_pixels", "a frame has a longer side or more pixels than road.frame allows"),
     ("gate_has_passages", "the trail names the gate, so it cannot be removed"),
     ("gate_name_taken", "another gate has the name"),
+    ("grant_not_over", "a turnstile may still open on the grant"),
     ("grant_settled", "what became of the grant was reported before"),
     ("group_name_taken", "another access group has the name"),
     ("internal", "a fault of the service"),
@@ -326,6 +327,10 @@ impl From<Conflict> for Problem {
                 "grant_settled",
                 "what became of this grant was reported before, under another event id",
             ),
+            Conflict::GrantNotOver => Self::conflict(
+                "grant_not_over",
+                "a turnstile may still open on this grant (grant_token_ms): report it when it is shut again",
+            ),
             Conflict::SiteNameTaken => {
                 Self::conflict("site_name_taken", "another site has this name")
             }
@@ -429,6 +434,7 @@ impl From<AccessError> for Problem {
             AccessError::Match(error) => error.into(),
             AccessError::EventIdReused => Self::conflict("event_id_reused", error),
             AccessError::NoFrames => Self::bad_request("missing_frame", error),
+            AccessError::Unfinished(error) => Self::internal(error),
         }
     }
 }

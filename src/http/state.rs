@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
@@ -50,6 +51,8 @@ pub struct HttpSettings {
     pub request_age_max: Duration,
     /// How far a gate's clock may run ahead of ours.
     pub clock_skew_max: Duration,
+    /// How long after a grant a turnstile may open on it.
+    pub grant_lifetime: TimeDelta,
     /// The smallest face for enrolment, in pixels between the pupils.
     pub enrolment_pupil_distance_px_min: f32,
     /// Whether a photo must look alive to be enrolled.

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tracing::{info, warn};
 
-use crate::access::{Gatekeeper, GrantSigner, Matcher, check_models};
+use crate::access::{Alarms, Gatekeeper, GrantSigner, Matcher, check_models};
 use crate::config::{Config, EventsConfig, ServerConfig};
 use crate::events::{self, Bell, DeliverySettings};
 use crate::gallery::{self, Gallery, ResyncSettings, Searcher};
@@ -157,12 +157,16 @@ async fn load(
         .context("the thread that searches could not be started")?;
     let matcher = Matcher::new(searcher, risk, config.matching.margin);
     let (rope, bell) = Bell::new();
+    let metrics = Arc::new(Metrics::new(encoder.model.as_str(), http::overload_limits()));
+    let alarms = Arc::clone(&metrics);
+    let alarms = Alarms::new(move |alarm, passage| http::raise_alarm(&alarms, alarm, passage));
+    let clock_skew_max = config.gates.clock_skew_max();
     let state = AppState {
-        metrics: Arc::new(Metrics::new(encoder.model.as_str(), http::overload_limits())),
+        metrics,
         metrics_readers: Arc::default(),
         wrong_keys: WrongKeys::new(config.server.wrong_keys_per_minute_max),
         engine: Arc::new(engine),
-        gatekeeper: Gatekeeper::new(store.clone(), matcher.clone(), config.gates.clock_skew_max()),
+        gatekeeper: Gatekeeper::new(store.clone(), matcher.clone(), clock_skew_max, alarms),
         grant_signer,
         matcher,
         gallery,
@@ -214,6 +218,7 @@ fn http_settings(config: &Config) -> HttpSettings {
         new_gate: config.new_gate(),
         request_age_max: config.gates.request_age_max(),
         clock_skew_max: Duration::from_millis(config.gates.clock_skew_ms_max.into()),
+        grant_lifetime: config.gates.grant_token_lifetime(),
         enrolment_pupil_distance_px_min: config.enrolment.pupil_distance_px_min,
         enrolment_liveness: config.enrolment.liveness,
         consent_required: config.privacy.consent_required,

@@ -14,6 +14,8 @@ pub enum Conflict {
     GateHasPassages,
     /// What a gate settles is no grant of its own.
     NotAGrant,
+    /// A turnstile may still open on the grant that is said to be unused.
+    GrantNotOver,
     /// What became of the grant was reported before.
     GrantSettled,
     /// Another site has the name.

@@ -1,6 +1,6 @@
 //! The table `gate_inputs`: what firmware reports beside passages.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -77,15 +77,17 @@ impl Store {
     /// Records what a gate reports, at the end of its chain; none where its event was recorded before, which
     /// [`input_of_event`](Self::input_of_event) then gives.
     ///
-    /// A grant that is said to be unused counts as no passage of its person's from the commit on.
+    /// A grant that is said to be unused counts as no passage of its person's from the commit on; so it must be
+    /// `grant_lifetime` old, and no turnstile open on it any more.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the gate is gone; [`Conflict::NotAGrant`] when the report settles what is no
-    /// grant of the gate's, [`Conflict::GrantSettled`] when another report did before;
+    /// grant of the gate's, [`Conflict::GrantNotOver`], [`Conflict::GrantSettled`] when another report did before;
     /// [`StoreError::KeyRevoked`].
     pub async fn record_input(
         &self,
         report: &InputReport,
+        grant_lifetime: TimeDelta,
     ) -> Result<Option<GateInput>, StoreError> {
         let mut transaction = self.pool.begin().await?;
         // As a passage does: a key that was revoked and acknowledged reports nothing more.
@@ -96,9 +98,14 @@ impl Store {
             return Err(StoreError::KeyRevoked);
         }
         if let Some(passage) = report.passage_id {
+            let grant = granted(&mut transaction, report.gate_id, passage).await?;
             // Their next passage is decided before this is recorded, or knows of it.
-            if let Some(person) = granted(&mut transaction, report.gate_id, passage).await? {
+            if let Some(person) = grant.person {
                 lock_person(&mut transaction, person).await?;
+            }
+            let over_at = grant.decided_at + grant_lifetime;
+            if report.kind == InputKind::GrantUnused && now(&mut transaction).await? < over_at {
+                return Err(StoreError::Conflict(Conflict::GrantNotOver));
             }
         }
         let mut end = self.lock(&mut transaction, report.gate_id.into()).await?;
@@ -166,21 +173,50 @@ impl Store {
         .map(GateInput::try_from)
         .collect()
     }
+
+    /// What became of a person's grants, at most `limit`, the newest first.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn inputs_of(
+        &self,
+        employee: EmployeeId,
+        limit: u32,
+    ) -> Result<Vec<GateInput>, StoreError> {
+        input_row!(
+            "where passage_id in (select id from passages where employee_id = $1 and decision = 'grant')
+             order by id desc limit $2",
+            employee.0,
+            i64::from(limit),
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(GateInput::try_from)
+        .collect()
+    }
 }
 
-/// Whom a grant of a gate's let through; none once the person was erased.
+/// A grant of a gate's.
+struct Grant {
+    /// Whom it let through; none once the person was erased.
+    person: Option<EmployeeId>,
+    decided_at: DateTime<Utc>,
+}
+
 async fn granted(
     connection: &mut PgConnection,
     gate: GateId,
     passage: PassageId,
-) -> Result<Option<EmployeeId>, StoreError> {
+) -> Result<Grant, StoreError> {
     let row = sqlx::query!(
-        "select employee_id from passages where id = $1 and gate_id = $2 and decision = 'grant'",
+        "select employee_id, decided_at from passages where id = $1 and gate_id = $2 and decision = 'grant'",
         passage.0,
         gate.0,
     );
     let row = row.fetch_optional(connection).await?;
-    Ok(row.ok_or(StoreError::Conflict(Conflict::NotAGrant))?.employee_id.map(EmployeeId))
+    let row = row.ok_or(StoreError::Conflict(Conflict::NotAGrant))?;
+    Ok(Grant { person: row.employee_id.map(EmployeeId), decided_at: row.decided_at })
 }
 
 /// Writes an input at the end of its gate's chain; false when its event was recorded before.

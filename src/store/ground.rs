@@ -130,6 +130,13 @@ pub(super) async fn ground(
     Ok(ground)
 }
 
+/// Waits for every passage that is under way, and keeps others and other changes out until the commit. What is read
+/// after it is what the one before left: the triggers take the lock only once a statement has looked at its rows.
+pub(super) async fn lock_access(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query!("select pg_advisory_xact_lock($1)", ACCESS_LOCK).execute(connection).await?;
+    Ok(())
+}
+
 /// Whether a key was revoked or has ended, or is gone.
 pub(super) async fn key_has_ended(
     connection: &mut PgConnection,

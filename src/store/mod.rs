@@ -39,7 +39,7 @@ pub use audit::{Audited, GateRecord, Link, Snapshot};
 pub use chains::SignedHead;
 pub use changes::ChangeFilter;
 pub use deliveries::{Courier, DeadLetter, Due};
-pub use devices::{DeviceSecretError, ResealedSecrets};
+pub use devices::{DeviceSecretError, ResealedSecrets, TakenTimestamp};
 pub use employees::{EmployeeChange, EmployeeFilter, NewEmployee};
 pub use error::{Conflict, StoreError};
 pub use events::{PassageListener, Positions, Since, Told};

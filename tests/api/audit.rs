@@ -228,6 +228,8 @@ fn manipulation(random: &mut StdRng, rows: &[Row]) -> Manipulation {
             let columns = [
                 shifted("recorded_at"),
                 shifted("happened_at"),
+                "happened_at = '-infinity'".to_owned(),
+                "hash = '\\x00'".to_owned(),
                 format!("event_id = 'forged-{seconds}'"),
                 "input = case input when 'door_forced' then 'door_closed' else 'door_forced' end"
                     .to_owned(),
@@ -244,6 +246,13 @@ fn manipulation(random: &mut StdRng, rows: &[Row]) -> Manipulation {
                 shifted("captured_at"),
                 format!("event_id = 'forged-{seconds}'"),
                 format!("open_ms = open_ms + {seconds}"),
+                "policy_version = -policy_version".to_owned(),
+                "frames = -frames, open_ms = -open_ms".to_owned(),
+                "captured_at = 'infinity'".to_owned(),
+                "decided_at = '294000-01-01'".to_owned(),
+                "face_ids = array[null::uuid]".to_owned(),
+                "face_ids = array[array[id]]".to_owned(),
+                "hash = null".to_owned(),
                 format!("employee_id = '{}'", Uuid::from_u128(random.random())),
                 format!("badge_id = 'B-{seconds}'"),
                 "employee_id = null, face_ids = '{}', badge_id = null, blind = null".to_owned(),
@@ -273,6 +282,8 @@ fn manipulation(random: &mut StdRng, rows: &[Row]) -> Manipulation {
                 format!("employee_id = '{}'", Uuid::from_u128(random.random())),
                 format!("details = '{{\"after\": {seconds}}}'"),
                 "details = null, blind = null".to_owned(),
+                "changed_at = 'infinity'".to_owned(),
+                "by_limen = null".to_owned(),
                 "hash = sha256(hash)".to_owned(),
             ];
             altered(columns.choose(random).unwrap().clone())

@@ -1,5 +1,7 @@
 //! What firmware reports beside passages: recorded once, in the gate's chain, and heard of by those who follow it.
 
+use std::time::Duration;
+
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use limen::domain::Scope;
 use limen::store::Purged;
@@ -12,7 +14,7 @@ use crate::answer::Answer;
 use crate::audit::audit;
 use crate::events::Stream;
 use crate::passage::Passage;
-use crate::service::{TestService, author, send};
+use crate::service::{TestService, author, eventually, send};
 
 /// A service whose metrics anybody reads.
 async fn measured(pool: &PgPool) -> TestService {
@@ -92,6 +94,13 @@ async fn what_is_wrong_with_a_report_is_said_and_nothing_is_recorded(pool: PgPoo
             "bad_value",
         ),
         (&gate, json!({"input": "rotation_done"}), 422, "bad_value"),
+        (&gate, json!({"input": "rotation_done", "passage_event_id": "never"}), 422, "not_a_grant"),
+        (
+            &gate,
+            json!({"input": "rotation_done", "passage_event_id": "x", "passage_id": granted["passage_id"]}),
+            422,
+            "bad_value",
+        ),
         (
             &gate,
             json!({"input": "rotation_done", "passage_id": Uuid::new_v4()}),
@@ -133,7 +142,8 @@ async fn what_is_wrong_with_a_report_is_said_and_nothing_is_recorded(pool: PgPoo
 
 #[sqlx::test]
 async fn a_grant_that_nobody_used_is_no_passage_of_the_persons(pool: PgPool) {
-    let service = TestService::start(&pool).await;
+    let service =
+        TestService::start_with(&pool, |config| config.gates.grant_token_ms = 1_500).await;
     let site = service.site(json!({})).await;
     let zone = service.zone(&site, json!({"anti_passback": "hard"})).await;
     let days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
@@ -151,6 +161,9 @@ async fn a_grant_that_nobody_used_is_no_passage_of_the_persons(pool: PgPool) {
     let again = Passage::of("obama-3.jpg");
     again.refused(&service, &gate, "already_granted").await;
     let unused = json!({"input": "grant_unused", "passage_id": granted["passage_id"]});
+    // While a turnstile may still open on it, it is not over.
+    report(&service, &gate, unused.clone()).await.refused(409, "grant_not_over");
+    tokio::time::sleep(Duration::from_millis(1_600)).await;
     report(&service, &gate, unused.clone()).await.expect(200);
     // What became of a grant is said once.
     report(&service, &gate, unused).await.refused(409, "grant_settled");
@@ -158,6 +171,21 @@ async fn a_grant_that_nobody_used_is_no_passage_of_the_persons(pool: PgPool) {
     report(&service, &gate, used).await.refused(409, "grant_settled");
     // The event opens nothing any more, a new one does.
     first.refused(&service, &gate, "already_granted").await;
+    // Its answer gets lost: the gate knows its own event alone, and repeats it when the frame is too old.
+    let lost = Passage::of("obama-3.jpg");
+    lost.granted(&service, &gate).await;
+    service
+        .patch(&format!("/v1/gates/{gate}"), json!({"frame_age_ms_max": 1_000}))
+        .await
+        .expect(200);
+    tokio::time::sleep(Duration::from_millis(1_600)).await;
+    lost.refused(&service, &gate, "stale_frame").await;
+    let unused = json!({"input": "grant_unused", "passage_event_id": lost.event()});
+    report(&service, &gate, unused).await.expect(200);
+    service
+        .patch(&format!("/v1/gates/{gate}"), json!({"frame_age_ms_max": 60_000}))
+        .await
+        .expect(200);
     let second = Passage::of("obama-3.jpg");
     let granted = second.granted(&service, &gate).await;
     // This time somebody goes through.
@@ -170,6 +198,8 @@ async fn a_grant_that_nobody_used_is_no_passage_of_the_persons(pool: PgPool) {
     let path = format!("/v1/inputs?passage_id={}", granted["passage_id"].as_str().unwrap());
     let page = service.get(&path).await.expect(200);
     assert_eq!(page["items"][0]["input"], "rotation_done");
+    let export = service.get(&format!("/v1/employees/{employee}/export")).await.expect(200);
+    assert_eq!(export["inputs"].as_array().unwrap().len(), 3);
     assert_eq!(audit(&service, &pool).await.faults, []);
 }
 
@@ -183,6 +213,7 @@ async fn whoever_follows_a_gate_hears_of_its_door_between_its_passages(pool: PgP
     for input in ["request_to_exit", "door_forced", "door_closed"] {
         report(&service, &gate, json!({"input": input})).await.expect(200);
     }
+    assert_eq!(service.metric(r#"limen_alarms_total{kind="door_held"}"#).await, 0.0);
     Passage::of("no-face-rocket.jpg").refused(&service, &gate, "no_face").await;
     let mut heard = Vec::new();
     for _ in 0..5 {
@@ -219,4 +250,30 @@ async fn inputs_are_purged_with_the_passages_between_them(pool: PgPool) {
     assert_eq!(service.ids("/v1/inputs", "input_id").await.len(), 1);
     // A gate that the trail names stays.
     service.delete(&format!("/v1/gates/{gate}")).await.refused(409, "gate_has_passages");
+}
+
+/// A commit takes its time, and the gate has none.
+#[sqlx::test]
+async fn an_alarm_is_raised_also_when_the_gate_hangs_up_before_its_answer(pool: PgPool) {
+    let service = measured(&pool).await;
+    let gate = service.gate(json!({})).await;
+    let blocked = service.enrolled("obama-1.jpg").await;
+    service.set_status(&blocked, "blocked").await;
+    let slow = "create function take_time() returns trigger language plpgsql as
+            $$ begin perform pg_sleep(1.5); return null; end $$;
+        create constraint trigger slow after insert on gate_inputs deferrable initially deferred
+            for each row execute function take_time();
+        create constraint trigger slow after insert on passages deferrable initially deferred
+            for each row execute function take_time()";
+    sqlx::raw_sql(slow).execute(&pool).await.unwrap();
+    let hasty = |request: RequestBuilder| request.timeout(Duration::from_millis(700)).send();
+    let held = request(&service, &gate, "held", json!({"input": "door_held"}));
+    assert!(hasty(held).await.unwrap_err().is_timeout());
+    let seen = Passage::of("obama-3.jpg").request(&service, &gate);
+    let seen = seen.timeout(Duration::from_millis(1_400)).send().await;
+    assert!(seen.unwrap_err().is_timeout());
+    for kind in ["door_held", "blocked"] {
+        let counter = format!(r#"limen_alarms_total{{kind="{kind}"}}"#);
+        eventually("the alarm", async || service.metric(&counter).await == 1.0).await;
+    }
 }
