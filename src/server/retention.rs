@@ -70,6 +70,7 @@ async fn purge(
             metrics.passages_purged(passages);
         }
     }
+    store.purge_dead_letters().await?;
     Ok(purged)
 }
 
