@@ -16,7 +16,6 @@ use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
-use crate::database::SilentPostgres;
 use crate::passage::Passage;
 use crate::service::{KEYS, TestService, author, config, eventually, send, store};
 
@@ -529,30 +528,4 @@ async fn a_right_passes_on_when_nothing_is_heard_of_who_has_it(pool: PgPool) {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert!(gone.holds().await.is_err());
-}
-
-#[sqlx::test]
-async fn a_postgres_that_falls_silent_does_not_end_the_deliveries(pool: PgPool) {
-    let silent = SilentPostgres::after(&pool, "and retrying order by").await;
-    let service = TestService::start_with(&pool, |config| {
-        config.database.url.0 = silent.url(&pool);
-        config.database.acquire_timeout_ms = 1_000;
-        config.database.statement_timeout_ms = 1_000;
-    })
-    .await;
-    let gate = service.gate(json!({})).await;
-    let receiver = Receiver::start(|_, _| Some(200)).await;
-    webhook(&service, &receiver, json!({})).await;
-    eventually("it falls silent", async || silent.is_silent()).await;
-    // Each connection that was made before fails once.
-    eventually("a passage is recorded", async || {
-        send(Passage::of("no-face-rocket.jpg").request(&service, &gate)).await.status == 200
-    })
-    .await;
-    // The connection that has the right says nothing either.
-    let begun_at = Instant::now();
-    while receiver.events().is_empty() {
-        assert!(begun_at.elapsed() < Duration::from_secs(60), "nothing is delivered any more");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
 }
