@@ -129,6 +129,10 @@ pub struct Metrics {
     erased_people: Counter,
     webhook_deliveries: Family<DeliveryLabels, Counter>,
     webhook_backlog: Gauge,
+    mqtt_published: Counter,
+    mqtt_refused: Counter,
+    mqtt_connected: Gauge,
+    mqtt_backlog: Gauge,
     queue_depth: Gauge,
     queue_max: Gauge,
     gallery_faces: Gauge,
@@ -166,6 +170,10 @@ impl Metrics {
             erased_people: Counter::default(),
             webhook_deliveries: Family::default(),
             webhook_backlog: Gauge::default(),
+            mqtt_published: Counter::default(),
+            mqtt_refused: Counter::default(),
+            mqtt_connected: Gauge::default(),
+            mqtt_backlog: Gauge::default(),
             alarms: Family::default(),
             gate_inputs: Family::default(),
             outcomes: Family::default(),
@@ -280,6 +288,26 @@ impl Metrics {
             self.webhook_backlog.clone(),
         );
         registry.register(
+            "mqtt_published",
+            "Events that the MQTT broker has acknowledged",
+            self.mqtt_published.clone(),
+        );
+        registry.register(
+            "mqtt_refused",
+            "Events that the MQTT broker has refused; they are tried again",
+            self.mqtt_refused.clone(),
+        );
+        registry.register(
+            "mqtt_connected",
+            "1 where this replica is connected to the MQTT broker; one replica is at a time",
+            self.mqtt_connected.clone(),
+        );
+        registry.register(
+            "mqtt_backlog",
+            "Passages that the MQTT broker has not been told of yet; 0 where another replica publishes",
+            self.mqtt_backlog.clone(),
+        );
+        registry.register(
             "inference_queue_depth",
             "Frames that wait for an inference worker",
             self.queue_depth.clone(),
@@ -390,6 +418,26 @@ impl Metrics {
     /// Notes how many passages webhooks have not been told of yet.
     pub fn webhook_backlog(&self, passages: u64) {
         self.webhook_backlog.set(passages.cast_signed());
+    }
+
+    /// Notes an event that the broker acknowledged.
+    pub fn mqtt_published(&self) {
+        self.mqtt_published.inc();
+    }
+
+    /// Notes an event that the broker refused.
+    pub fn mqtt_refused(&self) {
+        self.mqtt_refused.inc();
+    }
+
+    /// Notes whether the broker is connected.
+    pub fn mqtt_connected(&self, connected: bool) {
+        self.mqtt_connected.set(connected.into());
+    }
+
+    /// Notes how many passages the broker has not been told of yet.
+    pub fn mqtt_backlog(&self, passages: u64) {
+        self.mqtt_backlog.set(passages.cast_signed());
     }
 
     /// Everything in OpenMetrics text form, the gauges set to `readings`.

@@ -12,6 +12,7 @@ mod inference;
 mod load;
 mod log;
 mod matching;
+mod mqtt;
 mod networks;
 mod privacy;
 mod secrets;
@@ -26,6 +27,7 @@ pub use inference::InferenceConfig;
 pub use load::ConfigError;
 pub use log::LogConfig;
 pub use matching::MatchingConfig;
+pub use mqtt::{MqttConfig, PasswordText};
 pub use privacy::PrivacyConfig;
 pub use secrets::{KeysText, SecretsConfig};
 pub use server::ServerConfig;
@@ -56,6 +58,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// `[events]`
     pub events: EventsConfig,
+    /// `[mqtt]`
+    pub mqtt: MqttConfig,
     /// `[privacy]`
     pub privacy: PrivacyConfig,
     /// `[log]`

@@ -4,6 +4,7 @@
 //! [`Sighting`], its encoding an [`Encoding`], the answer at the gate a [`Decision`].
 //! Values are valid by construction: a parsed id, a unit-norm encoding, a threshold in range.
 
+mod broker;
 mod chain;
 mod change;
 mod decision;
@@ -27,6 +28,7 @@ mod sighting;
 mod webhook;
 mod zone;
 
+pub use broker::{BrokerUrl, BrokerUrlError};
 pub use chain::{Blind, ChainHash, Commitment, Head, Stream};
 pub use change::{Action, Author, Change};
 pub use decision::{Alarm, Decision, Reason};
@@ -52,7 +54,7 @@ pub use range::OutOfRange;
 pub use schedule::{ClockTime, ClockTimeError, Day, Hours, HoursError, Schedule, ScheduleName};
 pub use scope::{KeyName, Permission, Scope};
 pub use sighting::{FaceSeen, Sighting, Stage, StageTimings, View};
-pub use webhook::{Webhook, WebhookFilter, WebhookUrl, WebhookUrlError};
+pub use webhook::{Webhook, WebhookFilter, WebhookHosts, WebhookUrl, WebhookUrlError};
 pub use zone::{
     AccessGroup, AccessRule, Admission, AntiPassback, Direction, GroupName, LastCrossing, LastGate,
     Notice, Site, SiteName, Zone, ZoneName,

@@ -11,7 +11,7 @@ use super::leftover::LeftoverLimits;
 use super::metrics::MetricsReaders;
 use super::wrong_keys::WrongKeys;
 use crate::access::{Gatekeeper, GrantSigner, Matcher};
-use crate::domain::{EmployeeId, GatePolicy, LivenessScore};
+use crate::domain::{EmployeeId, GatePolicy, LivenessScore, WebhookHosts};
 use crate::events::Bell;
 use crate::gallery::Gallery;
 use crate::inference::Engine;
@@ -35,6 +35,8 @@ pub struct HttpSettings {
     pub page_rows_max: u32,
     /// Passages that a stream reads at once.
     pub event_rows_max: u32,
+    /// Hosts that webhooks may be posted to.
+    pub webhook_hosts: WebhookHosts,
     /// Candidates that a recognition may list.
     pub candidates_max: usize,
     /// From a request's head to its answer.

@@ -4,6 +4,7 @@ mod addresses;
 mod connections;
 mod heads;
 mod keys;
+mod mqtt;
 mod retention;
 
 use std::future::Future;
@@ -27,6 +28,9 @@ use connections::{ConnectionLimits, serve};
 pub use keys::{grant_key, keyring, secret_file};
 use retention::Retention;
 
+/// How long the broker is waited for at the end.
+const FAREWELL: Duration = Duration::from_secs(3);
+
 /// Serves `listener` until `shutdown` resolves, then takes no new connection, answers what was
 /// accepted, and ends the workers.
 ///
@@ -41,6 +45,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
+    let broker = mqtt::settings(config)?;
     let entrance = Entrance::new(leftover(&config.server));
     let (stop, stopping) = watch::channel(false);
     // Streams have no end of their own.
@@ -74,6 +79,15 @@ pub async fn run(
         Arc::clone(&state.metrics),
     );
     let deliverer = tokio::spawn(deliverer.context("webhooks cannot be delivered")?.run());
+    let publisher = match broker {
+        None => None,
+        Some(settings) => {
+            let (bell, metrics) = (state.bell.clone(), Arc::clone(&state.metrics));
+            let publisher = events::Publisher::new(settings, state.store.clone(), bell, metrics)
+                .context("[mqtt] of config.toml")?;
+            Some(tokio::spawn(publisher.run(state.stopping.clone())))
+        }
+    };
     let kept = Retention {
         passages: config.privacy.passages_kept(),
         leavers: config.privacy.leavers_kept(),
@@ -93,6 +107,12 @@ pub async fn run(
     }
     ringer.abort();
     deliverer.abort();
+    if let Some(mut publisher) = publisher {
+        // It takes leave of the broker.
+        if tokio::time::timeout(FAREWELL, &mut publisher).await.is_err() {
+            publisher.abort();
+        }
+    }
     let engine = state.engine;
     tokio::task::spawn_blocking(move || engine.stop()).await?;
     // A Postgres that is silent does not hold up the end.
@@ -186,6 +206,7 @@ async fn load(
 
 fn delivery(config: &EventsConfig) -> DeliverySettings {
     DeliverySettings {
+        hosts: config.webhook_hosts.clone(),
         timeout: config.webhook_timeout(),
         attempts_max: config.webhook_attempts_max,
         retry_min: config.webhook_retry_min(),
@@ -210,6 +231,7 @@ fn http_settings(config: &Config) -> HttpSettings {
         leftover: leftover(&config.server),
         page_rows_max: config.server.page_rows_max,
         event_rows_max: config.events.rows_max,
+        webhook_hosts: config.events.webhook_hosts.clone(),
         candidates_max: config.matching.candidates_max,
         request_timeout: config.server.request_timeout(),
         metrics_public: config.server.metrics_public,

@@ -73,6 +73,7 @@ async fn purge(
             metrics.records_purged(found.passages, found.inputs);
         }
     }
+    store.purge_dead_letters().await?;
     Ok(purged)
 }
 

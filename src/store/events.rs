@@ -131,9 +131,15 @@ impl Store {
             Since::Moment(moment) => Some(moment),
         };
         let rows = sqlx::query!(
+            // Of what was decided within a minute of the first: whatever was decided later has no lower position.
+            // Asked for the least position alone, Postgres would walk through a gate's whole trail to it.
             r#"select stream, coalesce(
-                   (select min(position) - 1 from gate_records
-                    where gate_id = stream and recorded_at >= $3 and position is not null),
+                   (select min(position) - 1 from (
+                        select position from gate_records, (
+                            select min(recorded_at) as first from gate_records
+                            where gate_id = stream and recorded_at >= $3 and position is not null) as since
+                        where gate_id = stream and recorded_at between first and first + interval '1 minute'
+                        offset 0) as these),
                    length) as "position!"
                from chains
                where stream <> $1 and ($2::uuid[] is null or stream = any($2))"#,

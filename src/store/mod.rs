@@ -6,6 +6,7 @@
 mod audit;
 mod chains;
 mod changes;
+mod courier;
 mod deliveries;
 mod devices;
 mod employees;
@@ -17,6 +18,7 @@ mod gates;
 mod ground;
 mod groups;
 mod keys;
+mod mqtt;
 mod passages;
 mod privacy;
 mod schedules;
@@ -38,7 +40,8 @@ use chains::HeadSigner;
 pub use audit::{Audited, GateRecord, Link, Snapshot};
 pub use chains::SignedHead;
 pub use changes::ChangeFilter;
-pub use deliveries::{Courier, DeadLetter, Due};
+pub use courier::{Courier, Right};
+pub use deliveries::{DEAD_LETTERS_MAX, DeadLetter, Due};
 pub use devices::{DeviceSecretError, ResealedSecrets, TakenTimestamp};
 pub use employees::{EmployeeChange, EmployeeFilter, NewEmployee};
 pub use error::{Conflict, StoreError};
@@ -210,6 +213,18 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query_scalar!("select 1").fetch_one(&self.pool).await?;
         Ok(())
+    }
+
+    /// An answer that no request's time limit bounds, awaited no longer than Postgres may take: one that has fallen
+    /// silent gives none.
+    ///
+    /// # Errors
+    /// Those of the answer, and when there is none in time.
+    pub async fn patiently<T>(
+        &self,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        within(self.patience, answer).await
     }
 
     /// Connections of the pool: (open, idle).
