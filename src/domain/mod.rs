@@ -15,6 +15,7 @@ mod face;
 mod frame;
 mod gate;
 mod id;
+mod import;
 mod liveness;
 mod passage;
 mod privacy;
@@ -40,8 +41,12 @@ pub use face::{BoundingBox, Detection, Landmarks, Point, Quality, QualityIssue};
 pub use frame::{Frame, FrameSizeError};
 pub use gate::{Gate, GateMode, GateName, GatePolicy};
 pub use id::{
-    ChangeId, ConsentId, DeadLetterId, EmployeeId, EventId, FaceId, GateId, GroupId, KeyId,
-    PardonId, PassageId, ScheduleId, SiteId, WebhookId, ZoneId,
+    ChangeId, ConsentId, DeadLetterId, EmployeeId, EventId, FaceId, GateId, GroupId, ImportId,
+    KeyId, PardonId, PassageId, ScheduleId, SiteId, WebhookId, ZoneId,
+};
+pub use import::{
+    Import, ImportKey, ImportProblem, ImportProgress, ImportRow, ImportState, Likeness,
+    Resemblance, RowCounts, RowOutcome,
 };
 pub use liveness::LivenessScore;
 pub use passage::{Evidence, Passage, PassageRequest};

@@ -2,7 +2,7 @@
 
 use tracing::warn;
 
-use crate::domain::{Alarm, Passage};
+use crate::domain::{Alarm, EmployeeId, Passage};
 use crate::metrics::Metrics;
 
 /// Tells the operator of an alarm that a recorded passage raises.
@@ -13,4 +13,13 @@ pub(super) fn raise(metrics: &Metrics, alarm: Alarm, passage: &Passage) {
         alarm = alarm.code(), passage = %passage.id, gate = %passage.request.gate_id, employee,
         "an alarm was raised in silence"
     );
+}
+
+/// Tells the operator that a photo that was to be enrolled is like somebody `blocked`: whoever may never pass is
+/// perhaps entered anew, as `employee` if they are known.
+pub(super) fn raise_for_face(metrics: &Metrics, employee: Option<EmployeeId>, blocked: EmployeeId) {
+    let alarm = Alarm::Blocked;
+    metrics.alarm(alarm);
+    let employee = employee.map(|id| id.to_string());
+    warn!(alarm = alarm.code(), %blocked, employee, "an alarm was raised in silence by an enrolment");
 }

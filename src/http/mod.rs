@@ -17,6 +17,7 @@ mod groups;
 mod health;
 mod held;
 mod identity;
+mod imports;
 mod keys;
 mod leftover;
 mod liveness;
@@ -80,6 +81,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(webhooks::routes())
         .merge(employees::routes())
         .merge(faces::routes())
+        .merge(imports::routes())
         .merge(gates::routes())
         .merge(credentials::routes())
         .merge(sites::routes())

@@ -227,7 +227,7 @@ where
     })
 }
 
-fn optional<T>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Problem>
+pub(super) fn optional<T>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Problem>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
 {

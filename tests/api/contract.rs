@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use limen::domain::{
-    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, Notice, QualityIssue,
-    Reason, Scope, Standing,
+    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, ImportState,
+    Likeness, Notice, QualityIssue, Reason, RowOutcome, Scope, Standing,
 };
 use limen::http::PROBLEM_CODES;
 use reqwest::Method;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::service::{TestService, send};
 
-const ROUTES: [&str; 71] = [
+const ROUTES: [&str; 75] = [
     "DELETE /v1/access-groups/{group_id}",
     "DELETE /v1/access-groups/{group_id}/members/{employee_id}",
     "DELETE /v1/employees/{employee_id}",
@@ -46,6 +46,9 @@ const ROUTES: [&str; 71] = [
     "GET /v1/gates/{gate_id}",
     "GET /v1/gates/{gate_id}/events",
     "GET /v1/grant-key",
+    "GET /v1/imports",
+    "GET /v1/imports/{import_id}",
+    "GET /v1/imports/{import_id}/rows",
     "GET /v1/keys",
     "GET /v1/keys/{key_id}",
     "GET /v1/passages",
@@ -75,6 +78,7 @@ const ROUTES: [&str; 71] = [
     "POST /v1/gates",
     "POST /v1/gates/{gate_id}/credentials",
     "POST /v1/gates/{gate_id}/passages",
+    "POST /v1/imports",
     "POST /v1/keys",
     "POST /v1/liveness",
     "POST /v1/recognize",
@@ -207,6 +211,9 @@ fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
         ("IdentityAnswer", "employee_standing", &codes(&Standing::ALL.map(Standing::code))),
         ("IdentityAnswer", "issues", &issues),
         ("LivenessAnswer", "issues", &issues),
+        ("ImportView", "state", &codes(&ImportState::ALL.map(ImportState::code))),
+        ("ImportRowView", "outcome", &codes(&RowOutcome::ALL.map(RowOutcome::code))),
+        ("ResemblanceView", "likeness", &codes(&Likeness::ALL.map(Likeness::code))),
         ("Problem", "issues", &issues),
         ("Problem", "code", &problems),
         ("Health", "status", &codes(&["alive"])),
@@ -293,8 +300,8 @@ fn values_of<'a>(contract: &'a Value, schema: &'a Value) -> Option<&'a Vec<Value
 pub fn of_nobody(path: &str) -> String {
     let id = Uuid::new_v4().to_string();
     let names = [
-        "consent", "employee", "face", "gate", "group", "key", "passage", "schedule", "site",
-        "webhook", "zone",
+        "consent", "employee", "face", "gate", "group", "import", "key", "passage", "schedule",
+        "site", "webhook", "zone",
     ];
     let names = names.map(|name| format!("{{{name}_id}}"));
     names.iter().fold(path.to_owned(), |path, name| path.replace(name, &id))
