@@ -40,13 +40,9 @@ pub(super) async fn read(
                 row.await.map_err(|error| End::Interrupted(Problem::internal(error)))?
             }
             _ => {
-                let photo = Photo::too_large(bytes_max);
-                Row {
-                    line: number,
-                    label: String::new(),
-                    person: Fields::default().person(),
-                    photo,
-                }
+                let detail = format!("the line is too long for a photo of {bytes_max} bytes");
+                let person = Err(Problem::too_large("frame_too_large", detail));
+                Row { line: number, label: String::new(), person, photo: Photo::None }
             }
         };
         intake.take(row).await?;
