@@ -102,6 +102,7 @@ pub(super) enum Duplicates {
 #[into_params(parameter_in = Query)]
 struct EnrollQuery {
     /// What becomes of a face that is like another person's; default `flag`.
+    #[param(inline)]
     duplicates: Option<Duplicates>,
 }
 

@@ -15,6 +15,7 @@ use super::employees::EmployeeView;
 use super::extract::{Json as Body, NoQuery, Path};
 use super::faces::FaceView;
 use super::groups::AccessView;
+use super::imports::OwnImportRowView;
 use super::moment::Moment;
 use super::page;
 use super::passages::PassageView;
@@ -143,6 +144,8 @@ struct Export {
     faces: Vec<FaceView>,
     consents: Vec<ConsentView>,
     access: Vec<AccessView>,
+    /// What became of the rows of imports about them.
+    import_rows: Vec<OwnImportRowView>,
     /// The newest 50,000, the newest first.
     passages: Vec<PassageView>,
     /// The newest 50,000, the newest first.
@@ -174,6 +177,7 @@ async fn export(
         faces: views(store.faces(id).await)?,
         consents: views(store.consents(id).await)?,
         access: views(store.access(id).await)?,
+        import_rows: views(store.import_rows_of(id, EXPORT_ROWS_MAX).await)?,
         passages: views(store.passages(&passages, None, EXPORT_ROWS_MAX).await)?,
         changes: views(store.changes(&changes, None, EXPORT_ROWS_MAX).await)?,
     }))

@@ -270,6 +270,39 @@ impl Store {
         read.collect()
     }
 
+    /// What became of a person's rows, those of the newest import first; at most `limit`. Whom they are like is
+    /// left out: it is about others.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn import_rows_of(
+        &self,
+        employee: EmployeeId,
+        limit: u32,
+    ) -> Result<Vec<(ImportId, ImportRow)>, StoreError> {
+        let rows = sqlx::query!(
+            "select import_id, line, person, outcome, reason, detail, face_id from import_rows
+             where employee_id = $1 order by import_id desc, line limit $2",
+            employee.0,
+            i64::from(limit),
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let read = rows.into_iter().map(|row| {
+            let read = ImportRow {
+                line: row.line.unsigned_abs(),
+                person: row.person,
+                outcome: stored(&RowOutcome::ALL, RowOutcome::code, &row.outcome)?,
+                refusal: problem(row.reason, row.detail),
+                employee_id: Some(employee),
+                face_id: row.face_id.map(FaceId),
+                looks_like: None,
+            };
+            Ok((ImportId(row.import_id), read))
+        });
+        read.collect()
+    }
+
     /// Takes a person out of all imports: rows that are theirs, by their id or, where they are nobody else's, by a
     /// badge or a name of theirs; and whom others' rows are like.
     pub(super) async fn erase_from_imports(

@@ -374,11 +374,11 @@ async fn an_archive_that_cannot_be_read_says_where_and_what_came_before_stands(p
     for (body, code, told) in [
         (cut, "bad_archive", "file 3 of the archive"),
         (damaged, "bad_archive", "of the archive"),
-        (encrypted, "bad_archive", "encryption"),
+        (encrypted, "bad_archive", "is encrypted"),
         (bombed, "bad_archive", "unpacks to more than"),
         (b"PK\x03\x04 is not enough".to_vec(), "bad_archive", "file 1"),
-        (b"badge_id,name\nB-1,Obama\n".to_vec(), "bad_archive", "file 1"),
-        (zip(&[]).await, "bad_archive", ""),
+        (b"badge_id,name\nB-1,Obama\n".to_vec(), "bad_archive", "does not begin as a file"),
+        (zip(&[]).await, "bad_archive", "file 1"),
         (zip(&[("obama-1.jpg", &obama)]).await, "bad_archive", "must begin with people.csv"),
         (zip(&[("people.csv", b"surname,photo\n")]).await, "bad_list", "\"surname\""),
         (zip(&[("people.csv", b"")]).await, "bad_list", "line 1"),
@@ -406,7 +406,8 @@ async fn archives_are_read_whatever_program_made_them(pool: PgPool) {
     .await;
     let (obama, biden) = (frame::bytes("obama-1.jpg"), frame::bytes("biden-1.jpg"));
     // Sizes behind the files, a folder around all of them, letters taken apart, files of the system.
-    let list = "badge_id;name;photo\r\nB-1;Obama;Jos\u{e9}.jpg\r\nB-2;Biden;photos/biden.jpg\r\n";
+    let list =
+        "badge_id;name;photo\r\nB-1;Obama;Jos\u{e9}.jpg\r\nB-2;Biden;staff/photos/biden.jpg\r\n";
     let files = [
         ("staff/", &b""[..]),
         ("__MACOSX/staff/._people.csv", b"x"),
@@ -534,6 +535,10 @@ async fn whoever_is_erased_is_in_no_import_and_imports_go_in_their_time(pool: Pg
     let found = rows(&service, &done).await;
     assert_eq!(found[3]["looks_like"]["name"], "Ada Lovelace", "{}", found[3]);
     let employee = id(&found[0], "employee_id");
+    let export = service.get(&format!("/v1/employees/{employee}/export")).await.expect(200);
+    let own =
+        json!({"import_id": done["import_id"], "line": 1, "outcome": "enrolled", "reason": null});
+    assert_eq!(export["import_rows"], json!([own]));
     let path = format!("/v1/employees/{employee}/erasure");
     send(service.request(Method::POST, &path)).await.expect(200);
     let left = rows(&service, &done).await;

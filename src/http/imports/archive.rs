@@ -110,10 +110,11 @@ fn part(name: &str, photos: Option<&mut Photos>, intake: &Intake) -> Result<Part
             )))
         };
     };
-    let rows = photos.rows.remove(name.strip_prefix(&*photos.folder).unwrap_or(name));
+    let from_list = name.strip_prefix(&*photos.folder).unwrap_or(name);
+    let rows = photos.rows.remove(from_list).or_else(|| photos.rows.remove(name));
     Ok(rows.map_or_else(
         || {
-            intake.intook.photos_unnamed.fetch_add(1, Ordering::Relaxed);
+            intake.arrived.photos_unnamed.fetch_add(1, Ordering::Relaxed);
             Part::Other
         },
         Part::Photo,
@@ -139,7 +140,7 @@ impl Photos {
         let listed = listed.map_err(|error| End::Interrupted(Problem::internal(error)))?;
         let listed = listed.map_err(End::Broken)?;
         // Set once, for there is one list.
-        let _ = intake.intook.rows_listed.set(listed.len() as u64);
+        let _ = intake.arrived.rows_listed.set(listed.len() as u64);
         let mut rows: HashMap<String, Vec<Listed>> = HashMap::new();
         for row in listed {
             match row.photo.as_deref().map(in_one_form) {
@@ -193,7 +194,7 @@ impl Unpacking<'_> {
                 return Ok(content);
             }
             self.bytes += read as u64;
-            let came = self.intake.intook.bytes.load(Ordering::Relaxed);
+            let came = self.intake.arrived.bytes.load(Ordering::Relaxed);
             if self.bytes > UNPACKED_BYTES_FREE + UNPACKED_TIMES_MAX * came {
                 return Err(bad_archive(format!(
                     "{} unpacks to more than {UNPACKED_TIMES_MAX} times its size",
@@ -222,19 +223,27 @@ impl Unpacking<'_> {
 
     /// Why no more of the archive can be read.
     fn unreadable(&self, error: ZipError) -> End {
-        let error = match error {
-            ZipError::UpstreamReadError(error) => error,
-            error => return bad_archive(format!("{}: {error}", self.place())),
-        };
-        if let Some(cut) = upload::cut(&error) {
-            return End::Interrupted(cut);
-        }
-        bad_archive(match error.kind() {
-            io::ErrorKind::UnexpectedEof => {
-                format!("{} is cut short", self.place())
+        let why = match error {
+            ZipError::UpstreamReadError(error) => {
+                if let Some(cut) = upload::cut(&error) {
+                    return End::Interrupted(cut);
+                }
+                match error.kind() {
+                    io::ErrorKind::UnexpectedEof => "is cut short".to_owned(),
+                    _ => format!("is damaged: {error}"),
+                }
             }
-            _ => format!("{} is damaged: {error}", self.place()),
-        })
+            ZipError::UnexpectedHeaderError(..) => "does not begin as a file of a ZIP archive".to_owned(),
+            ZipError::CRC32CheckError => "is damaged: its sum is another".to_owned(),
+            ZipError::FeatureNotSupported(what) if what.contains("encryption") => "is encrypted".to_owned(),
+            ZipError::FeatureNotSupported(what) if what.contains("Stored") => {
+                "is not compressed and does not say how long it is, so that it cannot be read as it arrives: \
+                 compress it, or make the archive as a file and not into a pipe"
+                    .to_owned()
+            }
+            error => format!("cannot be read: {error}"),
+        };
+        bad_archive(format!("{} {why}", self.place()))
     }
 }
 

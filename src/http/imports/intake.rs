@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::person;
 use super::row::{Person, Photo, Row};
-use super::upload::Intook;
+use super::upload::Arrived;
 use crate::domain::{FaceSeen, View};
 use crate::http::{AppState, Problem};
 use crate::inference::{FrameBytes, Place};
@@ -57,7 +57,7 @@ pub(super) type Looking = mpsc::Receiver<JoinHandle<Looked>>;
 #[derive(Debug)]
 pub(super) struct Intake {
     pub state: AppState,
-    pub intook: Arc<Intook>,
+    pub arrived: Arc<Arrived>,
     rows: mpsc::Sender<JoinHandle<Looked>>,
     /// Photos that are looked at at once.
     looks: Arc<Semaphore>,
@@ -65,10 +65,10 @@ pub(super) struct Intake {
 
 impl Intake {
     /// Takes in rows; as many photos as are looked at at once wait behind them.
-    pub fn new(state: AppState, intook: Arc<Intook>) -> (Self, Looking) {
+    pub fn new(state: AppState, arrived: Arc<Arrived>) -> (Self, Looking) {
         let at_once = state.settings.import_photos_at_once;
         let (rows, looking) = mpsc::channel(at_once);
-        (Self { state, intook, rows, looks: Arc::new(Semaphore::new(at_once)) }, looking)
+        (Self { state, arrived, rows, looks: Arc::new(Semaphore::new(at_once)) }, looking)
     }
 
     /// Takes a row in, once there is room for it.

@@ -32,8 +32,8 @@ use super::passages::optional;
 use super::schema::{ImportStateCode, LikenessCode, RowOutcomeCode};
 use super::{AppState, Problem};
 use crate::domain::{
-    Author, BadgeId, EmployeeId, EmployeeName, FaceId, Import, ImportId, ImportKey, ImportRow,
-    ImportState, Likeness, Permission, RowCounts, RowOutcome,
+    Author, BadgeId, EmployeeId, EmployeeName, FaceId, Import, ImportId, ImportKey, ImportProblem,
+    ImportRow, ImportState, Likeness, Permission, RowCounts, RowOutcome,
 };
 use crate::store::ImportedRow;
 use run::Run;
@@ -120,6 +120,12 @@ struct ReasonView {
     detail: String,
 }
 
+impl From<ImportProblem> for ReasonView {
+    fn from(ImportProblem { code, detail }: ImportProblem) -> Self {
+        Self { code, detail }
+    }
+}
+
 impl From<Import> for ImportView {
     fn from(import: Import) -> Self {
         let RowCounts { enrolled, created, updated, unchanged, refused } = import.progress.rows;
@@ -132,7 +138,7 @@ impl From<Import> for ImportView {
             rows_listed: import.progress.rows_listed,
             bytes_read: import.progress.bytes_read,
             photos_unnamed: import.progress.photos_unnamed,
-            problem: import.problem.map(|p| ReasonView { code: p.code, detail: p.detail }),
+            problem: import.problem.map(ReasonView::from),
             started_at: import.started_at,
             ended_at: import.ended_at,
         }
@@ -144,6 +150,7 @@ impl From<Import> for ImportView {
 #[into_params(parameter_in = Query)]
 struct ImportQuery {
     /// What becomes of a face that is like another person's; default `refuse`.
+    #[param(inline)]
     duplicates: Option<Duplicates>,
 }
 
@@ -294,9 +301,27 @@ impl From<ImportedRow> for ImportRowView {
             likeness: like.likeness,
             distance: like.distance.value(),
         });
-        let reason =
-            refusal.map(|refusal| ReasonView { code: refusal.code, detail: refusal.detail });
+        let reason = refusal.map(ReasonView::from);
         Self { line, person, outcome, reason, employee_id, face_id, looks_like }
+    }
+}
+
+/// What became of a row of an import that is about one person.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OwnImportRowView {
+    #[schema(value_type = Uuid)]
+    import_id: ImportId,
+    line: u64,
+    #[schema(value_type = RowOutcomeCode)]
+    outcome: RowOutcome,
+    /// Why it was refused.
+    reason: Option<ReasonView>,
+}
+
+impl From<(ImportId, ImportRow)> for OwnImportRowView {
+    fn from((import_id, row): (ImportId, ImportRow)) -> Self {
+        let reason = row.refusal.map(ReasonView::from);
+        Self { import_id, line: row.line, outcome: row.outcome, reason }
     }
 }
 

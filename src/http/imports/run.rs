@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::intake::{End, Intake, Looked, Looking, Seen};
 use super::row::Person;
-use super::upload::{Intook, parts};
+use super::upload::{Arrived, parts};
 use super::{Format, archive, lines, person};
 use crate::access::{EnrolmentError, enroll, resemblances};
 use crate::domain::{
@@ -50,12 +50,12 @@ impl Run {
     /// # Errors
     /// Why not all of it was read; what was stands.
     pub async fn import(self, body: Body) -> Result<Import, Problem> {
-        let intook = Arc::new(Intook::default());
+        let arrived = Arc::new(Arrived::default());
         let stopping = self.state.stopping.clone();
         let silence_max = self.state.settings.request_timeout;
-        let body = parts(body, silence_max, stopping, Arc::clone(&intook));
+        let body = parts(body, silence_max, stopping, Arc::clone(&arrived));
         let mut body = Box::pin(body).into_async_read();
-        let (intake, looking) = Intake::new(self.state.clone(), Arc::clone(&intook));
+        let (intake, looking) = Intake::new(self.state.clone(), Arc::clone(&arrived));
         let format = self.format;
         let reading = async move {
             match format {
@@ -63,7 +63,7 @@ impl Run {
                 Format::Ndjson => lines::read(&mut body, &intake).await,
             }
         };
-        let mut results = Results::new(&self.state, &self.import, intook);
+        let mut results = Results::new(&self.state, &self.import, arrived);
         let (read, settled) = {
             let mut reading = std::pin::pin!(reading);
             let mut settling = std::pin::pin!(self.settle_all(looking, &mut results));
@@ -252,16 +252,16 @@ async fn looked(results: &mut Results<'_>, row: JoinHandle<Looked>) -> Result<Lo
 struct Results<'r> {
     state: &'r AppState,
     import: &'r Import,
-    intook: Arc<Intook>,
+    arrived: Arc<Arrived>,
     counts: RowCounts,
     rows: Vec<ImportRow>,
     stored_at: Instant,
 }
 
 impl<'r> Results<'r> {
-    fn new(state: &'r AppState, import: &'r Import, intook: Arc<Intook>) -> Self {
+    fn new(state: &'r AppState, import: &'r Import, arrived: Arc<Arrived>) -> Self {
         let (counts, rows) = (RowCounts::default(), Vec::new());
-        Self { state, import, intook, counts, rows, stored_at: Instant::now() }
+        Self { state, import, arrived, counts, rows, stored_at: Instant::now() }
     }
 
     /// Waits for something, and says meanwhile that the import goes on.
@@ -313,10 +313,10 @@ impl<'r> Results<'r> {
 
     fn progress(&self) -> ImportProgress {
         ImportProgress {
-            bytes_read: self.intook.bytes.load(Ordering::Relaxed),
-            rows_listed: self.intook.rows_listed.get().copied(),
+            bytes_read: self.arrived.bytes.load(Ordering::Relaxed),
+            rows_listed: self.arrived.rows_listed.get().copied(),
             rows: self.counts,
-            photos_unnamed: self.intook.photos_unnamed.load(Ordering::Relaxed),
+            photos_unnamed: self.arrived.photos_unnamed.load(Ordering::Relaxed),
         }
     }
 }

@@ -13,9 +13,9 @@ use tokio::sync::watch;
 
 use crate::http::Problem;
 
-/// How far the reading of an import is.
+/// What has arrived of an import.
 #[derive(Debug, Default)]
-pub(super) struct Intook {
+pub(super) struct Arrived {
     /// Bytes of the body.
     pub bytes: AtomicU64,
     /// Rows of the list, once it was read.
@@ -41,11 +41,11 @@ pub(super) fn parts(
     body: Body,
     silence_max: Duration,
     stopping: watch::Receiver<bool>,
-    intook: Arc<Intook>,
+    arrived: Arc<Arrived>,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send {
     let begin = (body.into_data_stream(), stopping);
     stream::try_unfold(begin, move |(mut body, mut stopping)| {
-        let intook = Arc::clone(&intook);
+        let arrived = Arc::clone(&arrived);
         async move {
             let part = tokio::select! {
                 biased;
@@ -57,7 +57,7 @@ pub(super) fn parts(
                 Ok(None) => Ok(None),
                 Ok(Some(Err(_))) => Err(io::Error::other(Cut::Connection)),
                 Ok(Some(Ok(part))) => {
-                    intook.bytes.fetch_add(part.len() as u64, Ordering::Relaxed);
+                    arrived.bytes.fetch_add(part.len() as u64, Ordering::Relaxed);
                     Ok(Some((part, (body, stopping))))
                 }
             }
