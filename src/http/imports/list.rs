@@ -48,11 +48,12 @@ pub(super) fn read(text: &[u8], rows_max: usize) -> Result<Vec<Listed>, Problem>
     let columns = columns(reader.byte_headers().map_err(unreadable)?)?;
     let mut rows = Vec::new();
     let mut record = ByteRecord::new();
+    let mut lines = Lines { text, line: 1, counted: 0 };
     while reader.read_byte_record(&mut record).map_err(unreadable)? {
         if rows.len() == rows_max {
             return Err(too_many_rows(rows_max));
         }
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = lines.of(record.position().map_or(0, csv::Position::byte));
         let (fields, wrong) = fields(&columns, &record);
         rows.push(Listed {
             line,
@@ -62,6 +63,26 @@ pub(super) fn read(text: &[u8], rows_max: usize) -> Result<Vec<Listed>, Problem>
         });
     }
     Ok(rows)
+}
+
+/// Counts lines as editors do. The crate's count is one behind where lines end with a return too.
+struct Lines<'t> {
+    text: &'t [u8],
+    line: u64,
+    counted: usize,
+}
+
+impl Lines<'_> {
+    /// The line of the row that begins at or behind this byte: another than that of the row before.
+    fn of(&mut self, begins: u64) -> u64 {
+        let rest = self.text.get(begins as usize..).unwrap_or_default();
+        let blank = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let begins = self.text.len() - rest.len() + blank;
+        let before = self.text.get(self.counted..begins).unwrap_or_default();
+        let ends = before.iter().filter(|byte| **byte == b'\n').count() as u64;
+        (self.line, self.counted) = (self.line + ends.max(1), begins);
+        self.line
+    }
 }
 
 /// A comma; or a semicolon, which spreadsheets write where the comma is in numbers.
@@ -163,6 +184,18 @@ mod tests {
             assert_eq!(groups, ["staff", "night shift"]);
             assert_eq!(rows[0].photo.as_deref(), Some("ada.jpg"));
             assert_eq!((rows[0].line, rows[0].label.as_str()), (2, "B-1"));
+        }
+    }
+
+    #[test]
+    fn every_row_has_a_line_of_its_own_whatever_ends_them() {
+        for (text, lines) in [
+            ("name\nAda\n\nGrace\n\"A\nB\"\nMary", &[2, 4, 5, 7][..]),
+            ("name\r\nAda\r\n\r\nGrace\r\nMary\r\n", &[2, 4, 5]),
+            ("name\rAda\rGrace\rMary", &[2, 3, 4]),
+        ] {
+            let rows = read(text.as_bytes(), 10).unwrap();
+            assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), lines, "{text:?}");
         }
     }
 
