@@ -15,7 +15,8 @@ pub use alarms::Alarms;
 pub use attempt::{Attempt, Finding};
 pub use decide::{admit, decide};
 pub use enrolment::{
-    Enrolled, EnrolmentError, EnrolmentRules, ForeignGallery, check_models, enroll,
+    Enrolled, EnrolmentError, EnrolmentRules, ForeignGallery, Resemblances, check_models, enroll,
+    resemblances,
 };
 pub use gatekeeper::{AccessError, Answered, Gatekeeper};
 pub use grant_signer::{GrantKey, GrantKeyError, GrantSigner};

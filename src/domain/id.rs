@@ -109,6 +109,10 @@ uuid_id!(
     /// An event that a webhook did not take.
     DeadLetterId
 );
+uuid_id!(
+    /// Many people and photos in one upload.
+    ImportId
+);
 
 /// The firmware's name for one event: the idempotency key of a passage.
 ///

@@ -17,6 +17,7 @@ mod frame;
 mod gate;
 mod gate_input;
 mod id;
+mod import;
 mod liveness;
 mod passage;
 mod privacy;
@@ -45,7 +46,11 @@ pub use gate::{Gate, GateMode, GateName, GatePolicy};
 pub use gate_input::{GateInput, InputKind, InputReport};
 pub use id::{
     ChangeId, ConsentId, DeadLetterId, EmployeeId, EventId, FaceId, GateId, GateInputId, GroupId,
-    KeyId, PardonId, PassageId, ScheduleId, SiteId, WebhookId, ZoneId,
+    ImportId, KeyId, PardonId, PassageId, ScheduleId, SiteId, WebhookId, ZoneId,
+};
+pub use import::{
+    Import, ImportKey, ImportProblem, ImportProgress, ImportRow, ImportState, Likeness,
+    Resemblance, RowCounts, RowOutcome,
 };
 pub use liveness::LivenessScore;
 pub use passage::{Evidence, Passage, PassageRequest};

@@ -13,7 +13,8 @@ use utoipa_axum::routes;
 
 use super::auth::{Allowed, SeeTrail};
 use super::extract::{self, Query};
-use super::gate_caller::{GateCaller, required};
+use super::gate_caller::GateCaller;
+use super::header::required;
 use super::moment::Moment;
 use super::page::{self, Page};
 use super::schema::InputCode;

@@ -16,9 +16,11 @@ mod gate_caller;
 mod gate_inputs;
 mod gates;
 mod groups;
+mod header;
 mod health;
 mod held;
 mod identity;
+mod imports;
 mod keys;
 mod leftover;
 mod liveness;
@@ -84,6 +86,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(webhooks::routes())
         .merge(employees::routes())
         .merge(faces::routes())
+        .merge(imports::routes())
         .merge(gates::routes())
         .merge(credentials::routes())
         .merge(sites::routes())

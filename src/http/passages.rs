@@ -14,7 +14,8 @@ use utoipa_axum::routes;
 use super::auth::{Allowed, Caller, SeeTrail};
 use super::extract::{NoQuery, Path, Query};
 use super::frames::{FrameFile, FrameForm, Frames};
-use super::gate_caller::{GateCaller, optional, required};
+use super::gate_caller::GateCaller;
+use super::header::{optional, required};
 use super::moment::Moment;
 use super::page::{self, Page};
 use super::schema::{

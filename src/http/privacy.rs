@@ -16,6 +16,7 @@ use super::extract::{Json as Body, NoQuery, Path};
 use super::faces::FaceView;
 use super::gate_inputs::InputView;
 use super::groups::AccessView;
+use super::imports::OwnImportRowView;
 use super::moment::Moment;
 use super::page;
 use super::passages::PassageView;
@@ -144,6 +145,8 @@ struct Export {
     faces: Vec<FaceView>,
     consents: Vec<ConsentView>,
     access: Vec<AccessView>,
+    /// What became of the rows of imports about them.
+    import_rows: Vec<OwnImportRowView>,
     /// The newest 50,000, the newest first.
     passages: Vec<PassageView>,
     /// What gates said became of the person's grants; the newest 50,000, the newest first.
@@ -177,6 +180,7 @@ async fn export(
         faces: views(store.faces(id).await)?,
         consents: views(store.consents(id).await)?,
         access: views(store.access(id).await)?,
+        import_rows: views(store.import_rows_of(id, EXPORT_ROWS_MAX).await)?,
         passages: views(store.passages(&passages, None, EXPORT_ROWS_MAX).await)?,
         inputs: views(store.inputs_of(id, EXPORT_ROWS_MAX).await)?,
         changes: views(store.changes(&changes, None, EXPORT_ROWS_MAX).await)?,

@@ -16,10 +16,14 @@ use crate::vision::{DecodeError, LookError};
 
 /// Every code of a problem, and what it means; the contract and the documentation list them.
 pub const CODES: &[(&str, &str)] = &[
+    ("ambiguous_name", "several employees have the name that a row gives alone"),
     ("animated_frame", "a frame must be a single picture"),
+    ("another_name", "the owner of a row's badge has another name"),
     ("another_person", "the face does not match the employee's enrolled ones"),
+    ("bad_archive", "an import's archive cannot be read any further"),
     ("bad_header", "a header is not valid, or comes twice"),
     ("bad_json", "the body is no JSON"),
+    ("bad_list", "an import's people.csv has a wrong header, or is too large"),
     ("bad_multipart", "the form cannot be read"),
     ("bad_path", "an id in the path is not valid"),
     ("bad_query", "a query parameter is unknown, not valid or out of range"),
@@ -34,6 +38,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("consent_missing", "no consent of the employee's is on record"),
     ("content_type_mismatch", "the bytes are not what content-type says"),
     ("database_unavailable", "the database does not answer"),
+    (
+        "duplicate_person",
+        "the face is like another person's: a look-alike, or the same person entered twice",
+    ),
     ("empty_frame", "a frame has no bytes"),
     ("event_id_reused", "the event id was used for other frames before"),
     ("frame_too_large", "a frame has more bytes than road.frame.bytes_max"),
@@ -43,6 +51,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("grant_not_over", "a turnstile may still open on the grant"),
     ("grant_settled", "what became of the grant was reported before"),
     ("group_name_taken", "another access group has the name"),
+    ("import_running", "the import with this idempotency-key runs"),
     ("internal", "a fault of the service"),
     ("low_quality", "the photo is not good enough; issues and advice say why"),
     ("malformed_frame", "a frame cannot be decoded"),
@@ -55,14 +64,16 @@ pub const CODES: &[(&str, &str)] = &[
     ("no_face", "the photo shows no face"),
     ("not_a_grant", "passage_id names no grant of the gate"),
     ("not_an_image", "a frame is no JPEG, PNG or WebP"),
+    ("not_an_import", "an import must come as a ZIP archive or NDJSON"),
     ("not_enrolled", "the employee has no face of this model"),
     (
         "not_found",
-        "there is no such path, employee, face, gate, passage, site, zone, schedule, group, member, key, consent or webhook",
+        "there is no such path, employee, face, gate, passage, site, zone, schedule, group, member, key, consent, import or webhook",
     ),
     ("not_json", "content-type must be application/json"),
     ("overloaded", "too many requests at once; try again after retry-after seconds"),
     ("photo_already_enrolled", "this very photo is enrolled for the employee"),
+    ("photo_missing", "a row names a photo that the archive does not have"),
     ("replayed_request", "the request is signed, but not newer than the one before; sign it anew"),
     ("schedule_in_use", "an access group names the schedule, so it cannot be removed"),
     ("schedule_name_taken", "another schedule has the name"),
@@ -80,12 +91,14 @@ pub const CODES: &[(&str, &str)] = &[
     ("too_many_faces", "the employee has as many faces as enrolment.faces_max allows"),
     ("too_many_frames", "more frames than the request may hold"),
     ("too_many_groups", "the employee belongs to as many groups as one may"),
+    ("too_many_rows", "an import has more rows than enrolment.import_rows_max"),
     ("too_many_webhooks", "there are as many webhooks as there may be"),
     (
         "too_many_wrong_keys",
         "too many wrong API keys from there; try again after retry-after seconds",
     ),
     ("unauthorized", "a valid API key is needed"),
+    ("unknown_group", "a row names an access group that does not exist"),
     ("unknown_part", "a form may hold parts named frame alone"),
     ("unreadable_faces", "the employee's stored faces cannot be read: remove them first"),
     ("unsupported_content_type", "a frame must come as JPEG, PNG, WebP or a form"),
@@ -240,6 +253,23 @@ impl Problem {
         self.overload
     }
 
+    /// Says first what it is about.
+    #[must_use]
+    pub(super) fn of(mut self, what: &str) -> Self {
+        self.detail = format!("{what}: {}", self.detail);
+        self
+    }
+
+    /// Whether another request of the same kind would fare alike: the key is not valid, or a part is missing.
+    pub(super) fn is_about_all(&self) -> bool {
+        self.is_unavailable() || self.status == StatusCode::UNAUTHORIZED
+    }
+
+    /// What is wrong, for people.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -385,6 +415,10 @@ impl From<Conflict> for Problem {
                 "unreadable_faces",
                 "the employee's stored faces cannot be read; remove them first",
             ),
+            Conflict::ImportRunning => Self::conflict(
+                "import_running",
+                "an import with this idempotency-key runs; GET /v1/imports?key= says how far it is",
+            ),
             Conflict::ValidityEmpty => {
                 Self::unprocessable("validity_empty", "valid_from must be before valid_until")
             }
@@ -444,6 +478,7 @@ impl From<EnrolmentError> for Problem {
         match error {
             EnrolmentError::Store(error) => error.into(),
             EnrolmentError::Match(error) => error.into(),
+            EnrolmentError::Duplicate(_) => Self::conflict("duplicate_person", error),
             EnrolmentError::AnotherPerson { .. } => Self::conflict("another_person", error),
             EnrolmentError::NoFace => Self::unprocessable("no_face", error),
             EnrolmentError::MultipleFaces => Self::unprocessable("multiple_faces", error),

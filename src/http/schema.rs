@@ -8,8 +8,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::CODES;
 use crate::domain::{
-    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, InputKind, Notice,
-    QualityIssue, Reason, Scope, Standing,
+    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, ImportState,
+    InputKind, Likeness, Notice, QualityIssue, Reason, RowOutcome, Scope, Standing,
 };
 
 macro_rules! closed_sets {
@@ -63,6 +63,12 @@ closed_sets! {
     ScopeCode = Scope::ALL.iter().map(|scope| scope.code());
     /// What was done to a thing that is administered.
     ActionCode = Action::ALL.iter().map(|action| action.code());
+    /// How far an import is.
+    ImportStateCode = ImportState::ALL.iter().map(|state| state.code());
+    /// What became of a row of an import.
+    RowOutcomeCode = RowOutcome::ALL.iter().map(|outcome| outcome.code());
+    /// How like another person's a face is.
+    LikenessCode = Likeness::ALL.iter().map(|likeness| likeness.code());
     /// What is wrong with a picture.
     IssueCode = QualityIssue::ALL.iter().map(|issue| issue.code());
     /// What is wrong with a request.

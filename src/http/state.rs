@@ -10,13 +10,14 @@ use tokio::sync::{Semaphore, watch};
 use super::leftover::LeftoverLimits;
 use super::metrics::MetricsReaders;
 use super::wrong_keys::WrongKeys;
-use crate::access::{Gatekeeper, GrantSigner, Matcher};
+use crate::access::{EnrolmentRules, Gatekeeper, GrantSigner, Matcher};
 use crate::domain::{EmployeeId, GatePolicy, LivenessScore, WebhookHosts};
 use crate::events::Bell;
 use crate::gallery::Gallery;
 use crate::inference::Engine;
 use crate::metrics::{Metrics, Readings};
 use crate::store::Store;
+use crate::vision::LookSettings;
 
 /// The limits and defaults that the handlers apply.
 #[derive(Clone, Debug)]
@@ -65,6 +66,31 @@ pub struct HttpSettings {
     pub faces_max: u32,
     /// Whether a new face that is like another person's makes both need their badge.
     pub lookalikes_need_badge: bool,
+    /// Rows of one import.
+    pub import_rows_max: usize,
+    /// Photos of one import that are looked at at once.
+    pub import_photos_at_once: usize,
+}
+
+impl HttpSettings {
+    /// How a photo is looked at that is to be enrolled.
+    #[must_use]
+    pub fn enrolment_look(&self) -> LookSettings {
+        LookSettings {
+            liveness_threshold: self.enrolment_liveness.then_some(self.liveness_threshold),
+            pupil_distance_px_min: self.enrolment_pupil_distance_px_min,
+        }
+    }
+
+    /// Which faces are enrolled.
+    #[must_use]
+    pub fn enrolment_rules(&self) -> EnrolmentRules {
+        EnrolmentRules {
+            consent_required: self.consent_required,
+            faces_max: self.faces_max,
+            lookalikes_need_badge: self.lookalikes_need_badge,
+        }
+    }
 }
 
 /// Shared by every request; cheap to clone.
@@ -96,6 +122,8 @@ pub struct AppState {
     pub stream_permits: Arc<Semaphore>,
     /// Streams that may read at once.
     pub stream_reads: Arc<Semaphore>,
+    /// Imports that may run.
+    pub import_permits: Arc<Semaphore>,
     /// Rings when passages were recorded.
     pub bell: Bell,
     /// Whether the service was told to stop.

@@ -91,6 +91,7 @@ pub async fn run(
     let kept = Retention {
         passages: config.privacy.passages_kept(),
         leavers: config.privacy.leavers_kept(),
+        imports: config.privacy.imports_kept(),
         interval: config.privacy.retention_interval(),
     };
     let (gallery, metrics) = (Arc::clone(&state.gallery), Arc::clone(&state.metrics));
@@ -196,6 +197,7 @@ async fn load(
         list_permits: Arc::new(Semaphore::new(config.database.connections_max as usize / 2)),
         stream_permits: Arc::new(Semaphore::new(config.events.streams_max)),
         stream_reads: Arc::new(Semaphore::new(1)),
+        import_permits: Arc::new(Semaphore::new(config.enrolment.imports_max)),
         bell,
         stopping,
         frame_bytes: Arc::new(Semaphore::new(config.server.frame_bytes_in_flight_max)),
@@ -246,5 +248,10 @@ fn http_settings(config: &Config) -> HttpSettings {
         consent_required: config.privacy.consent_required,
         faces_max: config.enrolment.faces_max,
         lookalikes_need_badge: config.enrolment.lookalikes_need_badge,
+        import_rows_max: config.enrolment.import_rows_max,
+        import_photos_at_once: match config.enrolment.import_photos_at_once {
+            0 => config.engine().workers,
+            photos => photos,
+        },
     }
 }

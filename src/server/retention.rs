@@ -21,6 +21,8 @@ pub(super) struct Retention {
     pub passages: Option<TimeDelta>,
     /// People who were revoked, or whose validity ended; none: for good.
     pub leavers: Option<TimeDelta>,
+    /// Imports that ended, with what became of their rows.
+    pub imports: TimeDelta,
     /// Between two looks.
     pub interval: Duration,
 }
@@ -32,9 +34,6 @@ pub(super) async fn keep(
     gallery: Arc<Gallery>,
     metrics: Arc<Metrics>,
 ) {
-    if retention.passages.is_none() && retention.leavers.is_none() {
-        return;
-    }
     let author = Author { key_id: None, name: "retention".to_owned(), may_block: false };
     loop {
         match purge(&retention, &author, &store, &metrics).await {
@@ -48,6 +47,11 @@ pub(super) async fn keep(
             Ok(0) => {}
             Ok(people) => info!(people, "people were erased: they left long enough ago"),
             Err(error) => warn!(%error, "people who left could not be erased"),
+        }
+        match forget_imports(&retention, &store).await {
+            Ok(0) => {}
+            Ok(imports) => info!(imports, "imports were removed: their time was over"),
+            Err(error) => warn!(%error, "imports could not be removed"),
         }
         tokio::time::sleep(retention.interval).await;
     }
@@ -75,6 +79,10 @@ async fn purge(
     }
     store.purge_dead_letters().await?;
     Ok(purged)
+}
+
+async fn forget_imports(retention: &Retention, store: &Store) -> Result<u64, StoreError> {
+    store.purge_imports(store.ago(retention.imports).await?).await
 }
 
 async fn erase(

@@ -58,6 +58,8 @@ pub enum Conflict {
     UnreadableFaces,
     /// The validity would end before it begins.
     ValidityEmpty,
+    /// The import with this key runs already.
+    ImportRunning,
 }
 
 /// Why the database did not do what was asked.

@@ -166,7 +166,8 @@ impl Store {
         badges: &[String],
     ) -> Result<Erased, StoreError> {
         let mut erased = Erased::default();
-        // The changes last: the badges are known by them.
+        // The changes last: the badges and the names are known by them.
+        self.erase_from_imports(employee, badges).await?;
         while let records @ 1.. = self.erase_passages(author, employee, badges).await? {
             erased.passages += records;
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use limen::domain::{
-    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, Notice, QualityIssue,
-    Reason, Scope, Standing,
+    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, ImportState,
+    Likeness, Notice, QualityIssue, Reason, RowOutcome, Scope, Standing,
 };
 use limen::http::PROBLEM_CODES;
 use reqwest::Method;
@@ -46,6 +46,9 @@ const ROUTES: &[&str] = &[
     "GET /v1/gates/{gate_id}",
     "GET /v1/gates/{gate_id}/events",
     "GET /v1/grant-key",
+    "GET /v1/imports",
+    "GET /v1/imports/{import_id}",
+    "GET /v1/imports/{import_id}/rows",
     "GET /v1/inputs",
     "GET /v1/keys",
     "GET /v1/keys/{key_id}",
@@ -77,6 +80,7 @@ const ROUTES: &[&str] = &[
     "POST /v1/gates/{gate_id}/credentials",
     "POST /v1/gates/{gate_id}/inputs",
     "POST /v1/gates/{gate_id}/passages",
+    "POST /v1/imports",
     "POST /v1/keys",
     "POST /v1/liveness",
     "POST /v1/recognize",
@@ -209,6 +213,9 @@ fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
         ("IdentityAnswer", "employee_standing", &codes(&Standing::ALL.map(Standing::code))),
         ("IdentityAnswer", "issues", &issues),
         ("LivenessAnswer", "issues", &issues),
+        ("ImportView", "state", &codes(&ImportState::ALL.map(ImportState::code))),
+        ("ImportRowView", "outcome", &codes(&RowOutcome::ALL.map(RowOutcome::code))),
+        ("ResemblanceView", "likeness", &codes(&Likeness::ALL.map(Likeness::code))),
         ("Problem", "issues", &issues),
         ("Problem", "code", &problems),
         ("Health", "status", &codes(&["alive"])),
@@ -295,8 +302,8 @@ fn values_of<'a>(contract: &'a Value, schema: &'a Value) -> Option<&'a Vec<Value
 pub fn of_nobody(path: &str) -> String {
     let id = Uuid::new_v4().to_string();
     let names = [
-        "consent", "employee", "face", "gate", "group", "key", "passage", "schedule", "site",
-        "webhook", "zone",
+        "consent", "employee", "face", "gate", "group", "import", "key", "passage", "schedule",
+        "site", "webhook", "zone",
     ];
     let names = names.map(|name| format!("{{{name}_id}}"));
     names.iter().fold(path.to_owned(), |path, name| path.replace(name, &id))

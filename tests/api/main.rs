@@ -22,6 +22,7 @@ mod gates;
 mod grants;
 mod groups;
 mod identity;
+mod imports;
 mod keys;
 mod load;
 mod lookalikes;

@@ -394,7 +394,7 @@ async fn dead_letters_are_bounded_and_go_with_their_passages(pool: PgPool) {
     let dead = format!("{}/dead-letters?limit=1", path(&webhook));
     assert_eq!(service.get(&dead).await.expect(200)["items"].as_array().unwrap().len(), 1);
     let (gate, now) = (gate.parse().unwrap(), chrono::Utc::now() + chrono::TimeDelta::days(1));
-    service.store.purge_passages(&author(), gate, now).await.unwrap();
+    service.store.purge_records(&author(), gate, now).await.unwrap();
     service.store.purge_dead_letters().await.unwrap();
     assert_eq!(positions().await[0], 1_000_002);
 }
