@@ -21,7 +21,7 @@ const WORKERS_PER_CORE_GPU: usize = 4;
 pub struct ConfigError(pub Vec<String>);
 
 impl Config {
-    const SECTIONS: [&'static str; 13] = [
+    const SECTIONS: &[&'static str] = &[
         "server",
         "database",
         "secrets",
@@ -30,6 +30,7 @@ impl Config {
         "matching",
         "gates",
         "enrolment",
+        "invitations",
         "audit",
         "events",
         "mqtt",
@@ -83,6 +84,7 @@ impl Config {
             matching: section(figment, "matching", &mut errors),
             gates: section(figment, "gates", &mut errors),
             enrolment: section(figment, "enrolment", &mut errors),
+            invitations: section(figment, "invitations", &mut errors),
             audit: section(figment, "audit", &mut errors),
             events: section(figment, "events", &mut errors),
             mqtt: section(figment, "mqtt", &mut errors),

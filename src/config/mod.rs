@@ -9,6 +9,7 @@ mod enrolment;
 mod events;
 mod gates;
 mod inference;
+mod invitations;
 mod load;
 mod log;
 mod matching;
@@ -24,6 +25,7 @@ pub use enrolment::EnrolmentConfig;
 pub use events::EventsConfig;
 pub use gates::GatesConfig;
 pub use inference::InferenceConfig;
+pub use invitations::InvitationsConfig;
 pub use load::ConfigError;
 pub use log::LogConfig;
 pub use matching::MatchingConfig;
@@ -54,6 +56,8 @@ pub struct Config {
     pub gates: GatesConfig,
     /// `[enrolment]`
     pub enrolment: EnrolmentConfig,
+    /// `[invitations]`
+    pub invitations: InvitationsConfig,
     /// `[audit]`
     pub audit: AuditConfig,
     /// `[events]`

@@ -5,30 +5,51 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::decision::codes;
-use super::{ChangeId, EmployeeId, KeyId, KeyName};
+use super::{ChangeId, EmployeeId, InvitationId, KeyId, KeyName};
 
 /// Whoever changes something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {
-    /// The API key that asks; none for the command line.
+    /// The API key that asks, or that made the invitation; none for the command line.
     pub key_id: Option<KeyId>,
     /// Who that is, as people know them.
     pub name: String,
     /// Whether they may change anything of people on the blocklist.
     pub may_block: bool,
+    /// The invitation that the face they enrol uses up; none for everybody but the invited.
+    pub invitation: Option<InvitationId>,
 }
 
 impl Author {
     /// Somebody with an API key.
     #[must_use]
     pub fn key(id: KeyId, name: &KeyName, may_block: bool) -> Self {
-        Self { key_id: Some(id), name: name.as_str().to_owned(), may_block }
+        let name = name.as_str().to_owned();
+        Self { key_id: Some(id), name, may_block, invitation: None }
     }
 
     /// Somebody at the command line, who runs `limen` with a `command`.
     #[must_use]
     pub fn command(command: &str, user: &str) -> Self {
-        Self { key_id: None, name: format!("limen {command}, run by {user}"), may_block: true }
+        let name = format!("limen {command}, run by {user}");
+        Self { key_id: None, name, may_block: true, invitation: None }
+    }
+
+    /// Limen itself, which does a `task` that nobody asked for.
+    #[must_use]
+    pub fn limen(task: &str) -> Self {
+        Self { key_id: None, name: task.to_owned(), may_block: false, invitation: None }
+    }
+
+    /// Whoever has the link of an invitation; the key that made it answers for them.
+    #[must_use]
+    pub fn invited(invitation: InvitationId, created_by: Option<KeyId>) -> Self {
+        Self {
+            key_id: created_by,
+            name: format!("invitation {invitation}"),
+            may_block: false,
+            invitation: Some(invitation),
+        }
     }
 }
 

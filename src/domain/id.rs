@@ -100,6 +100,10 @@ uuid_id!(
     /// That a person agreed to be recognized.
     ConsentId
 );
+uuid_id!(
+    /// A link with which a person photographs themself.
+    InvitationId
+);
 
 uuid_id!(
     /// Who is told of passages without asking.

@@ -18,6 +18,7 @@ mod gate;
 mod gate_input;
 mod id;
 mod import;
+mod invitation;
 mod liveness;
 mod passage;
 mod privacy;
@@ -46,12 +47,13 @@ pub use gate::{Gate, GateMode, GateName, GatePolicy};
 pub use gate_input::{GateInput, InputKind, InputReport};
 pub use id::{
     ChangeId, ConsentId, DeadLetterId, EmployeeId, EventId, FaceId, GateId, GateInputId, GroupId,
-    ImportId, KeyId, PardonId, PassageId, ScheduleId, SiteId, WebhookId, ZoneId,
+    ImportId, InvitationId, KeyId, PardonId, PassageId, ScheduleId, SiteId, WebhookId, ZoneId,
 };
 pub use import::{
     Import, ImportKey, ImportProblem, ImportProgress, ImportRow, ImportState, Likeness,
     Resemblance, RowCounts, RowOutcome,
 };
+pub use invitation::{Invitation, InvitationState, PageUrl, PageUrlError};
 pub use liveness::LivenessScore;
 pub use passage::{Evidence, Passage, PassageRequest};
 pub use privacy::{Consent, Erased, TextVersion};

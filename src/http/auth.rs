@@ -236,7 +236,8 @@ impl Caller {
     }
 }
 
-fn origin(parts: &Parts) -> IpAddr {
+/// Where a request comes from.
+pub(super) fn origin(parts: &Parts) -> IpAddr {
     parts.extensions.get::<Origin>().map_or(Ipv4Addr::UNSPECIFIED.into(), |origin| origin.0)
 }
 

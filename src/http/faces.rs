@@ -13,8 +13,9 @@ use super::auth::{Allowed, ChangePeople, SeePeople};
 use super::extract::{NoQuery, Path, Query};
 use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::{AppState, Problem, alarm};
-use crate::access::{Enrolled, enroll as enroll_view, resemblances};
-use crate::domain::{EmployeeId, EmployeeStatus, FaceId, Resemblance};
+use crate::access::{Enrolled, EnrolmentError, enroll as enroll_view, resemblances};
+use crate::domain::{Author, EmployeeId, EmployeeStatus, FaceId, Resemblance};
+use crate::inference::Place;
 use crate::store::{Face, StoreError};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -127,41 +128,49 @@ async fn enroll(
     photo: OneFrame,
 ) -> Result<(StatusCode, Json<EnrolledFace>), Problem> {
     let employee = state.store.employee(employee_id).await?;
+    let (place, author) = (state.engine.place()?, caller.author());
+    let enrolled =
+        enroll_photo(&state, place, &author, employee.id, photo, query.duplicates).await?;
+    let Enrolled { face, looks_like, badge_required } = enrolled?;
+    let looks_like = looks_like.map(|other| other.employee_id);
+    let face = face.into();
+    Ok((StatusCode::CREATED, Json(EnrolledFace { face, looks_like, badge_required })))
+}
+
+/// Looks at a photo, and stores the face that it shows as the employee's; the inner error says why not.
+pub(super) async fn enroll_photo(
+    state: &AppState,
+    place: Place,
+    author: &Author,
+    employee: EmployeeId,
+    photo: OneFrame,
+    duplicates: Option<Duplicates>,
+) -> Result<Result<Enrolled, EnrolmentError>, Problem> {
     let settings = state.settings.enrolment_look();
-    let view = state.engine.look(state.engine.place()?, photo.frame.clone(), settings).await?;
+    let view = state.engine.look(place, photo.frame.clone(), settings).await?;
     state.metrics.stages(&view.timings);
     // What is wrong with the photo is told below.
-    if let Ok(like) = resemblances(&state.matcher, Some(employee_id), &view).await {
+    if let Ok(like) = resemblances(&state.matcher, Some(employee), &view).await {
         if let Some(blocked) = like.blocked
-            && employee.status != EmployeeStatus::Blocked
+            && state.store.employee(employee).await?.status != EmployeeStatus::Blocked
         {
-            alarm::raise_for_face(&state.metrics, Some(employee_id), blocked);
+            alarm::raise_for_face(&state.metrics, Some(employee), blocked);
         }
-        if let (Some(other), Some(Duplicates::Refuse)) = (like.nearest, query.duplicates) {
+        if let (Some(other), Some(Duplicates::Refuse)) = (like.nearest, duplicates) {
             state.metrics.outcome("enrol", "refused");
-            return Err(duplicate(&state, other).await);
+            return Err(duplicate(state, other).await);
         }
     }
     let rules = state.settings.enrolment_rules();
     let sha256 = photo.sha256().await?;
-    let enrolled = enroll_view(
-        &state.store,
-        &state.matcher,
-        &caller.author(),
-        rules,
-        employee.id,
-        view,
-        sha256,
-    )
-    .await;
+    let enrolled =
+        enroll_view(&state.store, &state.matcher, author, rules, employee, view, sha256).await;
     state.metrics.outcome("enrol", if enrolled.is_ok() { "enrolled" } else { "refused" });
-    let Enrolled { face, looks_like, badge_required } = enrolled?;
-    let looks_like = looks_like.map(|other| other.employee_id);
-    if let Some(other) = looks_like {
-        tracing::warn!(employee = %employee.id, %other, "the enrolled face looks like another person's");
+    if let Ok(Enrolled { looks_like: Some(other), .. }) = &enrolled {
+        let other = other.employee_id;
+        tracing::warn!(%employee, %other, "the enrolled face looks like another person's");
     }
-    let face = face.into();
-    Ok((StatusCode::CREATED, Json(EnrolledFace { face, looks_like, badge_required })))
+    Ok(enrolled)
 }
 
 /// Names whom the face is like.

@@ -21,6 +21,8 @@ mod health;
 mod held;
 mod identity;
 mod imports;
+mod invitations;
+mod invited;
 mod keys;
 mod leftover;
 mod liveness;
@@ -53,6 +55,7 @@ pub use alarm::raise as raise_alarm;
 pub use auth::{ApiKeyText, Origin};
 pub use credentials::{CredentialError, GateCredential, OVERLAP_DEFAULT, OVERLAP_MAX};
 pub use entrance::Entrance;
+pub use invitations::InvitationSettings;
 pub use leftover::LeftoverLimits;
 pub use metrics::MetricsReaders;
 pub use openapi::contract;
@@ -87,6 +90,8 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(employees::routes())
         .merge(faces::routes())
         .merge(imports::routes())
+        .merge(invitations::routes())
+        .merge(invited::routes())
         .merge(gates::routes())
         .merge(credentials::routes())
         .merge(sites::routes())

@@ -6,7 +6,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey as ApiKeyScheme, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme,
+};
 use utoipa::openapi::{
     ContentBuilder, OpenApi as Document, PathItem, Ref, Response, ResponseBuilder,
 };
@@ -33,6 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     tags((name = "frames", description = "Who is in a frame, and is it a live face?"),
         (name = "gates", description = "The turnstiles and their decisions"),
         (name = "employees", description = "The people and their faces"),
+        (name = "invited", description = "What whoever has the link of an invitation may do"),
         (name = "access", description = "Who may go where, and when"),
         (name = "passages", description = "The trail"),
         (name = "webhooks", description = "Who is told of passages without asking"),
@@ -58,6 +61,14 @@ impl Modify for ApiKey {
             .components
             .get_or_insert_default()
             .add_security_scheme("api_key", SecurityScheme::Http(bearer));
+        let invitation = ApiKeyValue::with_description(
+            "authorization",
+            "`Invitation` and the token: what follows the `#` of an invitation's link (docs/INVITATIONS.md)",
+        );
+        document.components.get_or_insert_default().add_security_scheme(
+            "invitation",
+            SecurityScheme::ApiKey(ApiKeyScheme::Header(invitation)),
+        );
     }
 }
 
@@ -79,7 +90,7 @@ pub fn contract() -> Document {
 fn add_refusals(path: &str, operation: &mut Operation) {
     let takes_parameters = operation.parameters.as_ref().is_some_and(|list| !list.is_empty());
     let takes_body = operation.request_body.is_some();
-    // Only what is open to everybody states a security of its own.
+    // Only what is open without one states a security of its own.
     let needs_key = operation.security.is_none();
     let refusals = [
         (takes_parameters || takes_body, "400", "The request cannot be understood"),

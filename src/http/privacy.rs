@@ -17,6 +17,7 @@ use super::faces::FaceView;
 use super::gate_inputs::InputView;
 use super::groups::AccessView;
 use super::imports::OwnImportRowView;
+use super::invitations::InvitationView;
 use super::moment::Moment;
 use super::page;
 use super::passages::PassageView;
@@ -144,6 +145,7 @@ struct Export {
     employee: EmployeeView,
     faces: Vec<FaceView>,
     consents: Vec<ConsentView>,
+    invitations: Vec<InvitationView>,
     access: Vec<AccessView>,
     /// What became of the rows of imports about them.
     import_rows: Vec<OwnImportRowView>,
@@ -179,6 +181,7 @@ async fn export(
         employee,
         faces: views(store.faces(id).await)?,
         consents: views(store.consents(id).await)?,
+        invitations: views(store.invitations(id).await)?,
         access: views(store.access(id).await)?,
         import_rows: views(store.import_rows_of(id, EXPORT_ROWS_MAX).await)?,
         passages: views(store.passages(&passages, None, EXPORT_ROWS_MAX).await)?,

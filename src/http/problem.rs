@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::invited;
 use super::overload::Overload;
 use super::schema::{IssueCode, ProblemCode};
 use super::signature::SCHEME;
@@ -53,6 +54,11 @@ pub const CODES: &[(&str, &str)] = &[
     ("group_name_taken", "another access group has the name"),
     ("import_running", "the import with this idempotency-key runs"),
     ("internal", "a fault of the service"),
+    (
+        "invitation_over",
+        "the invitation was used, has expired, was taken back or had too many photos refused",
+    ),
+    ("invitation_required", "the token of an invitation is missing"),
     ("low_quality", "the photo is not good enough; issues and advice say why"),
     ("malformed_frame", "a frame cannot be decoded"),
     ("method_not_allowed", "the path does not know the method"),
@@ -68,8 +74,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("not_enrolled", "the employee has no face of this model"),
     (
         "not_found",
-        "there is no such path, employee, face, gate, passage, site, zone, schedule, group, member, key, consent, import or webhook",
+        "there is no such path, employee, face, gate, passage, site, zone, schedule, group, member, key, consent, invitation, import or webhook",
     ),
+    ("not_invitable", "the employee is revoked or on the blocklist"),
     ("not_json", "content-type must be application/json"),
     ("overloaded", "too many requests at once; try again after retry-after seconds"),
     ("photo_already_enrolled", "this very photo is enrolled for the employee"),
@@ -170,6 +177,13 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, code, "A valid signature is needed", detail)
     }
 
+    /// 401: no token of an invitation.
+    pub(super) fn uninvited() -> Self {
+        let (title, detail) =
+            ("An invitation is needed", "send the header authorization: Invitation TOKEN");
+        Self::new(StatusCode::UNAUTHORIZED, "invitation_required", title, detail)
+    }
+
     /// 403: the key does not allow it.
     pub fn forbidden(code: &'static str, detail: impl ToString) -> Self {
         Self::new(StatusCode::FORBIDDEN, code, "The API key does not allow this", detail)
@@ -184,6 +198,11 @@ impl Problem {
     /// 409: conflicts with what is stored.
     pub fn conflict(code: &'static str, detail: impl ToString) -> Self {
         Self::new(StatusCode::CONFLICT, code, "Conflicts with what is stored", detail)
+    }
+
+    /// 410: it was there, and is over.
+    pub fn gone(code: &'static str, detail: impl ToString) -> Self {
+        Self::new(StatusCode::GONE, code, "Over", detail)
     }
 
     /// 413: larger than a limit.
@@ -290,7 +309,11 @@ impl IntoResponse for Problem {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
             }
             StatusCode::UNAUTHORIZED => {
-                let scheme = if self.code == "unauthorized" { "Bearer" } else { SCHEME };
+                let scheme = match self.code {
+                    "unauthorized" => "Bearer",
+                    "invitation_required" => invited::SCHEME,
+                    _ => SCHEME,
+                };
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
             }
             _ => {}
@@ -410,6 +433,14 @@ impl From<Conflict> for Problem {
             Conflict::ConsentMissing => Self::conflict(
                 "consent_missing",
                 "no consent of the employee's is on record; POST it to /v1/employees/E/consents first",
+            ),
+            Conflict::InvitationOver => Self::gone(
+                "invitation_over",
+                "the invitation takes no photo any more: ask for another",
+            ),
+            Conflict::NotInvitable => Self::conflict(
+                "not_invitable",
+                "the employee is revoked or on the blocklist, and so not invited",
             ),
             Conflict::UnreadableFaces => Self::conflict(
                 "unreadable_faces",

@@ -9,7 +9,8 @@ use utoipa::{PartialSchema, ToSchema};
 use super::problem::CODES;
 use crate::domain::{
     Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, ImportState,
-    InputKind, Likeness, Notice, QualityIssue, Reason, RowOutcome, Scope, Standing,
+    InputKind, InvitationState, Likeness, Notice, QualityIssue, Reason, RowOutcome, Scope,
+    Standing,
 };
 
 macro_rules! closed_sets {
@@ -69,6 +70,8 @@ closed_sets! {
     RowOutcomeCode = RowOutcome::ALL.iter().map(|outcome| outcome.code());
     /// How like another person's a face is.
     LikenessCode = Likeness::ALL.iter().map(|likeness| likeness.code());
+    /// Whether an invitation still takes a photo, and why not.
+    InvitationStateCode = InvitationState::ALL.iter().map(|state| state.code());
     /// What is wrong with a picture.
     IssueCode = QualityIssue::ALL.iter().map(|issue| issue.code());
     /// What is wrong with a request.

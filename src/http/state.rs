@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
+use super::invitations::InvitationSettings;
 use super::leftover::LeftoverLimits;
 use super::metrics::MetricsReaders;
 use super::wrong_keys::WrongKeys;
@@ -70,6 +71,8 @@ pub struct HttpSettings {
     pub import_rows_max: usize,
     /// Photos of one import that are looked at at once.
     pub import_photos_at_once: usize,
+    /// What invitations are made with.
+    pub invitations: InvitationSettings,
 }
 
 impl HttpSettings {

@@ -20,7 +20,9 @@ use crate::access::{Alarms, Gatekeeper, GrantSigner, Matcher, check_models};
 use crate::config::{Config, EventsConfig, ServerConfig};
 use crate::events::{self, Bell, DeliverySettings};
 use crate::gallery::{self, Gallery, ResyncSettings, Searcher};
-use crate::http::{self, AppState, Entrance, HttpSettings, LeftoverLimits, WrongKeys};
+use crate::http::{
+    self, AppState, Entrance, HttpSettings, InvitationSettings, LeftoverLimits, WrongKeys,
+};
 use crate::inference::Engine;
 use crate::metrics::Metrics;
 use crate::store::{GalleryListener, Store};
@@ -252,6 +254,13 @@ fn http_settings(config: &Config) -> HttpSettings {
         import_photos_at_once: match config.enrolment.import_photos_at_once {
             0 => config.engine().workers,
             photos => photos,
+        },
+        invitations: InvitationSettings {
+            base_url: config.invitations.base_url.clone(),
+            lifetime: config.invitations.lifetime(),
+            lifetime_max: config.invitations.lifetime_max(),
+            attempts_max: config.invitations.attempts_max,
+            consent_url: config.invitations.consent_url.clone(),
         },
     }
 }

@@ -14,6 +14,9 @@ use crate::store::{Purged, Store, StoreError};
 /// People who are erased between two looks at the database.
 const LEAVERS_AT_ONCE: u32 = 100;
 
+/// How long an invitation is kept after it expired: until then whoever has the link is told what became of it.
+const INVITATIONS_KEPT: TimeDelta = TimeDelta::days(30);
+
 /// How long things are kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Retention {
@@ -34,8 +37,13 @@ pub(super) async fn keep(
     gallery: Arc<Gallery>,
     metrics: Arc<Metrics>,
 ) {
-    let author = Author { key_id: None, name: "retention".to_owned(), may_block: false };
+    let author = Author::limen("retention");
     loop {
+        match purge_invitations(&author, &store).await {
+            Ok(0) => {}
+            Ok(invitations) => info!(invitations, "invitations were purged: they expired long ago"),
+            Err(error) => warn!(%error, "invitations could not be purged"),
+        }
         match purge(&retention, &author, &store, &metrics).await {
             Ok(Purged { passages: 0, inputs: 0 }) => {}
             Ok(Purged { passages, inputs }) => {
@@ -55,6 +63,15 @@ pub(super) async fn keep(
         }
         tokio::time::sleep(retention.interval).await;
     }
+}
+
+async fn purge_invitations(author: &Author, store: &Store) -> Result<u64, StoreError> {
+    let before = store.ago(INVITATIONS_KEPT).await?;
+    let mut purged = 0;
+    while let invitations @ 1.. = store.purge_invitations(author, before).await? {
+        purged += invitations;
+    }
+    Ok(purged)
 }
 
 async fn purge(

@@ -54,6 +54,10 @@ pub enum Conflict {
     Blocked,
     /// No consent of the employee's holds.
     ConsentMissing,
+    /// The invitation takes no photo any more.
+    InvitationOver,
+    /// The employee is revoked or on the blocklist, and so not invited.
+    NotInvitable,
     /// The employee's stored faces cannot be read, so that none can be held against them.
     UnreadableFaces,
     /// The validity would end before it begins.
@@ -190,6 +194,7 @@ impl From<sqlx::Error> for StoreError {
                 "face_encodings_photo_key" => Self::Conflict(Conflict::PhotoAlreadyEnrolled),
                 "face_encodings_employee_id_fkey"
                 | "consents_employee_id_fkey"
+                | "invitations_employee_id_fkey"
                 | "group_members_employee_id_fkey"
                 | "pardons_employee_id_fkey" => Self::NotFound("employee"),
                 "api_keys_gate_id_fkey" => Self::NotFound("gate"),

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::employees::require_badge;
+use super::invitations::use_up;
 use super::privacy::consents_hold;
 use super::sealing::Row;
 use super::{Conflict, Store, StoreError, TemplateError, within};
@@ -152,10 +153,12 @@ impl Store {
     /// Enrols a face, unless the employee then had more than `faces_max` of this model, or has others
     /// that it does not match: is not nearer to than `threshold`. Where there are `look_alikes` the face
     /// alone opens no longer, from the moment the face is there, neither for them nor for the employee.
+    /// Where the author is invited, the face uses the invitation up.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such employee; [`Conflict::PhotoAlreadyEnrolled`],
-    /// [`Conflict::TooManyFaces`], [`Conflict::AnotherPerson`], [`Conflict::UnreadableFaces`].
+    /// [`Conflict::TooManyFaces`], [`Conflict::AnotherPerson`], [`Conflict::UnreadableFaces`],
+    /// [`Conflict::InvitationOver`].
     pub async fn add_face(
         &self,
         author: &Author,
@@ -179,6 +182,9 @@ impl Store {
             return Err(StoreError::NotFound("employee"));
         }
         let status = changing.guard(draft.employee_id).await?;
+        if let Some(invitation) = author.invitation {
+            use_up(&mut changing, invitation, draft.employee_id, status).await?;
+        }
         // Nobody asks those on the blocklist.
         let consent_required = consent_required && status != EmployeeStatus::Blocked;
         if consent_required && !consents_hold(&mut changing, draft.employee_id).await? {

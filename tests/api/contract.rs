@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use limen::domain::{
     Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, ImportState,
-    Likeness, Notice, QualityIssue, Reason, RowOutcome, Scope, Standing,
+    InvitationState, Likeness, Notice, QualityIssue, Reason, RowOutcome, Scope, Standing,
 };
 use limen::http::PROBLEM_CODES;
 use reqwest::Method;
@@ -20,6 +20,7 @@ const ROUTES: &[&str] = &[
     "DELETE /v1/employees/{employee_id}",
     "DELETE /v1/employees/{employee_id}/consents/{consent_id}",
     "DELETE /v1/employees/{employee_id}/faces/{face_id}",
+    "DELETE /v1/employees/{employee_id}/invitations/{invitation_id}",
     "DELETE /v1/gates/{gate_id}",
     "DELETE /v1/keys/{key_id}",
     "DELETE /v1/schedules/{schedule_id}",
@@ -27,6 +28,7 @@ const ROUTES: &[&str] = &[
     "DELETE /v1/webhooks/{webhook_id}",
     "DELETE /v1/zones/{zone_id}",
     "GET /healthz",
+    "GET /invitation",
     "GET /metrics",
     "GET /openapi.json",
     "GET /readyz",
@@ -41,6 +43,7 @@ const ROUTES: &[&str] = &[
     "GET /v1/employees/{employee_id}/consents",
     "GET /v1/employees/{employee_id}/export",
     "GET /v1/employees/{employee_id}/faces",
+    "GET /v1/employees/{employee_id}/invitations",
     "GET /v1/events",
     "GET /v1/gates",
     "GET /v1/gates/{gate_id}",
@@ -50,6 +53,7 @@ const ROUTES: &[&str] = &[
     "GET /v1/imports/{import_id}",
     "GET /v1/imports/{import_id}/rows",
     "GET /v1/inputs",
+    "GET /v1/invitation",
     "GET /v1/keys",
     "GET /v1/keys/{key_id}",
     "GET /v1/passages",
@@ -76,11 +80,13 @@ const ROUTES: &[&str] = &[
     "POST /v1/employees/{employee_id}/consents",
     "POST /v1/employees/{employee_id}/erasure",
     "POST /v1/employees/{employee_id}/faces",
+    "POST /v1/employees/{employee_id}/invitations",
     "POST /v1/gates",
     "POST /v1/gates/{gate_id}/credentials",
     "POST /v1/gates/{gate_id}/inputs",
     "POST /v1/gates/{gate_id}/passages",
     "POST /v1/imports",
+    "POST /v1/invitation/face",
     "POST /v1/keys",
     "POST /v1/liveness",
     "POST /v1/recognize",
@@ -180,6 +186,7 @@ fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
     let anti_passback = codes(&AntiPassback::ALL.map(AntiPassback::code));
     let scopes = codes(&Scope::ALL.map(Scope::code));
     let issues = codes(&QualityIssue::ALL.map(QualityIssue::code));
+    let states = codes(&InvitationState::ALL.map(InvitationState::code));
     let problems: Vec<_> = PROBLEM_CODES.iter().map(|(code, _)| Value::from(*code)).collect();
 
     for (schema, property, values) in [
@@ -216,6 +223,8 @@ fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
         ("ImportView", "state", &codes(&ImportState::ALL.map(ImportState::code))),
         ("ImportRowView", "outcome", &codes(&RowOutcome::ALL.map(RowOutcome::code))),
         ("ResemblanceView", "likeness", &codes(&Likeness::ALL.map(Likeness::code))),
+        ("InvitationView", "state", &states),
+        ("InvitedView", "state", &states),
         ("Problem", "issues", &issues),
         ("Problem", "code", &problems),
         ("Health", "status", &codes(&["alive"])),
@@ -253,6 +262,7 @@ fn what_must_be_sent_is_required_and_what_cannot_be_cleared_is_never_null() {
         ("CreateGroup", json!(["name"])),
         ("CreateKey", json!(["name", "scopes"])),
         ("GiveConsent", json!(["text_version"])),
+        ("CreateInvitation", Value::Null),
         ("CreateCredential", Value::Null),
         ("CreateWebhook", json!(["url"])),
         ("ChangeWebhook", Value::Null),
@@ -302,8 +312,19 @@ fn values_of<'a>(contract: &'a Value, schema: &'a Value) -> Option<&'a Vec<Value
 pub fn of_nobody(path: &str) -> String {
     let id = Uuid::new_v4().to_string();
     let names = [
-        "consent", "employee", "face", "gate", "group", "import", "key", "passage", "schedule",
-        "site", "webhook", "zone",
+        "consent",
+        "employee",
+        "face",
+        "gate",
+        "group",
+        "import",
+        "invitation",
+        "key",
+        "passage",
+        "schedule",
+        "site",
+        "webhook",
+        "zone",
     ];
     let names = names.map(|name| format!("{{{name}_id}}"));
     names.iter().fold(path.to_owned(), |path, name| path.replace(name, &id))

@@ -23,6 +23,7 @@ mod grants;
 mod groups;
 mod identity;
 mod imports;
+mod invitations;
 mod keys;
 mod load;
 mod lookalikes;

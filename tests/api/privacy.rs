@@ -54,6 +54,8 @@ async fn a_person_gets_everything_that_is_stored_about_them(pool: PgPool) {
         .expect(200);
     let consents = format!("/v1/employees/{employee}/consents");
     service.post(&consents, json!({"text_version": "2026-01"})).await.expect(201);
+    let invitations = format!("/v1/employees/{employee}/invitations");
+    service.post(&invitations, json!({})).await.expect(201);
     let gate = service.gate(json!({})).await;
     Passage::of("obama-3.jpg").granted(&service, &gate).await;
     let other = service.employee(json!({"name": "Grace"})).await;
@@ -62,11 +64,11 @@ async fn a_person_gets_everything_that_is_stored_about_them(pool: PgPool) {
     assert!(!export.text.contains("Grace") && !export.text.contains(&other), "{}", export.text);
     let export = export.expect(200);
     assert_eq!(export["employee"]["name"], "Ada");
-    for part in ["faces", "consents", "access", "passages"] {
+    for part in ["faces", "consents", "invitations", "access", "passages"] {
         assert_eq!(export[part].as_array().unwrap().len(), 1, "{part}: {export}");
     }
-    // Created, enrolled, put into a group, consented.
-    assert_eq!(export["changes"].as_array().unwrap().len(), 4, "{export}");
+    // Created, enrolled, put into a group, consented, invited.
+    assert_eq!(export["changes"].as_array().unwrap().len(), 5, "{export}");
     let nobody = format!("/v1/employees/{}/export", Uuid::new_v4());
     service.get(&nobody).await.refused(404, "not_found");
 }
@@ -79,6 +81,8 @@ async fn whoever_is_erased_is_nowhere_and_the_trail_stays_whole(pool: PgPool) {
     service.enrol(&employee, "obama-1.jpg").await;
     let consents = format!("/v1/employees/{employee}/consents");
     service.post(&consents, json!({"text_version": "2026-01"})).await.expect(201);
+    let invitations = format!("/v1/employees/{employee}/invitations");
+    service.post(&invitations, json!({})).await.expect(201);
     let gate = service.gate(json!({})).await;
     Passage::of("obama-3.jpg").granted(&service, &gate).await;
     Passage::of("obama-3.jpg").badge("B-1815").granted(&service, &gate).await;
