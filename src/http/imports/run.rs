@@ -23,13 +23,13 @@ use crate::http::faces::Duplicates;
 use crate::http::{AppState, Problem, alarm};
 use crate::store::{Conflict, Member, StoreError};
 
-/// How often results are stored, where so many rows have none that is;
+/// Results that are stored together,
 const RESULTS_AT_ONCE: usize = 100;
 
-/// however few they are, after this time;
+/// or fewer once this time has passed.
 const RESULTS_EVERY: Duration = Duration::from_secs(1);
 
-/// and how often it is said that the import goes on, where nothing comes.
+/// How often it is said that the import goes on while nothing comes.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// A run of an import.
@@ -45,7 +45,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Imports what comes, to the end of one of them.
+    /// Imports what comes, to its end.
     ///
     /// # Errors
     /// Why not all of it was read; what was stands.
@@ -79,7 +79,11 @@ impl Run {
                 (ImportState::Interrupted, Some(problem))
             }
             (Ok(()), Err(End::Broken(problem))) => (ImportState::Broken, Some(problem)),
-            (Ok(()), Err(End::Unwanted) | Ok(())) => (ImportState::Finished, None),
+            (Ok(()), Err(End::Unwanted)) => {
+                let problem = Problem::internal("rows of an import were left");
+                (ImportState::Interrupted, Some(problem))
+            }
+            (Ok(()), Ok(())) => (ImportState::Finished, None),
         };
         let id = self.import.id;
         let problem = problem.map(|problem| problem.of(&format!("import {id}")));
