@@ -41,15 +41,15 @@ int32_t limen_grant_verify(const char *token, size_t token_len, const uint8_t ke
  * empty text, which stands for a header that is not sent. */
 struct limen_request {
   const char *method;       /* POST */
-  const char *path;         /* /v1/gates/G/passages, exactly as it is sent */
+  const char *path;         /* /v1/gates/G/passages or /v1/gates/G/inputs, exactly as it is sent */
   const char *content_type; /* as it is sent */
   const uint8_t *body;
   size_t body_len;
   uint64_t timestamp_us;   /* microseconds since 1970, more than in any request before */
   const char *nonce;       /* 16 to 64 random characters of base64url */
   const char *event;       /* x-event-id */
-  const char *captured_at; /* x-captured-at */
-  const char *badge;       /* x-badge-id */
+  const char *captured_at; /* x-captured-at; empty for a report to /inputs */
+  const char *badge;       /* x-badge-id; empty where none is sent */
 };
 
 /* `secret`: the 32 bytes of the gate's credential. Writes, each with a zero behind, the header x-content-sha256 and

@@ -49,6 +49,14 @@ require_tools() {
   [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 }
 
+# The broker of the tests, each of which starts its own; Debian starts one too, on installation and with the machine.
+require_broker() {
+  { have mosquitto || [ -x /usr/sbin/mosquitto ]; } && return
+  install_packages mosquitto
+  as_root service mosquitto stop >/dev/null 2>&1 || true
+  ! have systemctl || as_root systemctl disable --quiet mosquitto >/dev/null 2>&1 || true
+}
+
 # rustup reads rust-toolchain.toml; a Rust without rustup will do when it is new enough.
 require_rust() {
   local pinned

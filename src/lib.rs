@@ -21,7 +21,7 @@
 //! | [`gallery`] | the enrolled encodings in memory, kept equal to Postgres |
 //! | [`access`] | who may pass: match, decide (pure), sign, enrol |
 //! | [`audit`] | whether the trail is as it was written |
-//! | [`events`] | what those are told who follow the trail: streams and webhooks |
+//! | [`events`] | what those are told who follow the trail: streams, webhooks and MQTT |
 //! | [`store`] | Postgres; the only place with SQL |
 //! | [`secrets`] | the operator's keys, and what is sealed under them |
 //! | [`http`] | the API; one file a resource |

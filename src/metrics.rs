@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::domain::{Alarm, Reason, StageTimings};
+use crate::domain::{Alarm, InputKind, Reason, StageTimings};
 
 /// The labels of an answered request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -41,7 +41,7 @@ impl DecisionLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AlarmLabels {
+struct KindLabels {
     kind: &'static str,
 }
 
@@ -119,15 +119,21 @@ pub struct Metrics {
     request_seconds: Family<RequestLabels, Histogram>,
     stage_seconds: Family<StageLabels, Histogram>,
     passages: Family<DecisionLabels, Counter>,
-    alarms: Family<AlarmLabels, Counter>,
+    alarms: Family<KindLabels, Counter>,
+    gate_inputs: Family<KindLabels, Counter>,
     outcomes: Family<OutcomeLabels, Counter>,
     overloads: Family<OverloadLabels, Counter>,
     wrong_keys: Counter,
     purged_passages: Counter,
     purged_photos: Counter,
+    purged_inputs: Counter,
     erased_people: Counter,
     webhook_deliveries: Family<DeliveryLabels, Counter>,
     webhook_backlog: Gauge,
+    mqtt_published: Counter,
+    mqtt_refused: Counter,
+    mqtt_connected: Gauge,
+    mqtt_backlog: Gauge,
     queue_depth: Gauge,
     queue_max: Gauge,
     gallery_faces: Gauge,
@@ -162,10 +168,16 @@ impl Metrics {
             wrong_keys: Counter::default(),
             purged_passages: Counter::default(),
             purged_photos: Counter::default(),
+            purged_inputs: Counter::default(),
             erased_people: Counter::default(),
             webhook_deliveries: Family::default(),
             webhook_backlog: Gauge::default(),
+            mqtt_published: Counter::default(),
+            mqtt_refused: Counter::default(),
+            mqtt_connected: Gauge::default(),
+            mqtt_backlog: Gauge::default(),
             alarms: Family::default(),
+            gate_inputs: Family::default(),
             outcomes: Family::default(),
             overloads: Family::default(),
             queue_depth: Gauge::default(),
@@ -184,7 +196,10 @@ impl Metrics {
             drop(metrics.passages.get_or_create(&DecisionLabels::of(reason)));
         }
         for alarm in Alarm::ALL {
-            drop(metrics.alarms.get_or_create(&AlarmLabels { kind: alarm.code() }));
+            drop(metrics.alarms.get_or_create(&KindLabels { kind: alarm.code() }));
+        }
+        for kind in InputKind::ALL {
+            drop(metrics.gate_inputs.get_or_create(&KindLabels { kind: kind.code() }));
         }
         for delivery in Delivery::ALL {
             drop(metrics.webhook_deliveries.get_or_create(&delivery.labels()));
@@ -226,8 +241,13 @@ impl Metrics {
         );
         registry.register(
             "alarms",
-            "Alarms raised in silence, by kind; a repeated event raises none again",
+            "Alarms, by kind; a repeated event raises none again",
             self.alarms.clone(),
+        );
+        registry.register(
+            "gate_inputs",
+            "What gates reported beside passages, by kind",
+            self.gate_inputs.clone(),
         );
         registry.register(
             "outcomes",
@@ -250,6 +270,11 @@ impl Metrics {
             self.purged_passages.clone(),
         );
         registry.register(
+            "purged_inputs",
+            "Inputs of gates that were removed because their time was over",
+            self.purged_inputs.clone(),
+        );
+        registry.register(
             "purged_photos",
             "Photos that were purged because they are not kept, or their time was over",
             self.purged_photos.clone(),
@@ -268,6 +293,26 @@ impl Metrics {
             "webhook_backlog",
             "Passages that webhooks have not been told of yet; 0 where another replica delivers",
             self.webhook_backlog.clone(),
+        );
+        registry.register(
+            "mqtt_published",
+            "Events that the MQTT broker has acknowledged",
+            self.mqtt_published.clone(),
+        );
+        registry.register(
+            "mqtt_refused",
+            "Events that the MQTT broker has refused; they are tried again",
+            self.mqtt_refused.clone(),
+        );
+        registry.register(
+            "mqtt_connected",
+            "1 where this replica is connected to the MQTT broker; one replica is at a time",
+            self.mqtt_connected.clone(),
+        );
+        registry.register(
+            "mqtt_backlog",
+            "Passages that the MQTT broker has not been told of yet; 0 where another replica publishes",
+            self.mqtt_backlog.clone(),
         );
         registry.register(
             "inference_queue_depth",
@@ -338,7 +383,12 @@ impl Metrics {
 
     /// Notes an alarm.
     pub fn alarm(&self, alarm: Alarm) {
-        self.alarms.get_or_create(&AlarmLabels { kind: alarm.code() }).inc();
+        self.alarms.get_or_create(&KindLabels { kind: alarm.code() }).inc();
+    }
+
+    /// Notes what a gate reported.
+    pub fn gate_input(&self, kind: InputKind) {
+        self.gate_inputs.get_or_create(&KindLabels { kind: kind.code() }).inc();
     }
 
     /// Notes an outcome of a task that is not a passage.
@@ -356,9 +406,10 @@ impl Metrics {
         self.wrong_keys.inc();
     }
 
-    /// Notes passages that were removed because their time was over.
-    pub fn passages_purged(&self, passages: u64) {
+    /// Notes passages and inputs that were removed because their time was over.
+    pub fn records_purged(&self, passages: u64, inputs: u64) {
         self.purged_passages.inc_by(passages);
+        self.purged_inputs.inc_by(inputs);
     }
 
     /// Notes photos that were purged.
@@ -379,6 +430,26 @@ impl Metrics {
     /// Notes how many passages webhooks have not been told of yet.
     pub fn webhook_backlog(&self, passages: u64) {
         self.webhook_backlog.set(passages.cast_signed());
+    }
+
+    /// Notes an event that the broker acknowledged.
+    pub fn mqtt_published(&self) {
+        self.mqtt_published.inc();
+    }
+
+    /// Notes an event that the broker refused.
+    pub fn mqtt_refused(&self) {
+        self.mqtt_refused.inc();
+    }
+
+    /// Notes whether the broker is connected.
+    pub fn mqtt_connected(&self, connected: bool) {
+        self.mqtt_connected.set(connected.into());
+    }
+
+    /// Notes how many passages the broker has not been told of yet.
+    pub fn mqtt_backlog(&self, passages: u64) {
+        self.mqtt_backlog.set(passages.cast_signed());
     }
 
     /// Everything in OpenMetrics text form, the gauges set to `readings`.

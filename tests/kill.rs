@@ -9,7 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use cluster::{Cluster, PATIENCE, free_port, limen, migrated};
+use futures_util::{Stream, StreamExt};
 use reqwest::{Client, RequestBuilder};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -118,6 +122,91 @@ async fn enrol(admin: Admin, stop: Arc<AtomicBool>) -> Vec<Uuid> {
         }
     }
     acknowledged
+}
+
+/// A line of an import: somebody with this badge and photo.
+fn row(badge: &str, photo: &str) -> Bytes {
+    let photo = STANDARD.encode(fs::read(format!("tests/fixtures/{photo}")).unwrap());
+    format!("{}\n", json!({"badge_id": badge, "name": badge, "photo": photo})).into()
+}
+
+/// A request whose body is these parts.
+fn import(
+    admin: &Admin,
+    parts: impl Stream<Item = Bytes> + Send + 'static,
+    client: &Client,
+) -> RequestBuilder {
+    let request = client.post(admin.url("/v1/imports")).header("idempotency-key", "staff");
+    let parts = parts.map(Ok::<_, std::convert::Infallible>);
+    request.header("content-type", "application/x-ndjson").body(reqwest::Body::wrap_stream(parts))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_goes_on_after_a_kill_and_takes_no_more_memory_however_long_it_is() {
+    let cluster = Cluster::start();
+    let port = free_port();
+    let key = migrated(&cluster, port);
+    let builder = || Client::builder().no_proxy();
+    let patient = builder().timeout(Duration::from_secs(300)).build().unwrap();
+    let client = builder().timeout(Duration::from_secs(10)).build().unwrap();
+    let admin = Admin { client, port, key };
+    let mut service = Service::start(&cluster, &admin).await;
+
+    let rows = [row("B-1", "obama-1.jpg"), row("B-2", "biden-1.jpg")];
+    // The second never comes.
+    let parts =
+        futures_util::stream::iter([rows[0].clone()]).chain(futures_util::stream::pending());
+    let cut = tokio::spawn({
+        let (admin, patient) = (admin.clone(), patient.clone());
+        async move { admin.call(import(&admin, parts, &patient)).await }
+    });
+    let started_at = Instant::now();
+    loop {
+        let list = admin.call(admin.client.get(admin.url("/v1/imports"))).await.unwrap();
+        if list["items"][0]["rows"]["enrolled"] == 1 {
+            break;
+        }
+        assert!(started_at.elapsed() < PATIENCE, "{list}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    service.kill();
+    assert_eq!(cut.await.unwrap(), None);
+    service = Service::start(&cluster, &admin).await;
+    // It is taken for one that runs as long as nobody misses its replica.
+    let started_at = Instant::now();
+    let done = loop {
+        let parts = futures_util::stream::iter(rows.clone());
+        if let Some(done) = admin.call(import(&admin, parts, &patient)).await {
+            break done;
+        }
+        assert!(started_at.elapsed() < Duration::from_secs(60), "the import does not go on");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    assert_eq!((&done["run"], &done["state"]), (&json!(2), &json!("finished")), "{done}");
+    let counts = &done["rows"];
+    assert_eq!((&counts["unchanged"], &counts["enrolled"]), (&json!(1), &json!(1)), "{done}");
+
+    // 300 MB of photos that are none, and of rows that are none.
+    let resident = |process: &Child| -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    };
+    let before = resident(&service.process);
+    let junk: Bytes = STANDARD.encode(vec![7; 2 << 20]).into();
+    let parts = futures_util::stream::iter(0..110).flat_map(move |number| {
+        let head = match number % 4 {
+            0 => "\n{".to_owned(),
+            _ => format!("\n{{\"badge_id\": \"J-{number}\", \"name\": \"x\", \"photo\": \""),
+        };
+        futures_util::stream::iter([head.into(), junk.clone(), Bytes::from_static(b"\"}")])
+    });
+    let done = admin.call(import(&admin, parts, &patient)).await.unwrap();
+    assert_eq!(done["rows"]["refused"], 110, "{done}");
+    assert!(done["bytes_read"].as_u64().unwrap() > 300_000_000, "{done}");
+    let after = resident(&service.process);
+    let grown = after.saturating_sub(before) / 1024;
+    assert!(grown < 100, "{grown} MiB more than before");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,5 @@
-//! What firmware does: it signs what it asks, and opens on a token that holds, and on nothing else.
+//! What firmware does: it signs what it asks, opens on a token that holds and on nothing else, and reports that
+//! somebody went through.
 //!
 //! ```sh
 //! cargo build -p limen-grant --example turnstile
@@ -26,8 +27,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use limen_grant::{Asked, Hex, Request, body_hash, verify};
 
-/// How long an answer is awaited; the gate stays shut after it.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an answer is awaited: shorter than frames may be old, so that there is time to ask again.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The longest that a token opens.
+const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -52,53 +56,131 @@ fn main() -> ExitCode {
     }
 }
 
-/// Signs a frame that was captured now, asks for a passage and checks the answer.
+/// A gate and its credential.
+struct Gate {
+    address: String,
+    id: String,
+    key: String,
+    secret: [u8; 32],
+}
+
+/// One thing that is asked.
+struct Ask<'a> {
+    path: &'a str,
+    content_type: &'a str,
+    event: &'a str,
+    captured_at: &'a str,
+    badge: &'a str,
+    body: &'a [u8],
+}
+
+/// Asks for a passage with a frame that was captured now, opens on a token that holds, and reports what became of the
+/// grant.
 fn ask(address: &str, frame: &str, badge: &str) -> Result<u32, Box<dyn Error>> {
     let set = |name| std::env::var(name).map_err(|_| format!("{name} is not set"));
-    let (gate, key, public_key) = (set("GATE_ID")?, set("KEY_ID")?, set("PUBLIC_KEY")?);
     let secret = bytes(&set("SECRET")?)?;
-    let body = std::fs::read(frame)?;
-    let path = format!("/v1/gates/{gate}/passages");
-    let (event, nonce) = (random()?, random()?);
-    let now = SystemTime::now();
-    let captured_at = humantime::format_rfc3339_millis(now).to_string();
-    let request = Request {
-        method: "POST",
-        path: &path,
+    let gate = Gate { address: address.into(), id: set("GATE_ID")?, key: set("KEY_ID")?, secret };
+    let public_key = set("PUBLIC_KEY")?;
+    let event = random()?;
+    let ask = Ask {
+        path: "passages",
         content_type: if frame.ends_with(".png") { "image/png" } else { "image/jpeg" },
-        body_sha256: body_hash(&body),
-        timestamp_us: u64::try_from(now.duration_since(UNIX_EPOCH)?.as_micros())?,
-        nonce: &nonce,
         event: &event,
-        captured_at: &captured_at,
+        captured_at: &now_text(),
         badge,
+        body: &std::fs::read(frame)?,
     };
-    let signature = request.sign(&secret);
-    let mut head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n\
-         authorization: Limen-HMAC-SHA256 key={key},timestamp={},nonce={nonce},signature={}\r\n\
-         content-type: {}\r\nx-content-sha256: {}\r\nx-event-id: {event}\r\nx-captured-at: {captured_at}\r\n",
-        body.len(),
-        request.timestamp_us,
-        signature.as_str(),
-        request.content_type,
-        Hex(&request.body_sha256),
-    );
-    if !badge.is_empty() {
-        head.push_str(&format!("x-badge-id: {badge}\r\n"));
+    // An answer that got lost is asked for again: the same event and frame, signed anew.
+    let answer = gate.send(&ask).or_else(|_| gate.send(&ask));
+    let opened = answer.and_then(|answer| {
+        // Where the token is does not matter: it proves itself.
+        let token = text(&answer, "token").ok_or_else(|| answer.clone())?;
+        check(&public_key, &gate.id, &event, token)
+    });
+    // Where it opened, here the turnstile turns, and is shut again. Where it did not, there may be a grant all the
+    // same, on which nobody opens once its token has expired.
+    if opened.is_err() {
+        std::thread::sleep(TOKEN_LIFETIME_MAX);
     }
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(b"\r\n")?;
-    stream.write_all(&body)?;
-    let mut answer = String::new();
-    stream.take(65_536).read_to_string(&mut answer)?;
-    // Where the token is does not matter: it proves itself.
-    let token = answer.split_once("\"token\":\"").and_then(|(_, rest)| rest.split_once('"'));
-    let (token, _) = token.ok_or(answer.as_str())?;
-    check(&public_key, &gate, &event, token)
+    let became = if opened.is_ok() { "rotation_done" } else { "grant_unused" };
+    // Real firmware keeps a report that got lost and sends it again under its own event id. `not_a_grant`: there was
+    // none.
+    if let Err(error) = gate.report(became, &event) {
+        eprintln!("{became} was not recorded: {error}");
+    }
+    opened
+}
+
+impl Gate {
+    /// Reports what became of a grant, by the event that asked for it.
+    fn report(&self, input: &str, event: &str) -> Result<(), Box<dyn Error>> {
+        let now = now_text();
+        let body =
+            format!(r#"{{"input":"{input}","happened_at":"{now}","passage_event_id":"{event}"}}"#);
+        let answer = self.send(&Ask {
+            path: "inputs",
+            content_type: "application/json",
+            event: &random()?,
+            captured_at: "",
+            badge: "",
+            body: body.as_bytes(),
+        })?;
+        if answer.starts_with("HTTP/1.1 200 ") { Ok(()) } else { Err(answer.into()) }
+    }
+
+    /// Signs what is asked, and returns the answer as it comes.
+    fn send(&self, ask: &Ask) -> Result<String, Box<dyn Error>> {
+        let Self { address, id, key, secret } = self;
+        let Ask { content_type, event, captured_at, badge, body, .. } = *ask;
+        let path = format!("/v1/gates/{id}/{}", ask.path);
+        let nonce = random()?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let request = Request {
+            method: "POST",
+            path: &path,
+            content_type,
+            body_sha256: body_hash(body),
+            timestamp_us: u64::try_from(now.as_micros())?,
+            nonce: &nonce,
+            event,
+            captured_at,
+            badge,
+        };
+        let signature = request.sign(secret);
+        let mut head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n\
+             authorization: Limen-HMAC-SHA256 key={key},timestamp={},nonce={nonce},signature={}\r\n\
+             content-type: {content_type}\r\nx-content-sha256: {}\r\nx-event-id: {event}\r\n",
+            body.len(),
+            request.timestamp_us,
+            signature.as_str(),
+            Hex(&request.body_sha256),
+        );
+        for (name, value) in [("x-captured-at", captured_at), ("x-badge-id", badge)] {
+            if !value.is_empty() {
+                head.push_str(&format!("{name}: {value}\r\n"));
+            }
+        }
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(b"\r\n")?;
+        stream.write_all(body)?;
+        let mut answer = String::new();
+        stream.take(65_536).read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+/// A text of an answer; real firmware has a parser.
+fn text<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = answer.split_once(&format!("\"{name}\":\""))?;
+    rest.split_once('"').map(|(value, _)| value)
+}
+
+fn now_text() -> String {
+    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
 }
 
 /// For how long a token opens.

@@ -149,6 +149,10 @@ fn enter(ground: &ZoneGround, now: DateTime<Utc>) -> Result<(), Reason> {
 /// A person who was let through a gate a moment ago is still in it, and nowhere else; one who was let through
 /// since the passage that is repeated has left that one behind.
 fn debounce(ground: &Ground) -> Result<(), Reason> {
+    if ground.settled {
+        // Its grant was used, or is over: who still stands there asks anew.
+        return Err(Reason::AlreadyGranted);
+    }
     let window = TimeDelta::milliseconds(ground.gate.policy.debounce_ms.into());
     let last = ground.last_gate.filter(|last| ground.now - last.at < window);
     // Where nobody asks how often a person passes, the same gate may be passed again and again.

@@ -4,7 +4,8 @@ use tracing::error;
 
 use super::Matcher;
 use crate::domain::{
-    Author, Distance, EmployeeId, FaceSeen, QualityIssue, Sighting, Threshold, View,
+    Author, Distance, EmployeeId, EmployeeStatus, FaceSeen, QualityIssue, Resemblance, Sighting,
+    Threshold, View,
 };
 use crate::gallery::{Candidate, Gallery, SearchError};
 use crate::store::{Conflict, Face, FaceDraft, FaceRules, Store, StoreError};
@@ -36,6 +37,12 @@ pub enum EnrolmentError {
         /// τ of 1:1.
         threshold: Threshold,
     },
+    /// The face is like that of somebody else, who was to be refused.
+    #[error(
+        "the face is like that of another person ({}, distance {:.3}): is it the same person, entered twice?",
+        .0.likeness.code(), .0.distance.value()
+    )]
+    Duplicate(Resemblance),
     /// The face could not be held against the others.
     #[error(transparent)]
     Match(#[from] SearchError),
@@ -86,15 +93,9 @@ pub async fn enroll(
     view: View<FaceSeen>,
     photo_sha256: [u8; 32],
 ) -> Result<Enrolled, EnrolmentError> {
-    let seen = match view.sighting {
-        Sighting::Face(seen) => seen,
-        Sighting::NoFace => return Err(EnrolmentError::NoFace),
-        Sighting::MultipleFaces => return Err(EnrolmentError::MultipleFaces),
-        Sighting::LowQuality { issues, .. } => return Err(EnrolmentError::LowQuality(issues)),
-        Sighting::Spoof { .. } => return Err(EnrolmentError::Spoof),
-    };
+    let seen = face_of(view)?;
     let encoding = seen.encoding.clone();
-    let mut alike = matcher.look_alikes(employee, encoding.clone()).await?;
+    let mut alike = matcher.look_alikes(Some(employee), encoding.clone()).await?;
     let in_need = |alike: &[Candidate]| -> Vec<EmployeeId> {
         let alike = alike.iter().filter(|_| rules.lookalikes_need_badge);
         alike.map(|candidate| candidate.employee_id).collect()
@@ -122,7 +123,7 @@ pub async fn enroll(
     // Seen first, then looking again: of two look-alikes who are enrolled here at once one sees the other.
     let look_again = async {
         matcher.gallery().refresh(store, employee).await?;
-        let now = matcher.look_alikes(employee, encoding).await?;
+        let now = matcher.look_alikes(Some(employee), encoding).await?;
         let mut missed = in_need(&now);
         missed.retain(|person| !need_badge.contains(person));
         if !missed.is_empty() {
@@ -141,6 +142,43 @@ pub async fn enroll(
     let looks_like = alike.into_iter().next();
     let badge_required = rules.lookalikes_need_badge && looks_like.is_some();
     Ok(Enrolled { face, looks_like, badge_required })
+}
+
+fn face_of(view: View<FaceSeen>) -> Result<FaceSeen, EnrolmentError> {
+    match view.sighting {
+        Sighting::Face(seen) => Ok(seen),
+        Sighting::NoFace => Err(EnrolmentError::NoFace),
+        Sighting::MultipleFaces => Err(EnrolmentError::MultipleFaces),
+        Sighting::LowQuality { issues, .. } => Err(EnrolmentError::LowQuality(issues)),
+        Sighting::Spoof { .. } => Err(EnrolmentError::Spoof),
+    }
+}
+
+/// Whom a face that is to be enrolled is like, before it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Resemblances {
+    /// The nearest other person.
+    pub nearest: Option<Resemblance>,
+    /// The nearest who is blocked: somebody who may never pass would be enrolled anew.
+    pub blocked: Option<EmployeeId>,
+}
+
+/// Looks for others whom a face is like: than `employee`, or than nobody where it would be a new person's.
+///
+/// # Errors
+/// [`EnrolmentError`] when the photo shows no face that could be enrolled.
+pub async fn resemblances(
+    matcher: &Matcher,
+    employee: Option<EmployeeId>,
+    view: &View<FaceSeen>,
+) -> Result<Resemblances, EnrolmentError> {
+    let seen = face_of(view.clone())?;
+    let alike = matcher.look_alikes(employee, seen.encoding).await?;
+    let blocked = alike.iter().find(|other| other.status == EmployeeStatus::Blocked);
+    Ok(Resemblances {
+        nearest: alike.first().map(|other| matcher.resemblance(other)),
+        blocked: blocked.map(|other| other.employee_id),
+    })
 }
 
 /// A gallery that holds encodings of models that the configured encoder cannot be compared with.

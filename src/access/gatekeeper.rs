@@ -6,7 +6,7 @@ use std::time::Instant;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
 
-use super::{Attempt, Finding, Identity, Matcher, admit, decide};
+use super::{Alarms, Attempt, Finding, Identity, Matcher, admit, decide};
 use crate::domain::{
     Alarm, Employee, EmployeeId, Encoding, Evidence, FaceSeen, Gate, LivenessScore, Passage,
     PassageRequest, Reason, Sighting, Stage, StageTimings, View,
@@ -29,6 +29,9 @@ pub enum AccessError {
     /// A passage without frames.
     #[error("a passage needs at least one frame")]
     NoFrames,
+    /// What was under way broke down.
+    #[error("the decision was not finished: {0}")]
+    Unfinished(#[from] tokio::task::JoinError),
 }
 
 /// A passage, and when it was decided, or decided again for an event that was repeated.
@@ -38,16 +41,10 @@ pub struct Answered {
     pub passage: Passage,
     /// By Postgres' clock.
     pub decided_at: DateTime<Utc>,
-    /// What it raises: once, however often the event is repeated.
-    pub alarm: Option<Alarm>,
 }
 
-impl Answered {
-    /// A passage that was recorded just now.
-    fn recorded(passage: Passage) -> Self {
-        Self { decided_at: passage.decided_at, alarm: passage.reason.alarm(), passage }
-    }
-}
+/// An answer, and what it raises: once, however often the event is repeated.
+type Judged = (Answered, Option<Alarm>);
 
 /// Decides and records passages.
 #[derive(Clone, Debug)]
@@ -55,14 +52,15 @@ pub struct Gatekeeper {
     store: Store,
     matcher: Matcher,
     clock_skew_max: TimeDelta,
+    alarms: Alarms,
 }
 
 impl Gatekeeper {
     /// A gatekeeper that compares by `matcher` and records in `store`. A gate's clock may run ahead of
     /// ours by `clock_skew_max`.
     #[must_use]
-    pub fn new(store: Store, matcher: Matcher, clock_skew_max: TimeDelta) -> Self {
-        Self { store, matcher, clock_skew_max }
+    pub fn new(store: Store, matcher: Matcher, clock_skew_max: TimeDelta, alarms: Alarms) -> Self {
+        Self { store, matcher, clock_skew_max, alarms }
     }
 
     /// Decides a passage and records it. `look` is called only when the frames matter: not for an
@@ -84,7 +82,8 @@ impl Gatekeeper {
         let mut timings = StageTimings::default();
         let recorded = self.store.passage_of_event(request.gate_id, &request.event_id).await;
         if let Some(passage) = recorded.map_err(AccessError::from)? {
-            return Ok((self.repeat(&request, passage).await?, timings));
+            let answered = self.finish(|keeper| keeper.repeat(request, passage)).await?;
+            return Ok((answered, timings));
         }
         let attempt = if admit(&gate.policy, self.clock_skew_max, &request, Utc::now()).is_ok() {
             let views = look().await?;
@@ -97,7 +96,7 @@ impl Gatekeeper {
             Attempt { finding: Finding::NotExamined, evidence, suspects: Vec::new() }
         };
         let begun_at = Instant::now();
-        let answered = self.record(request, attempt).await?;
+        let answered = self.finish(|keeper| keeper.record(request, attempt)).await?;
         timings.push(Stage::Record, begun_at.elapsed());
         Ok((answered, timings))
     }
@@ -206,11 +205,28 @@ impl Gatekeeper {
         })
     }
 
+    /// Does something to its end, also when whoever asked hangs up meanwhile: what is recorded then still raises its
+    /// alarm.
+    async fn finish<F>(&self, what: impl FnOnce(Self) -> F) -> Result<Answered, AccessError>
+    where
+        F: Future<Output = Result<Judged, AccessError>> + Send + 'static,
+    {
+        let (alarms, judged) = (self.alarms.clone(), what(self.clone()));
+        let task = tokio::spawn(async move {
+            let (answered, alarm) = judged.await?;
+            if let Some(alarm) = alarm {
+                alarms.raise(alarm, &answered.passage);
+            }
+            Ok(answered)
+        });
+        task.await?
+    }
+
     async fn record(
-        &self,
+        self,
         request: PassageRequest,
         attempt: Attempt,
-    ) -> Result<Answered, AccessError> {
+    ) -> Result<Judged, AccessError> {
         let suspects: Vec<EmployeeId> =
             attempt.suspects.iter().filter_map(|suspect| suspect.employee_id).collect();
         let recorded = self
@@ -220,23 +236,26 @@ impl Gatekeeper {
             })
             .await?;
         match recorded {
-            Recorded::New(passage) => Ok(Answered::recorded(passage)),
-            Recorded::Existing(passage) => self.repeat(&request, passage).await,
+            Recorded::New(passage) => {
+                let alarm = passage.reason.alarm();
+                Ok((Answered { decided_at: passage.decided_at, passage }, alarm))
+            }
+            Recorded::Existing(passage) => self.repeat(request, passage).await,
         }
     }
 
     async fn repeat(
-        &self,
-        request: &PassageRequest,
+        self,
+        request: PassageRequest,
         passage: Passage,
-    ) -> Result<Answered, AccessError> {
+    ) -> Result<Judged, AccessError> {
         if passage.request.frames_sha256 != request.frames_sha256
             || passage.request.badge_id != request.badge_id
         {
             return Err(AccessError::EventIdReused);
         }
         if passage.reason != Reason::Granted {
-            return Ok(Answered { decided_at: passage.decided_at, passage, alarm: None });
+            return Ok((Answered { decided_at: passage.decided_at, passage }, None));
         }
         let finding = match passage.by_badge() {
             true => Finding::ComparedWithBadge,
@@ -259,6 +278,6 @@ impl Gatekeeper {
             .await?;
         // Not a refusal that was recorded when the event was repeated before.
         let alarm = passage.reason.alarm().filter(|_| passage.decided_at == decided_at);
-        Ok(Answered { passage, decided_at, alarm })
+        Ok((Answered { passage, decided_at }, alarm))
     }
 }

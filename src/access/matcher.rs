@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use crate::domain::risk::{RiskPolicy, Tau};
-use crate::domain::{EmployeeId, Encoding, ModelId, Threshold};
+use crate::domain::{EmployeeId, Encoding, Likeness, ModelId, Resemblance, Threshold};
 use crate::gallery::{Candidate, Gallery, SearchError, Searcher};
 
 /// Whom a search found.
@@ -121,20 +121,37 @@ impl Matcher {
         self.searcher.gallery()
     }
 
-    /// Whom but `employee` a new face of theirs is like, the nearest first: see [`look_alike_limit`].
+    /// Whom a new face is like but `employee`, whose it would be, the nearest first: see [`look_alike_limit`].
     ///
     /// # Errors
     /// [`SearchError`].
     pub async fn look_alikes(
         &self,
-        employee: EmployeeId,
+        employee: Option<EmployeeId>,
         face: Encoding,
     ) -> Result<Vec<Candidate>, SearchError> {
         let threshold = self.risk.recognize(self.gallery().people()).threshold;
         let limit = look_alike_limit(threshold, self.margin);
         let mut nearest = self.searcher.search(face, LOOK_ALIKES_MAX + 1).await?;
-        nearest.retain(|c| c.employee_id != employee && c.distance.value() < limit);
+        nearest.retain(|c| Some(c.employee_id) != employee && c.distance.value() < limit);
         Ok(nearest)
+    }
+
+    /// How like somebody's a face is whom [`look_alikes`](Self::look_alikes) found.
+    ///
+    /// Doubles are those whom a search by τ of 1:N takes for the other, and a comparison by τ of 1:1 too. Either
+    /// alone says little: in a large gallery some stranger is always under τ of 1:1, in a small one many are under
+    /// that of 1:N.
+    #[must_use]
+    pub fn resemblance(&self, other: &Candidate) -> Resemblance {
+        let search = self.risk.recognize(self.gallery().people()).threshold;
+        let is_taken_for =
+            other.distance.is_match(search) && other.distance.is_match(self.verify_threshold());
+        Resemblance {
+            employee_id: other.employee_id,
+            likeness: if is_taken_for { Likeness::Double } else { Likeness::LookAlike },
+            distance: other.distance,
+        }
     }
 
     /// The claimed employee (1:1), whether under the threshold or not;

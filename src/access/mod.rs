@@ -3,6 +3,7 @@
 //! [`Matcher`] compares, [`decide`] judges (a pure function), [`Gatekeeper`] joins the two and
 //! has the store record the passage in the transaction that the decision is made in.
 
+mod alarms;
 mod attempt;
 mod decide;
 mod enrolment;
@@ -10,10 +11,12 @@ mod gatekeeper;
 mod grant_signer;
 mod matcher;
 
+pub use alarms::Alarms;
 pub use attempt::{Attempt, Finding};
 pub use decide::{admit, decide};
 pub use enrolment::{
-    Enrolled, EnrolmentError, EnrolmentRules, ForeignGallery, check_models, enroll,
+    Enrolled, EnrolmentError, EnrolmentRules, ForeignGallery, Resemblances, check_models, enroll,
+    resemblances,
 };
 pub use gatekeeper::{AccessError, Answered, Gatekeeper};
 pub use grant_signer::{GrantKey, GrantKeyError, GrantSigner};

@@ -64,7 +64,7 @@ pub async fn verify(
         if stream == Stream::CHANGES {
             walk_changes(&mut snapshot, &mut walk, &mut registered).await?;
         } else {
-            walk_passages(&mut snapshot, &mut walk).await?;
+            walk_gate(&mut snapshot, &mut walk).await?;
             let found = unchained.get(&stream).copied().unwrap_or_default();
             if found != head.unchained {
                 let expected = head.unchained;
@@ -96,9 +96,9 @@ pub async fn verify(
     Ok(verified)
 }
 
-async fn walk_passages(snapshot: &mut Snapshot, walk: &mut Walk) -> Result<(), StoreError> {
+async fn walk_gate(snapshot: &mut Snapshot, walk: &mut Walk) -> Result<(), StoreError> {
     loop {
-        let page = snapshot.passages(walk.stream(), walk.place()).await?;
+        let page = snapshot.gate_records(walk.stream(), walk.place()).await?;
         if page.is_empty() {
             return Ok(());
         }

@@ -3,43 +3,59 @@
 use uuid::Uuid;
 
 use super::Fault;
-use crate::domain::{ChainHash, Change, Commitment, Head, Passage, Stream};
-use crate::store::Audited;
+use crate::domain::{ChainHash, Change, Commitment, Head, Stream};
+use crate::store::{Audited, GateRecord, Link};
 
 /// A record of a chain.
 pub(super) trait Record {
     /// What the chain covers of it.
-    fn chained(&self, position: u64, commitment: Commitment) -> Vec<u8>;
-    /// What only the commitment covers.
-    fn personal(&self) -> Vec<u8>;
+    fn chained(&self, link: &Link) -> Vec<u8>;
+    /// What only the commitment covers; none where it is about nobody.
+    fn personal(&self) -> Option<Vec<u8>>;
     /// Whether nothing of that is left.
     fn is_erased(&self) -> bool;
 }
 
-impl Record for Passage {
-    fn chained(&self, position: u64, commitment: Commitment) -> Vec<u8> {
-        self.record(position, commitment)
+/// That of a record which should have one: where it was taken away, none that was ever made.
+fn commitment(link: &Link) -> Commitment {
+    link.commitment.unwrap_or(Commitment([0; 32]))
+}
+
+impl Record for GateRecord {
+    fn chained(&self, link: &Link) -> Vec<u8> {
+        match self {
+            Self::Passage(passage) => passage.record(link.position, commitment(link)),
+            Self::Input(input) => input.record(link.position),
+        }
     }
 
-    fn personal(&self) -> Vec<u8> {
-        Passage::personal(self)
+    fn personal(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Passage(passage) => Some(passage.personal()),
+            Self::Input(_) => None,
+        }
     }
 
     fn is_erased(&self) -> bool {
-        let evidence = &self.evidence;
-        evidence.employee_id.is_none()
-            && evidence.face_ids.is_empty()
-            && self.request.badge_id.is_none()
+        match self {
+            Self::Passage(passage) => {
+                let evidence = &passage.evidence;
+                evidence.employee_id.is_none()
+                    && evidence.face_ids.is_empty()
+                    && passage.request.badge_id.is_none()
+            }
+            Self::Input(_) => false,
+        }
     }
 }
 
 impl Record for Change {
-    fn chained(&self, position: u64, commitment: Commitment) -> Vec<u8> {
-        self.record(position, commitment)
+    fn chained(&self, link: &Link) -> Vec<u8> {
+        self.record(link.position, commitment(link))
     }
 
-    fn personal(&self) -> Vec<u8> {
-        self.details.clone().unwrap_or_default().into_bytes()
+    fn personal(&self) -> Option<Vec<u8>> {
+        Some(self.details.clone().unwrap_or_default().into_bytes())
     }
 
     fn is_erased(&self) -> bool {
@@ -129,18 +145,17 @@ impl Walk {
                 self.faults.push(Fault::Unreadable { stream, position, id, why });
             }
             Ok(record) => {
-                let chained = record.chained(position, link.commitment);
+                let chained = record.chained(link);
                 if self.last.1.is_some_and(|hash| hash.followed_by(&chained) != link.hash) {
                     let before = self.last.0;
                     self.faults.push(Fault::Altered { stream, position, id, before });
                 }
-                match link.blind {
-                    Some(blind) if blind.commit(&record.personal()) != link.commitment => {
-                        self.faults.push(Fault::PersonAltered { stream, position, id });
-                    }
-                    Some(_) => {}
-                    None if record.is_erased() => self.erased.push((position, id)),
-                    None => self.faults.push(Fault::PersonAltered { stream, position, id }),
+                match (record.personal(), link.blind) {
+                    (None, _) => {}
+                    (Some(personal), Some(blind))
+                        if Some(blind.commit(&personal)) == link.commitment => {}
+                    (Some(_), None) if record.is_erased() => self.erased.push((position, id)),
+                    _ => self.faults.push(Fault::PersonAltered { stream, position, id }),
                 }
             }
         }

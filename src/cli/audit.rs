@@ -44,15 +44,17 @@ pub(super) async fn run(config: &Config, command: AuditCommand) -> anyhow::Resul
         AuditCommand::Verify { heads, public_keys, json } => {
             let mut trusted = public_keys;
             trusted.extend(keyring(&config.secrets).await?.verifying_keys().iter().map(|k| k.1));
-            let kept: Vec<SignedHead> =
-                heads.iter().map(|file| read_heads(file)).collect::<Result<Vec<_>, _>>()?.concat();
+            let (mut kept, mut unread) = (Vec::new(), Vec::new());
+            for file in &heads {
+                read_heads(file, &mut kept, &mut unread)?;
+            }
             let verified = verify(&connect(config).await?, &trusted, &kept).await?;
             if json {
-                print_json(&verified)
+                print_json(&verified, &unread)
             } else {
-                print(&verified)
+                print(&verified, &unread)
             }
-            let sound = verified.faults.is_empty();
+            let sound = verified.faults.is_empty() && unread.is_empty();
             return Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         AuditCommand::Heads => {
@@ -70,10 +72,14 @@ pub(super) async fn run(config: &Config, command: AuditCommand) -> anyhow::Resul
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(verified: &Verified) {
+/// `unread`: what is wrong with the heads that were kept.
+fn print(verified: &Verified, unread: &[String]) {
     let Verified { chains, records, unchained, foreign, faults } = verified;
     for fault in faults {
         println!("{fault}");
+    }
+    for line in unread {
+        println!("{line}");
     }
     if !foreign.is_empty() {
         println!(
@@ -86,15 +92,17 @@ fn print(verified: &Verified) {
         0 => String::new(),
         count => format!(" ({count} passages are from before there were chains)"),
     };
-    let what = if faults.is_empty() { "all as written" } else { "faults above" };
+    let what =
+        if faults.is_empty() && unread.is_empty() { "all as written" } else { "faults above" };
     println!("{records} records in {chains} chains: {what}{before}");
 }
 
-fn print_json(verified: &Verified) {
+fn print_json(verified: &Verified, unread: &[String]) {
     let faults: Vec<_> = verified
         .faults
         .iter()
         .map(|fault| json!({"record_id": fault.record(), "fault": fault.to_string()}))
+        .chain(unread.iter().map(|line| json!({"record_id": null, "fault": line})))
         .collect();
     let Verified { chains, records, unchained, foreign, .. } = verified;
     println!(
@@ -103,18 +111,22 @@ fn print_json(verified: &Verified) {
     );
 }
 
-fn read_heads(file: &Path) -> anyhow::Result<Vec<SignedHead>> {
+/// Reads kept heads; a line that is none, as a full disk leaves it, is told of and the others count.
+fn read_heads(
+    file: &Path,
+    kept: &mut Vec<SignedHead>,
+    unread: &mut Vec<String>,
+) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("the heads in {} cannot be read", file.display()))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(number, line)| {
-            let kept = serde_json::from_str::<KeptHead>(line).map_err(KeptHeadError::from);
-            let signed = kept.and_then(|kept| kept.signed());
-            signed.with_context(|| format!("line {}", number + 1))
-        })
-        .collect::<anyhow::Result<_>>()
-        .with_context(|| file.display().to_string())
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let head = serde_json::from_str::<KeptHead>(line).map_err(KeptHeadError::from);
+        match head.and_then(|head| head.signed()) {
+            Ok(signed) => kept.push(signed),
+            Err(error) => unread.push(format!("{} line {}: {error}", file.display(), number + 1)),
+        }
+    }
+    Ok(())
 }
 
 fn public_key(text: &str) -> Result<VerifyingKey, String> {

@@ -20,6 +20,15 @@ pub struct EnrolmentConfig {
     /// neither any longer.
     #[garde(skip)]
     pub lookalikes_need_badge: bool,
+    /// Imports that run at once, of this replica.
+    #[garde(range(min = 1, max = 100))]
+    pub imports_max: usize,
+    /// Rows of one import.
+    #[garde(range(min = 1, max = 1_000_000))]
+    pub import_rows_max: usize,
+    /// Photos of one import that are looked at at once; 0: as many as there are workers.
+    #[garde(range(max = 1_000))]
+    pub import_photos_at_once: usize,
 }
 
 impl Default for EnrolmentConfig {
@@ -29,6 +38,9 @@ impl Default for EnrolmentConfig {
             pupil_distance_px_min: 32.0,
             liveness: false,
             lookalikes_need_badge: true,
+            imports_max: 2,
+            import_rows_max: 100_000,
+            import_photos_at_once: 0,
         }
     }
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 use garde::Validate;
 use serde::Deserialize;
 
+use crate::domain::WebhookHosts;
+
 /// Those who follow the trail.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Validate)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Validate)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventsConfig {
     /// Streams that are open at once, of this replica.
@@ -15,6 +17,9 @@ pub struct EventsConfig {
     /// Passages that one statement reads.
     #[garde(range(min = 1, max = 10_000))]
     pub rows_max: u32,
+    /// Hosts that webhooks may be posted to; absent: any.
+    #[garde(skip)]
+    pub webhook_hosts: WebhookHosts,
     /// Milliseconds that a webhook's answer is awaited.
     #[garde(range(min = 100, max = 60_000))]
     pub webhook_timeout_ms: u64,
@@ -34,6 +39,7 @@ impl Default for EventsConfig {
         Self {
             streams_max: 64,
             rows_max: 500,
+            webhook_hosts: WebhookHosts::default(),
             webhook_timeout_ms: 5_000,
             webhook_attempts_max: 10,
             webhook_retry_ms_min: 1_000,

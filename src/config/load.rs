@@ -21,7 +21,7 @@ const WORKERS_PER_CORE_GPU: usize = 4;
 pub struct ConfigError(pub Vec<String>);
 
 impl Config {
-    const SECTIONS: [&'static str; 14] = [
+    const SECTIONS: &[&'static str] = &[
         "server",
         "database",
         "secrets",
@@ -34,6 +34,7 @@ impl Config {
         "photos",
         "audit",
         "events",
+        "mqtt",
         "privacy",
         "log",
     ];
@@ -88,6 +89,7 @@ impl Config {
             photos: section(figment, "photos", &mut errors),
             audit: section(figment, "audit", &mut errors),
             events: section(figment, "events", &mut errors),
+            mqtt: section(figment, "mqtt", &mut errors),
             privacy: section(figment, "privacy", &mut errors),
             log: section(figment, "log", &mut errors),
         };
@@ -252,6 +254,29 @@ mod tests {
             assert!(error.contains("keys and keys_") && !error.contains("SECRET"), "{error}");
         }
         load("[secrets]\nkeys_file = \"limen.keys\"").unwrap();
+    }
+
+    #[test]
+    fn a_brokers_password_is_sent_in_the_clear_to_nobody_and_stays_out_of_the_debug_output() {
+        let broker = |url: &str, more: &str| {
+            load(&format!(
+                "[mqtt]\nurl = \"{url}\"\nusername = \"limen\"\npassword = \"SECRET\"\n{more}"
+            ))
+        };
+        for url in ["mqtts://broker.example.org", "mqtt://127.0.0.1:1884"] {
+            assert!(!format!("{:?}", broker(url, "").unwrap()).contains("SECRET"));
+        }
+        for (url, more, part) in [
+            ("mqtt://broker.example.org", "", "in the clear"),
+            ("mqtt://limen:SECRET@broker.example.org", "", "password_file"),
+            ("mqtts://broker.example.org", "password_file = \"password\"", "one place"),
+            ("mqtts://broker.example.org", "client_cert_file = \"limen.pem\"", "go together"),
+            ("mqtts://broker.example.org", "topic = \"limen/#\"", "mqtt.topic"),
+            ("mqtt://127.0.0.1", "ca_file = \"ca.pem\"", "mqtts"),
+        ] {
+            let error = broker(url, more).unwrap_err().to_string();
+            assert!(error.contains(part) && !error.contains("SECRET"), "{error}");
+        }
     }
 
     #[test]

@@ -23,6 +23,6 @@ fn is_filter(filter: &str, (): &()) -> garde::Result {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { filter: "info,sqlx=warn".to_owned(), format: LogFormat::Text }
+        Self { filter: "info,sqlx=warn,rumqttc=error".to_owned(), format: LogFormat::Text }
     }
 }

@@ -13,6 +13,7 @@ mod invitations;
 mod load;
 mod log;
 mod matching;
+mod mqtt;
 mod networks;
 mod photos;
 mod privacy;
@@ -29,6 +30,7 @@ pub use invitations::InvitationsConfig;
 pub use load::ConfigError;
 pub use log::LogConfig;
 pub use matching::MatchingConfig;
+pub use mqtt::{MqttConfig, PasswordText};
 pub use photos::PhotosConfig;
 pub use privacy::PrivacyConfig;
 pub use secrets::{KeysText, SecretsConfig};
@@ -64,6 +66,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// `[events]`
     pub events: EventsConfig,
+    /// `[mqtt]`
+    pub mqtt: MqttConfig,
     /// `[privacy]`
     pub privacy: PrivacyConfig,
     /// `[log]`

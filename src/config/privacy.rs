@@ -19,6 +19,9 @@ pub struct PrivacyConfig {
     /// Days after which people who were revoked, or whose validity ended, are erased; absent: never.
     #[garde(range(min = 1, max = 36_500))]
     pub leavers_days: Option<u32>,
+    /// Days after which imports that ended are removed, with what became of their rows.
+    #[garde(range(min = 1, max = 36_500))]
+    pub imports_days: u32,
     /// Seconds between two looks for what is to go.
     #[garde(range(min = 1, max = 604_800))]
     pub retention_interval_s: u64,
@@ -30,6 +33,7 @@ impl Default for PrivacyConfig {
             consent_required: false,
             passages_days: None,
             leavers_days: None,
+            imports_days: 30,
             retention_interval_s: 3_600,
         }
     }
@@ -46,6 +50,12 @@ impl PrivacyConfig {
     #[must_use]
     pub fn passages_kept(&self) -> Option<TimeDelta> {
         self.passages_days.map(|days| TimeDelta::days(days.into()))
+    }
+
+    /// How long imports are kept.
+    #[must_use]
+    pub fn imports_kept(&self) -> TimeDelta {
+        TimeDelta::days(self.imports_days.into())
     }
 
     /// How long leavers are kept.

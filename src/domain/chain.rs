@@ -13,7 +13,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{Change, GateId, Passage};
+use super::{Change, GateId, GateInput, Passage};
 
 /// The hash of a record and of all before it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,7 +66,7 @@ impl Blind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Commitment(pub [u8; 32]);
 
-/// Which chain: a gate's passages, or what was administered.
+/// Which chain: a gate's passages and inputs, or what was administered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Stream(pub Uuid);
 
@@ -220,6 +220,41 @@ impl Passage {
             key_id: request.key_id.0,
             replay_of: self.replay_of.map(|id| id.0),
             person: hex(&person.0),
+        })
+    }
+}
+
+/// A gate's input as its hash covers it; moments as those of a passage. It is about nobody.
+#[derive(Serialize)]
+struct InputRecord<'a> {
+    record: &'static str,
+    position: u64,
+    input_id: Uuid,
+    gate_id: Uuid,
+    event_id: &'a str,
+    input: &'static str,
+    passage_id: Option<Uuid>,
+    happened_at: i64,
+    recorded_at: i64,
+    key_id: Uuid,
+}
+
+impl GateInput {
+    /// The record at a position of its gate's chain.
+    #[must_use]
+    pub fn record(&self, position: u64) -> Vec<u8> {
+        let report = &self.report;
+        json(&InputRecord {
+            record: "limen.input.1",
+            position,
+            input_id: self.id.0,
+            gate_id: report.gate_id.0,
+            event_id: report.event_id.as_str(),
+            input: report.kind.code(),
+            passage_id: report.passage_id.map(|id| id.0),
+            happened_at: report.happened_at.timestamp_micros(),
+            recorded_at: self.recorded_at.timestamp_micros(),
+            key_id: report.key_id.0,
         })
     }
 }

@@ -128,6 +128,10 @@ codes! {
     Alarm {
         /// Somebody on the blocklist showed their face.
         Blocked = "blocked",
+        /// A gate's door was opened by force.
+        DoorForced = "door_forced",
+        /// A gate's door is held open.
+        DoorHeld = "door_held",
     }
 }
 
@@ -144,8 +148,8 @@ impl Reason {
     pub fn told(self, by_badge: bool) -> Self {
         match self.alarm() {
             None => self,
-            Some(Alarm::Blocked) if by_badge => Self::FaceDoesNotMatchBadge,
-            Some(Alarm::Blocked) => Self::UnknownPerson,
+            Some(_) if by_badge => Self::FaceDoesNotMatchBadge,
+            Some(_) => Self::UnknownPerson,
         }
     }
 }

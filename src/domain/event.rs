@@ -1,11 +1,13 @@
-//! A passage as those hear of it who follow the trail.
+//! What those hear of who follow the trail.
 
 use chrono::{DateTime, Utc};
 
-use super::{Alarm, BadgeId, Direction, EmployeeId, GateId, Notice, PassageId, Reason, ZoneId};
+use super::{
+    Alarm, BadgeId, Decision, Direction, EmployeeId, GateId, GateInput, Notice, PassageId, Reason,
+    ZoneId,
+};
 
-/// A recorded passage, at its place in its gate's chain. Of one gate the positions have no gaps and are
-/// committed in their order: whoever has seen one has missed nothing before it.
+/// A recorded passage, at its place in its gate's chain.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PassageEvent {
     /// The gate.
@@ -34,10 +36,59 @@ pub struct PassageEvent {
     pub replay_of: Option<PassageId>,
 }
 
-impl PassageEvent {
-    /// The alarm that it raises in silence.
+/// A recorded input, at its place in its gate's chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlacedInput {
+    /// Its place, from 1.
+    pub position: u64,
+    /// The input.
+    pub input: GateInput,
+}
+
+/// A record of a gate's chain as those hear of it who follow the trail. Of one gate the positions have no gaps and
+/// are committed in their order: whoever has seen one has missed nothing before it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GateEvent {
+    /// The gate was asked to open.
+    Passage(PassageEvent),
+    /// The gate noticed something.
+    Input(PlacedInput),
+}
+
+impl GateEvent {
+    /// The gate.
+    #[must_use]
+    pub fn gate_id(&self) -> GateId {
+        match self {
+            Self::Passage(passage) => passage.gate_id,
+            Self::Input(placed) => placed.input.report.gate_id,
+        }
+    }
+
+    /// Its place in the gate's chain, from 1.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        match self {
+            Self::Passage(passage) => passage.position,
+            Self::Input(placed) => placed.position,
+        }
+    }
+
+    /// What was decided, where anything was.
+    #[must_use]
+    pub fn decision(&self) -> Option<Decision> {
+        match self {
+            Self::Passage(passage) => Some(passage.reason.decision()),
+            Self::Input(_) => None,
+        }
+    }
+
+    /// The alarm that it raises.
     #[must_use]
     pub fn alarm(&self) -> Option<Alarm> {
-        self.reason.alarm()
+        match self {
+            Self::Passage(passage) => passage.reason.alarm(),
+            Self::Input(placed) => placed.input.report.kind.alarm(),
+        }
     }
 }

@@ -65,6 +65,10 @@ uuid_id!(
     PassageId
 );
 uuid_id!(
+    /// What a gate reported, as recorded.
+    GateInputId
+);
+uuid_id!(
     /// The public half of an API key.
     KeyId
 );
@@ -108,6 +112,10 @@ uuid_id!(
 uuid_id!(
     /// An event that a webhook did not take.
     DeadLetterId
+);
+uuid_id!(
+    /// Many people and photos in one upload.
+    ImportId
 );
 
 /// The firmware's name for one event: the idempotency key of a passage.

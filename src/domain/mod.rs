@@ -4,6 +4,7 @@
 //! [`Sighting`], its encoding an [`Encoding`], the answer at the gate a [`Decision`].
 //! Values are valid by construction: a parsed id, a unit-norm encoding, a threshold in range.
 
+mod broker;
 mod chain;
 mod change;
 mod decision;
@@ -14,7 +15,9 @@ mod event;
 mod face;
 mod frame;
 mod gate;
+mod gate_input;
 mod id;
+mod import;
 mod invitation;
 mod liveness;
 mod passage;
@@ -27,6 +30,7 @@ mod sighting;
 mod webhook;
 mod zone;
 
+pub use broker::{BrokerUrl, BrokerUrlError};
 pub use chain::{Blind, ChainHash, Commitment, Head, Stream};
 pub use change::{Action, Author, Change};
 pub use decision::{Alarm, Decision, Reason};
@@ -36,13 +40,18 @@ pub use employee::{
     in_one_form,
 };
 pub use encoding::{Encoding, EncodingError, ModelId};
-pub use event::PassageEvent;
+pub use event::{GateEvent, PassageEvent, PlacedInput};
 pub use face::{BoundingBox, Detection, Landmarks, Point, Quality, QualityIssue};
 pub use frame::{Frame, FrameSizeError};
 pub use gate::{Gate, GateMode, GateName, GatePolicy};
+pub use gate_input::{GateInput, InputKind, InputReport};
 pub use id::{
-    ChangeId, ConsentId, DeadLetterId, EmployeeId, EventId, FaceId, GateId, GroupId, InvitationId,
-    KeyId, PardonId, PassageId, ScheduleId, SiteId, WebhookId, ZoneId,
+    ChangeId, ConsentId, DeadLetterId, EmployeeId, EventId, FaceId, GateId, GateInputId, GroupId,
+    ImportId, InvitationId, KeyId, PardonId, PassageId, ScheduleId, SiteId, WebhookId, ZoneId,
+};
+pub use import::{
+    Import, ImportKey, ImportProblem, ImportProgress, ImportRow, ImportState, Likeness,
+    Resemblance, RowCounts, RowOutcome,
 };
 pub use invitation::{Invitation, InvitationState, PageUrl, PageUrlError};
 pub use liveness::LivenessScore;
@@ -52,7 +61,7 @@ pub use range::OutOfRange;
 pub use schedule::{ClockTime, ClockTimeError, Day, Hours, HoursError, Schedule, ScheduleName};
 pub use scope::{KeyName, Permission, Scope};
 pub use sighting::{FacePicture, FaceSeen, Sighting, Stage, StageTimings, View};
-pub use webhook::{Webhook, WebhookFilter, WebhookUrl, WebhookUrlError};
+pub use webhook::{Webhook, WebhookFilter, WebhookHosts, WebhookUrl, WebhookUrlError};
 pub use zone::{
     AccessGroup, AccessRule, Admission, AntiPassback, Direction, GroupName, LastCrossing, LastGate,
     Notice, Site, SiteName, Zone, ZoneName,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Decision, GateId, PassageEvent, WebhookId};
+use super::{Decision, GateEvent, GateId, WebhookId};
 
 /// Where events are posted to: `http` or `https`, without a user's name or password in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,12 @@ pub enum WebhookUrlError {
 impl WebhookUrl {
     /// The longest URL, in characters.
     pub const CHARS_MAX: usize = 2_000;
+
+    /// The host's name or address, in small letters.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
 
     /// The URL as text.
     #[must_use]
@@ -73,12 +79,32 @@ impl From<WebhookUrl> for String {
     }
 }
 
+/// The hosts that events may be posted to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct WebhookHosts(Option<Vec<String>>);
+
+impl WebhookHosts {
+    /// Whether this is one of them; any is, where none are named.
+    #[must_use]
+    pub fn allow(&self, url: &WebhookUrl) -> bool {
+        let named = self.0.as_ref();
+        named.is_none_or(|hosts| hosts.iter().any(|host| host.eq_ignore_ascii_case(url.host())))
+    }
+}
+
+impl FromIterator<String> for WebhookHosts {
+    fn from_iter<T: IntoIterator<Item = String>>(hosts: T) -> Self {
+        Self(Some(hosts.into_iter().collect()))
+    }
+}
+
 /// Which events a webhook wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WebhookFilter {
     /// Only those of these gates; of all, where there are none.
     pub gate_ids: Vec<GateId>,
-    /// Only those with these decisions; all, where there are none.
+    /// Only passages with these decisions; all events, where there are none.
     pub decisions: Vec<Decision>,
     /// Only those that raise an alarm.
     pub alarms: bool,
@@ -87,9 +113,10 @@ pub struct WebhookFilter {
 impl WebhookFilter {
     /// Whether it wants this event.
     #[must_use]
-    pub fn wants(&self, event: &PassageEvent) -> bool {
-        (self.gate_ids.is_empty() || self.gate_ids.contains(&event.gate_id))
-            && (self.decisions.is_empty() || self.decisions.contains(&event.reason.decision()))
+    pub fn wants(&self, event: &GateEvent) -> bool {
+        let decided = |decision| self.decisions.contains(&decision);
+        (self.gate_ids.is_empty() || self.gate_ids.contains(&event.gate_id()))
+            && (self.decisions.is_empty() || event.decision().is_some_and(decided))
             && (!self.alarms || event.alarm().is_some())
     }
 }
@@ -112,6 +139,26 @@ pub struct Webhook {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_webhook_is_posted_to_a_host_that_is_named_or_to_any() {
+        let named: WebhookHosts =
+            ["Building.example.org", "10.0.0.1"].map(str::to_owned).into_iter().collect();
+        let nobody: WebhookHosts = [].into_iter().collect();
+        for (url, expected) in [
+            ("https://building.example.org/a", true),
+            ("http://BUILDING.example.org:8080/", true),
+            ("http://10.0.0.1/", true),
+            ("http://167772161/", true),
+            ("https://example.org/", false),
+            ("https://building.example.org.example.com/", false),
+            ("http://169.254.169.254/", false),
+        ] {
+            let url = url.parse().unwrap();
+            assert_eq!(named.allow(&url), expected, "{url:?}");
+            assert!(WebhookHosts::default().allow(&url) && !nobody.allow(&url));
+        }
+    }
 
     #[test]
     fn a_webhooks_url_is_plain_http_without_credentials() {

@@ -5,15 +5,57 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{
-    BadgeId, Decision, Direction, EmployeeId, GateId, Notice, PassageEvent, PassageId, Reason,
-    ZoneId,
+    BadgeId, Decision, Direction, EmployeeId, GateEvent, GateId, GateInputId, InputKind, Notice,
+    PassageId, PlacedInput, Reason, ZoneId,
 };
+
+/// What was recorded: others may follow, and are to be passed over by who does not know them.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum EventView {
+    /// A gate was asked to open.
+    Passage(PassageEventView),
+    /// A gate noticed something.
+    Input(InputEventView),
+}
+
+impl EventView {
+    /// Its `event`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Passage(_) => "passage",
+            Self::Input(_) => "input",
+        }
+    }
+}
+
+/// An input that was recorded.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InputEventView {
+    #[schema(value_type = Uuid)]
+    gate_id: GateId,
+    /// Its place in the gate's trail: an event that comes again has the same.
+    position: u64,
+    #[schema(value_type = Uuid)]
+    input_id: GateInputId,
+    /// What the gate noticed: `door_held`, `door_forced`, `door_closed`, `request_to_exit`, `rotation_done` or
+    /// `grant_unused`.
+    #[schema(value_type = String)]
+    input: InputKind,
+    /// The grant that it settles, where it does.
+    #[schema(value_type = Option<Uuid>)]
+    passage_id: Option<PassageId>,
+    /// When, by the gate's clock.
+    happened_at: DateTime<Utc>,
+    recorded_at: DateTime<Utc>,
+    /// Whether somebody must hear of it at once.
+    alarm: bool,
+}
 
 /// A passage that was recorded.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct EventView {
-    /// `passage`: others may follow, and are to be passed over by who does not know them.
-    event: &'static str,
+pub struct PassageEventView {
     #[schema(value_type = Uuid)]
     gate_id: GateId,
     /// Its place in the gate's trail: an event that comes again has the same.
@@ -48,24 +90,36 @@ pub struct EventView {
     alarm: bool,
 }
 
-impl From<PassageEvent> for EventView {
-    fn from(event: PassageEvent) -> Self {
-        Self {
-            event: "passage",
-            gate_id: event.gate_id,
-            position: event.position,
-            passage_id: event.passage_id,
-            decided_at: event.decided_at,
-            decision: event.reason.decision(),
-            reason: event.reason,
-            notice: event.notice,
-            zone_id: event.zone_id,
-            direction: event.direction,
-            employee_id: event.employee_id,
-            alarm: event.alarm().is_some(),
-            badge_id: event.badge_id,
-            open_ms: event.open_ms,
-            replay_of: event.replay_of,
+impl From<GateEvent> for EventView {
+    fn from(event: GateEvent) -> Self {
+        let alarm = event.alarm().is_some();
+        match event {
+            GateEvent::Passage(passage) => Self::Passage(PassageEventView {
+                gate_id: passage.gate_id,
+                position: passage.position,
+                passage_id: passage.passage_id,
+                decided_at: passage.decided_at,
+                decision: passage.reason.decision(),
+                reason: passage.reason,
+                notice: passage.notice,
+                zone_id: passage.zone_id,
+                direction: passage.direction,
+                employee_id: passage.employee_id,
+                badge_id: passage.badge_id,
+                open_ms: passage.open_ms,
+                replay_of: passage.replay_of,
+                alarm,
+            }),
+            GateEvent::Input(PlacedInput { position, input }) => Self::Input(InputEventView {
+                gate_id: input.report.gate_id,
+                position,
+                input_id: input.id,
+                input: input.report.kind,
+                passage_id: input.report.passage_id,
+                happened_at: input.report.happened_at,
+                recorded_at: input.recorded_at,
+                alarm,
+            }),
         }
     }
 }

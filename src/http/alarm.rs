@@ -2,15 +2,33 @@
 
 use tracing::warn;
 
-use crate::domain::{Alarm, Passage};
+use crate::domain::{Alarm, EmployeeId, GateInput, Passage};
 use crate::metrics::Metrics;
 
 /// Tells the operator of an alarm that a recorded passage raises.
-pub(super) fn raise(metrics: &Metrics, alarm: Alarm, passage: &Passage) {
+pub fn raise(metrics: &Metrics, alarm: Alarm, passage: &Passage) {
     metrics.alarm(alarm);
     let employee = passage.evidence.employee_id.map(|id| id.to_string());
     warn!(
         alarm = alarm.code(), passage = %passage.id, gate = %passage.request.gate_id, employee,
         "an alarm was raised in silence"
     );
+}
+
+/// Tells the operator of an alarm that a gate has reported.
+pub(super) fn raise_by_gate(metrics: &Metrics, alarm: Alarm, input: &GateInput) {
+    metrics.alarm(alarm);
+    warn!(
+        alarm = alarm.code(), input = %input.id, gate = %input.report.gate_id,
+        "a gate raised an alarm"
+    );
+}
+
+/// Tells the operator that a photo that was to be enrolled is like somebody `blocked`: whoever may never pass is
+/// perhaps entered anew, as `employee` if they are known.
+pub(super) fn raise_for_face(metrics: &Metrics, employee: Option<EmployeeId>, blocked: EmployeeId) {
+    let alarm = Alarm::Blocked;
+    metrics.alarm(alarm);
+    let employee = employee.map(|id| id.to_string());
+    warn!(alarm = alarm.code(), %blocked, employee, "an alarm was raised in silence by an enrolment");
 }

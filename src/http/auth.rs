@@ -180,9 +180,12 @@ impl Caller {
             return Err(Problem::badly_signed("bad_signature", detail));
         };
         // Only whoever has the secret is told more.
-        signed.check_age(Utc::now(), &state.settings)?;
         let timestamp_us = signed.request.timestamp_us.cast_signed();
-        if !state.store.take_timestamp(signed.key, timestamp_us).await? {
+        let settings = &state.settings;
+        let (age_max, skew_max) = (settings.request_age_max, settings.clock_skew_max);
+        let taken = state.store.take_timestamp(signed.key, timestamp_us, age_max, skew_max).await?;
+        signed.check_age(taken.now_us, settings)?;
+        if !taken.taken {
             let detail =
                 "a request with this timestamp or a later one was taken before; sign it anew";
             return Err(Problem::badly_signed("replayed_request", detail));

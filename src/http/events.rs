@@ -1,4 +1,4 @@
-//! `GET /v1/gates/G/events` and `GET /v1/events`: passages as they are recorded, as server-sent events.
+//! `GET /v1/gates/G/events` and `GET /v1/events`: passages and inputs as they are recorded, as server-sent events.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -124,7 +124,7 @@ struct FollowQuery {
     after: Option<Until>,
 }
 
-/// Follows the passages of all gates, or of some. Each event comes at least once and those of a gate in their order;
+/// Follows the passages and inputs of all gates, or of some. Each event comes at least once and those of a gate in their order;
 /// its id resumes the stream after it, less a minute: some come again.
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "follow_events", tag = "passages",
@@ -161,7 +161,7 @@ struct FollowGateQuery {
     after: Option<Position>,
 }
 
-/// Follows the passages of a gate, each exactly after the one before: an event's id is its position in the gate's
+/// Follows the passages and inputs of a gate, each exactly after the one before: an event's id is its position in the gate's
 /// trail, and resumes the stream after it.
 #[utoipa::path(
     get, path = "/v1/gates/{gate_id}/events", operation_id = "follow_gate_events", tag = "passages",
@@ -226,7 +226,7 @@ impl Mark {
     /// The mark once this was told.
     fn after(self, told: &Told) -> Self {
         match self {
-            Self::Position(_) => Self::Position(told.event.position),
+            Self::Position(_) => Self::Position(told.event.position()),
             Self::Moment(before) => Self::Moment(before.max(told.moment)),
         }
     }
@@ -311,27 +311,40 @@ impl Follower {
 
     /// The next event; none at the end.
     async fn next(&mut self) -> Option<Event> {
+        let mut stopping = self.stopping.clone();
+        let event = tokio::select! {
+            biased;
+            // Also when nobody is left who could say so.
+            _ = stopping.wait_for(|stop| *stop) => return None,
+            event = self.event() => event,
+        };
+        match event {
+            Ok(event) => {
+                self.sent_at = Instant::now();
+                Some(event)
+            }
+            Err(end) => {
+                warn!(key = %self.key, %end, "a stream of events was ended");
+                None
+            }
+        }
+    }
+
+    /// Waits for the next event.
+    async fn event(&mut self) -> Result<Event, End> {
         loop {
-            if *self.stopping.borrow() {
-                return None;
+            // Also while there is much to send to a slow client.
+            if self.checked_at.elapsed() >= LOOK_AGAIN {
+                self.check().await?;
             }
             if let Some(event) = self.ready.pop_front() {
-                self.sent_at = Instant::now();
-                return Some(event);
+                return Ok(event);
             }
             if self.look {
-                if let Err(end) = self.read().await {
-                    warn!(key = %self.key, %end, "a stream of events was ended");
-                    return None;
-                }
+                self.read().await?;
                 continue;
             }
-            tokio::select! {
-                // Also when nobody is left who could say so.
-                _ = self.stopping.changed() => return None,
-                () = self.bell.heard() => {}
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
-            }
+            let _ = tokio::time::timeout(LOOK_AGAIN, self.bell.heard()).await;
             self.look = true;
             if self.sent_at.elapsed() >= HEARTBEAT {
                 self.ready.push_back(sign_of_life(self.cursor.mark));
@@ -339,30 +352,36 @@ impl Follower {
         }
     }
 
+    /// Whether the key still holds.
+    async fn check(&mut self) -> Result<(), End> {
+        let Self { state, .. } = self;
+        let _turn = state.stream_reads.acquire().await;
+        let key = state.store.patiently(state.store.key(self.key)).await?;
+        if !key.is_some_and(|key| key.valid) {
+            return Err(End::Key);
+        }
+        self.checked_at = Instant::now();
+        Ok(())
+    }
+
     /// Reads what there is, up to the limit.
     async fn read(&mut self) -> Result<(), End> {
         let Self { state, cursor, .. } = self;
         // One after another, so that streams never take more than one connection from the gates.
         let _turn = state.stream_reads.acquire().await;
-        if self.checked_at.elapsed() >= LOOK_AGAIN {
-            let key = state.store.key(self.key).await?;
-            if !key.is_some_and(|key| key.valid) {
-                return Err(End::Key);
-            }
-            self.checked_at = Instant::now();
-        }
         let rows_max = state.settings.event_rows_max;
-        let found =
-            state.store.events_after(&cursor.seen, cursor.gates.as_deref(), rows_max).await?;
+        let found = state.store.events_after(&cursor.seen, cursor.gates.as_deref(), rows_max);
+        let found = state.store.patiently(found).await?;
         self.look = found.len() >= rows_max as usize;
         for told in found {
             cursor.mark = cursor.mark.after(&told);
-            cursor.seen.insert(told.event.gate_id, told.event.position);
+            cursor.seen.insert(told.event.gate_id(), told.event.position());
             if self.alarms_alone && told.event.alarm().is_none() {
                 continue;
             }
-            let event = Event::default().event("passage").id(cursor.mark.to_string());
-            self.ready.push_back(event.json_data(EventView::from(told.event))?);
+            let view = EventView::from(told.event);
+            let event = Event::default().event(view.name()).id(cursor.mark.to_string());
+            self.ready.push_back(event.json_data(view)?);
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::Value;
 
+use super::body_check::BodyCheck;
 use super::{AppState, Problem, frames};
 
 /// A path parameter, parsed.
@@ -75,7 +76,11 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
             let detail = "send the body as content-type: application/json";
             return Err(Problem::unsupported("not_json", detail));
         }
+        let (request, check) = BodyCheck::begin(request);
         let body = frames::read_body(request, state.settings.json_bytes_max, "body").await?;
+        if let Some(check) = check {
+            check.finish(0).await?;
+        }
         let axum::Json(value) = axum::Json::from_bytes(&body).map_err(|rejection| {
             // The source names the field.
             let detail = rejection.source().map_or_else(|| rejection.body_text(), <_>::to_string);

@@ -4,20 +4,19 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Allowed, ChangePeople, SeePeople};
-use super::extract::{NoQuery, Path};
+use super::extract::{NoQuery, Path, Query};
 use super::frames::{FrameFile, FrameForm, OneFrame, Room};
-use super::{AppState, Problem};
-use crate::access::{Enrolled, EnrolmentError, EnrolmentRules, enroll as enroll_view};
-use crate::domain::{Author, EmployeeId, FaceId};
+use super::{AppState, Problem, alarm};
+use crate::access::{Enrolled, EnrolmentError, enroll as enroll_view, resemblances};
+use crate::domain::{Author, EmployeeId, EmployeeStatus, FaceId, Resemblance};
 use crate::inference::Place;
-use crate::store::Face;
-use crate::vision::LookSettings;
+use crate::store::{Face, StoreError};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(enroll, list)).routes(routes!(delete))
@@ -89,29 +88,49 @@ struct EnrolledFace {
     badge_required: bool,
 }
 
+/// What becomes of a face that is like another person's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Duplicates {
+    /// It is enrolled, and told of.
+    Flag,
+    /// It is not enrolled.
+    Refuse,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct EnrollQuery {
+    /// What becomes of a face that is like another person's; default `flag`.
+    #[param(inline)]
+    duplicates: Option<Duplicates>,
+}
+
 /// Enrols a photo. It is encoded once and not kept, but for the face where the site keeps those.
 #[utoipa::path(
     post, path = "/v1/employees/{employee_id}/faces", operation_id = "enroll_face", tag = "employees",
-    params(("employee_id" = Uuid, Path, description = "The employee")),
+    params(("employee_id" = Uuid, Path, description = "The employee"), EnrollQuery),
     request_body(description = "The photo", content(
         (FrameFile = "image/jpeg"), (FrameFile = "image/png"), (FrameFile = "image/webp"),
         (FrameForm = "multipart/form-data"))),
     responses((status = 201, description = "Enrolled", body = EnrolledFace),
         (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Enrolled already, too many faces, or not like the person's others", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Enrolled already, too many faces, not like the person's others, or like another's", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No face, several, or not good enough", body = Problem, content_type = "application/problem+json"))
 )]
 async fn enroll(
     State(state): State<AppState>,
     _: Room,
     Allowed(caller, _): Allowed<ChangePeople>,
-    _: NoQuery,
+    Query(query): Query<EnrollQuery>,
     Path(employee_id): Path<EmployeeId>,
     photo: OneFrame,
 ) -> Result<(StatusCode, Json<EnrolledFace>), Problem> {
     let employee = state.store.employee(employee_id).await?;
-    let place = state.engine.place()?;
-    let enrolled = enroll_photo(&state, place, &caller.author(), employee.id, photo).await?;
+    let (place, author) = (state.engine.place()?, caller.author());
+    let enrolled =
+        enroll_photo(&state, place, &author, employee.id, photo, query.duplicates).await?;
     let Enrolled { face, looks_like, badge_required } = enrolled?;
     let looks_like = looks_like.map(|other| other.employee_id);
     let face = face.into();
@@ -125,22 +144,24 @@ pub(super) async fn enroll_photo(
     author: &Author,
     employee: EmployeeId,
     photo: OneFrame,
+    duplicates: Option<Duplicates>,
 ) -> Result<Result<Enrolled, EnrolmentError>, Problem> {
-    let settings = LookSettings {
-        liveness_threshold: state
-            .settings
-            .enrolment_liveness
-            .then_some(state.settings.liveness_threshold),
-        pupil_distance_px_min: state.settings.enrolment_pupil_distance_px_min,
-        picture: state.settings.keep_photos,
-    };
+    let settings = state.settings.enrolment_look();
     let view = state.engine.look(place, photo.frame.clone(), settings).await?;
     state.metrics.stages(&view.timings);
-    let rules = EnrolmentRules {
-        consent_required: state.settings.consent_required,
-        faces_max: state.settings.faces_max,
-        lookalikes_need_badge: state.settings.lookalikes_need_badge,
-    };
+    // What is wrong with the photo is told below.
+    if let Ok(like) = resemblances(&state.matcher, Some(employee), &view).await {
+        if let Some(blocked) = like.blocked
+            && state.store.employee(employee).await?.status != EmployeeStatus::Blocked
+        {
+            alarm::raise_for_face(&state.metrics, Some(employee), blocked);
+        }
+        if let (Some(other), Some(Duplicates::Refuse)) = (like.nearest, duplicates) {
+            state.metrics.outcome("enrol", "refused");
+            return Err(duplicate(state, other).await);
+        }
+    }
+    let rules = state.settings.enrolment_rules();
     let sha256 = photo.sha256().await?;
     let enrolled =
         enroll_view(&state.store, &state.matcher, author, rules, employee, view, sha256).await;
@@ -150,6 +171,22 @@ pub(super) async fn enroll_photo(
         tracing::warn!(%employee, %other, "the enrolled face looks like another person's");
     }
     Ok(enrolled)
+}
+
+/// Names whom the face is like.
+async fn duplicate(state: &AppState, other: Resemblance) -> Problem {
+    let (likeness, distance) = (other.likeness.code(), other.distance.value());
+    let who = match state.store.employee(other.employee_id).await {
+        Ok(employee) => match employee.badge_id {
+            Some(badge) => format!("{} (badge {badge}, employee {})", employee.name, employee.id),
+            None => format!("{} (employee {})", employee.name, employee.id),
+        },
+        // Removed since the gallery heard of them.
+        Err(StoreError::NotFound(_)) => format!("employee {}", other.employee_id),
+        Err(error) => return error.into(),
+    };
+    let detail = format!("the face is like that of {who}: {likeness}, distance {distance:.3}");
+    Problem::conflict("duplicate_person", detail)
 }
 
 /// The enrolled faces of one employee.

@@ -1,6 +1,7 @@
 //! Bytes of frames that requests keep in memory, all together no more than a limit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -8,6 +9,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Problem;
 use super::overload::Overload;
+
+/// How long whoever has time waits until they ask again.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What one request keeps, out of what all may; given back when the last clone is dropped.
 #[derive(Clone, Debug)]
@@ -36,6 +40,13 @@ impl Held {
             None => *permit = Some(more),
         }
         Ok(())
+    }
+
+    /// As many bytes more, once others keep no longer too many. They who ask for less in a hurry go before.
+    pub async fn more_in_time(&self, bytes: usize) {
+        while self.more(bytes).is_err() {
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
     }
 
     /// `bytes`, which are held until the last clone of them is gone, wherever that is.

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::HeaderName;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderName, Method};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower::ServiceBuilder;
@@ -18,6 +18,7 @@ use tower_http::request_id::{
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tracing::Instrument;
 
+use super::imports;
 use super::leftover::{self, LeftoverLimits};
 use super::overload::Overload;
 use super::{AppState, Problem};
@@ -129,6 +130,10 @@ async fn limit_number(State(state): State<AppState>, request: Request, next: Nex
 
 /// Bounds the time from the request's head to the answer, slow bodies included.
 async fn limit_time(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    // One that goes on may take as long as it takes: it limits how long it waits for anything by itself.
+    if request.method() == Method::POST && request.uri().path() == imports::PATH {
+        return next.run(request).await;
+    }
     let limit = state.settings.request_timeout;
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,

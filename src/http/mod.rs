@@ -12,11 +12,15 @@ mod explanation;
 mod extract;
 mod faces;
 mod frames;
+mod gate_caller;
+mod gate_inputs;
 mod gates;
 mod groups;
+mod header;
 mod health;
 mod held;
 mod identity;
+mod imports;
 mod invitations;
 mod invited;
 mod keys;
@@ -47,6 +51,7 @@ use axum::extract::DefaultBodyLimit;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use alarm::raise as raise_alarm;
 pub use auth::{ApiKeyText, Origin};
 pub use credentials::{CredentialError, GateCredential, OVERLAP_DEFAULT, OVERLAP_MAX};
 pub use entrance::Entrance;
@@ -79,10 +84,12 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(recognize::routes())
         .merge(liveness::routes())
         .merge(passages::routes())
+        .merge(gate_inputs::routes())
         .merge(events::routes())
         .merge(webhooks::routes())
         .merge(employees::routes())
         .merge(faces::routes())
+        .merge(imports::routes())
         .merge(invitations::routes())
         .merge(invited::routes())
         .merge(gates::routes())

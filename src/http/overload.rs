@@ -13,18 +13,20 @@ pub(super) enum Overload {
     Lists,
     /// Streams that are open.
     Streams,
+    /// Imports that run.
+    Imports,
 }
 
 /// The names that the metrics know what there was too much of by.
 #[must_use]
-pub fn overload_limits() -> [&'static str; 5] {
+pub fn overload_limits() -> [&'static str; 6] {
     Overload::ALL.map(Overload::limit)
 }
 
 impl Overload {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Frames, Self::FrameBytes, Self::Requests, Self::Lists, Self::Streams];
+    pub const ALL: [Self; 6] =
+        [Self::Frames, Self::FrameBytes, Self::Requests, Self::Lists, Self::Streams, Self::Imports];
 
     /// Its name in the metrics: that of the setting which limits it.
     pub fn limit(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Overload {
             Self::Requests => "requests_max",
             Self::Lists => "connections_max",
             Self::Streams => "streams_max",
+            Self::Imports => "imports_max",
         }
     }
 
@@ -51,6 +54,7 @@ impl Overload {
             }
             Self::Lists => "too many lists are being read; try again after retry-after seconds",
             Self::Streams => "too many streams are open; try again after retry-after seconds",
+            Self::Imports => "too many imports are running; try again after retry-after seconds",
         }
     }
 }

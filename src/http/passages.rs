@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,10 +11,11 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::alarm;
 use super::auth::{Allowed, Caller, SeeTrail};
 use super::extract::{NoQuery, Path, Query};
 use super::frames::{FrameFile, FrameForm, Frames};
+use super::gate_caller::GateCaller;
+use super::header::{optional, required};
 use super::moment::Moment;
 use super::page::{self, Page};
 use super::schema::{
@@ -124,9 +124,6 @@ async fn pass(
     let passage = &answered.passage;
     state.metrics.stages(&timings);
     state.metrics.passage(passage.reason);
-    if let Some(alarm) = answered.alarm {
-        alarm::raise(&state.metrics, alarm, passage);
-    }
     tracing::info!(
         gate = %gate.id, passage = %passage.id, event = passage.request.event_id.as_str(),
         decision = passage.reason.decision().code(), reason = passage.reason.code(),
@@ -147,6 +144,21 @@ struct GrantKeyView {
     public_key: String,
 }
 
+/// Whoever may know the key: firmware, which may sign what it asks, or who provisions it.
+struct GrantKeyReader;
+
+impl FromRequestParts<AppState> for GrantKeyReader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let caller = Caller::of_gate(parts, state).await?;
+        caller
+            .require(Permission::SeePlaces)
+            .or_else(|_| caller.require(Permission::SendFrames))?;
+        Ok(Self)
+    }
+}
+
 /// Shows the public key that grants are signed with.
 #[utoipa::path(
     get, path = "/v1/grant-key", operation_id = "read_grant_key", tag = "gates",
@@ -156,11 +168,9 @@ struct GrantKeyView {
 )]
 async fn read_grant_key(
     State(state): State<AppState>,
-    caller: Caller,
+    _: GrantKeyReader,
     _: NoQuery,
 ) -> Result<Json<GrantKeyView>, Problem> {
-    // Firmware asks, or who provisions it.
-    caller.require(Permission::SeePlaces).or_else(|_| caller.require(Permission::SendFrames))?;
     let signer = state.grant_signer.as_ref().ok_or_else(|| Problem::not_found("grant key"))?;
     Ok(Json(GrantKeyView { algorithm: "Ed25519", public_key: signer.public_key() }))
 }
@@ -179,22 +189,12 @@ impl FromRequestParts<AppState> for PassageHead {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let caller = Caller::of_gate(parts, state).await?;
-        caller.require(Permission::SendFrames)?;
-        let Path(gate_id) = Path::<GateId>::from_request_parts(parts, state).await?;
-        caller.require_gate(gate_id)?;
-        NoQuery::from_request_parts(parts, state).await?;
+        let GateCaller { key_id, gate } = GateCaller::from_request_parts(parts, state).await?;
         let headers = &parts.headers;
         let event_id = required(headers, "x-event-id")?;
         let captured_at = required::<Moment>(headers, "x-captured-at")?.0;
         let badge_id = optional(headers, "x-badge-id")?;
-        let gate = state.store.gate(gate_id).await?;
-        // Not asked again with the decision: a switch of this counts for the requests that begin after it.
-        if gate.policy.signed_requests && !caller.signed {
-            let detail = "this gate takes signed requests alone: see docs/DEVICES.md";
-            return Err(Problem::forbidden("signature_required", detail));
-        }
-        Ok(Self { key_id: caller.key_id, gate, event_id, captured_at, badge_id })
+        Ok(Self { key_id, gate, event_id, captured_at, badge_id })
     }
 }
 
@@ -217,33 +217,6 @@ async fn look(
         views.push(view);
     }
     Ok(views)
-}
-
-fn required<T>(headers: &HeaderMap, name: &str) -> Result<T, Problem>
-where
-    T: std::str::FromStr<Err: std::fmt::Display>,
-{
-    optional(headers, name)?.ok_or_else(|| {
-        Problem::bad_request("missing_header", format!("the header {name} is missing"))
-    })
-}
-
-fn optional<T>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Problem>
-where
-    T: std::str::FromStr<Err: std::fmt::Display>,
-{
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
-        return Err(Problem::bad_request("bad_header", format!("the header {name} comes twice")));
-    }
-    let bad = |error: &dyn std::fmt::Display| {
-        Problem::bad_request("bad_header", format!("the header {name} is not valid: {error}"))
-    };
-    let text = std::str::from_utf8(value.as_bytes()).map_err(|error| bad(&error))?;
-    text.parse().map(Some).map_err(|error| bad(&error))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

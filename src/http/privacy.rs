@@ -16,7 +16,9 @@ use super::changes::ChangeView;
 use super::employees::EmployeeView;
 use super::extract::{Json as Body, NoQuery, Path};
 use super::faces::FaceView;
+use super::gate_inputs::InputView;
 use super::groups::AccessView;
+use super::imports::OwnImportRowView;
 use super::invitations::InvitationView;
 use super::moment::Moment;
 use super::page;
@@ -158,8 +160,12 @@ struct Export {
     consents: Vec<ConsentView>,
     invitations: Vec<InvitationView>,
     access: Vec<AccessView>,
+    /// What became of the rows of imports about them.
+    import_rows: Vec<OwnImportRowView>,
     /// The newest 50,000, the newest first.
     passages: Vec<PassageView>,
+    /// What gates said became of the person's grants; the newest 50,000, the newest first.
+    inputs: Vec<InputView>,
     /// The newest 50,000, the newest first.
     changes: Vec<ChangeView>,
 }
@@ -191,7 +197,9 @@ async fn export(
         consents: views(store.consents(id).await)?,
         invitations: views(store.invitations(id).await)?,
         access: views(store.access(id).await)?,
+        import_rows: views(store.import_rows_of(id, EXPORT_ROWS_MAX).await)?,
         passages: views(store.passages(&passages, None, EXPORT_ROWS_MAX).await)?,
+        inputs: views(store.inputs_of(id, EXPORT_ROWS_MAX).await)?,
         changes: views(store.changes(&changes, None, EXPORT_ROWS_MAX).await)?,
     }))
 }

@@ -17,10 +17,14 @@ use crate::vision::{DecodeError, LookError};
 
 /// Every code of a problem, and what it means; the contract and the documentation list them.
 pub const CODES: &[(&str, &str)] = &[
+    ("ambiguous_name", "several employees have the name that a row gives alone"),
     ("animated_frame", "a frame must be a single picture"),
+    ("another_name", "the owner of a row's badge has another name"),
     ("another_person", "the face does not match the employee's enrolled ones"),
+    ("bad_archive", "an import's archive cannot be read any further"),
     ("bad_header", "a header is not valid, or comes twice"),
     ("bad_json", "the body is no JSON"),
+    ("bad_list", "an import's people.csv has a wrong header, or is too large"),
     ("bad_multipart", "the form cannot be read"),
     ("bad_path", "an id in the path is not valid"),
     ("bad_query", "a query parameter is unknown, not valid or out of range"),
@@ -35,13 +39,20 @@ pub const CODES: &[(&str, &str)] = &[
     ("consent_missing", "no consent of the employee's is on record"),
     ("content_type_mismatch", "the bytes are not what content-type says"),
     ("database_unavailable", "the database does not answer"),
+    (
+        "duplicate_person",
+        "the face is like another person's: a look-alike, or the same person entered twice",
+    ),
     ("empty_frame", "a frame has no bytes"),
     ("event_id_reused", "the event id was used for other frames before"),
     ("frame_too_large", "a frame has more bytes than road.frame.bytes_max"),
     ("frame_too_many_pixels", "a frame has a longer side or more pixels than road.frame allows"),
     ("gate_has_passages", "the trail names the gate, so it cannot be removed"),
     ("gate_name_taken", "another gate has the name"),
+    ("grant_not_over", "a turnstile may still open on the grant"),
+    ("grant_settled", "what became of the grant was reported before"),
     ("group_name_taken", "another access group has the name"),
+    ("import_running", "the import with this idempotency-key runs"),
     ("internal", "a fault of the service"),
     (
         "invitation_over",
@@ -57,16 +68,19 @@ pub const CODES: &[(&str, &str)] = &[
     ("multiple_faces", "the photo shows several faces about equally near"),
     ("networks_failing", "the networks fail on every frame"),
     ("no_face", "the photo shows no face"),
+    ("not_a_grant", "passage_id names no grant of the gate"),
     ("not_an_image", "a frame is no JPEG, PNG or WebP"),
+    ("not_an_import", "an import must come as a ZIP archive or NDJSON"),
     ("not_enrolled", "the employee has no face of this model"),
     (
         "not_found",
-        "there is no such path, employee, face, gate, passage, site, zone, schedule, group, member, key, consent, invitation or webhook",
+        "there is no such path, employee, face, gate, passage, site, zone, schedule, group, member, key, consent, invitation, import or webhook",
     ),
     ("not_invitable", "the employee is revoked or on the blocklist"),
     ("not_json", "content-type must be application/json"),
     ("overloaded", "too many requests at once; try again after retry-after seconds"),
     ("photo_already_enrolled", "this very photo is enrolled for the employee"),
+    ("photo_missing", "a row names a photo that the archive does not have"),
     ("replayed_request", "the request is signed, but not newer than the one before; sign it anew"),
     ("schedule_in_use", "an access group names the schedule, so it cannot be removed"),
     ("schedule_name_taken", "another schedule has the name"),
@@ -84,12 +98,14 @@ pub const CODES: &[(&str, &str)] = &[
     ("too_many_faces", "the employee has as many faces as enrolment.faces_max allows"),
     ("too_many_frames", "more frames than the request may hold"),
     ("too_many_groups", "the employee belongs to as many groups as one may"),
+    ("too_many_rows", "an import has more rows than enrolment.import_rows_max"),
     ("too_many_webhooks", "there are as many webhooks as there may be"),
     (
         "too_many_wrong_keys",
         "too many wrong API keys from there; try again after retry-after seconds",
     ),
     ("unauthorized", "a valid API key is needed"),
+    ("unknown_group", "a row names an access group that does not exist"),
     ("unknown_part", "a form may hold parts named frame alone"),
     ("unreadable_faces", "the employee's stored faces cannot be read: remove them first"),
     ("unsupported_content_type", "a frame must come as JPEG, PNG, WebP or a form"),
@@ -256,6 +272,23 @@ impl Problem {
         self.overload
     }
 
+    /// Says first what it is about.
+    #[must_use]
+    pub(super) fn of(mut self, what: &str) -> Self {
+        self.detail = format!("{what}: {}", self.detail);
+        self
+    }
+
+    /// Whether another request of the same kind would fare alike: the key is not valid, or a part is missing.
+    pub(super) fn is_about_all(&self) -> bool {
+        self.is_unavailable() || self.status == StatusCode::UNAUTHORIZED
+    }
+
+    /// What is wrong, for people.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -339,6 +372,18 @@ impl From<Conflict> for Problem {
                 "gate_has_passages",
                 "the trail names this gate, so it cannot be removed; set enabled to false",
             ),
+            Conflict::NotAGrant => Self::unprocessable(
+                "not_a_grant",
+                "passage_id names no grant of this gate that is in the trail",
+            ),
+            Conflict::GrantSettled => Self::conflict(
+                "grant_settled",
+                "what became of this grant was reported before, under another event id",
+            ),
+            Conflict::GrantNotOver => Self::conflict(
+                "grant_not_over",
+                "a turnstile may still open on this grant (grant_token_ms): report it when it is shut again",
+            ),
             Conflict::SiteNameTaken => {
                 Self::conflict("site_name_taken", "another site has this name")
             }
@@ -401,6 +446,10 @@ impl From<Conflict> for Problem {
                 "unreadable_faces",
                 "the employee's stored faces cannot be read; remove them first",
             ),
+            Conflict::ImportRunning => Self::conflict(
+                "import_running",
+                "an import with this idempotency-key runs; GET /v1/imports?key= says how far it is",
+            ),
             Conflict::ValidityEmpty => {
                 Self::unprocessable("validity_empty", "valid_from must be before valid_until")
             }
@@ -450,6 +499,7 @@ impl From<AccessError> for Problem {
             AccessError::Match(error) => error.into(),
             AccessError::EventIdReused => Self::conflict("event_id_reused", error),
             AccessError::NoFrames => Self::bad_request("missing_frame", error),
+            AccessError::Unfinished(error) => Self::internal(error),
         }
     }
 }
@@ -459,6 +509,7 @@ impl From<EnrolmentError> for Problem {
         match error {
             EnrolmentError::Store(error) => error.into(),
             EnrolmentError::Match(error) => error.into(),
+            EnrolmentError::Duplicate(_) => Self::conflict("duplicate_person", error),
             EnrolmentError::AnotherPerson { .. } => Self::conflict("another_person", error),
             EnrolmentError::NoFace => Self::unprocessable("no_face", error),
             EnrolmentError::MultipleFaces => Self::unprocessable("multiple_faces", error),

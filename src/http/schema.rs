@@ -8,8 +8,9 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::CODES;
 use crate::domain::{
-    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, InvitationState,
-    Notice, QualityIssue, Reason, Scope, Standing,
+    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, ImportState,
+    InputKind, InvitationState, Likeness, Notice, QualityIssue, Reason, RowOutcome, Scope,
+    Standing,
 };
 
 macro_rules! closed_sets {
@@ -43,6 +44,8 @@ closed_sets! {
     ReasonCode = Reason::ALL.iter().map(|reason| reason.code());
     /// Why, as the gate is told: some alarms are raised in silence.
     ToldReasonCode = Reason::ALL.iter().filter(|r| r.alarm().is_none()).map(|reason| reason.code());
+    /// What a gate noticed.
+    InputCode = InputKind::ALL.iter().map(|kind| kind.code());
     /// Whom a gate compares a face with.
     GateModeCode = GateMode::ALL.iter().map(|mode| mode.code());
     /// Whether an employee may pass.
@@ -61,6 +64,12 @@ closed_sets! {
     ScopeCode = Scope::ALL.iter().map(|scope| scope.code());
     /// What was done to a thing that is administered.
     ActionCode = Action::ALL.iter().map(|action| action.code());
+    /// How far an import is.
+    ImportStateCode = ImportState::ALL.iter().map(|state| state.code());
+    /// What became of a row of an import.
+    RowOutcomeCode = RowOutcome::ALL.iter().map(|outcome| outcome.code());
+    /// How like another person's a face is.
+    LikenessCode = Likeness::ALL.iter().map(|likeness| likeness.code());
     /// Whether an invitation still takes a photo, and why not.
     InvitationStateCode = InvitationState::ALL.iter().map(|state| state.code());
     /// What is wrong with a picture.

@@ -7,7 +7,6 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
 use limen_grant::Request;
 use uuid::Uuid;
 
@@ -87,10 +86,9 @@ impl<'a> Signed<'a> {
         }
     }
 
-    /// Checks the moment at which it was signed, by our clock.
-    pub fn check_age(&self, now: DateTime<Utc>, settings: &HttpSettings) -> Result<(), Problem> {
-        let now = i128::from(now.timestamp_micros());
-        let age_us = now - i128::from(self.request.timestamp_us);
+    /// Checks the moment at which it was signed, by Postgres' clock: microseconds since 1970.
+    pub fn check_age(&self, now_us: i64, settings: &HttpSettings) -> Result<(), Problem> {
+        let age_us = i128::from(now_us) - i128::from(self.request.timestamp_us);
         let age_us_max = settings.request_age_max.as_micros().cast_signed();
         let skew_us_max = settings.clock_skew_max.as_micros().cast_signed();
         if (-skew_us_max..=age_us_max).contains(&age_us) {

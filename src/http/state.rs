@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
@@ -10,13 +11,14 @@ use super::invitations::InvitationSettings;
 use super::leftover::LeftoverLimits;
 use super::metrics::MetricsReaders;
 use super::wrong_keys::WrongKeys;
-use crate::access::{Gatekeeper, GrantSigner, Matcher};
-use crate::domain::{EmployeeId, GatePolicy, LivenessScore};
+use crate::access::{EnrolmentRules, Gatekeeper, GrantSigner, Matcher};
+use crate::domain::{EmployeeId, GatePolicy, LivenessScore, WebhookHosts};
 use crate::events::Bell;
 use crate::gallery::Gallery;
 use crate::inference::Engine;
 use crate::metrics::{Metrics, Readings};
 use crate::store::Store;
+use crate::vision::LookSettings;
 
 /// The limits and defaults that the handlers apply.
 #[derive(Clone, Debug)]
@@ -35,6 +37,8 @@ pub struct HttpSettings {
     pub page_rows_max: u32,
     /// Passages that a stream reads at once.
     pub event_rows_max: u32,
+    /// Hosts that webhooks may be posted to.
+    pub webhook_hosts: WebhookHosts,
     /// Candidates that a recognition may list.
     pub candidates_max: usize,
     /// From a request's head to its answer.
@@ -51,6 +55,8 @@ pub struct HttpSettings {
     pub request_age_max: Duration,
     /// How far a gate's clock may run ahead of ours.
     pub clock_skew_max: Duration,
+    /// How long after a grant a turnstile may open on it.
+    pub grant_lifetime: TimeDelta,
     /// The smallest face for enrolment, in pixels between the pupils.
     pub enrolment_pupil_distance_px_min: f32,
     /// Whether a photo must look alive to be enrolled.
@@ -63,8 +69,34 @@ pub struct HttpSettings {
     pub lookalikes_need_badge: bool,
     /// Whether the picture of an enrolled face is kept.
     pub keep_photos: bool,
+    /// Rows of one import.
+    pub import_rows_max: usize,
+    /// Photos of one import that are looked at at once.
+    pub import_photos_at_once: usize,
     /// What invitations are made with.
     pub invitations: InvitationSettings,
+}
+
+impl HttpSettings {
+    /// How a photo is looked at that is to be enrolled.
+    #[must_use]
+    pub fn enrolment_look(&self) -> LookSettings {
+        LookSettings {
+            liveness_threshold: self.enrolment_liveness.then_some(self.liveness_threshold),
+            pupil_distance_px_min: self.enrolment_pupil_distance_px_min,
+            picture: self.keep_photos,
+        }
+    }
+
+    /// Which faces are enrolled.
+    #[must_use]
+    pub fn enrolment_rules(&self) -> EnrolmentRules {
+        EnrolmentRules {
+            consent_required: self.consent_required,
+            faces_max: self.faces_max,
+            lookalikes_need_badge: self.lookalikes_need_badge,
+        }
+    }
 }
 
 /// Shared by every request; cheap to clone.
@@ -96,6 +128,8 @@ pub struct AppState {
     pub stream_permits: Arc<Semaphore>,
     /// Streams that may read at once.
     pub stream_reads: Arc<Semaphore>,
+    /// Imports that may run.
+    pub import_permits: Arc<Semaphore>,
     /// Rings when passages were recorded.
     pub bell: Bell,
     /// Whether the service was told to stop.

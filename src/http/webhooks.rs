@@ -101,6 +101,7 @@ struct CreatedWebhook {
 #[utoipa::path(
     post, path = "/v1/webhooks", operation_id = "create_webhook", tag = "webhooks", request_body = CreateWebhook,
     responses((status = 201, description = "Created", body = CreatedWebhook),
+        (status = 404, description = "No such gate", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "There are as many as there may be", body = Problem, content_type = "application/problem+json"))
 )]
 async fn create(
@@ -111,11 +112,21 @@ async fn create(
 ) -> Result<(StatusCode, Json<CreatedWebhook>), Problem> {
     check(&body)?;
     let CreateWebhook { url, gate_ids, decisions, alarms } = body;
+    allowed(&state, &url)?;
     let filter = WebhookFilter { gate_ids, decisions, alarms };
     let secret = webhook_secret().map_err(Problem::internal)?;
     let webhook = state.store.create_webhook(&caller.author(), &url, &filter, &secret).await?;
     let created = CreatedWebhook { view: webhook.into(), secret: String::clone(&secret) };
     Ok((StatusCode::CREATED, Json(created)))
+}
+
+/// Whether events may be posted there.
+fn allowed(state: &AppState, url: &WebhookUrl) -> Result<(), Problem> {
+    if state.settings.webhook_hosts.allow(url) {
+        return Ok(());
+    }
+    let detail = format!("url: webhooks may not be posted to the host {}", url.host());
+    Err(Problem::unprocessable("bad_value", detail))
 }
 
 /// Lists webhooks, all on one page, in the order of their creation.
@@ -185,7 +196,7 @@ struct ChangeWebhook {
     patch, path = "/v1/webhooks/{webhook_id}", operation_id = "change_webhook", tag = "webhooks",
     params(("webhook_id" = Uuid, Path, description = "The webhook")), request_body = ChangeWebhook,
     responses((status = 200, description = "The changed webhook", body = WebhookView),
-        (status = 404, description = "No such webhook", body = Problem, content_type = "application/problem+json"))
+        (status = 404, description = "No such webhook or gate", body = Problem, content_type = "application/problem+json"))
 )]
 async fn change(
     State(state): State<AppState>,
@@ -196,6 +207,7 @@ async fn change(
 ) -> Result<Json<WebhookView>, Problem> {
     check(&body)?;
     let ChangeWebhook { url, enabled, gate_ids, decisions, alarms } = body;
+    url.iter().try_for_each(|url| allowed(&state, url))?;
     let change = WebhookChange { url, enabled, gate_ids, decisions, alarms };
     Ok(Json(state.store.change_webhook(&caller.author(), id, &change).await?.into()))
 }

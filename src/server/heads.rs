@@ -1,13 +1,14 @@
 //! Keeps the trail's signed heads in a file, which whoever may write into the database should not be able to change.
 
 use std::collections::BTreeMap;
+use std::io::{self, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use chrono::Utc;
-use tokio::fs::OpenOptions;
-use tokio::io::AsyncWriteExt;
+use tokio::fs::{File, OpenOptions};
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tracing::error;
 
 use crate::audit::KeptHead;
@@ -53,11 +54,25 @@ async fn append(
         lines.push('\n');
     }
     let unwritten = || format!("{} cannot be written", file.display());
+    let mut options = OpenOptions::new();
     let mut open =
-        OpenOptions::new().append(true).create(true).open(file).await.with_context(unwritten)?;
+        options.append(true).create(true).read(true).open(file).await.with_context(unwritten)?;
+    if is_torn(&mut open).await.with_context(unwritten)? {
+        // A line that was cut short, by a full disk or a kill, stays alone.
+        lines.insert(0, '\n');
+    }
     // In one write, so that replicas do not write into each other's lines.
     open.write_all(lines.as_bytes()).await.with_context(unwritten)?;
     open.sync_data().await.with_context(unwritten)?;
     kept.extend(heads.into_iter().map(|signed| (signed.head.stream, signed.head)));
     Ok(())
+}
+
+/// Whether the last line of a file does not end.
+async fn is_torn(file: &mut File) -> io::Result<bool> {
+    if file.metadata().await?.len() == 0 {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-1)).await?;
+    Ok(file.read_u8().await? != b'\n')
 }

@@ -4,6 +4,7 @@ mod addresses;
 mod connections;
 mod heads;
 mod keys;
+mod mqtt;
 mod retention;
 
 use std::future::Future;
@@ -15,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tracing::{info, warn};
 
-use crate::access::{Gatekeeper, GrantSigner, Matcher, check_models};
+use crate::access::{Alarms, Gatekeeper, GrantSigner, Matcher, check_models};
 use crate::config::{Config, EventsConfig, ServerConfig};
 use crate::events::{self, Bell, DeliverySettings};
 use crate::gallery::{self, Gallery, ResyncSettings, Searcher};
@@ -28,6 +29,9 @@ use crate::store::{GalleryListener, Store};
 use connections::{ConnectionLimits, serve};
 pub use keys::{grant_key, keyring, secret_file};
 use retention::Retention;
+
+/// How long the broker is waited for at the end.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Serves `listener` until `shutdown` resolves, then takes no new connection, answers what was
 /// accepted, and ends the workers.
@@ -43,6 +47,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
+    let broker = mqtt::settings(config)?;
     let entrance = Entrance::new(leftover(&config.server));
     let (stop, stopping) = watch::channel(false);
     // Streams have no end of their own.
@@ -76,10 +81,20 @@ pub async fn run(
         Arc::clone(&state.metrics),
     );
     let deliverer = tokio::spawn(deliverer.context("webhooks cannot be delivered")?.run());
+    let publisher = match broker {
+        None => None,
+        Some(settings) => {
+            let (bell, metrics) = (state.bell.clone(), Arc::clone(&state.metrics));
+            let publisher = events::Publisher::new(settings, state.store.clone(), bell, metrics)
+                .context("[mqtt] of config.toml")?;
+            Some(tokio::spawn(publisher.run(state.stopping.clone())))
+        }
+    };
     let kept = Retention {
         passages: config.privacy.passages_kept(),
         leavers: config.privacy.leavers_kept(),
         photos: config.photos.kept(),
+        imports: config.privacy.imports_kept(),
         interval: config.privacy.retention_interval(),
     };
     let (gallery, metrics) = (Arc::clone(&state.gallery), Arc::clone(&state.metrics));
@@ -96,6 +111,12 @@ pub async fn run(
     }
     ringer.abort();
     deliverer.abort();
+    if let Some(mut publisher) = publisher {
+        // It takes leave of the broker.
+        if tokio::time::timeout(FAREWELL, &mut publisher).await.is_err() {
+            publisher.abort();
+        }
+    }
     let engine = state.engine;
     tokio::task::spawn_blocking(move || engine.stop()).await?;
     // A Postgres that is silent does not hold up the end.
@@ -165,12 +186,16 @@ async fn load(
         .context("the thread that searches could not be started")?;
     let matcher = Matcher::new(searcher, risk, config.matching.margin);
     let (rope, bell) = Bell::new();
+    let metrics = Arc::new(Metrics::new(encoder.model.as_str(), http::overload_limits()));
+    let alarms = Arc::clone(&metrics);
+    let alarms = Alarms::new(move |alarm, passage| http::raise_alarm(&alarms, alarm, passage));
+    let clock_skew_max = config.gates.clock_skew_max();
     let state = AppState {
-        metrics: Arc::new(Metrics::new(encoder.model.as_str(), http::overload_limits())),
+        metrics,
         metrics_readers: Arc::default(),
         wrong_keys: WrongKeys::new(config.server.wrong_keys_per_minute_max),
         engine: Arc::new(engine),
-        gatekeeper: Gatekeeper::new(store.clone(), matcher.clone(), config.gates.clock_skew_max()),
+        gatekeeper: Gatekeeper::new(store.clone(), matcher.clone(), clock_skew_max, alarms),
         grant_signer,
         matcher,
         gallery,
@@ -180,6 +205,7 @@ async fn load(
         list_permits: Arc::new(Semaphore::new(config.database.connections_max as usize / 2)),
         stream_permits: Arc::new(Semaphore::new(config.events.streams_max)),
         stream_reads: Arc::new(Semaphore::new(1)),
+        import_permits: Arc::new(Semaphore::new(config.enrolment.imports_max)),
         bell,
         stopping,
         frame_bytes: Arc::new(Semaphore::new(config.server.frame_bytes_in_flight_max)),
@@ -190,6 +216,7 @@ async fn load(
 
 fn delivery(config: &EventsConfig) -> DeliverySettings {
     DeliverySettings {
+        hosts: config.webhook_hosts.clone(),
         timeout: config.webhook_timeout(),
         attempts_max: config.webhook_attempts_max,
         retry_min: config.webhook_retry_min(),
@@ -214,6 +241,7 @@ fn http_settings(config: &Config) -> HttpSettings {
         leftover: leftover(&config.server),
         page_rows_max: config.server.page_rows_max,
         event_rows_max: config.events.rows_max,
+        webhook_hosts: config.events.webhook_hosts.clone(),
         candidates_max: config.matching.candidates_max,
         request_timeout: config.server.request_timeout(),
         metrics_public: config.server.metrics_public,
@@ -222,12 +250,18 @@ fn http_settings(config: &Config) -> HttpSettings {
         new_gate: config.new_gate(),
         request_age_max: config.gates.request_age_max(),
         clock_skew_max: Duration::from_millis(config.gates.clock_skew_ms_max.into()),
+        grant_lifetime: config.gates.grant_token_lifetime(),
         enrolment_pupil_distance_px_min: config.enrolment.pupil_distance_px_min,
         enrolment_liveness: config.enrolment.liveness,
         consent_required: config.privacy.consent_required,
         faces_max: config.enrolment.faces_max,
         lookalikes_need_badge: config.enrolment.lookalikes_need_badge,
         keep_photos: config.photos.keep,
+        import_rows_max: config.enrolment.import_rows_max,
+        import_photos_at_once: match config.enrolment.import_photos_at_once {
+            0 => config.engine().workers,
+            photos => photos,
+        },
         invitations: InvitationSettings {
             base_url: config.invitations.base_url.clone(),
             lifetime: config.invitations.lifetime(),

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use crate::domain::Author;
 use crate::gallery::Gallery;
 use crate::metrics::Metrics;
-use crate::store::{Store, StoreError};
+use crate::store::{Purged, Store, StoreError};
 
 /// People who are erased between two looks at the database.
 const LEAVERS_AT_ONCE: u32 = 100;
@@ -20,12 +20,14 @@ const INVITATIONS_KEPT: TimeDelta = TimeDelta::days(30);
 /// How long things are kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Retention {
-    /// Passages; none: for good.
+    /// Passages and inputs; none: for good.
     pub passages: Option<TimeDelta>,
     /// People who were revoked, or whose validity ended; none: for good.
     pub leavers: Option<TimeDelta>,
     /// Photos; none: as long as their faces.
     pub photos: Option<TimeDelta>,
+    /// Imports that ended, with what became of their rows.
+    pub imports: TimeDelta,
     /// Between two looks.
     pub interval: Duration,
 }
@@ -52,14 +54,21 @@ pub(super) async fn keep(
             Err(error) => warn!(%error, "photos could not be purged"),
         }
         match purge(&retention, &author, &store, &metrics).await {
-            Ok(0) => {}
-            Ok(passages) => info!(passages, "passages were purged: their time was over"),
+            Ok(Purged { passages: 0, inputs: 0 }) => {}
+            Ok(Purged { passages, inputs }) => {
+                info!(passages, inputs, "passages and inputs were purged: their time was over");
+            }
             Err(error) => warn!(%error, "passages could not be purged"),
         }
         match erase(&retention, &author, &store, &gallery, &metrics).await {
             Ok(0) => {}
             Ok(people) => info!(people, "people were erased: they left long enough ago"),
             Err(error) => warn!(%error, "people who left could not be erased"),
+        }
+        match forget_imports(&retention, &store).await {
+            Ok(0) => {}
+            Ok(imports) => info!(imports, "imports were removed: their time was over"),
+            Err(error) => warn!(%error, "imports could not be removed"),
         }
         tokio::time::sleep(retention.interval).await;
     }
@@ -95,21 +104,27 @@ async fn purge(
     author: &Author,
     store: &Store,
     metrics: &Metrics,
-) -> Result<u64, StoreError> {
-    let Some(kept) = retention.passages else { return Ok(0) };
+) -> Result<Purged, StoreError> {
+    let mut purged = Purged::default();
+    let Some(kept) = retention.passages else { return Ok(purged) };
     let before = store.ago(kept).await?;
-    let mut purged = 0;
-    for gate in store.gates_with_passages_before(before).await? {
+    for gate in store.gates_with_records_before(before).await? {
         loop {
-            let passages = store.purge_passages(author, gate, before).await?;
-            if passages == 0 {
+            let found = store.purge_records(author, gate, before).await?;
+            if found == Purged::default() {
                 break;
             }
-            purged += passages;
-            metrics.passages_purged(passages);
+            purged.passages += found.passages;
+            purged.inputs += found.inputs;
+            metrics.records_purged(found.passages, found.inputs);
         }
     }
+    store.purge_dead_letters().await?;
     Ok(purged)
+}
+
+async fn forget_imports(retention: &Retention, store: &Store) -> Result<u64, StoreError> {
+    store.purge_imports(store.ago(retention.imports).await?).await
 }
 
 async fn erase(

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use super::chains::{bytes, head_row};
+use super::chains::head_row;
 use super::changes::change_row;
+use super::gate_inputs::input_row;
 use super::passages::passage_row;
 use super::{SignedHead, Store, StoreError};
-use crate::domain::{Blind, ChainHash, Change, Commitment, Passage, Stream};
+use crate::domain::{Blind, ChainHash, Change, Commitment, GateInput, Passage, Stream};
 
 /// Records that one statement reads.
 const PAGE_RECORDS: i64 = 1_000;
@@ -21,8 +22,8 @@ pub struct Link {
     pub position: u64,
     /// The hash of the record and of all before it.
     pub hash: ChainHash,
-    /// The commitment to what is personal in it.
-    pub commitment: Commitment,
+    /// The commitment to what is personal in it; an input is about nobody, and has none.
+    pub commitment: Option<Commitment>,
     /// What the commitment was made with; none once the person was erased.
     pub blind: Option<Blind>,
 }
@@ -38,6 +39,15 @@ pub struct Audited<T> {
     pub link: Link,
 }
 
+/// A record of a gate's chain.
+#[derive(Debug)]
+pub enum GateRecord {
+    /// It was asked to open.
+    Passage(Passage),
+    /// It noticed something.
+    Input(GateInput),
+}
+
 /// The trail as of one moment.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -45,25 +55,29 @@ pub struct Snapshot {
 }
 
 struct LinkRow {
+    kind: String,
     id: Uuid,
     position: i64,
-    hash: Vec<u8>,
-    commitment: Vec<u8>,
+    hash: Option<Vec<u8>>,
+    commitment: Option<Vec<u8>>,
     blind: Option<Vec<u8>>,
 }
 
-impl TryFrom<LinkRow> for (Uuid, Link) {
-    type Error = StoreError;
-
-    fn try_from(row: LinkRow) -> Result<Self, StoreError> {
-        let link = Link {
+/// Whatever somebody made of a record must not keep the others from being read: what is no hash is none that was
+/// ever made.
+impl From<&LinkRow> for Link {
+    fn from(row: &LinkRow) -> Self {
+        Self {
             position: row.position.unsigned_abs(),
-            hash: ChainHash(bytes(row.hash)?),
-            commitment: Commitment(bytes(row.commitment)?),
-            blind: row.blind.map(|blind| Ok::<_, StoreError>(Blind(bytes(blind)?))).transpose()?,
-        };
-        Ok((row.id, link))
+            hash: ChainHash(exactly(row.hash.as_ref()).unwrap_or_default()),
+            commitment: exactly(row.commitment.as_ref()).map(Commitment),
+            blind: exactly(row.blind.as_ref()).map(Blind),
+        }
     }
+}
+
+fn exactly<const N: usize>(stored: Option<&Vec<u8>>) -> Option<[u8; N]> {
+    stored.and_then(|bytes| bytes.as_slice().try_into().ok())
 }
 
 impl Store {
@@ -90,19 +104,19 @@ impl Snapshot {
         rows.into_iter().map(SignedHead::try_from).collect()
     }
 
-    /// The next passages of a gate's chain after a position and an id; empty after the last.
+    /// The next passages and inputs of a gate's chain after a position and an id; empty after the last.
     ///
     /// # Errors
     /// When Postgres does not answer.
-    pub async fn passages(
+    pub async fn gate_records(
         &mut self,
         stream: Stream,
         (after, id): (u64, Uuid),
-    ) -> Result<Vec<Audited<Passage>>, StoreError> {
+    ) -> Result<Vec<Audited<GateRecord>>, StoreError> {
         let links = sqlx::query_as!(
             LinkRow,
-            r#"select id, position as "position!", hash as "hash!", commitment as "commitment!", blind
-               from passages where gate_id = $1 and (position, id) > ($2, $3)
+            r#"select kind as "kind!", id as "id!", position as "position!", hash, commitment, blind
+               from gate_records where gate_id = $1 and (position, id) > ($2, $3)
                order by position, id limit $4"#,
             stream.0,
             after.cast_signed(),
@@ -112,10 +126,33 @@ impl Snapshot {
         .fetch_all(&mut *self.transaction)
         .await?;
         let ids: Vec<Uuid> = links.iter().map(|link| link.id).collect();
-        let rows = passage_row!("select ", " from passages where id = any($1)", &ids)
-            .fetch_all(&mut *self.transaction)
-            .await?;
-        audited(links, rows.into_iter().map(|row| (row.id, Passage::try_from(row))))
+        // Those alone that can be read at all: one moment at infinity must not hide the others.
+        let passages = passage_row!(
+            "select ",
+            " from passages where id = any($1)
+                 and captured_at between '0001-01-01' and '9999-12-31'
+                 and decided_at between '0001-01-01' and '9999-12-31'
+                 and case when coalesce(array_ndims(face_ids), 1) = 1
+                     then array_position(face_ids, null) is null else false end",
+            &ids,
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        let inputs = input_row!(
+            "where id = any($1)
+                 and happened_at between '0001-01-01' and '9999-12-31'
+                 and recorded_at between '0001-01-01' and '9999-12-31'",
+            &ids,
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        let passages = passages
+            .into_iter()
+            .map(|row| (("passages", row.id), Passage::try_from(row).map(GateRecord::Passage)));
+        let inputs = inputs
+            .into_iter()
+            .map(|row| (("gate_inputs", row.id), GateInput::try_from(row).map(GateRecord::Input)));
+        Ok(audited(links, passages.chain(inputs)))
     }
 
     /// The next changes after a position and an id; empty after the last.
@@ -128,7 +165,7 @@ impl Snapshot {
     ) -> Result<Vec<Audited<Change>>, StoreError> {
         let links = sqlx::query_as!(
             LinkRow,
-            r#"select id, position as "position!", hash as "hash!", commitment as "commitment!", blind
+            r#"select 'changes' as "kind!", id, position as "position!", hash, commitment, blind
                from changes where (position, id) > ($1, $2) order by position, id limit $3"#,
             after.cast_signed(),
             id,
@@ -137,9 +174,14 @@ impl Snapshot {
         .fetch_all(&mut *self.transaction)
         .await?;
         let ids: Vec<Uuid> = links.iter().map(|link| link.id).collect();
-        let rows =
-            change_row!("where id = any($1)", &ids).fetch_all(&mut *self.transaction).await?;
-        audited(links, rows.into_iter().map(|row| (row.id, Change::try_from(row))))
+        let rows = change_row!(
+            "where id = any($1) and by_limen is not null
+                 and changed_at between '0001-01-01' and '9999-12-31'",
+            &ids,
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        Ok(audited(links, rows.into_iter().map(|row| (("changes", row.id), Change::try_from(row)))))
     }
 
     /// How many passages of each gate are in no chain.
@@ -155,16 +197,16 @@ impl Snapshot {
         Ok(rows.into_iter().map(|r| (Stream(r.gate_id), r.passages.unsigned_abs())).collect())
     }
 
-    /// Records whose position lies before the beginning of their chain, and passages of gates without one: id,
-    /// stream and position.
+    /// Records whose position lies before the beginning of their chain, and those of gates without one: id, stream
+    /// and position.
     ///
     /// # Errors
     /// When Postgres does not answer.
     pub async fn out_of_place(&mut self) -> Result<Vec<(Uuid, Stream, i64)>, StoreError> {
         let rows = sqlx::query!(
-            r#"select p.id as "id!", p.gate_id as "stream!", p.position as "position!" from passages p
-               left join chains c on c.stream = p.gate_id
-               where p.position is not null and (c.stream is null or p.position <= c.purged)
+            r#"select r.id as "id!", r.gate_id as "stream!", r.position as "position!" from gate_records r
+               left join chains c on c.stream = r.gate_id
+               where r.position is not null and (c.stream is null or r.position <= c.purged)
                union all
                select id, '00000000-0000-0000-0000-000000000000', position from changes where position <= 0"#
         );
@@ -192,17 +234,20 @@ impl Snapshot {
     }
 }
 
+/// Where records are.
+const TABLES: [&str; 3] = ["passages", "gate_inputs", "changes"];
+
+/// Each link with its record, which is known by its table and its id.
 fn audited<T>(
     links: Vec<LinkRow>,
-    records: impl Iterator<Item = (Uuid, Result<T, StoreError>)>,
-) -> Result<Vec<Audited<T>>, StoreError> {
+    records: impl Iterator<Item = ((&'static str, Uuid), Result<T, StoreError>)>,
+) -> Vec<Audited<T>> {
     let mut records: HashMap<_, _> = records.collect();
-    links
-        .into_iter()
-        .map(|row| {
-            let (id, link) = row.try_into()?;
-            let record = records.remove(&id).unwrap_or(Err(StoreError::NotFound("record")));
-            Ok(Audited { id, record, link })
-        })
-        .collect()
+    let audited = links.into_iter().map(|row| {
+        let table = TABLES.into_iter().find(|table| *table == row.kind);
+        let record = table.and_then(|table| records.remove(&(table, row.id)));
+        let unreadable = || Err(StoreError::corrupt("a value is none that Limen writes"));
+        Audited { id: row.id, link: Link::from(&row), record: record.unwrap_or_else(unreadable) }
+    });
+    audited.collect()
 }

@@ -83,7 +83,7 @@ pub(super) struct HeadRow {
     pub hash: Vec<u8>,
     pub purged: i64,
     pub purged_hash: Vec<u8>,
-    pub unchained: i64,
+    pub unchained_passages: i64,
     pub signature: Option<Vec<u8>>,
     pub signed_by: Option<Vec<u8>>,
 }
@@ -96,13 +96,18 @@ impl TryFrom<HeadRow> for SignedHead {
             (Some(signature), Some(key)) => Some((bytes(signature)?, bytes(key)?)),
             _ => None,
         };
+        let stream = Stream(row.stream);
+        let count = |count: i64| {
+            u64::try_from(count)
+                .map_err(|_| StoreError::corrupt(format!("{stream}: a count is negative")))
+        };
         let head = Head {
-            stream: Stream(row.stream),
-            length: row.length.unsigned_abs(),
+            stream,
+            length: count(row.length)?,
             hash: ChainHash(bytes(row.hash)?),
-            purged: row.purged.unsigned_abs(),
+            purged: count(row.purged)?,
             purged_hash: ChainHash(bytes(row.purged_hash)?),
-            unchained: row.unchained.unsigned_abs(),
+            unchained: count(row.unchained_passages)?,
         };
         Ok(Self { head, signature })
     }
@@ -113,7 +118,7 @@ macro_rules! head_row {
     ($after:literal $(, $value:expr)* $(,)?) => {
         sqlx::query_as!(
             $crate::store::chains::HeadRow,
-            "select stream, length, hash, purged, purged_hash, unchained, signature, signed_by from chains "
+            "select stream, length, hash, purged, purged_hash, unchained_passages, signature, signed_by from chains "
                 + $after
             $(, $value)*
         )
@@ -201,7 +206,7 @@ impl Store {
         let (signature, signed_by) = signer.sign(&head.message());
         let advanced = sqlx::query!(
             "update chains set length = $2, hash = $3, purged = $4, purged_hash = $5,
-                 unchained = $6,
+                 unchained_passages = $6,
                  signature = case when $9 then $7 else signature end,
                  signed_by = case when $9 then $8 else signed_by end
              where stream = $1",

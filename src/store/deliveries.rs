@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Store, StoreError, within};
+use super::{Store, StoreError};
 use crate::domain::{DeadLetterId, GateId, Stream, WebhookId};
 
-/// The advisory lock of the replica that delivers: "hooks" in ASCII.
-const DELIVERY_LOCK: i64 = 0x68_6f6f_6b73;
+/// Dead letters of a webhook that are kept.
+pub const DEAD_LETTERS_MAX: i64 = 10_000;
 
 /// Characters of an error that are kept.
 const ERROR_CHARS_MAX: usize = 500;
@@ -72,40 +71,7 @@ impl From<DeadLetterRow> for DeadLetter {
     }
 }
 
-/// A connection that may have the right to deliver, which one replica has at a time; it goes when this is dropped,
-/// and with the process.
-#[derive(Debug)]
-pub struct Courier {
-    connection: PgConnection,
-    patience: Duration,
-}
-
-impl Courier {
-    /// Takes the right unless another replica has it; says whether it is held, also when it was before.
-    ///
-    /// # Errors
-    /// When Postgres does not answer: it may then be another's.
-    pub async fn holds(&mut self) -> Result<bool, StoreError> {
-        within(self.patience, async {
-            let taken = sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(DELIVERY_LOCK);
-            Ok(taken.fetch_one(&mut self.connection).await?)
-        })
-        .await
-    }
-}
-
 impl Store {
-    /// Asks for the right to deliver, on a connection beside those of `connections_max`.
-    ///
-    /// # Errors
-    /// When Postgres does not answer.
-    pub async fn courier(&self) -> Result<Courier, StoreError> {
-        let options = PgConnectOptions::clone(&self.pool.connect_options());
-        let connection =
-            within(self.patience, async { Ok(PgConnection::connect_with(&options).await?) });
-        Ok(Courier { connection: connection.await?, patience: self.patience })
-    }
-
     /// At most `limit` gates of which a webhook has something to deliver now, those first that have waited longest.
     ///
     /// # Errors
@@ -150,7 +116,8 @@ impl Store {
         advance(&mut connection, webhook, gate, position).await
     }
 
-    /// Notes that the event after a position was tried `attempts` times in vain, and is tried again after a while.
+    /// Notes that the event after a position was tried `attempts` times in vain, and is tried again after a while,
+    /// unless the count was begun anew meanwhile.
     ///
     /// # Errors
     /// When Postgres does not answer.
@@ -168,7 +135,8 @@ impl Store {
              on conflict (webhook_id, gate_id) do update
                  set position = excluded.position, attempts = excluded.attempts,
                      retry_at = excluded.retry_at, tried_at = now()
-                 where webhook_cursors.position <= excluded.position",
+                 where webhook_cursors.position <= excluded.position
+                     and webhook_cursors.attempts = excluded.attempts - 1",
             webhook.0,
             gate.0,
             position.cast_signed(),
@@ -180,7 +148,8 @@ impl Store {
         Ok(())
     }
 
-    /// Gives an event up: it becomes a dead letter, and the gate's next event is the next.
+    /// Gives an event up: it becomes a dead letter, and the gate's next event is the next. Of more than
+    /// [`DEAD_LETTERS_MAX`] the oldest go.
     ///
     /// # Errors
     /// When Postgres does not answer.
@@ -203,6 +172,15 @@ impl Store {
             position.cast_signed(),
             attempts.cast_signed(),
             shortened(error),
+        )
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query!(
+            "delete from webhook_dead_letters where webhook_id = $1 and id <= (
+                 select id from webhook_dead_letters where webhook_id = $1
+                 order by id desc offset $2 limit 1)",
+            webhook.0,
+            DEAD_LETTERS_MAX,
         )
         .execute(&mut *transaction)
         .await?;
@@ -262,6 +240,20 @@ impl Store {
             i64::from(limit),
         );
         Ok(rows.fetch_all(&self.pool).await?.into_iter().map(DeadLetter::from).collect())
+    }
+
+    /// Removes the dead letters whose passages were purged: there is nothing left to deliver.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn purge_dead_letters(&self) -> Result<(), StoreError> {
+        sqlx::query!(
+            "delete from webhook_dead_letters using chains
+             where stream = webhook_dead_letters.gate_id and position <= purged"
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 
     /// Removes a dead letter that was delivered after all, or whose passage was purged.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::ground::lock_access;
 use super::sealing::key_id;
 use super::{ApiKey, KeyDraft, Store, StoreError};
 use crate::domain::{Author, GateId, KeyId};
@@ -28,6 +29,15 @@ pub enum DeviceSecretError {
     /// What it holds is no secret.
     #[error("a secret has 32 bytes")]
     Length,
+}
+
+/// What became of the moment at which a request was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakenTimestamp {
+    /// Microseconds since 1970 by Postgres' clock.
+    pub now_us: i64,
+    /// Whether it was taken.
+    pub taken: bool,
 }
 
 /// What a resealing of the secrets did.
@@ -61,6 +71,8 @@ impl Store {
         let sealed =
             self.keyring()?.seal(Purpose::DeviceSecret, &context(draft.id, gate), secret)?;
         let mut changing = self.changing(author).await?;
+        // Of several that are made at once each sees those before it.
+        lock_access(&mut changing).await?;
         sqlx::query!(
             "update api_keys set
                  revoked_at = case when $2::float8 = 0 then clock_timestamp() end,
@@ -107,22 +119,38 @@ impl Store {
         Ok(secret)
     }
 
-    /// Takes the moment at which a request was signed, if it is newer than that of every one before: whichever
-    /// replica took those, and whenever. One statement, so that of two only one is taken.
+    /// Takes the moment at which a request was signed, if it is newer than that of every one before, whichever
+    /// replica took those, and whenever; and if it lies at most `age_max` behind Postgres' clock and `skew_max`
+    /// ahead of it. One statement, so that of two only one is taken.
     ///
     /// # Errors
     /// When Postgres does not answer.
-    pub async fn take_timestamp(&self, key: KeyId, timestamp_us: i64) -> Result<bool, StoreError> {
-        let taken = sqlx::query!(
-            "insert into device_clocks (key_id, timestamp_us) values ($1, $2)
-             on conflict (key_id) do update set timestamp_us = excluded.timestamp_us
-             where device_clocks.timestamp_us < excluded.timestamp_us",
+    pub async fn take_timestamp(
+        &self,
+        key: KeyId,
+        timestamp_us: i64,
+        age_max: Duration,
+        skew_max: Duration,
+    ) -> Result<TakenTimestamp, StoreError> {
+        let row = sqlx::query!(
+            r#"with clock as materialized (
+                   select (extract(epoch from clock_timestamp()) * 1000000)::bigint as now_us
+               ), taken as (
+                   insert into device_clocks (key_id, timestamp_us)
+                   select $1, $2::bigint from clock where now_us - $2::bigint between -$4::bigint and $3::bigint
+                   on conflict (key_id) do update set timestamp_us = excluded.timestamp_us
+                   where device_clocks.timestamp_us < excluded.timestamp_us
+                   returning key_id
+               )
+               select now_us as "now_us!", exists (select from taken) as "taken!" from clock"#,
             key.0,
             timestamp_us,
+            age_max.as_micros() as i64,
+            skew_max.as_micros() as i64,
         )
-        .execute(&self.pool)
+        .fetch_one(&self.pool)
         .await?;
-        Ok(taken.rows_affected() == 1)
+        Ok(TakenTimestamp { now_us: row.now_us, taken: row.taken })
     }
 
     /// How many secrets of credentials are sealed under each key.

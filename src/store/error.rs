@@ -12,6 +12,12 @@ pub enum Conflict {
     GateNameTaken,
     /// A gate with passages can only be disabled.
     GateHasPassages,
+    /// What a gate settles is no grant of its own.
+    NotAGrant,
+    /// A turnstile may still open on the grant that is said to be unused.
+    GrantNotOver,
+    /// What became of the grant was reported before.
+    GrantSettled,
     /// Another site has the name.
     SiteNameTaken,
     /// A site with zones cannot be removed.
@@ -56,6 +62,8 @@ pub enum Conflict {
     UnreadableFaces,
     /// The validity would end before it begins.
     ValidityEmpty,
+    /// The import with this key runs already.
+    ImportRunning,
 }
 
 /// Why the database did not do what was asked.
@@ -179,7 +187,10 @@ impl From<sqlx::Error> for StoreError {
                 "zones_name_key" => Self::Conflict(Conflict::ZoneNameTaken),
                 "schedules_name_key" => Self::Conflict(Conflict::ScheduleNameTaken),
                 "access_groups_name_key" => Self::Conflict(Conflict::GroupNameTaken),
-                "passages_gate_id_fkey" => Self::Conflict(Conflict::GateHasPassages),
+                "passages_gate_id_fkey" | "gate_inputs_gate_id_fkey" => {
+                    Self::Conflict(Conflict::GateHasPassages)
+                }
+                "gate_inputs_passage_key" => Self::Conflict(Conflict::GrantSettled),
                 "face_encodings_photo_key" => Self::Conflict(Conflict::PhotoAlreadyEnrolled),
                 "face_encodings_employee_id_fkey"
                 | "consents_employee_id_fkey"

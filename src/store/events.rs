@@ -6,13 +6,17 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::PgListener;
 use uuid::Uuid;
 
+use super::gate_inputs::InputRow;
 use super::{Store, StoreError};
-use crate::domain::{Direction, EmployeeId, GateId, PassageEvent, PassageId, Stream, ZoneId};
+use crate::domain::{
+    Direction, EmployeeId, GateEvent, GateId, GateInput, PassageEvent, PassageId, PlacedInput,
+    Stream, ZoneId,
+};
 
-/// The channel on which it is told that passages were recorded; the payload is empty.
+/// The channel on which it is told that passages or inputs were recorded; the payload is empty.
 const PASSAGES_CHANNEL: &str = "limen_passages";
 
-/// How far somebody is: of each gate the position of the last passage that was seen. Of a gate that is not
+/// How far somebody is: of each gate the position of the last record that was seen. Of a gate that is not
 /// there, nothing was.
 pub type Positions = HashMap<GateId, u64>;
 
@@ -21,33 +25,39 @@ pub type Positions = HashMap<GateId, u64>;
 pub enum Since {
     /// From what comes from now on.
     Now,
-    /// From the first passage that was decided at this moment or later.
+    /// From the first passage that was decided, or input that was recorded, at this moment or later.
     Moment(DateTime<Utc>),
 }
 
-/// A passage that is told of, and the moment from which on everything that is told later was decided, but for
-/// what was committed late.
+/// A record that is told of, and the moment from which on everything that is told later was decided or recorded,
+/// but for what was committed late.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Told {
-    /// The passage.
-    pub event: PassageEvent,
-    /// The latest moment of decision among what was read of the gate up to here.
+    /// The record.
+    pub event: GateEvent,
+    /// The latest moment among what was read of the gate up to here.
     pub moment: DateTime<Utc>,
 }
 
+/// A passage, or an input where `input` is set.
 struct EventRow {
-    passage_id: Uuid,
+    id: Uuid,
     gate_id: Uuid,
     position: i64,
-    decided_at: DateTime<Utc>,
-    reason: String,
+    recorded_at: DateTime<Utc>,
+    reason: Option<String>,
     notice: Option<String>,
     zone_id: Option<Uuid>,
     direction: Option<String>,
     employee_id: Option<Uuid>,
     badge_id: Option<String>,
-    open_ms: i32,
+    open_ms: Option<i32>,
     replay_of: Option<Uuid>,
+    input: Option<String>,
+    event_id: Option<String>,
+    passage_id: Option<Uuid>,
+    happened_at: Option<DateTime<Utc>>,
+    key_id: Option<Uuid>,
     moment: DateTime<Utc>,
 }
 
@@ -55,29 +65,53 @@ impl TryFrom<EventRow> for Told {
     type Error = StoreError;
 
     fn try_from(row: EventRow) -> Result<Self, StoreError> {
-        let corrupt = |error: &dyn std::fmt::Display| {
-            StoreError::corrupt(format!("passage {}: {error}", row.passage_id))
+        let moment = row.moment;
+        let event = if row.input.is_some() {
+            let position = row.position.unsigned_abs();
+            GateEvent::Input(PlacedInput { position, input: input(row)? })
+        } else {
+            GateEvent::Passage(passage(row)?)
         };
-        let event = PassageEvent {
-            gate_id: GateId(row.gate_id),
-            position: row.position.unsigned_abs(),
-            passage_id: PassageId(row.passage_id),
-            decided_at: row.decided_at,
-            reason: serde_json::from_value(row.reason.into()).map_err(|e| corrupt(&e))?,
-            notice: row
-                .notice
-                .map(|code| serde_json::from_value(code.into()))
-                .transpose()
-                .map_err(|e| corrupt(&e))?,
-            zone_id: row.zone_id.map(ZoneId),
-            direction: row.direction.as_deref().map(Direction::from_stored).transpose()?,
-            employee_id: row.employee_id.map(EmployeeId),
-            badge_id: row.badge_id.map(TryInto::try_into).transpose().map_err(|e| corrupt(&e))?,
-            open_ms: row.open_ms.unsigned_abs(),
-            replay_of: row.replay_of.map(PassageId),
-        };
-        Ok(Self { event, moment: row.moment })
+        Ok(Self { event, moment })
     }
+}
+
+fn passage(row: EventRow) -> Result<PassageEvent, StoreError> {
+    let corrupt =
+        |error: &dyn std::fmt::Display| StoreError::corrupt(format!("passage {}: {error}", row.id));
+    Ok(PassageEvent {
+        gate_id: GateId(row.gate_id),
+        position: row.position.unsigned_abs(),
+        passage_id: PassageId(row.id),
+        decided_at: row.recorded_at,
+        reason: serde_json::from_value(row.reason.into()).map_err(|e| corrupt(&e))?,
+        notice: row
+            .notice
+            .map(|code| serde_json::from_value(code.into()))
+            .transpose()
+            .map_err(|e| corrupt(&e))?,
+        zone_id: row.zone_id.map(ZoneId),
+        direction: row.direction.as_deref().map(Direction::from_stored).transpose()?,
+        employee_id: row.employee_id.map(EmployeeId),
+        badge_id: row.badge_id.map(TryInto::try_into).transpose().map_err(|e| corrupt(&e))?,
+        open_ms: row.open_ms.unwrap_or_default().unsigned_abs(),
+        replay_of: row.replay_of.map(PassageId),
+    })
+}
+
+fn input(row: EventRow) -> Result<GateInput, StoreError> {
+    let missing = || StoreError::corrupt(format!("input {}: a value is missing", row.id));
+    InputRow {
+        id: row.id,
+        gate_id: row.gate_id,
+        event_id: row.event_id.ok_or_else(missing)?,
+        input: row.input.ok_or_else(missing)?,
+        passage_id: row.passage_id,
+        happened_at: row.happened_at.ok_or_else(missing)?,
+        recorded_at: row.recorded_at,
+        key_id: row.key_id.ok_or_else(missing)?,
+    }
+    .try_into()
 }
 
 impl Store {
@@ -97,9 +131,15 @@ impl Store {
             Since::Moment(moment) => Some(moment),
         };
         let rows = sqlx::query!(
+            // Of what was decided within a minute of the first: whatever was decided later has no lower position.
+            // Asked for the least position alone, Postgres would walk through a gate's whole trail to it.
             r#"select stream, coalesce(
-                   (select min(position) - 1 from passages
-                    where gate_id = stream and decided_at >= $3 and position is not null),
+                   (select min(position) - 1 from (
+                        select position from gate_records, (
+                            select min(recorded_at) as first from gate_records
+                            where gate_id = stream and recorded_at >= $3 and position is not null) as since
+                        where gate_id = stream and recorded_at between first and first + interval '1 minute'
+                        offset 0) as these),
                    length) as "position!"
                from chains
                where stream <> $1 and ($2::uuid[] is null or stream = any($2))"#,
@@ -114,8 +154,8 @@ impl Store {
         Ok((positions, now))
     }
 
-    /// At most `limit` passages after the positions that were seen, of these gates or of all: each gate's in their
-    /// order and without a gap, but for those that were purged.
+    /// At most `limit` passages and inputs after the positions that were seen, of these gates or of all: each gate's
+    /// in their order and without a gap, but for those that were purged.
     ///
     /// # Errors
     /// When Postgres does not answer.
@@ -129,25 +169,33 @@ impl Store {
             seen.iter().map(|(gate, position)| (gate.0, position.cast_signed())).unzip();
         sqlx::query_as!(
             EventRow,
-            r#"select found.id as "passage_id!", found.gate_id as "gate_id!", found.position as "position!",
-                   found.decided_at as "decided_at!", found.reason as "reason!", found.notice, found.zone_id,
-                   found.direction, found.employee_id, found.badge_id, found.open_ms as "open_ms!",
-                   found.replay_of,
-                   max(found.decided_at) over (partition by found.gate_id order by found.position) as "moment!"
+            r#"select id as "id!", gate_id as "gate_id!", found.position as "position!",
+                   recorded_at as "recorded_at!", reason, notice, zone_id, direction, employee_id, badge_id,
+                   open_ms, replay_of, input, event_id, passage_id, happened_at, key_id,
+                   max(recorded_at) over (partition by gate_id order by found.position) as "moment!"
                from chains
-               left join unnest($1::uuid[], $2::bigint[]) as seen (gate_id, position)
-                   on seen.gate_id = stream
+               left join unnest($1::uuid[], $2::bigint[]) as seen (of_gate, position) on of_gate = stream
                cross join lateral (
-                   select id, passages.gate_id, passages.position, decided_at, reason, notice, zone_id,
-                       direction, employee_id, badge_id, open_ms, replay_of
-                   from passages
-                   where passages.gate_id = stream and passages.position > coalesce(seen.position, 0)
-                   order by passages.position
+                   (select p.id, p.gate_id, p.position, p.decided_at as recorded_at, reason, notice, zone_id,
+                        direction, employee_id, badge_id, open_ms, replay_of, null as input, null as event_id,
+                        null::uuid as passage_id, null::timestamptz as happened_at, null::uuid as key_id
+                    from passages p
+                    where p.gate_id = stream and p.position > coalesce(seen.position, 0)
+                    order by p.position
+                    limit $4)
+                   union all
+                   (select i.id, i.gate_id, i.position, i.recorded_at, null, null, null, null, null, null, null,
+                        null, i.input, i.event_id, i.passage_id, i.happened_at, i.key_id
+                    from gate_inputs i
+                    where i.gate_id = stream and i.position > coalesce(seen.position, 0)
+                    order by i.position
+                    limit $4)
+                   order by position
                    limit $4
                ) as found
                where stream <> $5 and ($3::uuid[] is null or stream = any($3))
                    and length > coalesce(seen.position, 0)
-               order by "moment!", found.gate_id, found.position
+               order by "moment!", gate_id, found.position
                limit $4"#,
             &streams,
             &positions,
@@ -162,7 +210,7 @@ impl Store {
         .collect()
     }
 
-    /// Waits until this replica has recorded a passage; at once, when it has since it was last waited.
+    /// Waits until this replica has recorded a passage or an input; at once, when it has since it was last waited.
     pub async fn passage_was_recorded(&self) {
         self.recorded.notified().await;
     }

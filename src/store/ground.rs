@@ -12,7 +12,7 @@ use super::sites::site_row;
 use super::zones::zone_row;
 use crate::domain::{
     Admission, AntiPassback, Direction, Employee, EmployeeId, EmployeeStatus, Evidence, Gate,
-    GateId, GroupId, LastCrossing, LastGate, Passage, PassageId, PassageRequest, Schedule,
+    GateId, GroupId, KeyId, LastCrossing, LastGate, Passage, PassageId, PassageRequest, Schedule,
     ScheduleId, Site, Stream, Validity, Zone, ZoneId,
 };
 
@@ -35,6 +35,8 @@ pub struct Ground {
     pub last_gate: Option<LastGate>,
     /// Where a passage is repeated: the gate that the employee was let through since.
     pub since: Option<GateId>,
+    /// Where a passage is repeated: whether its gate has said what became of the grant.
+    pub settled: bool,
     /// How many administrative changes there have been.
     pub policy_version: u64,
     /// The moment of decision.
@@ -57,7 +59,7 @@ pub struct ZoneGround {
 /// The advisory lock that every passage takes shared, and every change of a gate, a key, a site, a zone, a
 /// schedule, a group or a membership exclusively, by a trigger: `migrations/0008_access_lock.sql`. Postgres
 /// lets nobody overtake a change that waits for it; rows locked for share it would leave to starve.
-const ACCESS_LOCK: i64 = 119_200_062_729_729;
+pub(super) const ACCESS_LOCK: i64 = 119_200_062_729_729;
 
 /// Reads what the decision rests on, under locks that keep it true until the commit; as if the passage
 /// `repeated` had not been.
@@ -77,14 +79,7 @@ pub(super) async fn ground(
         .await?
         .ok_or(StoreError::NotFound("gate"))?
         .try_into()?;
-    let key_revoked = sqlx::query_scalar!(
-        r#"select revoked_at is not null or coalesce(expires_at <= clock_timestamp(), false) as "revoked!"
-           from api_keys where id = $1"#,
-        request.key_id.0
-    )
-    .fetch_optional(&mut *connection)
-    .await?
-    .unwrap_or(true);
+    let key_revoked = key_has_ended(connection, request.key_id).await?;
     let employee = employee_row!(
         "select ",
         " from employees where id = $1 for share",
@@ -117,6 +112,7 @@ pub(super) async fn ground(
         zone,
         last_gate: None,
         since: None,
+        settled: false,
         policy_version: 0,
         now: DateTime::default(),
     };
@@ -134,8 +130,39 @@ pub(super) async fn ground(
     Ok(ground)
 }
 
+/// Waits for every passage that is under way, and keeps others and other changes out until the commit. What is read
+/// after it is what the one before left: the triggers take the lock only once a statement has looked at its rows.
+pub(super) async fn lock_access(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query!("select pg_advisory_xact_lock($1)", ACCESS_LOCK).execute(connection).await?;
+    Ok(())
+}
+
+/// Whether a key was revoked or has ended, or is gone.
+pub(super) async fn key_has_ended(
+    connection: &mut PgConnection,
+    key: KeyId,
+) -> Result<bool, StoreError> {
+    let ended = sqlx::query_scalar!(
+        r#"select revoked_at is not null or coalesce(expires_at <= clock_timestamp(), false) as "ended!"
+           from api_keys where id = $1"#,
+        key.0
+    );
+    Ok(ended.fetch_optional(connection).await?.unwrap_or(true))
+}
+
+/// From then until the commit whatever else asks where the employee last passed waits.
+pub(super) async fn lock_person(
+    connection: &mut PgConnection,
+    employee: EmployeeId,
+) -> Result<(), StoreError> {
+    // The random half of a UUIDv7.
+    let lock = employee.0.as_u64_pair().1.cast_signed();
+    sqlx::query!("select pg_advisory_xact_lock($1)", lock).execute(connection).await?;
+    Ok(())
+}
+
 /// The time by the one clock that all replicas share.
-async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>, StoreError> {
+pub(super) async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>, StoreError> {
     let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#);
     Ok(now.fetch_one(connection).await?)
 }
@@ -237,14 +264,18 @@ async fn retrace(
     if debounce.is_zero() && guarded.is_none() && repeated.is_none() {
         return Ok(());
     }
-    // The random half of a UUIDv7.
-    let lock = employee.0.as_u64_pair().1.cast_signed();
-    sqlx::query!("select pg_advisory_xact_lock($1)", lock).execute(&mut *connection).await?;
+    lock_person(connection, employee).await?;
     // What a passage that was waited for has done is seen by the statements after, and lies before now.
     let now = now(connection).await?;
     if let Some(repeated) = repeated {
         let last = last_grant(connection, employee, repeated.decided_at, repeated.id).await?;
         ground.since = last.map(|last| last.gate_id);
+        ground.settled = sqlx::query_scalar!(
+            r#"select exists (select from gate_inputs where passage_id = $1) as "settled!""#,
+            repeated.id.0,
+        )
+        .fetch_one(&mut *connection)
+        .await?;
     }
     let except = repeated.map_or(PassageId(Uuid::nil()), |passage| passage.id);
     if !debounce.is_zero() {
@@ -256,6 +287,8 @@ async fn retrace(
             r#"select direction as "direction!", decided_at from passages
              where employee_id = $1 and decision = 'grant' and zone_id = $2 and id <> $3
                and id >= $4 and direction is not null
+               and not exists (
+                   select from gate_inputs i where i.passage_id = passages.id and input = 'grant_unused')
                and decided_at > greatest($5, (
                    select max(pardoned_at) from pardons where employee_id = $1 and zone_id = $2))
              order by decided_at desc limit 1"#,
@@ -277,7 +310,8 @@ async fn retrace(
     Ok(())
 }
 
-/// The last gate that an employee was let through after a moment, but for one passage.
+/// The last gate that an employee was let through after a moment, but for one passage and those that are said not
+/// to have been used.
 async fn last_grant(
     connection: &mut PgConnection,
     employee: EmployeeId,
@@ -287,6 +321,8 @@ async fn last_grant(
     let row = sqlx::query!(
         "select gate_id, decided_at from passages
          where employee_id = $1 and decision = 'grant' and id <> $2 and id >= $3 and decided_at > $4
+           and not exists (
+               select from gate_inputs i where i.passage_id = passages.id and input = 'grant_unused')
          order by decided_at desc limit 1",
         employee.0,
         except.0,

@@ -184,6 +184,15 @@ impl Store {
         group(&mut *self.pool.acquire().await?, id).await
     }
 
+    /// The group of this name, if there is one.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn group_by_name(&self, name: &GroupName) -> Result<Option<GroupId>, StoreError> {
+        let id = sqlx::query_scalar!("select id from access_groups where name = $1", name.as_str());
+        Ok(id.fetch_optional(&self.pool).await?.map(GroupId))
+    }
+
     /// At most `limit` groups in the order of their creation, beginning after `after`.
     ///
     /// # Errors

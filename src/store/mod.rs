@@ -6,17 +6,21 @@
 mod audit;
 mod chains;
 mod changes;
+mod courier;
 mod deliveries;
 mod devices;
 mod employees;
 mod error;
 mod events;
 mod faces;
+mod gate_inputs;
 mod gates;
 mod ground;
 mod groups;
+mod imports;
 mod invitations;
 mod keys;
+mod mqtt;
 mod passages;
 mod photos;
 mod privacy;
@@ -36,22 +40,26 @@ use tokio::sync::Notify;
 
 use chains::HeadSigner;
 
-pub use audit::{Audited, Link, Snapshot};
+pub use audit::{Audited, GateRecord, Link, Snapshot};
 pub use chains::SignedHead;
 pub use changes::ChangeFilter;
-pub use deliveries::{Courier, DeadLetter, Due};
-pub use devices::{DeviceSecretError, ResealedSecrets};
+pub use courier::{Courier, Right};
+pub use deliveries::{DEAD_LETTERS_MAX, DeadLetter, Due};
+pub use devices::{DeviceSecretError, ResealedSecrets, TakenTimestamp};
 pub use employees::{EmployeeChange, EmployeeFilter, NewEmployee};
 pub use error::{Conflict, StoreError};
 pub use events::{PassageListener, Positions, Since, Told};
 pub use faces::{Face, FaceDraft, FaceRules, GalleryRow};
+pub use gate_inputs::InputFilter;
 pub use gates::{GateChange, NewGate};
 pub use ground::{Ground, ZoneGround};
 pub use groups::{Access, GroupChange, Member, NewGroup};
+pub use imports::ImportedRow;
 pub use invitations::{Invited, NewInvitation};
 pub use keys::{ApiKey, KeyDraft};
 pub use passages::{PassageFilter, Recorded, Verdict};
 pub use photos::ResealedPhotos;
+pub use privacy::Purged;
 pub use schedules::{NewSchedule, ScheduleChange};
 pub use sealing::{Resealed, TemplateError};
 pub use sites::{NewSite, SiteChange};
@@ -103,7 +111,7 @@ pub struct Store {
     /// What templates are sealed under and heads of chains are signed with; who reads and writes none has none.
     keyring: Option<Arc<Keyring>>,
     head_signer: Option<HeadSigner>,
-    /// Told of every passage that this process records.
+    /// Told of every passage and input that this process records.
     recorded: Arc<Notify>,
 }
 
@@ -211,6 +219,18 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query_scalar!("select 1").fetch_one(&self.pool).await?;
         Ok(())
+    }
+
+    /// An answer that no request's time limit bounds, awaited no longer than Postgres may take: one that has fallen
+    /// silent gives none.
+    ///
+    /// # Errors
+    /// Those of the answer, and when there is none in time.
+    pub async fn patiently<T>(
+        &self,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        within(self.patience, answer).await
     }
 
     /// Connections of the pool: (open, idle).

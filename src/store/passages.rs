@@ -118,6 +118,8 @@ impl TryFrom<PassageRow> for Passage {
         if reason.decision().code() != row.decision {
             return Err(corrupt(&"the decision does not follow from the reason"));
         }
+        // The chain covers numbers without a sign: with one they are not what was written.
+        let negative = |_| corrupt(&"a number is negative");
         let liveness = |value: Option<f32>| {
             value.map(LivenessScore::try_from).transpose().map_err(|e| corrupt(&e))
         };
@@ -156,9 +158,9 @@ impl TryFrom<PassageRow> for Passage {
                 liveness_threshold: liveness(row.liveness_threshold)?,
                 model_id: row.model_id.map(ModelId::new),
                 calibration: row.calibration.map(Arc::from),
-                frames: row.frames.unsigned_abs(),
+                frames: row.frames.try_into().map_err(negative)?,
             },
-            open_ms: row.open_ms.unsigned_abs(),
+            open_ms: row.open_ms.try_into().map_err(negative)?,
             notice: row
                 .notice
                 .map(|code| serde_json::from_value(code.into()))
@@ -166,7 +168,7 @@ impl TryFrom<PassageRow> for Passage {
                 .map_err(|e| corrupt(&e))?,
             zone_id: row.zone_id.map(ZoneId),
             direction: row.direction.as_deref().map(Direction::from_stored).transpose()?,
-            policy_version: row.policy_version.map(i64::unsigned_abs),
+            policy_version: row.policy_version.map(u64::try_from).transpose().map_err(negative)?,
             mode: row.mode.as_deref().map(GateMode::from_stored).transpose()?,
             decided_at: row.decided_at,
             replay_of: row.replay_of.map(PassageId),

@@ -10,11 +10,20 @@ use crate::domain::{
     Author, ChainHash, Consent, ConsentId, EmployeeId, Erased, GateId, TextVersion,
 };
 
-/// Passages that are purged in one transaction, while their gate's chain is locked: some 10 ms.
-const PASSAGES_AT_ONCE: i64 = 500;
+/// Passages and inputs that are purged in one transaction, while their gate's chain is locked: some 10 ms.
+const PURGED_AT_ONCE: i64 = 500;
 
 /// Records that a person is erased out of in one transaction.
 const RECORDS_AT_ONCE: i64 = 2_000;
+
+/// What was purged of a gate's chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Passages.
+    pub passages: u64,
+    /// Inputs.
+    pub inputs: u64,
+}
 
 struct ConsentRow {
     id: Uuid,
@@ -157,7 +166,8 @@ impl Store {
         badges: &[String],
     ) -> Result<Erased, StoreError> {
         let mut erased = Erased::default();
-        // The changes last: the badges are known by them.
+        // The changes last: the badges and the names are known by them.
+        self.erase_from_imports(employee, badges).await?;
         while let records @ 1.. = self.erase_passages(author, employee, badges).await? {
             erased.passages += records;
         }
@@ -288,34 +298,35 @@ impl Store {
         Ok(true)
     }
 
-    /// Gates with passages from before a moment.
+    /// Gates with passages or inputs from before a moment.
     ///
     /// # Errors
     /// When Postgres does not answer.
-    pub async fn gates_with_passages_before(
+    pub async fn gates_with_records_before(
         &self,
         before: DateTime<Utc>,
     ) -> Result<Vec<GateId>, StoreError> {
         let gates = sqlx::query_scalar!(
-            "select id from gates g where exists (
-                 select from passages where gate_id = g.id and decided_at < $1)
+            "select id from gates g
+             where exists (select from passages where gate_id = g.id and decided_at < $1)
+                or exists (select from gate_inputs where gate_id = g.id and recorded_at < $1)
              order by id",
             before,
         );
         Ok(gates.fetch_all(&self.pool).await?.into_iter().map(GateId).collect())
     }
 
-    /// Removes the oldest passages of a gate, if they are from before a moment; returns how many. The chain then
-    /// begins after them, and its signed head says so. Called again until none is left.
+    /// Removes the oldest passages and inputs of a gate, if they are from before a moment; returns how many. The
+    /// chain then begins after them, and its signed head says so. Called again until none is left.
     ///
     /// # Errors
     /// When Postgres does not answer.
-    pub async fn purge_passages(
+    pub async fn purge_records(
         &self,
         author: &Author,
         gate: GateId,
         before: DateTime<Utc>,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Purged, StoreError> {
         let mut changing = self.changing(author).await?;
         let mut end = self.lock(&mut changing, gate.into()).await?;
         let head = &mut end.head;
@@ -325,7 +336,7 @@ impl Store {
                  order by id limit $3)",
             gate.0,
             before,
-            PASSAGES_AT_ONCE,
+            PURGED_AT_ONCE,
         )
         .execute(&mut *changing)
         .await?
@@ -333,47 +344,52 @@ impl Store {
         // From the chain's beginning as long as they are old: what follows a younger one stays with it.
         let last = sqlx::query!(
             r#"with oldest as (
-                 select position, hash, decided_at from passages
+                 select position, hash, recorded_at from gate_records
                  where gate_id = $1 and position > $2 order by position limit $4)
                select position as "position!", hash as "hash!" from oldest
-               where position < coalesce((select min(position) from oldest where decided_at >= $3), 9223372036854775807)
+               where position < coalesce((select min(position) from oldest where recorded_at >= $3), 9223372036854775807)
                order by position desc limit 1"#,
             gate.0,
             head.purged.cast_signed(),
             before,
-            PASSAGES_AT_ONCE,
+            PURGED_AT_ONCE,
         )
         .fetch_optional(&mut *changing)
         .await?;
-        let mut passages = unchained;
+        let mut purged = Purged { passages: unchained, inputs: 0 };
         if let Some(last) = &last {
-            passages += sqlx::query!(
+            let passages = sqlx::query!(
                 "delete from passages where gate_id = $1 and position <= $2",
                 gate.0,
                 last.position,
-            )
-            .execute(&mut *changing)
-            .await?
-            .rows_affected();
+            );
+            purged.passages += passages.execute(&mut *changing).await?.rows_affected();
+            let inputs = sqlx::query!(
+                "delete from gate_inputs where gate_id = $1 and position <= $2",
+                gate.0,
+                last.position,
+            );
+            purged.inputs = inputs.execute(&mut *changing).await?.rows_affected();
             head.purged = last.position.unsigned_abs();
             head.purged_hash = ChainHash(super::chains::bytes(last.hash.clone())?);
         }
-        if passages == 0 {
-            return Ok(0);
+        if purged == Purged::default() {
+            return Ok(purged);
         }
         head.unchained = head.unchained.saturating_sub(unchained);
         self.advance(&mut changing, &end).await?;
         sqlx::query!(
-            "insert into purges (id, gate_id, purged_to, passages) values ($1, $2, $3, $4)",
+            "insert into purges (id, gate_id, purged_to, passages, inputs) values ($1, $2, $3, $4, $5)",
             Uuid::now_v7(),
             gate.0,
             last.map(|last| last.position),
-            passages.cast_signed(),
+            purged.passages.cast_signed(),
+            purged.inputs.cast_signed(),
         )
         .execute(&mut *changing)
         .await?;
         changing.commit().await?;
-        Ok(passages)
+        Ok(purged)
     }
 }
 

@@ -75,7 +75,8 @@ impl Store {
     /// Creates a webhook, which begins with what is recorded after; its secret is sealed.
     ///
     /// # Errors
-    /// [`Conflict::TooManyWebhooks`] beyond [`WEBHOOKS_MAX`].
+    /// [`Conflict::TooManyWebhooks`] beyond [`WEBHOOKS_MAX`], [`StoreError::NotFound`] where it names a gate that
+    /// there is not.
     pub async fn create_webhook(
         &self,
         author: &Author,
@@ -87,6 +88,7 @@ impl Store {
         let keys = self.keyring()?;
         let sealed = keys.seal(Purpose::WebhookSecret, &context(id), secret.as_bytes())?;
         let mut changing = self.changing(author).await?;
+        gates_exist(&mut changing, &filter.gate_ids).await?;
         // So that two of them do not count the same.
         sqlx::raw_sql("lock table webhooks in share row exclusive mode")
             .execute(&mut *changing)
@@ -155,10 +157,11 @@ impl Store {
         Ok(Sealed::parse(stored).and_then(open))
     }
 
-    /// Changes a webhook. Of gates that it now wants and did not before, it begins with what is recorded after.
+    /// Changes a webhook. Of gates that it now wants and did not before, it begins with what is recorded after. What
+    /// waits because it failed is tried at once where the URL is another or it is switched on.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is none.
+    /// [`StoreError::NotFound`] when there is none, or where it names a gate that there is not.
     pub async fn change_webhook(
         &self,
         author: &Author,
@@ -171,6 +174,11 @@ impl Store {
             .await?
             .ok_or(StoreError::NotFound("webhook"))?
             .try_into()?;
+        // One that was removed since may stay.
+        let new = change.gate_ids.iter().flatten();
+        let new: Vec<_> =
+            new.filter(|gate| !before.filter.gate_ids.contains(gate)).copied().collect();
+        gates_exist(&mut changing, &new).await?;
         if change.gate_ids.is_some() && !before.filter.gate_ids.is_empty() {
             begin_now(&mut changing, id, &before.filter.gate_ids).await?;
         }
@@ -188,8 +196,17 @@ impl Store {
         )
         .execute(&mut *changing)
         .await?;
-        let webhook =
+        let webhook: Webhook =
             webhook_row!("where id = $1", id.0).fetch_one(&mut *changing).await?.try_into()?;
+        if webhook.url != before.url || (webhook.enabled && !before.enabled) {
+            sqlx::query!(
+                "update webhook_cursors set attempts = 0, retry_at = null
+                 where webhook_id = $1 and attempts > 0",
+                id.0,
+            )
+            .execute(&mut *changing)
+            .await?;
+        }
         changing.commit().await?;
         Ok(webhook)
     }
@@ -266,6 +283,18 @@ impl Store {
 /// The row that a secret belongs to. Its bytes open in no other.
 fn context(id: WebhookId) -> Context {
     Context::new("webhook secret").field(id.0.as_bytes())
+}
+
+/// Whether there are these gates: of one that is misspelt nothing would ever be heard.
+async fn gates_exist(connection: &mut PgConnection, gates: &[GateId]) -> Result<(), StoreError> {
+    let exist = sqlx::query_scalar!(
+        r#"select not exists (
+               select from unnest($1::uuid[]) as named (id)
+               where not exists (select from gates where gates.id = named.id)) as "exist!""#,
+        &uuids(gates),
+    );
+    let exist = exist.fetch_one(connection).await?;
+    if exist { Ok(()) } else { Err(StoreError::NotFound("gate")) }
 }
 
 /// Has a webhook begin with what is recorded after now, of every gate but these.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use crate::gate_inputs::report;
 use crate::passage::Passage;
 use crate::service::{TestService, config, eventually, send};
 
@@ -131,6 +132,9 @@ async fn trail(service: &TestService) {
             Passage::of("obama-3.jpg").granted(service, &gate).await;
         }
         Passage::of("no-face-hubble.jpg").decide(service, &gate).await;
+        for input in ["door_forced", "door_closed", "request_to_exit"] {
+            report(service, &gate, json!({"input": input})).await.expect(200);
+        }
     }
     for number in 0..8 {
         service.employee(json!({"name": format!("Somebody {number}")})).await;
@@ -147,42 +151,51 @@ struct Manipulation {
 
 #[derive(Clone, Debug, sqlx::FromRow)]
 struct Row {
+    kind: String,
     id: Uuid,
     gate_id: Option<Uuid>,
     position: i64,
 }
 
-/// A random manipulation of one of the two tables.
-fn manipulation(random: &mut StdRng, passages: &[Row], changes: &[Row]) -> Manipulation {
-    let of_passage = random.random_bool(0.6);
-    let (table, rows) = if of_passage { ("passages", passages) } else { ("changes", changes) };
-    let row = rows.choose(random).unwrap().clone();
+/// A random manipulation of one of the tables.
+fn manipulation(random: &mut StdRng, rows: &[Row]) -> Manipulation {
+    let kind = *["passages", "passages", "gate_inputs", "changes"].choose(random).unwrap();
+    let of_kind: Vec<&Row> = rows.iter().filter(|row| row.kind == kind).collect();
+    let row = of_kind.choose(random).unwrap();
     let chain: Vec<&Row> = rows.iter().filter(|other| other.gate_id == row.gate_id).collect();
     let at = chain.iter().position(|other| other.id == row.id).unwrap();
     let next = chain.get(at + 1).map(|row| row.id);
     // Some time of these years, so that it differs from the true one.
     let seconds = random.random_range(1..100_000_000);
     let shifted = |column: &str| format!("{column} = {column} + interval '{seconds} seconds'");
-    let altered =
-        |set: String| (format!("update {table} set {set} where id = '{}'", row.id), false);
+    let altered = |set: String| (format!("update {kind} set {set} where id = '{}'", row.id), false);
+    let noted_at = match kind {
+        "passages" => "decided_at",
+        "gate_inputs" => "recorded_at",
+        _ => "changed_at",
+    };
     let (statement, gone) = match random.random_range(0..8) {
         // Removed.
-        0 => (format!("delete from {table} where id = '{}'", row.id), true),
+        0 => (format!("delete from {kind} where id = '{}'", row.id), true),
         // Cut off at the end, the head set back to what it then was.
         1 => {
             let stream = row.gate_id.unwrap_or_default();
             let hash = match at {
                 0 => "decode(repeat('00', 32), 'hex')".to_owned(),
-                _ => format!("(select hash from {table} where id = '{}')", chain[at - 1].id),
+                _ => {
+                    let before = chain[at - 1];
+                    format!("(select hash from {} where id = '{}')", before.kind, before.id)
+                }
             };
-            let of_gate =
-                row.gate_id.map_or(String::new(), |gate| format!(" and gate_id = '{gate}'"));
             let position = row.position;
             let set_back = format!(
                 "update chains set hash = {hash}, length = {} where stream = '{stream}'",
                 position - 1
             );
-            (format!("{set_back}; delete from {table} where position >= {position}{of_gate}"), true)
+            let cut = chain[at..]
+                .iter()
+                .map(|row| format!("delete from {} where id = '{}'", row.kind, row.id));
+            ([set_back].into_iter().chain(cut).collect::<Vec<_>>().join("; "), true)
         }
         // Moved: changes places with another.
         2 if chain.len() > 1 => {
@@ -192,32 +205,54 @@ fn manipulation(random: &mut StdRng, passages: &[Row], changes: &[Row]) -> Manip
                     break other;
                 }
             };
-            let place = |id: Uuid, position: i64| {
-                format!("update {table} set position = {position} where id = '{id}'")
+            let place = |row: &Row, position: i64| {
+                format!("update {} set position = {position} where id = '{}'", row.kind, row.id)
             };
-            let swap =
-                [place(row.id, -1), place(other.id, row.position), place(row.id, other.position)];
+            let swap = [place(row, -1), place(other, row.position), place(row, other.position)];
             (swap.join("; "), false)
         }
         // Rechained: altered, and its own hash made to fit no other.
         3 => altered(format!(
             "{}, hash = decode(md5('{seconds}') || md5('x{seconds}'), 'hex')",
-            if of_passage { shifted("decided_at") } else { shifted("changed_at") }
+            shifted(noted_at)
         )),
-        // Taken out of the chain.
-        4 => (
+        // Taken out of the chain; an input has nowhere else to be.
+        4 if kind != "gate_inputs" => (
             format!(
-                "update {table} set position = null, hash = null, commitment = null where id = '{}'",
+                "update {kind} set position = null, hash = null, commitment = null where id = '{}'",
                 row.id
             ),
             true,
         ),
-        _ if of_passage => {
+        _ if kind == "gate_inputs" => {
+            let columns = [
+                shifted("recorded_at"),
+                shifted("happened_at"),
+                "happened_at = '-infinity'".to_owned(),
+                "hash = '\\x00'".to_owned(),
+                format!("event_id = 'forged-{seconds}'"),
+                "input = case input when 'door_forced' then 'door_closed' else 'door_forced' end"
+                    .to_owned(),
+                format!("passage_id = '{}'", Uuid::from_u128(random.random())),
+                format!("key_id = '{}'", Uuid::from_u128(random.random())),
+                "input = 'nonsense'".to_owned(),
+                "hash = sha256(hash)".to_owned(),
+            ];
+            altered(columns.choose(random).unwrap().clone())
+        }
+        _ if kind == "passages" => {
             let columns = [
                 shifted("decided_at"),
                 shifted("captured_at"),
                 format!("event_id = 'forged-{seconds}'"),
                 format!("open_ms = open_ms + {seconds}"),
+                "policy_version = -policy_version".to_owned(),
+                "frames = -frames, open_ms = -open_ms".to_owned(),
+                "captured_at = 'infinity'".to_owned(),
+                "decided_at = '294000-01-01'".to_owned(),
+                "face_ids = array[null::uuid]".to_owned(),
+                "face_ids = array[array[id]]".to_owned(),
+                "hash = null".to_owned(),
                 format!("employee_id = '{}'", Uuid::from_u128(random.random())),
                 format!("badge_id = 'B-{seconds}'"),
                 "employee_id = null, face_ids = '{}', badge_id = null, blind = null".to_owned(),
@@ -247,6 +282,8 @@ fn manipulation(random: &mut StdRng, passages: &[Row], changes: &[Row]) -> Manip
                 format!("employee_id = '{}'", Uuid::from_u128(random.random())),
                 format!("details = '{{\"after\": {seconds}}}'"),
                 "details = null, blind = null".to_owned(),
+                "changed_at = 'infinity'".to_owned(),
+                "by_limen = null".to_owned(),
                 "hash = sha256(hash)".to_owned(),
             ];
             altered(columns.choose(random).unwrap().clone())
@@ -262,18 +299,16 @@ async fn every_one_of_a_thousand_random_manipulations_is_found_and_named(pool: P
     let service = TestService::start(&pool).await;
     trail(&service).await;
     assert_eq!(audit(&service, &pool).await.faults, []);
-    let rows = async |table: &str, gate: &str| -> Vec<Row> {
-        let read = format!(
-            "select id, {gate} as gate_id, position from {table} where position is not null order by 2, 3"
-        );
-        sqlx::query_as(sqlx::AssertSqlSafe(read)).fetch_all(&pool).await.unwrap()
-    };
-    let passages = rows("passages", "gate_id").await;
-    let changes = rows("changes", "null::uuid").await;
-    assert_eq!(passages.len(), 18);
-    assert!(changes.len() > 12, "{}", changes.len());
+    let read = "select 'changes' as kind, id, null::uuid as gate_id, position from changes
+        union all select 'passages', id, gate_id, position from passages
+        union all select 'gate_inputs', id, gate_id, position from gate_inputs
+        order by 3, 4";
+    let rows: Vec<Row> = sqlx::query_as(read).fetch_all(&pool).await.unwrap();
+    let count = |kind: &str| rows.iter().filter(|row| row.kind == kind).count();
+    assert_eq!((count("passages"), count("gate_inputs")), (18, 6));
+    assert!(count("changes") > 12, "{}", count("changes"));
     // Whoever alters the trail is master of the database: no constraint stands in the way.
-    for table in ["passages", "changes"] {
+    for table in ["passages", "gate_inputs", "changes"] {
         let drop = format!(
             "select 'alter table {table} drop constraint ' || conname from pg_constraint
              where conrelid = '{table}'::regclass and contype in ('c', 'f')"
@@ -285,11 +320,14 @@ async fn every_one_of_a_thousand_random_manipulations_is_found_and_named(pool: P
         }
     }
     let copies = "create table passages_as_written as table passages;
+        create table gate_inputs_as_written as table gate_inputs;
         create table changes_as_written as table changes;
         create table chains_as_written as table chains";
     sqlx::raw_sql(copies).execute(&pool).await.unwrap();
-    let restore = "delete from passages; delete from changes; delete from chains;
+    let restore =
+        "delete from passages; delete from gate_inputs; delete from changes; delete from chains;
         insert into passages select * from passages_as_written;
+        insert into gate_inputs select * from gate_inputs_as_written;
         insert into changes select * from changes_as_written;
         insert into chains select * from chains_as_written";
 
@@ -297,8 +335,7 @@ async fn every_one_of_a_thousand_random_manipulations_is_found_and_named(pool: P
     let mut random = StdRng::seed_from_u64(seed);
     let mut connection = pool.acquire().await.unwrap();
     for number in 0..1_000 {
-        let Manipulation { statement, named, gone } =
-            manipulation(&mut random, &passages, &changes);
+        let Manipulation { statement, named, gone } = manipulation(&mut random, &rows);
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement.clone()))
             .execute(&mut *connection)
             .await

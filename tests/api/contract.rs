@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use limen::domain::{
-    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, InvitationState,
-    Notice, QualityIssue, Reason, Scope, Standing,
+    Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, ImportState,
+    InvitationState, Likeness, Notice, QualityIssue, Reason, RowOutcome, Scope, Standing,
 };
 use limen::http::PROBLEM_CODES;
 use reqwest::Method;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::service::{TestService, send};
 
-const ROUTES: [&str; 77] = [
+const ROUTES: &[&str] = &[
     "DELETE /v1/access-groups/{group_id}",
     "DELETE /v1/access-groups/{group_id}/members/{employee_id}",
     "DELETE /v1/employees/{employee_id}",
@@ -49,6 +49,10 @@ const ROUTES: [&str; 77] = [
     "GET /v1/gates/{gate_id}",
     "GET /v1/gates/{gate_id}/events",
     "GET /v1/grant-key",
+    "GET /v1/imports",
+    "GET /v1/imports/{import_id}",
+    "GET /v1/imports/{import_id}/rows",
+    "GET /v1/inputs",
     "GET /v1/invitation",
     "GET /v1/keys",
     "GET /v1/keys/{key_id}",
@@ -79,7 +83,9 @@ const ROUTES: [&str; 77] = [
     "POST /v1/employees/{employee_id}/invitations",
     "POST /v1/gates",
     "POST /v1/gates/{gate_id}/credentials",
+    "POST /v1/gates/{gate_id}/inputs",
     "POST /v1/gates/{gate_id}/passages",
+    "POST /v1/imports",
     "POST /v1/invitation/face",
     "POST /v1/keys",
     "POST /v1/liveness",
@@ -103,7 +109,7 @@ async fn the_contract_lists_every_route_and_every_reference_resolves(pool: PgPoo
     let routes: BTreeSet<_> = operations(&contract)
         .map(|(method, path, _)| format!("{} {path}", method.to_uppercase()))
         .collect();
-    assert_eq!(routes, ROUTES.map(str::to_owned).into());
+    assert_eq!(routes, ROUTES.iter().copied().map(str::to_owned).collect());
 
     let mut references = BTreeSet::new();
     find_references(&contract, &mut references);
@@ -214,6 +220,9 @@ fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
         ("IdentityAnswer", "employee_standing", &codes(&Standing::ALL.map(Standing::code))),
         ("IdentityAnswer", "issues", &issues),
         ("LivenessAnswer", "issues", &issues),
+        ("ImportView", "state", &codes(&ImportState::ALL.map(ImportState::code))),
+        ("ImportRowView", "outcome", &codes(&RowOutcome::ALL.map(RowOutcome::code))),
+        ("ResemblanceView", "likeness", &codes(&Likeness::ALL.map(Likeness::code))),
         ("InvitationView", "state", &states),
         ("InvitedView", "state", &states),
         ("Problem", "issues", &issues),
@@ -308,6 +317,7 @@ pub fn of_nobody(path: &str) -> String {
         "face",
         "gate",
         "group",
+        "import",
         "invitation",
         "key",
         "passage",

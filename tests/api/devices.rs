@@ -61,6 +61,17 @@ impl Device {
         self.ask_at(photo, now_us())
     }
 
+    /// A report of this gate, signed now.
+    fn report(&self, input: &str) -> Ask {
+        let happened_at = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+        let headers =
+            [("content-type", "application/json"), ("x-event-id", &Uuid::new_v4().to_string())]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let body = json!({"input": input, "happened_at": happened_at}).to_string().into_bytes();
+        let path = format!("/v1/gates/{}/inputs", self.gate);
+        Ask { method: Method::POST, path, headers: headers.into(), body }.signed(self, now_us())
+    }
+
     fn ask_at(&self, photo: &str, timestamp_us: u64) -> Ask {
         let headers = [
             ("content-type", frame::media_type(photo).to_owned()),
@@ -240,9 +251,27 @@ async fn what_was_altered_or_is_for_another_gate_is_refused(pool: PgPool) {
     ask().and_signed(&nobody).refused(&service, "bad_signature").await;
     assert_eq!(service.trail().await, [] as [Value; 0]);
 
-    // Nothing but passages is asked with a signature.
-    let key = Ask { method: Method::GET, path: "/v1/grant-key".to_owned(), ..ask() };
-    key.and_signed(&device).send(&service).await.refused(401, "unauthorized");
+    // Firmware asks for no more than its passages, its inputs and the key that grants are signed with.
+    let get = |path: &str| Ask { method: Method::GET, path: path.to_owned(), ..ask() };
+    let signed = get("/v1/passages").and_signed(&device);
+    signed.send(&service).await.refused(401, "unauthorized");
+    get("/v1/grant-key").and_signed(&device).send(&service).await.refused(404, "not_found");
+
+    let closed = br#"{"input": "door_closed", "happened_at": "2026-01-01T00:00:00Z"}"#;
+    for body in [&closed[..], b""] {
+        let report = device.report("door_forced");
+        Ask { body: body.to_owned(), ..report }.refused(&service, "bad_signature").await;
+        device.report("door_held").send(&service).await.expect(200);
+    }
+    let mut report = device.report("door_forced");
+    report.body.push(b' ');
+    report.refused(&service, "bad_signature").await;
+    let inputs = service.get("/v1/inputs").await.expect(200);
+    let inputs = inputs["items"].as_array().unwrap();
+    assert!(
+        inputs.len() == 2 && inputs.iter().all(|row| row["input"] == "door_held"),
+        "{inputs:?}"
+    );
     ask().badge("").and_signed(&device).granted(&service).await;
 }
 
@@ -306,6 +335,15 @@ async fn credentials_are_rotated_end_and_are_revoked(pool: PgPool) {
     let third = Device::new(&service, &first.gate, 3_600).await;
     let fourth = Device::new(&service, &first.gate, 0).await;
     assert_eq!((asks(&third).await, asks(&fourth).await), (401, 200));
+
+    // Many at once, without overlap: one is left.
+    let many = (0..8).map(|_| Device::new(&service, &first.gate, 0));
+    let many = futures_util::future::join_all(many).await;
+    let mut left = 0;
+    for device in &many {
+        left += i32::from(asks(device).await == 200);
+    }
+    assert_eq!(left, 1);
 
     let path = format!("/v1/gates/{}/credentials", first.gate);
     service.post(&path, json!({"overlap_s": 2_592_001})).await.refused(422, "bad_value");
@@ -441,16 +479,20 @@ async fn ten_thousand_altered_or_repeated_requests_give_no_grant(pool: PgPool) {
     let (service, device) = start(&pool).await;
     let other = service.gate(json!({"name": "south"})).await;
     // What was overheard: a grant, and what a pixel was answered.
-    let overheard = [device.ask("obama-3.jpg"), device.ask("pixel-1x1.png")];
+    let report = device.report("door_forced");
+    report.send(&service).await.expect(200);
+    let overheard = [device.ask("obama-3.jpg"), device.ask("pixel-1x1.png"), report];
     let mut genuine = Vec::new();
-    for ask in &overheard {
+    for ask in &overheard[..2] {
         genuine.push(id(&ask.send(&service).await.expect(200), "passage_id"));
     }
     let mut random = StdRng::seed_from_u64(20_260_726);
     let seen = stream::iter((0..MUTATIONS).map(|number| {
         // Half of them were never sent: nothing but the signature is in their way.
         let mut ask = match number % 4 {
-            0 | 1 => device.ask("pixel-1x1.png").badge("B-1").and_signed(&device),
+            0 => device.ask("pixel-1x1.png").badge("B-1").and_signed(&device),
+            1 => device.report("door_held"),
+            2 if number % 8 == 2 => overheard[2].clone(),
             2 => overheard[1].clone(),
             // Large, and so fewer.
             _ if number % 64 == 3 => overheard[0].clone(),
@@ -490,6 +532,7 @@ async fn ten_thousand_altered_or_repeated_requests_give_no_grant(pool: PgPool) {
     let trail: Vec<String> =
         service.trail().await.iter().map(|row| id(row, "passage_id")).collect();
     assert_eq!(trail, genuine);
+    assert_eq!(service.ids("/v1/inputs", "input_id").await.len(), 1);
     device.ask("obama-3.jpg").granted(&service).await;
 }
 

@@ -9,14 +9,15 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+use crate::database::SilentPostgres;
 use crate::passage::Passage;
-use crate::service::{TestService, author, send};
+use crate::service::{TestService, author, eventually, send};
 
 /// How long an event may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A stream, read as a browser reads it.
-struct Stream {
+pub struct Stream {
     response: reqwest::Response,
     text: String,
     /// What a browser would send as `last-event-id`.
@@ -32,7 +33,7 @@ impl Stream {
     }
 
     /// Follows something with the key for everything.
-    async fn of(service: &TestService, path: &str) -> Self {
+    pub async fn of(service: &TestService, path: &str) -> Self {
         Self::open(service.request(Method::GET, path)).await
     }
 
@@ -41,7 +42,7 @@ impl Stream {
     }
 
     /// The next event; none at the stream's end.
-    async fn next(&mut self) -> Option<Value> {
+    pub async fn next(&mut self) -> Option<Value> {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());
@@ -53,8 +54,9 @@ impl Stream {
                     self.last_id = id.to_owned();
                 }
                 if let Some(data) = field("data:") {
-                    assert_eq!(field("event:"), Some("passage"));
-                    return Some(serde_json::from_str(data).unwrap());
+                    let event: Value = serde_json::from_str(data).unwrap();
+                    assert_eq!(field("event:"), event["event"].as_str());
+                    return Some(event);
                 }
             }
             let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;
@@ -218,4 +220,30 @@ async fn streams_are_bounded_in_number_and_do_not_hold_up_the_end(pool: PgPool) 
     let ended = tokio::task::spawn_blocking(move || service.join()).await.unwrap();
     ended.unwrap().unwrap();
     assert!(begun_at.elapsed() < Duration::from_secs(10), "{:?}", begun_at.elapsed());
+}
+
+#[sqlx::test]
+async fn a_postgres_that_falls_silent_ends_a_stream_and_leaves_the_others(pool: PgPool) {
+    let silent = SilentPostgres::after(&pool, "found.replay_of").await;
+    let service = TestService::start_with(&pool, |config| {
+        config.database.url.0 = silent.url(&pool);
+        config.database.acquire_timeout_ms = 1_000;
+        config.database.statement_timeout_ms = 1_000;
+    })
+    .await;
+    let gate = service.gate(json!({})).await;
+    let mut stream = Stream::of(&service, "/v1/events").await;
+    eventually("it falls silent", async || silent.is_silent()).await;
+    let begun_at = Instant::now();
+    assert_eq!(stream.next().await, None);
+    assert!(begun_at.elapsed() < Duration::from_secs(10), "{:?}", begun_at.elapsed());
+    // Each connection that was made before fails once.
+    let path = format!("/v1/gates/{gate}/events");
+    eventually("it can be followed again", async || {
+        service.request(Method::GET, &path).send().await.unwrap().status() == 200
+    })
+    .await;
+    let mut again = Stream::of(&service, &path).await;
+    nobody(&service, &gate).await;
+    assert_eq!(again.positions(1).await, [1]);
 }

@@ -1,6 +1,7 @@
 //! What a person may ask for: consent that is on record, a copy of everything, and to be forgotten.
 
 use chrono::Utc;
+use limen::store::Purged;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -150,8 +151,9 @@ async fn passages_are_purged_from_the_oldest_on_and_the_rest_is_proved_as_before
         Passage::of("obama-3.jpg").granted(&service, &gate).await;
     }
     let (store, id) = (&service.store, gate.parse().unwrap());
-    assert_eq!(store.purge_passages(&author(), id, before).await.unwrap(), 3);
-    assert_eq!(store.purge_passages(&author(), id, before).await.unwrap(), 0);
+    let purge = async |before| store.purge_records(&author(), id, before).await.unwrap();
+    assert_eq!(purge(before).await, Purged { passages: 3, inputs: 0 });
+    assert_eq!(purge(before).await, Purged::default());
     assert_eq!(service.trail().await.len(), 2);
     assert_eq!(audit(&service, &pool).await.faults, []);
     // The chain goes on, and what is removed by anybody else is missed.
@@ -162,7 +164,7 @@ async fn passages_are_purged_from_the_oldest_on_and_the_rest_is_proved_as_before
     sqlx::query("delete from passages where position = 4").execute(&pool).await.unwrap();
     assert_eq!(audit(&service, &pool).await.faults.len(), 1);
     // All of them: the chain is empty and begins where it ended.
-    assert_eq!(store.purge_passages(&author(), id, Utc::now()).await.unwrap(), 2);
+    assert_eq!(purge(Utc::now()).await, Purged { passages: 2, inputs: 0 });
     assert_eq!(audit(&service, &pool).await.faults, []);
     Passage::of("obama-3.jpg").granted(&service, &gate).await;
     assert_eq!(audit(&service, &pool).await.faults, []);

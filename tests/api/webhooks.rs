@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use limen::config::{Config, KeysText};
+use limen::store::{DEAD_LETTERS_MAX, Right};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -310,4 +311,221 @@ async fn the_secrets_of_webhooks_are_sealed_and_move_to_another_key(pool: PgPool
     let new = store(&keys(NEW.to_owned())).await;
     assert_eq!(**new.webhook_secret(webhook.id).await.unwrap(), *secret.as_bytes());
     assert!(old.webhook_secret(webhook.id).await.is_err());
+}
+
+#[sqlx::test]
+async fn a_webhook_that_was_mended_is_tried_at_once(pool: PgPool) {
+    let service = TestService::start_with(&pool, |config| {
+        config.events.webhook_retry_ms_min = 60_000;
+    })
+    .await;
+    let gate = service.gate(json!({})).await;
+    let broken = Receiver::start(|_, _| Some(500)).await;
+    let webhook = webhook(&service, &broken, json!({})).await;
+    nobody(&service, &gate).await;
+    broken.posted(1).await;
+    let mended = Receiver::start(|_, _| Some(200)).await;
+    service.patch(&path(&webhook), json!({"url": mended.url})).await.expect(200);
+    mended.posted(1).await;
+    assert_eq!(mended.positions()[&gate], [1]);
+}
+
+#[sqlx::test]
+async fn nothing_more_is_posted_once_a_webhook_is_switched_off(pool: PgPool) {
+    let service = TestService::start_with(&pool, |config| {
+        impatient(config);
+        config.events.webhook_attempts_max = 100;
+    })
+    .await;
+    let gate = service.gate(json!({})).await;
+    let receiver = Receiver::start(|_, _| Some(503)).await;
+    let webhook = webhook(&service, &receiver, json!({})).await;
+    for _ in 0..30 {
+        nobody(&service, &gate).await;
+    }
+    *receiver.answer.lock() = Box::new(|_, _| {
+        std::thread::sleep(Duration::from_millis(400));
+        Some(200)
+    });
+    eventually("some are delivered", async || receiver.positions()[&gate].contains(&2)).await;
+    service.patch(&path(&webhook), json!({"enabled": false})).await.expect(200);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let posted = receiver.events().len();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(receiver.events().len(), posted);
+    receiver.answers(200);
+    service.patch(&path(&webhook), json!({"enabled": true})).await.expect(200);
+    eventually("the others come", async || receiver.positions()[&gate].contains(&30)).await;
+    let mut positions = receiver.positions()[&gate].clone();
+    assert!(positions.is_sorted(), "{positions:?}");
+    positions.dedup();
+    assert_eq!(positions, (1..=30).collect::<Vec<u64>>());
+}
+
+#[sqlx::test]
+async fn dead_letters_are_bounded_and_go_with_their_passages(pool: PgPool) {
+    let service = TestService::start_with(&pool, |config| {
+        config.events.webhook_attempts_max = 1;
+    })
+    .await;
+    let gate = service.gate(json!({})).await;
+    let receiver = Receiver::start(|_, _| Some(500)).await;
+    let webhook = webhook(&service, &receiver, json!({})).await;
+    sqlx::query(
+        "insert into webhook_dead_letters (id, webhook_id, gate_id, position, attempts, last_error)
+         select ('00000000-0000-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid, webhooks.id, gates.id,
+             1000000 + number, 1, 'x'
+         from webhooks, gates, generate_series(1, $1) as number",
+    )
+    .bind(DEAD_LETTERS_MAX)
+    .execute(&pool)
+    .await
+    .unwrap();
+    nobody(&service, &gate).await;
+    let positions = async || {
+        let all = "select position from webhook_dead_letters order by position";
+        sqlx::query_scalar::<_, i64>(all).fetch_all(&pool).await.unwrap()
+    };
+    eventually("the event is given up", async || positions().await.first() == Some(&1)).await;
+    let found = positions().await;
+    assert_eq!(found.len() as i64, DEAD_LETTERS_MAX);
+    assert_eq!(found[1], 1_000_002, "the oldest is still there");
+
+    let dead = format!("{}/dead-letters?limit=1", path(&webhook));
+    assert_eq!(service.get(&dead).await.expect(200)["items"].as_array().unwrap().len(), 1);
+    let (gate, now) = (gate.parse().unwrap(), chrono::Utc::now() + chrono::TimeDelta::days(1));
+    service.store.purge_records(&author(), gate, now).await.unwrap();
+    service.store.purge_dead_letters().await.unwrap();
+    assert_eq!(positions().await[0], 1_000_002);
+}
+
+#[sqlx::test]
+async fn dead_letters_that_are_tried_again_hold_up_nothing(pool: PgPool) {
+    let service = TestService::start_with(&pool, |config| {
+        config.events.webhook_attempts_max = 1;
+        config.events.webhook_timeout_ms = 20_000;
+        config.server.metrics_public = true;
+    })
+    .await;
+    let gate = service.gate(json!({})).await;
+    let receiver = Receiver::start(|_, _| Some(500)).await;
+    let webhook = webhook(&service, &receiver, json!({})).await;
+    nobody(&service, &gate).await;
+    let dead = format!("{}/dead-letters", path(&webhook));
+    eventually("it is given up", async || {
+        service.get(&dead).await.expect(200)["items"] != json!([])
+    })
+    .await;
+    *receiver.answer.lock() = Box::new(|event: &Value, _| (event["position"] != 1).then_some(200));
+    service.post(&format!("{dead}/retry"), json!({})).await.expect(200);
+    receiver.posted(2).await;
+    nobody(&service, &gate).await;
+    let begun_at = Instant::now();
+    receiver.posted(3).await;
+    assert!(begun_at.elapsed() < Duration::from_secs(10), "{:?}", begun_at.elapsed());
+    assert_eq!(receiver.positions()[&gate], [1, 1, 2]);
+
+    // One that is not asked for any more is not posted again.
+    service.patch(&path(&webhook), json!({"decisions": ["grant"]})).await.expect(200);
+    eventually("it is forgotten", async || {
+        service.get(&dead).await.expect(200)["items"] == json!([])
+    })
+    .await;
+    assert_eq!(receiver.positions()[&gate], [1, 1, 2]);
+    let delivered = "limen_webhook_deliveries_total{outcome=\"delivered\"}";
+    assert_eq!(service.metric(delivered).await, 1.0);
+}
+
+#[sqlx::test]
+async fn a_webhook_names_gates_that_there_are_and_hosts_that_are_allowed(pool: PgPool) {
+    let service = TestService::start_with(&pool, |config| {
+        config.events.webhook_hosts = ["127.0.0.1".to_owned()].into_iter().collect();
+    })
+    .await;
+    let gate = service.gate(json!({})).await;
+    let receiver = Receiver::start(|_, _| Some(200)).await;
+    let unknown = uuid::Uuid::now_v7();
+    let body = json!({"url": receiver.url, "gate_ids": [gate, unknown]});
+    service.post("/v1/webhooks", body).await.refused(404, "not_found");
+    let webhook = webhook(&service, &receiver, json!({"gate_ids": [gate]})).await;
+    let change = json!({"gate_ids": [unknown]});
+    service.patch(&path(&webhook), change).await.refused(404, "not_found");
+
+    let elsewhere = json!({"url": receiver.url.replace("127.0.0.1", "localhost")});
+    service.post("/v1/webhooks", elsewhere.clone()).await.refused(422, "bad_value");
+    service.patch(&path(&webhook), elsewhere).await.refused(422, "bad_value");
+    nobody(&service, &gate).await;
+    receiver.posted(1).await;
+    // One that was made before the hosts were named.
+    sqlx::query("update webhooks set url = replace(url, '127.0.0.1', 'localhost')")
+        .execute(&pool)
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    nobody(&service, &gate).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(receiver.events().len(), 1);
+}
+
+#[sqlx::test]
+async fn a_replica_that_lost_its_right_delivers_and_counts_nothing(pool: PgPool) {
+    let service = TestService::start_with(&pool, |config| {
+        impatient(config);
+        config.events.webhook_attempts_max = 100;
+        config.events.webhook_retry_ms_max = 500;
+    })
+    .await;
+    let gate = service.gate(json!({})).await;
+    let receiver = Receiver::start(|_, _| Some(503)).await;
+    webhook(&service, &receiver, json!({})).await;
+    nobody(&service, &gate).await;
+    let backlog = async || service.metric("limen_webhook_backlog").await;
+    eventually("one waits", async || backlog().await == 1.0).await;
+
+    // Somebody waits for the right, and has it as soon as the replica's connection breaks.
+    let mut other = pool.acquire().await.unwrap();
+    let locked = tokio::spawn(async move {
+        sqlx::query("select pg_advisory_lock(x'686f6f6b73'::bigint)")
+            .execute(&mut *other)
+            .await
+            .unwrap();
+        other
+    });
+    let locks = |granted: bool| {
+        sqlx::query_scalar::<_, i32>(
+            "select pid from pg_locks where locktype = 'advisory' and granted = $1
+                 and classid = 104 and objid = 1869572979
+                 and database = (select oid from pg_database where datname = current_database())",
+        )
+        .bind(granted)
+    };
+    eventually("somebody waits", async || {
+        locks(false).fetch_optional(&pool).await.unwrap().is_some()
+    })
+    .await;
+    let holder = locks(true).fetch_one(&pool).await.unwrap();
+    sqlx::query("select pg_terminate_backend($1)").bind(holder).execute(&pool).await.unwrap();
+    let _other = locked.await.unwrap();
+    eventually("it counts nothing", async || backlog().await == 0.0).await;
+    let posted = receiver.events().len();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(receiver.events().len(), posted);
+}
+
+#[sqlx::test]
+async fn a_right_passes_on_when_nothing_is_heard_of_who_has_it(pool: PgPool) {
+    let store = store(&config(&pool)).await;
+    let mut gone = store.courier(Right::Webhooks).await.unwrap();
+    let mut next = store.courier(Right::Webhooks).await.unwrap();
+    let mut of_brokers = store.courier(Right::Mqtt).await.unwrap();
+    assert!(gone.holds().await.unwrap());
+    assert!(!next.holds().await.unwrap());
+    assert!(of_brokers.holds().await.unwrap());
+    let begun_at = Instant::now();
+    while !next.holds().await.unwrap() {
+        assert!(begun_at.elapsed() < Duration::from_secs(40), "it is held for ever");
+        assert!(of_brokers.holds().await.unwrap());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert!(gone.holds().await.is_err());
 }

@@ -138,6 +138,7 @@ impl Scene {
                 zone: Some(zone),
                 last_gate: None,
                 since: None,
+                settled: false,
                 now,
             },
         }
@@ -276,6 +277,10 @@ fn each_broken_condition_refuses_for_its_own_reason() {
         (Reason::AlreadyGranted, |s| s.passed(s.ground.gate.id, TimeDelta::seconds(9))),
         (Reason::PassedElsewhere, |s| s.passed(GateId::generate(), TimeDelta::seconds(9))),
         (Reason::AlreadyGranted, |s| s.ground.since = Some(s.ground.gate.id)),
+        (Reason::AlreadyGranted, |s| {
+            s.zone().zone.anti_passback = AntiPassback::Off;
+            s.ground.settled = true;
+        }),
         (Reason::PassedElsewhere, |s| s.ground.since = Some(GateId::generate())),
         (Reason::AntiPassback, |s| s.crossed(Direction::In, TimeDelta::seconds(3_599))),
         (Reason::AntiPassback, |s| {
@@ -408,6 +413,7 @@ proptest! {
         last_gate in prop::option::of((any::<bool>(), 0i64..20)),
         crossed in prop::option::of((any::<bool>(), 0i64..7_200)),
         anti_passback in prop::sample::select(AntiPassback::ALL.to_vec()),
+        settled: bool,
     ) {
         let mut s = Scene::granted();
         let now = s.ground.now;
@@ -442,6 +448,7 @@ proptest! {
             s.crossed(way, TimeDelta::seconds(ago_s));
         }
         if !has_zone { s.ground.zone = None; }
+        s.ground.settled = settled;
         s.attempt.finding = finding;
         s.attempt.evidence.distance = Some(Distance::try_from(distance).unwrap());
         s.attempt.evidence.threshold = Some(Threshold::try_from(threshold).unwrap());
@@ -465,7 +472,7 @@ proptest! {
             && status == EmployeeStatus::Active
             && from_s.is_none_or(|v| v <= 0) && until_s.is_none_or(|v| v > 0)
             && (!has_zone || leads_out || (is_member && in_hours))
-            && last_gate.is_none_or(|(_, ago_s)| ago_s >= 10)
+            && !settled && last_gate.is_none_or(|(_, ago_s)| ago_s >= 10)
             && !(has_zone && anti_passback == AntiPassback::Hard
                 && crossed.is_some_and(|(same, ago_s)| same && ago_s < 3_600));
         prop_assert_eq!(s.verdict().reason == Reason::Granted, may_pass);

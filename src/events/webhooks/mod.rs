@@ -7,24 +7,29 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{info, warn};
 
 pub use post::webhook_secret;
 
 use super::Bell;
-use crate::domain::WebhookId;
+use super::backoff::Backoff;
+use super::said::Said;
+use crate::domain::{Webhook, WebhookHosts, WebhookId};
 use crate::metrics::Metrics;
-use crate::store::{Courier, Store, StoreError};
+use crate::store::{Courier, Right, Store, StoreError};
 use post::Poster;
+use turn::Turn;
 
 /// How often the right to deliver is asked for, or made sure of, and the webhooks are looked through.
 const ROUND: Duration = Duration::from_secs(2);
 
 /// Limits of the deliveries.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct DeliverySettings {
+    /// Hosts that may be posted to.
+    pub hosts: WebhookHosts,
     /// How long an answer is awaited.
     pub timeout: Duration,
     /// How often an event is tried before it is given up.
@@ -45,6 +50,7 @@ pub struct Deliverer {
     bell: Bell,
     metrics: Arc<Metrics>,
     poster: Poster,
+    backoff: Backoff,
     /// Statements at once: gates find the other connections.
     statements: Semaphore,
 }
@@ -60,76 +66,114 @@ impl Deliverer {
         bell: Bell,
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, reqwest::Error> {
-        let poster = Poster::new(settings.timeout)?;
+        let poster = Poster::new(settings.timeout, settings.hosts.clone())?;
+        let backoff = Backoff { min: settings.retry_min, max: settings.retry_max };
         let statements = Semaphore::new(1);
-        Ok(Arc::new(Self { settings, store, bell, metrics, poster, statements }))
+        Ok(Arc::new(Self { settings, store, bell, metrics, poster, backoff, statements }))
     }
 
     /// Delivers whenever no other replica does, for as long as it is polled.
     pub async fn run(self: Arc<Self>) {
+        let mut said = Said::default();
         loop {
-            let ended = match self.store.courier().await {
-                Ok(courier) => self.serve(courier).await,
+            let ended = match self.store.courier(Right::Webhooks).await {
+                Ok(courier) => self.serve(courier, &mut said).await,
                 Err(error) => Err(error),
             };
+            // Whoever delivers now counts it.
+            self.metrics.webhook_backlog(0);
             if let Err(error) = ended {
-                warn!(%error, "webhooks: lost touch with the database");
+                said.says(format!("lost touch with the database: {error}"), |text| {
+                    warn!("webhooks: {text}")
+                });
             }
             tokio::time::sleep(ROUND).await;
         }
     }
 
     /// Waits for the right, and has every webhook delivered to as long as it is held.
-    async fn serve(self: &Arc<Self>, mut courier: Courier) -> Result<(), StoreError> {
+    async fn serve(
+        self: &Arc<Self>,
+        mut courier: Courier,
+        said: &mut Said,
+    ) -> Result<(), StoreError> {
         // All of them end with this.
         let mut tasks = JoinSet::new();
-        let mut running = HashMap::<WebhookId, AbortHandle>::new();
-        let mut held = false;
+        let mut running = HashMap::<WebhookId, (Webhook, AbortHandle)>::new();
+        let mut troubles = HashMap::<WebhookId, Said>::new();
         loop {
             if !courier.holds().await? {
                 // Never again once it was held: the connection is the same.
                 tokio::time::sleep(ROUND).await;
                 continue;
             }
-            if !held {
-                info!("webhooks: this replica delivers");
-                held = true;
+            said.says("this replica delivers".to_owned(), |text| info!("webhooks: {text}"));
+            let webhooks = self.ask(self.store.webhooks()).await?;
+            self.metrics.webhook_backlog(self.ask(self.store.webhook_backlog()).await?);
+            let wanted = |id| webhooks.iter().find(|webhook| webhook.enabled && webhook.id == id);
+            running.retain(|id, (webhook, task)| {
+                let same = wanted(*id) == Some(&*webhook);
+                if !same {
+                    // Nothing more is posted to where it was, or of what was wanted then.
+                    task.abort();
+                }
+                same && !task.is_finished()
+            });
+            for webhook in webhooks.iter().filter(|webhook| webhook.enabled) {
+                running.entry(webhook.id).or_insert_with(|| {
+                    (webhook.clone(), tasks.spawn(Arc::clone(self).follow(webhook.id)))
+                });
             }
-            let (webhooks, backlog) = {
-                let (_turn, store) = self.store().await;
-                (store.webhooks().await?, store.webhook_backlog().await?)
-            };
-            self.metrics.webhook_backlog(backlog);
-            running.retain(|_, task| !task.is_finished());
-            for id in webhooks.iter().filter(|webhook| webhook.enabled).map(|webhook| webhook.id) {
-                running.entry(id).or_insert_with(|| tasks.spawn(Arc::clone(self).follow(id)));
+            troubles.retain(|id, _| wanted(*id).is_some());
+            while let Some(ended) = tasks.try_join_next() {
+                // One that was aborted had no trouble.
+                if let Ok((id, Err(error))) = ended {
+                    troubles.entry(id).or_default().says(error.to_string(), |error| {
+                        warn!(webhook = %id, error, "a webhook is not delivered to for now");
+                    });
+                }
             }
-            while tasks.try_join_next().is_some() {}
             tokio::time::sleep(ROUND).await;
         }
     }
 
     /// Delivers to one webhook until it is removed or switched off, or the database does not answer.
-    async fn follow(self: Arc<Self>, id: WebhookId) {
+    async fn follow(self: Arc<Self>, id: WebhookId) -> (WebhookId, Result<(), StoreError>) {
+        // What was put aside does not hold up what comes.
+        let ended = tokio::try_join!(self.deliver(id), self.deliver_dead(id));
+        (id, ended.map(|_| ()))
+    }
+
+    async fn deliver(&self, id: WebhookId) -> Result<(), StoreError> {
         let mut bell = self.bell.clone();
         loop {
-            match self.turn(id).await {
-                Ok(turn::Turn::More) => {}
-                Ok(turn::Turn::Done) => {
+            match self.turn(id).await? {
+                Turn::More => {}
+                Turn::Done => {
                     // What failed may be due again.
                     let _ = tokio::time::timeout(self.settings.retry_min, bell.heard()).await;
                 }
-                Ok(turn::Turn::Over) => return,
-                Err(error) => {
-                    warn!(webhook = %id, %error, "a webhook is not delivered to for now");
-                    return;
-                }
+                Turn::Over => return Ok(()),
             }
         }
     }
 
-    /// The database, in turn.
-    async fn store(&self) -> (Option<SemaphorePermit<'_>>, &Store) {
-        (self.statements.acquire().await.ok(), &self.store)
+    async fn deliver_dead(&self, id: WebhookId) -> Result<(), StoreError> {
+        loop {
+            match self.dead_turn(id).await? {
+                Turn::More => {}
+                Turn::Done => tokio::time::sleep(ROUND).await,
+                Turn::Over => return Ok(()),
+            }
+        }
+    }
+
+    /// What the database answers, one question at a time.
+    async fn ask<T>(
+        &self,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let _turn = self.statements.acquire().await;
+        self.store.patiently(answer).await
     }
 }

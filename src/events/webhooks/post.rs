@@ -14,7 +14,7 @@ use reqwest::{Client, StatusCode};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::domain::Webhook;
+use crate::domain::{Webhook, WebhookHosts};
 
 /// Characters of an error that are kept.
 const ERROR_CHARS_MAX: usize = 300;
@@ -35,6 +35,9 @@ pub(super) enum PostError {
     /// It was answered, but not with 2xx.
     #[error("answered {0}")]
     Status(StatusCode),
+    /// Nothing was sent.
+    #[error("`webhook_hosts` in [events] of config.toml does not name the host")]
+    HostNotAllowed,
     /// It was not answered.
     #[error("{0}")]
     NotAnswered(String),
@@ -42,14 +45,18 @@ pub(super) enum PostError {
 
 /// Posts events.
 #[derive(Clone, Debug)]
-pub(super) struct Poster(Client);
+pub(super) struct Poster {
+    client: Client,
+    hosts: WebhookHosts,
+}
 
 impl Poster {
-    /// `timeout`: how long an answer is awaited.
-    pub fn new(timeout: Duration) -> Result<Self, reqwest::Error> {
+    /// `timeout`: how long an answer is awaited; `hosts`: those that may be posted to.
+    pub fn new(timeout: Duration, hosts: WebhookHosts) -> Result<Self, reqwest::Error> {
         // What was signed for one address is sent to no other, be it by a redirect or a proxy.
         let client = Client::builder().timeout(timeout).redirect(Policy::none()).no_proxy();
-        Ok(Self(client.user_agent(concat!("limen/", env!("CARGO_PKG_VERSION"))).build()?))
+        let client = client.user_agent(concat!("limen/", env!("CARGO_PKG_VERSION"))).build()?;
+        Ok(Self { client, hosts })
     }
 
     /// Posts a body; only 2xx is an answer. What else it says is not read.
@@ -59,9 +66,12 @@ impl Poster {
         secret: &[u8],
         body: String,
     ) -> Result<(), PostError> {
+        if !self.hosts.allow(&webhook.url) {
+            return Err(PostError::HostNotAllowed);
+        }
         let timestamp = Utc::now().timestamp().to_string();
         let signature = sign(secret, &timestamp, &body);
-        let request = self.0.post(webhook.url.as_str());
+        let request = self.client.post(webhook.url.as_str());
         let request = request
             .header(CONTENT_TYPE, "application/json")
             .header("limen-webhook-id", webhook.id.to_string())

@@ -130,7 +130,8 @@ async fn enroll(
         return Err(Conflict::InvitationOver.into());
     }
     let author = Author::invited(invitation.id, invitation.created_by);
-    let enrolled = enroll_photo(&state, place, &author, invitation.employee_id, photo).await?;
+    let enrolled =
+        enroll_photo(&state, place, &author, invitation.employee_id, photo, None).await?;
     match enrolled {
         Ok(_) => Ok(StatusCode::NO_CONTENT),
         Err(error) => Err(told(error)),
