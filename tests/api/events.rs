@@ -224,7 +224,7 @@ async fn streams_are_bounded_in_number_and_do_not_hold_up_the_end(pool: PgPool) 
 
 #[sqlx::test]
 async fn a_postgres_that_falls_silent_ends_a_stream_and_leaves_the_others(pool: PgPool) {
-    let silent = SilentPostgres::after(&pool, "found.replay_of").await;
+    let silent = SilentPostgres::after(&pool, "found.position").await;
     let service = TestService::start_with(&pool, |config| {
         config.database.url.0 = silent.url(&pool);
         config.database.acquire_timeout_ms = 1_000;

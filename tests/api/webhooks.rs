@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
+use crate::gate_inputs::report;
 use crate::passage::Passage;
 use crate::service::{KEYS, TestService, author, config, eventually, send, store};
 
@@ -528,4 +529,36 @@ async fn a_right_passes_on_when_nothing_is_heard_of_who_has_it(pool: PgPool) {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert!(gone.holds().await.is_err());
+}
+
+#[sqlx::test]
+async fn a_gate_whose_trail_cannot_be_read_keeps_no_other_gates_events_back(pool: PgPool) {
+    let receiver = Receiver::start(|_, _| Some(204)).await;
+    let service = TestService::start_with(&pool, impatient).await;
+    let gates = [
+        service.gate(json!({"name": "north"})).await,
+        service.gate(json!({"name": "south"})).await,
+    ];
+    service.post("/v1/webhooks", json!({"url": receiver.url})).await.expect(201);
+    report(&service, &gates[0], json!({"input": "request_to_exit"})).await.expect(200);
+    receiver.posted(1).await;
+    // A kind of a newer version's, or what somebody made of it.
+    report(&service, &gates[1], json!({"input": "door_held"})).await.expect(200);
+    receiver.posted(2).await;
+    let spoil = "update gate_inputs set input = 'later' where input = 'door_held'";
+    let lock = "update webhook_cursors set position = 0 where gate_id = $1::uuid";
+    sqlx::query(spoil).execute(&pool).await.unwrap();
+    sqlx::query(lock).bind(&gates[1]).execute(&pool).await.unwrap();
+    for _ in 0..3 {
+        report(&service, &gates[0], json!({"input": "door_forced"})).await.expect(200);
+    }
+    receiver.posted(5).await;
+    assert_eq!(receiver.positions()[&gates[0]], [1, 2, 3, 4]);
+    // Once it can be read it comes.
+    let mend = "update gate_inputs set input = 'door_held' where input = 'later'";
+    sqlx::query(mend).execute(&pool).await.unwrap();
+    receiver.posted(6).await;
+    assert_eq!(receiver.positions()[&gates[1]], [1, 1]);
+    let told = receiver.events();
+    assert_eq!(told[0]["event"], "input");
 }
