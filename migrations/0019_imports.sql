@@ -3,8 +3,11 @@
 create table imports (
     -- UUIDv7, so that lists page by it.
     id uuid primary key,
-    -- What the client calls it: an upload with the same key goes on with it. Null: nobody can.
-    key text constraint imports_key_key unique check (char_length(key) between 1 and 64),
+    -- The API key that began it; no foreign key, as changes have none.
+    created_by uuid,
+    -- What the client calls it: an upload with the same key goes on with it, if the same API key sends it: nobody
+    -- replaces the rows of another's. Null: nobody can.
+    key text check (char_length(key) between 1 and 64),
     -- running; finished: every row has its result; broken: what came could not be read any further; interrupted: it
     -- did not come to its end. One that runs and was not heard of for a while is interrupted too: its replica is gone.
     state text not null default 'running'
@@ -30,6 +33,7 @@ create table imports (
     -- When its replica was last heard of.
     heard_at timestamptz not null default now(),
     ended_at timestamptz,
+    constraint imports_key_key unique (created_by, key),
     constraint imports_problem_check check ((problem_code is null) = (problem_detail is null))
 );
 
@@ -39,7 +43,8 @@ create table import_rows (
     line bigint not null check (line > 0),
     -- The run that it is of: a row that a later run did not have goes at its end.
     run integer not null,
-    -- What the row calls the person by: employee_id, badge or name. Never anybody else's; goes with them.
+    -- What the row calls the person by: employee_id, badge or name, in one form. Never anybody else's; goes with
+    -- them. Empty: not known, or of somebody who was gone when it was stored.
     person text not null,
     outcome text not null
         check (outcome in ('enrolled', 'created', 'updated', 'unchanged', 'refused')),
@@ -48,6 +53,8 @@ create table import_rows (
     detail text,
     -- Whose row it is; no foreign key: the row stays when they are removed, and goes when they are erased.
     employee_id uuid,
+    -- Whether the person was created for it, in whichever run.
+    created boolean not null default false,
     -- The face that is stored for it.
     face_id uuid,
     -- Whom else the face is like, how, and how near it is.
@@ -63,7 +70,7 @@ create table import_rows (
 -- Whoever is erased is looked for.
 create index import_rows_employee_id_idx on import_rows (employee_id) where employee_id is not null;
 create index import_rows_looks_like_idx on import_rows (looks_like) where looks_like is not null;
-create index import_rows_person_idx on import_rows (person);
+create index import_rows_person_idx on import_rows (lower(person));
 
 -- Who began it. What it changes is noted as any change, with its id in the author's name; its progress is no change.
 create trigger imports_note_change after insert on imports

@@ -26,7 +26,7 @@ pub struct EnrolmentConfig {
     /// Rows of one import.
     #[garde(range(min = 1, max = 1_000_000))]
     pub import_rows_max: usize,
-    /// Photos of one import that are looked at at once; 0: as many as there are workers.
+    /// Photos of all imports that are looked at at once; 0: as many as there are workers.
     #[garde(range(max = 1_000))]
     pub import_photos_at_once: usize,
 }

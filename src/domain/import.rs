@@ -150,6 +150,8 @@ pub struct ImportRow {
     pub refusal: Option<ImportProblem>,
     /// Whose row it is, where there is such a person.
     pub employee_id: Option<EmployeeId>,
+    /// Whether the person was created for it.
+    pub created: bool,
     /// The face that was stored for it.
     pub face_id: Option<FaceId>,
     /// Whom else the face is like.

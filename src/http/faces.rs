@@ -13,8 +13,8 @@ use super::auth::{Allowed, ChangePeople, SeePeople};
 use super::extract::{NoQuery, Path, Query};
 use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::{AppState, Problem, alarm};
-use crate::access::{Enrolled, EnrolmentError, enroll as enroll_view, resemblances};
-use crate::domain::{Author, EmployeeId, EmployeeStatus, FaceId, Resemblance};
+use crate::access::{Enrolled, EnrolmentError, Resemblances, enroll as enroll_view, resemblances};
+use crate::domain::{Author, EmployeeId, EmployeeStatus, FaceId, Likeness, Resemblance};
 use crate::inference::Place;
 use crate::store::{Face, StoreError};
 
@@ -83,7 +83,8 @@ struct EnrolledFace {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<uuid::Uuid>)]
     looks_like: Option<EmployeeId>,
-    /// True where both need their badge from now on: `badge_required` of the employees.
+    /// True where from now on neither passes by the face alone: `badge_required` of the employees, but of those on
+    /// the blocklist, who never pass.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     badge_required: bool,
 }
@@ -96,6 +97,27 @@ pub(super) enum Duplicates {
     Flag,
     /// It is not enrolled.
     Refuse,
+}
+
+/// What becomes of a photo that is like another person's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IfAlike {
+    /// It is enrolled, and whoever enrols is told.
+    Enrol,
+    /// It is refused, and whoever enrols is told whom it is like.
+    Refuse,
+    /// It is refused where it is like a blocked person's, or very likely shows somebody else who is enrolled; whoever
+    /// sends it is told neither whom it is like, nor which of the two.
+    AskAtTheDesk,
+}
+
+impl From<Option<Duplicates>> for IfAlike {
+    fn from(duplicates: Option<Duplicates>) -> Self {
+        match duplicates {
+            None | Some(Duplicates::Flag) => Self::Enrol,
+            Some(Duplicates::Refuse) => Self::Refuse,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -129,8 +151,8 @@ async fn enroll(
 ) -> Result<(StatusCode, Json<EnrolledFace>), Problem> {
     let employee = state.store.employee(employee_id).await?;
     let (place, author) = (state.engine.place()?, caller.author());
-    let enrolled =
-        enroll_photo(&state, place, &author, employee.id, photo, query.duplicates).await?;
+    let if_alike = query.duplicates.into();
+    let enrolled = enroll_photo(&state, place, &author, employee.id, photo, if_alike).await?;
     let Enrolled { face, looks_like, badge_required } = enrolled?;
     let looks_like = looks_like.map(|other| other.employee_id);
     let face = face.into();
@@ -144,21 +166,31 @@ pub(super) async fn enroll_photo(
     author: &Author,
     employee: EmployeeId,
     photo: OneFrame,
-    duplicates: Option<Duplicates>,
+    if_alike: IfAlike,
 ) -> Result<Result<Enrolled, EnrolmentError>, Problem> {
     let settings = state.settings.enrolment_look();
     let view = state.engine.look(place, photo.frame.clone(), settings).await?;
     state.metrics.stages(&view.timings);
-    // What is wrong with the photo is told below.
-    if let Ok(like) = resemblances(&state.matcher, Some(employee), &view).await {
-        if let Some(blocked) = like.blocked
-            && state.store.employee(employee).await?.status != EmployeeStatus::Blocked
-        {
-            alarm::raise_for_face(&state.metrics, Some(employee), blocked);
-        }
-        if let (Some(other), Some(Duplicates::Refuse)) = (like.nearest, duplicates) {
+    let like = match resemblances(&state.matcher, Some(employee), &view).await {
+        Ok(like) => like,
+        Err(EnrolmentError::Match(error)) => return Err(error.into()),
+        // What is wrong with the photo is told below.
+        Err(_) => Resemblances::default(),
+    };
+    if let Some(blocked) = like.blocked
+        && state.store.employee(employee).await?.status != EmployeeStatus::Blocked
+    {
+        alarm::raise_for_face(&state.metrics, Some(employee), blocked);
+    }
+    if let Some(other) = like.nearest {
+        let refusal = match if_alike {
+            IfAlike::Enrol => None,
+            IfAlike::Refuse => Some(duplicate(state, other).await),
+            IfAlike::AskAtTheDesk => ask_at_the_desk(employee, other, like.blocked),
+        };
+        if let Some(problem) = refusal {
             state.metrics.outcome("enrol", "refused");
-            return Err(duplicate(state, other).await);
+            return Err(problem);
         }
     }
     let rules = state.settings.enrolment_rules();
@@ -171,6 +203,26 @@ pub(super) async fn enroll_photo(
         tracing::warn!(%employee, %other, "the enrolled face looks like another person's");
     }
     Ok(enrolled)
+}
+
+/// The refusal of a face that only whoever looks after people may enrol, if it is one. The log alone says whose it is
+/// like.
+fn ask_at_the_desk(
+    employee: EmployeeId,
+    other: Resemblance,
+    blocked: Option<EmployeeId>,
+) -> Option<Problem> {
+    if blocked.is_none() && other.likeness != Likeness::Double {
+        return None;
+    }
+    let blocked = blocked.map(|blocked| blocked.to_string());
+    let (other, likeness, distance) =
+        (other.employee_id, other.likeness.code(), other.distance.value());
+    tracing::warn!(
+        %employee, %other, likeness, distance, blocked,
+        "an invited person's face is like another person's: it was not enrolled"
+    );
+    Some(Problem::conflict("ask_at_the_desk", "this face is to be enrolled at the desk"))
 }
 
 /// Names whom the face is like.

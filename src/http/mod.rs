@@ -56,6 +56,7 @@ pub use auth::{ApiKeyText, Origin};
 pub use credentials::{CredentialError, GateCredential, OVERLAP_DEFAULT, OVERLAP_MAX};
 pub use entrance::Entrance;
 pub use invitations::InvitationSettings;
+pub use invited::PHOTOS_MAX as INVITED_PHOTOS_MAX;
 pub use leftover::LeftoverLimits;
 pub use metrics::MetricsReaders;
 pub use openapi::contract;

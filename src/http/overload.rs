@@ -15,20 +15,29 @@ pub(super) enum Overload {
     Streams,
     /// Imports that run.
     Imports,
+    /// Photos of invited people that come or are looked at.
+    InvitedPhotos,
 }
 
 /// The names that the metrics know what there was too much of by.
 #[must_use]
-pub fn overload_limits() -> [&'static str; 6] {
+pub fn overload_limits() -> [&'static str; 7] {
     Overload::ALL.map(Overload::limit)
 }
 
 impl Overload {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Frames, Self::FrameBytes, Self::Requests, Self::Lists, Self::Streams, Self::Imports];
+    pub const ALL: [Self; 7] = [
+        Self::Frames,
+        Self::FrameBytes,
+        Self::Requests,
+        Self::Lists,
+        Self::Streams,
+        Self::Imports,
+        Self::InvitedPhotos,
+    ];
 
-    /// Its name in the metrics: that of the setting which limits it.
+    /// Its name in the metrics: that of the setting which limits it, or of the constant.
     pub fn limit(self) -> &'static str {
         match self {
             Self::Frames => "queue_max",
@@ -37,6 +46,7 @@ impl Overload {
             Self::Lists => "connections_max",
             Self::Streams => "streams_max",
             Self::Imports => "imports_max",
+            Self::InvitedPhotos => "invited_photos_max",
         }
     }
 
@@ -55,6 +65,9 @@ impl Overload {
             Self::Lists => "too many lists are being read; try again after retry-after seconds",
             Self::Streams => "too many streams are open; try again after retry-after seconds",
             Self::Imports => "too many imports are running; try again after retry-after seconds",
+            Self::InvitedPhotos => {
+                "too many photos of invited people are coming in; try again after retry-after seconds"
+            }
         }
     }
 }

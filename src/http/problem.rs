@@ -17,10 +17,11 @@ use crate::vision::{DecodeError, LookError};
 
 /// Every code of a problem, and what it means; the contract and the documentation list them.
 pub const CODES: &[(&str, &str)] = &[
-    ("ambiguous_name", "several employees have the name that a row gives alone"),
+    ("ambiguous_name", "several employees or rows have the name that a row gives alone"),
     ("animated_frame", "a frame must be a single picture"),
     ("another_name", "the owner of a row's badge has another name"),
     ("another_person", "the face does not match the employee's enrolled ones"),
+    ("ask_at_the_desk", "an invitation does not enrol this face: it is to be enrolled at the desk"),
     ("bad_archive", "an import's archive cannot be read any further"),
     ("bad_header", "a header is not valid, or comes twice"),
     ("bad_json", "the body is no JSON"),
@@ -37,6 +38,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("body_interrupted", "the body ended early"),
     ("body_too_large", "the body has more bytes than json_bytes_max"),
     ("consent_missing", "no consent of the employee's is on record"),
+    ("consent_withdrawn", "the consent to the version that a row names was withdrawn"),
     ("content_type_mismatch", "the bytes are not what content-type says"),
     ("database_unavailable", "the database does not answer"),
     (
@@ -102,7 +104,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("too_many_webhooks", "there are as many webhooks as there may be"),
     (
         "too_many_wrong_keys",
-        "too many wrong API keys from there; try again after retry-after seconds",
+        "too many wrong API keys, or tokens of invitations, from there; try again after retry-after seconds",
     ),
     ("unauthorized", "a valid API key is needed"),
     ("unknown_group", "a row names an access group that does not exist"),
@@ -239,6 +241,16 @@ impl Problem {
             "too_many_wrong_keys",
             "Too many wrong API keys",
             "too many wrong API keys came from this address; try again within a minute",
+        )
+    }
+
+    /// 429: too many wrong tokens of invitations within a minute.
+    pub(super) fn too_many_wrong_tokens() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_wrong_keys",
+            "Too many wrong invitations",
+            "too many wrong invitations came from this address; try again within a minute",
         )
     }
 

@@ -71,7 +71,7 @@ pub struct HttpSettings {
     pub keep_photos: bool,
     /// Rows of one import.
     pub import_rows_max: usize,
-    /// Photos of one import that are looked at at once.
+    /// Photos of all imports that are looked at at once.
     pub import_photos_at_once: usize,
     /// What invitations are made with.
     pub invitations: InvitationSettings,
@@ -120,6 +120,9 @@ pub struct AppState {
     pub metrics_readers: Arc<Mutex<MetricsReaders>>,
     /// Who sent wrong keys of late.
     pub wrong_keys: WrongKeys,
+    /// Who sent wrong tokens of invitations of late. Apart from the keys: whoever guesses those, in public, shuts
+    /// out no gate.
+    pub wrong_tokens: WrongKeys,
     /// Requests of any kind that may be in flight.
     pub request_permits: Arc<Semaphore>,
     /// Lists that may be read at once.
@@ -130,6 +133,10 @@ pub struct AppState {
     pub stream_reads: Arc<Semaphore>,
     /// Imports that may run.
     pub import_permits: Arc<Semaphore>,
+    /// Photos of invited people that may come and be looked at.
+    pub invited_photos: Arc<Semaphore>,
+    /// Photos of imports that are looked at.
+    pub import_looks: Arc<Semaphore>,
     /// Rings when passages were recorded.
     pub bell: Bell,
     /// Whether the service was told to stop.

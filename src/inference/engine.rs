@@ -221,6 +221,16 @@ impl Engine {
         permit.map(Place::new).map_err(|_| EngineError::Overloaded)
     }
 
+    /// A place for who has time, if there is one now: they leave the queue to those who have none, and so never
+    /// have more places together than there are workers.
+    #[must_use]
+    pub fn place_in_time(&self) -> Option<Place> {
+        if self.places.available_permits() <= self.queue_max {
+            return None;
+        }
+        self.place().ok()
+    }
+
     fn submit(&self, place: Place, frame: FrameBytes, task: Task) -> Result<(), EngineError> {
         let jobs = self.jobs.lock();
         let jobs = jobs.as_ref().ok_or(EngineError::Stopped)?;

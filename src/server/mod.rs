@@ -194,6 +194,7 @@ async fn load(
         metrics,
         metrics_readers: Arc::default(),
         wrong_keys: WrongKeys::new(config.server.wrong_keys_per_minute_max),
+        wrong_tokens: WrongKeys::new(config.server.wrong_keys_per_minute_max),
         engine: Arc::new(engine),
         gatekeeper: Gatekeeper::new(store.clone(), matcher.clone(), clock_skew_max, alarms),
         grant_signer,
@@ -206,6 +207,8 @@ async fn load(
         stream_permits: Arc::new(Semaphore::new(config.events.streams_max)),
         stream_reads: Arc::new(Semaphore::new(1)),
         import_permits: Arc::new(Semaphore::new(config.enrolment.imports_max)),
+        invited_photos: Arc::new(Semaphore::new(http::INVITED_PHOTOS_MAX)),
+        import_looks: Arc::new(Semaphore::new(photos_at_once(config))),
         bell,
         stopping,
         frame_bytes: Arc::new(Semaphore::new(config.server.frame_bytes_in_flight_max)),
@@ -229,6 +232,15 @@ fn leftover(config: &ServerConfig) -> LeftoverLimits {
     LeftoverLimits {
         bytes_max: config.leftover_bytes_max,
         wait_max: Duration::from_millis(config.leftover_wait_ms),
+    }
+}
+
+/// Photos of imports that are looked at at once: never more than there are workers.
+fn photos_at_once(config: &Config) -> usize {
+    let workers = config.engine().workers;
+    match config.enrolment.import_photos_at_once {
+        0 => workers,
+        photos => photos.min(workers),
     }
 }
 
@@ -258,10 +270,7 @@ fn http_settings(config: &Config) -> HttpSettings {
         lookalikes_need_badge: config.enrolment.lookalikes_need_badge,
         keep_photos: config.photos.keep,
         import_rows_max: config.enrolment.import_rows_max,
-        import_photos_at_once: match config.enrolment.import_photos_at_once {
-            0 => config.engine().workers,
-            photos => photos,
-        },
+        import_photos_at_once: photos_at_once(config),
         invitations: InvitationSettings {
             base_url: config.invitations.base_url.clone(),
             lifetime: config.invitations.lifetime(),

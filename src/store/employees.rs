@@ -319,7 +319,8 @@ impl Store {
         Ok(employee)
     }
 
-    /// Makes the face alone open no longer for these people; returns those for whom it did.
+    /// Makes the face alone open no longer for these people; returns those for whom it did. Of those on the
+    /// blocklist it opens for none.
     ///
     /// # Errors
     /// When Postgres does not answer.
@@ -352,7 +353,8 @@ impl Store {
     }
 }
 
-/// As [`Store::require_badge`], in a transaction. Locks the people in the order of their ids, as whoever locks
+/// As [`Store::require_badge`], in a transaction. Those on the blocklist stay as they are: they never pass, and only
+/// officers change them. Locks the people in the order of their ids, as whoever locks
 /// several does, so that none waits for another who waits.
 pub(super) async fn require_badge(
     connection: &mut PgConnection,
@@ -361,7 +363,8 @@ pub(super) async fn require_badge(
     let people: Vec<Uuid> = people.iter().map(|id| id.0).collect();
     let now_required = sqlx::query!(
         "with alone as (
-             select id from employees where id = any($1) and not badge_required
+             select id from employees
+             where id = any($1) and not badge_required and status <> 'blocked'
              order by id for no key update)
          update employees e set badge_required = true, updated_at = now()
          from alone where e.id = alone.id

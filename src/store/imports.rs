@@ -1,5 +1,7 @@
 //! The tables `imports` and `import_rows`.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -102,7 +104,8 @@ fn stored<T: Copy>(all: &[T], code: fn(T) -> &'static str, text: &str) -> Result
 }
 
 impl Store {
-    /// Begins an import, or goes on with the one of this key: its rows are then replaced as they come again.
+    /// Begins an import, or goes on with the one that the same author called so: its rows are then replaced as they
+    /// come again.
     ///
     /// # Errors
     /// [`Conflict::ImportRunning`] while that one runs.
@@ -113,8 +116,8 @@ impl Store {
     ) -> Result<Import, StoreError> {
         let mut changing = self.changing(author).await?;
         let begun = import_row!(
-            "insert into imports as i (id, key) values ($2, $3)
-             on conflict (key) do update set
+            "insert into imports as i (id, created_by, key) values ($2, $3, $4)
+             on conflict (created_by, key) do update set
                  state = 'running', run = i.run + 1, bytes_read = 0, rows_listed = null, enrolled = 0,
                  created = 0, updated = 0, unchanged = 0, refused = 0, photos_unnamed = 0,
                  problem_code = null, problem_detail = null, started_at = now(), heard_at = now(),
@@ -123,6 +126,7 @@ impl Store {
              returning ",
             "",
             ImportId::generate().0,
+            author.key_id.map(|id| id.0),
             key.map(ImportKey::as_str),
         )
         .fetch_optional(&mut *changing)
@@ -227,8 +231,8 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<ImportedRow>, StoreError> {
         let rows = sqlx::query!(
-            r#"select r.line, r.person, r.outcome, r.reason, r.detail, r.employee_id, r.face_id, r.looks_like,
-                 r.likeness, r.distance, e.name as "name?", e.badge_id
+            r#"select r.line, r.person, r.outcome, r.reason, r.detail, r.employee_id, r.created, r.face_id,
+                 r.looks_like, r.likeness, r.distance, e.name as "name?", e.badge_id
                from import_rows r left join employees e on e.id = r.looks_like
                where r.import_id = $1 and r.line > $2 and ($3::text is null or r.outcome = $3)
                order by r.line limit $4"#,
@@ -261,6 +265,7 @@ impl Store {
                     outcome: stored(&RowOutcome::ALL, RowOutcome::code, &row.outcome)?,
                     refusal: problem(row.reason, row.detail),
                     employee_id: row.employee_id.map(EmployeeId),
+                    created: row.created,
                     face_id: row.face_id.map(FaceId),
                     looks_like,
                 },
@@ -281,7 +286,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<(ImportId, ImportRow)>, StoreError> {
         let rows = sqlx::query!(
-            "select import_id, line, person, outcome, reason, detail, face_id from import_rows
+            "select import_id, line, person, outcome, reason, detail, created, face_id from import_rows
              where employee_id = $1 order by import_id desc, line limit $2",
             employee.0,
             i64::from(limit),
@@ -295,6 +300,7 @@ impl Store {
                 outcome: stored(&RowOutcome::ALL, RowOutcome::code, &row.outcome)?,
                 refusal: problem(row.reason, row.detail),
                 employee_id: Some(employee),
+                created: row.created,
                 face_id: row.face_id.map(FaceId),
                 looks_like: None,
             };
@@ -304,7 +310,7 @@ impl Store {
     }
 
     /// Takes a person out of all imports: rows that are theirs, by their id or, where they are nobody else's, by a
-    /// badge or a name of theirs; and whom others' rows are like.
+    /// badge or a name of theirs, however that is capitalised; and whom others' rows are like.
     pub(super) async fn erase_from_imports(
         &self,
         employee: EmployeeId,
@@ -312,12 +318,15 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
         sqlx::query!(
-            "delete from import_rows where employee_id = $1 or (employee_id is null and (
-                 person = $1::text or person = any($2) or person in (
-                     select told.name from changes, lateral (values
-                         (details::jsonb -> 'before' ->> 'name'), (details::jsonb -> 'after' ->> 'name')
-                     ) as told (name)
-                     where employee_id = $1 and kind = 'employees' and by_limen and told.name is not null)))",
+            "delete from import_rows where employee_id = $1 or (employee_id is null and lower(person) in (
+                 select $1::uuid::text
+                 union all
+                 select lower(badge) from unnest($2::text[]) as b (badge)
+                 union all
+                 select lower(told.name) from changes, lateral (values
+                     (details::jsonb -> 'before' ->> 'name'), (details::jsonb -> 'after' ->> 'name')
+                 ) as told (name)
+                 where employee_id = $1 and kind = 'employees' and by_limen and told.name is not null))",
             employee.0,
             badges,
         )
@@ -388,20 +397,25 @@ async fn note_rows(
     if rows.is_empty() {
         return Ok(());
     }
+    let rows = &of_those_there(connection, rows).await?;
     let refusal = |row: &ImportRow| row.refusal.clone();
     let alike = |row: &ImportRow| row.looks_like;
     sqlx::query!(
         "insert into import_rows
-             (import_id, line, run, person, outcome, reason, detail, employee_id, face_id, looks_like,
-              likeness, distance)
-         select $1::uuid, line, $2::int4, person, outcome, reason, detail, employee_id, face_id, looks_like,
-             likeness, distance
-         from unnest($3::int8[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::uuid[],
-                  $10::uuid[], $11::text[], $12::float4[])
-             as n (line, person, outcome, reason, detail, employee_id, face_id, looks_like, likeness, distance)
+             (import_id, line, run, person, outcome, reason, detail, employee_id, created, face_id,
+              looks_like, likeness, distance)
+         select $1::uuid, line, $2::int4, person, outcome, reason, detail, employee_id, created, face_id,
+             looks_like, likeness, distance
+         from unnest($3::int8[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::bool[],
+                  $10::uuid[], $11::uuid[], $12::text[], $13::float4[])
+             as n (line, person, outcome, reason, detail, employee_id, created, face_id, looks_like, likeness,
+                   distance)
          on conflict (import_id, line) do update set
              run = excluded.run, person = excluded.person, outcome = excluded.outcome,
              reason = excluded.reason, detail = excluded.detail, employee_id = excluded.employee_id,
+             -- Whoever was new in a run before was new in this import.
+             created = excluded.created
+                 or (import_rows.created and import_rows.employee_id is not distinct from excluded.employee_id),
              face_id = excluded.face_id, looks_like = excluded.looks_like, likeness = excluded.likeness,
              distance = excluded.distance",
         import.id.0,
@@ -412,6 +426,7 @@ async fn note_rows(
         &column(rows, |row| refusal(row).map(|refusal| refusal.code)) as &[Option<String>],
         &column(rows, |row| refusal(row).map(|refusal| refusal.detail)) as &[Option<String>],
         &column(rows, |row| row.employee_id.map(|id| id.0)) as &[Option<Uuid>],
+        &column(rows, |row| row.created),
         &column(rows, |row| row.face_id.map(|id| id.0)) as &[Option<Uuid>],
         &column(rows, |row| alike(row).map(|other| other.employee_id.0)) as &[Option<Uuid>],
         &column(rows, |row| alike(row).map(|other| other.likeness.code().to_owned()))
@@ -421,6 +436,33 @@ async fn note_rows(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The rows, without whoever was removed since they were settled: whoever is erased in the meantime is not written
+/// back. Those who are there stay until this transaction ends.
+async fn of_those_there(
+    connection: &mut PgConnection,
+    rows: &[ImportRow],
+) -> Result<Vec<ImportRow>, StoreError> {
+    let named = rows.iter().flat_map(|row| {
+        let like = row.looks_like.map(|other| other.employee_id);
+        row.employee_id.into_iter().chain(like).map(|id| id.0)
+    });
+    let there = sqlx::query_scalar!(
+        "select id from employees where id = any($1) order by id for key share",
+        &named.collect::<Vec<_>>(),
+    );
+    let there: HashSet<_> = there.fetch_all(connection).await?.into_iter().collect();
+    let is_gone = |employee: EmployeeId| !there.contains(&employee.0);
+    let left = rows.iter().cloned().map(|mut row| {
+        if row.employee_id.is_some_and(is_gone) {
+            row.person.clear();
+            (row.employee_id, row.face_id) = (None, None);
+        }
+        row.looks_like = row.looks_like.filter(|other| !is_gone(other.employee_id));
+        row
+    });
+    Ok(left.collect())
 }
 
 fn column<T>(rows: &[ImportRow], value: impl Fn(&ImportRow) -> T) -> Vec<T> {

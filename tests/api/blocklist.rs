@@ -1,11 +1,14 @@
 //! The blocklist: the gate stays shut, says what it says to strangers, and somebody hears of it.
 
+use limen::domain::Scope;
+use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::database::change_in_silence;
+use crate::frame;
 use crate::passage::Passage;
-use crate::service::{TestService, eventually};
+use crate::service::{TestService, eventually, send};
 
 const ALARMS: &str = "limen_alarms_total{kind=\"blocked\"}";
 
@@ -175,5 +178,33 @@ async fn who_is_blocked_is_read_with_the_decision(pool: PgPool) {
     change_in_silence(&pool, "update employees set status = 'active'").await;
     stolen().refused(&service, &gate, "face_does_not_match_badge").await;
     assert_eq!(service.trail().await[0]["reason"], "face_does_not_match_badge");
+    assert_eq!(service.metric(ALARMS).await, 1.0);
+}
+
+#[sqlx::test]
+async fn whoever_enrols_a_look_alike_changes_nobody_on_the_blocklist(pool: PgPool) {
+    let service = start(&pool).await;
+    let blocked = service.enrolled("obama-1.jpg").await;
+    service.set_status(&blocked, "blocked").await;
+    let known = async || {
+        let employee = service.get(&format!("/v1/employees/{blocked}")).await.expect(200);
+        let changes = service.get(&format!("/v1/changes?employee_id={blocked}")).await.expect(200);
+        (employee, changes)
+    };
+    let before = known().await;
+    assert_eq!(before.0["badge_required"], false);
+
+    let double = service.employee(json!({})).await;
+    let enroller = service.make_key(&[Scope::Enroller], None).await;
+    let photo = service
+        .bare(Method::POST, &format!("/v1/employees/{double}/faces"))
+        .bearer_auth(&enroller)
+        .header("content-type", frame::media_type("obama-2.jpg"))
+        .body(frame::bytes("obama-2.jpg"));
+    let face = send(photo).await.expect(201);
+    assert_eq!((&face["looks_like"], &face["badge_required"]), (&json!(blocked), &json!(true)));
+    let read = service.get(&format!("/v1/employees/{double}")).await.expect(200);
+    assert_eq!(read["badge_required"], true);
+    assert_eq!(known().await, before);
     assert_eq!(service.metric(ALARMS).await, 1.0);
 }

@@ -380,12 +380,16 @@ async fn an_archive_that_cannot_be_read_says_where_and_what_came_before_stands(p
         (b"badge_id,name\nB-1,Obama\n".to_vec(), "bad_archive", "does not begin as a file"),
         (zip(&[]).await, "bad_archive", "file 1"),
         (zip(&[("obama-1.jpg", &obama)]).await, "bad_archive", "must begin with people.csv"),
-        (zip(&[("people.csv", b"surname,photo\n")]).await, "bad_list", "\"surname\""),
+        (zip(&[("people.csv", b"surname,photo\n")]).await, "bad_list", "line 1: what field 1"),
         (zip(&[("people.csv", b"")]).await, "bad_list", "line 1"),
     ] {
         let problem = import(&service, ZIP, body).await.refused(422, code);
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.contains(told), "{told}: {detail}");
+        // Names of photos are people's, and this is kept.
+        for trace in ["obama", "biden", "surname"] {
+            assert!(!detail.contains(trace), "{detail}");
+        }
         let noted = newest(&service).await;
         assert_eq!((&noted["state"], &noted["problem"]["code"]), (&json!("broken"), &json!(code)));
         assert!(detail.contains(&id(&noted, "import_id")), "{detail}");
@@ -530,6 +534,10 @@ async fn whoever_is_erased_is_in_no_import_and_imports_go_in_their_time(pool: Pg
         line(json!({"badge_id": "B-1815", "name": "Ada Lovelace"}), "no-face-hubble.jpg"),
         line(json!({"name": "Ada Lovelace"}), "text-named.jpg"),
         line(json!({"badge_id": "B-2", "name": "Grace"}), "obama-2.jpg"),
+        line(json!({"name": "ADA \t lovelace "}), "text-named.jpg"),
+        line(json!({"badge_id": " b-1815", "name": "Ada"}), "text-named.jpg"),
+        format!("{}\n", json!({"badge_id": 18_151_210, "name": "Ada Lovelace"})),
+        format!("{}\n", json!({"badge_id": "B-3", "Ada Lovelace": true})),
     ];
     let done = import(&service, NDJSON, body.concat()).await.expect(200);
     let found = rows(&service, &done).await;
@@ -542,16 +550,162 @@ async fn whoever_is_erased_is_in_no_import_and_imports_go_in_their_time(pool: Pg
     let path = format!("/v1/employees/{employee}/erasure");
     send(service.request(Method::POST, &path)).await.expect(200);
     let left = rows(&service, &done).await;
-    assert_eq!(told(&left), [(4, "refused", "duplicate_person")]);
+    assert_eq!(
+        told(&left),
+        [
+            (4, "refused", "duplicate_person"),
+            (7, "refused", "bad_value"),
+            (8, "refused", "bad_value")
+        ]
+    );
     assert_eq!(left[0]["looks_like"], Value::Null);
+    let read = "select coalesce(string_agg(r::text, ' '), '') from import_rows r";
+    let text: String = sqlx::query_scalar(read).fetch_one(&pool).await.unwrap();
+    for trace in ["lovelace", "b-1815", "18151210", &employee] {
+        assert!(!text.to_lowercase().contains(trace), "{trace} is in {text}");
+    }
+    assert_eq!(service.store.purge_imports(Utc::now()).await.unwrap(), 1);
+    let read = "select count(*) from import_rows";
+    assert_eq!(sqlx::query_scalar::<_, i64>(read).fetch_one(&pool).await.unwrap(), 0);
+}
+
+#[sqlx::test]
+async fn whoever_is_erased_while_their_row_is_not_stored_yet_is_not_written_back(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let (parts, body) = by_hand();
+    let running = tokio::spawn(request(&service, NDJSON, "", body).send());
+    let row = json!({"badge_id": "B-1815", "name": "Ada Lovelace"});
+    parts.send(Ok(format!("{row}\n").into())).unwrap();
+    eventually("the row is done", async || by_badge(&service, "B-1815").await.is_some()).await;
+    let employee = id(&by_badge(&service, "B-1815").await.unwrap(), "employee_id");
+    let path = format!("/v1/employees/{employee}/erasure");
+    send(service.request(Method::POST, &path)).await.expect(200);
+    drop(parts);
+    let done = Answer::read(running.await.unwrap().unwrap()).await.expect(200);
+    assert_eq!(done["rows"]["created"], 1, "{done}");
     let read = "select coalesce(string_agg(r::text, ' '), '') from import_rows r";
     let text: String = sqlx::query_scalar(read).fetch_one(&pool).await.unwrap();
     for trace in ["Lovelace", "B-1815", &employee] {
         assert!(!text.contains(trace), "{trace} is in {text}");
     }
-    assert_eq!(service.store.purge_imports(Utc::now()).await.unwrap(), 1);
-    let read = "select count(*) from import_rows";
-    assert_eq!(sqlx::query_scalar::<_, i64>(read).fetch_one(&pool).await.unwrap(), 0);
+}
+
+/// The faces of a person.
+async fn faces(service: &TestService, employee: &str) -> Value {
+    service.get(&format!("/v1/employees/{employee}/faces")).await.expect(200)["items"].clone()
+}
+
+#[sqlx::test]
+async fn a_row_whose_person_cannot_be_changed_as_it_says_gives_them_no_face(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let later = json!({"name": "Obama", "badge_id": "V-1", "valid_from": "2027-06-01T00:00:00Z"});
+    let later = service.employee(later).await;
+    let other = service.employee(json!({"name": "Biden", "badge_id": "V-2"})).await;
+    let ends = json!({"badge_id": "V-1", "valid_until": "2027-01-01T00:00:00Z"});
+    let body = [
+        line(ends, "obama-1.jpg"),
+        line(json!({"employee_id": other, "badge_id": "V-1"}), "biden-1.jpg"),
+    ];
+    let done = import(&service, NDJSON, body.concat()).await.expect(200);
+    assert_eq!(
+        told(&rows(&service, &done).await),
+        [(1, "refused", "validity_empty"), (2, "refused", "badge_taken")]
+    );
+    for employee in [&later, &other] {
+        assert_eq!(faces(&service, employee).await, json!([]));
+    }
+    // Nor is anybody changed by a row whose face is not theirs.
+    service.enrol(&later, "obama-1.jpg").await;
+    let body = line(json!({"badge_id": "V-1", "department": "Kitchen"}), "biden-1.jpg");
+    let done = import(&service, NDJSON, body).await.expect(200);
+    assert_eq!(told(&rows(&service, &done).await), [(1, "refused", "another_person")]);
+    assert_eq!(by_badge(&service, "V-1").await.unwrap()["department"], Value::Null);
+}
+
+#[sqlx::test]
+async fn a_consent_that_was_withdrawn_is_not_given_again_by_the_same_file(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let row = |department: &str| {
+        let mut fields = json!({"badge_id": "B-1", "name": "Obama", "department": department});
+        fields["consent_version"] = "2026-01".into();
+        line(fields, "obama-1.jpg")
+    };
+    let done = import(&service, NDJSON, row("Engines")).await.expect(200);
+    assert_eq!(told(&rows(&service, &done).await), [(1, "enrolled", "")]);
+    let employee = id(&by_badge(&service, "B-1").await.unwrap(), "employee_id");
+    let consents = format!("/v1/employees/{employee}/consents");
+    let given = service.get(&consents).await.expect(200)["items"][0].clone();
+    service.delete(&format!("{consents}/{}", id(&given, "consent_id"))).await.expect(204);
+
+    let done = import(&service, NDJSON, row("Kitchen")).await.expect(200);
+    assert_eq!(told(&rows(&service, &done).await), [(1, "refused", "consent_withdrawn")]);
+    assert_eq!(faces(&service, &employee).await, json!([]));
+    assert_eq!(by_badge(&service, "B-1").await.unwrap()["department"], "Engines");
+    let listed = service.get(&consents).await.expect(200);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{listed:?}");
+    // Who agrees again does so by themself.
+    service.post(&consents, json!({"text_version": "2026-01"})).await.expect(201);
+    let done = import(&service, NDJSON, row("Kitchen")).await.expect(200);
+    assert_eq!(told(&rows(&service, &done).await), [(1, "enrolled", "")]);
+}
+
+#[sqlx::test]
+async fn the_same_idempotency_key_of_another_is_another_import(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let body = format!("{}\n", json!({"badge_id": "B-1", "name": "Somebody"}));
+    let own = request(&service, NDJSON, "", body).header("idempotency-key", "staff");
+    let own = send(own).await.expect(200);
+    let enroller = service.make_key(&[Scope::Enroller], None).await;
+    let other = service.bare(Method::POST, "/v1/imports").bearer_auth(&enroller);
+    let other = other.header("content-type", NDJSON).header("idempotency-key", "staff");
+    let other = send(other.body("")).await.expect(200);
+    assert_ne!(other["import_id"], own["import_id"]);
+    assert_eq!(other["run"], 1);
+    assert_eq!(told(&rows(&service, &own).await), [(1, "created", "")]);
+    let listed = service.get("/v1/imports?key=staff").await.expect(200);
+    assert_eq!(listed["items"], json!([other, own]));
+}
+
+#[sqlx::test]
+async fn two_people_of_one_name_do_not_become_one(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    service.group(json!({"name": "night shift"})).await;
+    let body = [
+        json!({"name": "Li Wei", "department": "Engines"}),
+        json!({"name": "li wei", "department": "Kitchen"}),
+        json!({"name": "Li Wei", "valid_until": "2099-01-01T00:00:00Z"}),
+        json!({"name": "Li Wei", "groups": ["night shift"]}),
+        json!({"name": "Li Wei", "department": "Engines"}),
+        json!({"badge_id": "B-1", "name": "Li Wei", "department": "Kitchen"}),
+    ];
+    let body = body.map(|row| format!("{row}\n")).concat();
+    let again = async || {
+        let sent = request(&service, NDJSON, "", body.clone()).header("idempotency-key", "k");
+        rows(&service, &send(sent).await.expect(200)).await
+    };
+    let created = |rows: &[Value]| -> Vec<_> {
+        rows.iter().map(|row| row["created"].as_bool().unwrap()).collect()
+    };
+    let found = again().await;
+    assert_eq!(
+        told(&found),
+        [
+            (1, "created", ""),
+            (2, "refused", "ambiguous_name"),
+            (3, "refused", "ambiguous_name"),
+            (4, "refused", "ambiguous_name"),
+            (5, "unchanged", ""),
+            (6, "created", ""),
+        ]
+    );
+    assert_eq!(created(&found), [true, false, false, false, false, true]);
+    let path = format!("/v1/employees/{}", id(&found[0], "employee_id"));
+    let first = service.get(&path).await.expect(200);
+    assert_eq!((&first["department"], &first["valid_until"]), (&json!("Engines"), &Value::Null));
+    // Now there are two, and a name alone is neither; who was new stays told.
+    let found = again().await;
+    assert_eq!(found[0]["reason"]["code"], "ambiguous_name");
+    assert_eq!((&found[5]["outcome"], &found[5]["created"]), (&json!("unchanged"), &json!(true)));
 }
 
 #[sqlx::test]

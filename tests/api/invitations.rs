@@ -2,11 +2,15 @@
 
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use limen::domain::Scope;
+use limen::http::INVITED_PHOTOS_MAX;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgPool};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use crate::answer::Answer;
@@ -14,6 +18,8 @@ use crate::audit::audit;
 use crate::frame;
 use crate::passage::Passage;
 use crate::service::{KEYS, TestService, eventually, id, send};
+
+const ALARMS: &str = "limen_alarms_total{kind=\"blocked\"}";
 
 /// An invitation, and the token that its link holds.
 struct Link {
@@ -52,6 +58,18 @@ impl Link {
             .header("authorization", format!("Invitation {}", self.token))
             .header("content-type", frame::media_type(photo));
         send(request.body(frame::bytes(photo))).await
+    }
+
+    /// Announces a photo, and sends none of it.
+    async fn announce(&self, service: &TestService) -> TcpStream {
+        let head = format!(
+            "POST /v1/invitation/face HTTP/1.1\r\nhost: x\r\nauthorization: Invitation {}\r\n\
+             content-type: image/jpeg\r\ncontent-length: 500000\r\nconnection: close\r\n\r\n",
+            self.token
+        );
+        let mut stream = TcpStream::connect(service.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
     }
 
     /// Checks that it takes no photo, and that nothing tells why but its state.
@@ -253,22 +271,111 @@ async fn whoever_has_a_link_learns_nothing_of_others_nor_how_near_a_face_came(po
     let other = service.enrolled("obama-1.jpg").await;
     let employee = service.enrolled("biden-1.jpg").await;
     let link = Link::of(&service, &employee, json!({})).await;
+    let refused = link.photograph(&service, "collins-1.jpg").await.refused(409, "another_person");
+    assert_eq!(refused["detail"], "the face does not match the employee's others");
     let refused = link.photograph(&service, "obama-2.jpg").await;
     assert!(!refused.text.contains(&other), "{}", refused.text);
-    let refused = refused.refused(409, "another_person");
-    assert_eq!(refused["detail"], "the face does not match the employee's others");
+    refused.refused(409, "ask_at_the_desk");
 
-    // A look-alike is told to those who look after people, and not to the person.
+    service.enrol(&other, "obama-2.jpg").await;
+    let link = Link::of(&service, &other, json!({})).await;
+    link.photograph(&service, "obama-3.jpg").await.refused(409, "too_many_faces");
+    assert_eq!(link.state(&service).await, "open");
+}
+
+/// Checks that a photo is refused in the words that tell nothing, that it counted and that nothing was stored.
+async fn assert_sent_to_the_desk(service: &TestService, photo: &str, like: &str) {
+    let newcomer = service.employee(json!({})).await;
+    let link = Link::of(service, &newcomer, json!({})).await;
+    let refused = link.photograph(service, photo).await;
+    assert!(!refused.text.contains(like), "{}", refused.text);
+    let told = refused.refused(409, "ask_at_the_desk");
+    assert_eq!(told["detail"], "this face is to be enrolled at the desk");
+    let read = link.read(service).await.expect(200);
+    assert_eq!((&read["state"], &read["attempts_left"]), (&json!("open"), &json!(19)));
+    assert_eq!(faces(service, &newcomer).await, 0);
+    let read = service.get(&format!("/v1/employees/{newcomer}")).await.expect(200);
+    assert_eq!(read["badge_required"], false);
+}
+
+#[sqlx::test]
+async fn whoever_is_known_as_somebody_else_is_sent_to_the_desk_and_not_told_why(pool: PgPool) {
+    let service =
+        TestService::start_with(&pool, |config| config.server.metrics_public = true).await;
+    let known = service.enrolled("obama-1.jpg").await;
+    for (status, alarms) in [("active", 0.0), ("blocked", 1.0)] {
+        service.set_status(&known, status).await;
+        assert_sent_to_the_desk(&service, "obama-2.jpg", &known).await;
+        assert_eq!(service.metric(ALARMS).await, alarms, "{status}");
+    }
+    let read = service.get(&format!("/v1/employees/{known}")).await.expect(200);
+    assert_eq!(read["badge_required"], false);
+}
+
+#[sqlx::test]
+async fn who_is_merely_like_somebody_needs_a_badge_but_like_a_blocked_person_goes_to_the_desk(
+    pool: PgPool,
+) {
+    // Everybody is like everybody.
+    let service = TestService::start_with(&pool, |config| {
+        config.matching.margin = 4.0;
+        config.server.metrics_public = true;
+    })
+    .await;
+    let known = service.enrolled("biden-1.jpg").await;
     let alike = service.employee(json!({})).await;
     let link = Link::of(&service, &alike, json!({})).await;
-    assert_eq!(link.photograph(&service, "obama-2.jpg").await.expect(204), Value::Null);
-    let read = service.get(&format!("/v1/employees/{alike}")).await.expect(200);
-    assert_eq!(read["badge_required"], true);
+    assert_eq!(link.photograph(&service, "obama-1.jpg").await.expect(204), Value::Null);
+    for employee in [&known, &alike] {
+        let read = service.get(&format!("/v1/employees/{employee}")).await.expect(200);
+        assert_eq!(read["badge_required"], true);
+    }
+    assert_eq!(service.metric(ALARMS).await, 0.0);
+    service.set_status(&known, "blocked").await;
+    assert_sent_to_the_desk(&service, "collins-1.jpg", &known).await;
+    assert_eq!(service.metric(ALARMS).await, 1.0);
+}
 
-    service.enrol(&alike, "obama-3.jpg").await;
-    let link = Link::of(&service, &alike, json!({})).await;
-    link.photograph(&service, "obama-1.jpg").await.refused(409, "too_many_faces");
-    assert_eq!(link.state(&service).await, "open");
+#[sqlx::test]
+async fn a_photo_for_an_invitation_that_is_over_is_refused_before_any_of_it_is_read(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let employee = service.employee(json!({})).await;
+    let link = Link::of(&service, &employee, json!({})).await;
+    link.photograph(&service, "obama-1.jpg").await.expect(204);
+    let mut stream = link.announce(&service).await;
+    let mut answer = String::new();
+    // Far sooner than a body is waited for.
+    tokio::time::timeout(Duration::from_secs(20), stream.read_to_string(&mut answer))
+        .await
+        .expect("an answer")
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 410 "), "{answer}");
+    assert!(answer.contains("invitation_over"), "{answer}");
+}
+
+#[sqlx::test]
+async fn only_so_many_invited_photos_come_at_once_and_the_desk_does_not_notice(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let people = [service.employee(json!({})).await, service.employee(json!({})).await];
+    let others = Link::of(&service, &people[0], json!({})).await;
+    let link = Link::of(&service, &people[1], json!({})).await;
+    // This one is refused for what it is, and costs nothing, where there is a place.
+    let status = async || link.photograph(&service, "still.gif").await.status;
+    let mut slow = Vec::new();
+    eventually("all places are taken", async || {
+        slow.push(others.announce(&service).await);
+        status().await == 429
+    })
+    .await;
+    assert!(slow.len() >= INVITED_PHOTOS_MAX, "{}", slow.len());
+    let busy = link.photograph(&service, "obama-1.jpg").await;
+    assert_eq!(busy.header("retry-after"), Some("1"));
+    busy.refused(429, "overloaded");
+    assert_eq!(link.read(&service).await.expect(200)["attempts_left"], 20);
+    service.enrolled("biden-1.jpg").await;
+    drop(slow);
+    eventually("the places are free again", async || status().await == 415).await;
+    link.photograph(&service, "obama-1.jpg").await.expect(204);
 }
 
 #[sqlx::test]
@@ -281,7 +388,7 @@ async fn a_print_is_refused_where_enrolment_asks_for_liveness(pool: PgPool) {
 }
 
 #[sqlx::test]
-async fn whoever_guesses_tokens_learns_nothing_and_is_shut_out(pool: PgPool) {
+async fn whoever_guesses_tokens_learns_nothing_and_shuts_nobody_else_out(pool: PgPool) {
     let service =
         TestService::start_with(&pool, |config| config.server.wrong_keys_per_minute_max = 5).await;
     let employee = service.employee(json!({})).await;
@@ -303,7 +410,14 @@ async fn whoever_guesses_tokens_learns_nothing_and_is_shut_out(pool: PgPool) {
     let shut_out = ask(&guess).await;
     assert_eq!(shut_out.header("retry-after"), Some("60"));
     shut_out.refused(429, "too_many_wrong_keys");
-    link.photograph(&service, "obama-1.jpg").await.refused(429, "too_many_wrong_keys");
+    // Whoever shares their address goes on: with a link, and with a key, be it for the first time.
+    assert_eq!(link.state(&service).await, "open");
+    link.photograph(&service, "obama-1.jpg").await.expect(204);
+    let key = service.make_key(&[Scope::Viewer], None).await;
+    send(service.bare(Method::GET, "/v1/gates").bearer_auth(&key)).await.expect(200);
+    let wrong = service.bare(Method::GET, "/v1/gates").bearer_auth("wrong");
+    send(wrong).await.refused(401, "unauthorized");
+    ask(&guess).await.refused(429, "too_many_wrong_keys");
 }
 
 #[sqlx::test]

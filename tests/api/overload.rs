@@ -1,11 +1,15 @@
 //! More frames than can be looked at: some are sent away at once, the others are served.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
+use reqwest::Method;
 use serde_json::json;
 use sqlx::PgPool;
 
+use crate::frame;
 use crate::passage::Passage;
-use crate::service::TestService;
+use crate::service::{TestService, eventually, send};
 
 #[sqlx::test]
 async fn too_many_frames_at_once_get_429_and_the_others_a_right_answer(pool: PgPool) {
@@ -100,4 +104,46 @@ async fn a_client_that_gives_up_leaves_its_place_to_others(pool: PgPool) {
         Passage::of("obama-3.jpg").send(&service, &gate).await.status == 200
     })
     .await;
+}
+
+#[sqlx::test]
+async fn imports_leave_the_gates_their_places(pool: PgPool) {
+    let service = TestService::start_with(&pool, |config| {
+        config.inference.workers = 1;
+        config.inference.queue_max = 1;
+        config.enrolment.imports_max = 2;
+    })
+    .await;
+    let gate = service.gate(json!({})).await;
+    let photo = frame::bytes("obama-1.jpg");
+    let rows = |of: usize| -> String {
+        let row = |number: usize| {
+            // Another photo each time, of the same face.
+            let photo = [&photo[..], &number.to_le_bytes(), &of.to_le_bytes()].concat();
+            let photo = STANDARD.encode(photo);
+            json!({"badge_id": format!("B-{of}-{number}"), "name": "Somebody", "photo": photo})
+        };
+        (0..30).map(|number| format!("{}\n", row(number))).collect()
+    };
+    let imports = [0, 1].map(|of| {
+        let request = service.request(Method::POST, "/v1/imports");
+        let request = request.header("content-type", "application/x-ndjson").body(rows(of));
+        tokio::spawn(send(request))
+    });
+    eventually("both run", async || {
+        let running = service.get("/v1/imports").await.expect(200);
+        running["items"].as_array().unwrap().len() == 2
+    })
+    .await;
+    let mut beside = 0;
+    while !imports.iter().all(tokio::task::JoinHandle::is_finished) {
+        Passage::of("no-face-rocket.jpg").refused(&service, &gate, "no_face").await;
+        beside += 1;
+    }
+    assert!(beside > 5, "{beside} passages beside the imports");
+    for import in imports {
+        let rows = import.await.unwrap().expect(200)["rows"].clone();
+        let settled: u64 = rows.as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+        assert_eq!(settled, 30, "{rows}");
+    }
 }

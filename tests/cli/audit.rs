@@ -46,6 +46,6 @@ async fn an_altered_trail_is_named_and_the_exit_status_is_1(pool: PgPool) {
     assert!(text(&strangers).contains("no valid signature"), "{}", text(&strangers));
     std::fs::write(&file, "{\"length\": 1}").unwrap();
     let nonsense = run(&kept).await;
-    assert_eq!(nonsense.status.code(), Some(2));
+    assert_eq!(nonsense.status.code(), Some(1));
     assert!(text(&nonsense).contains("line 1"), "{}", text(&nonsense));
 }

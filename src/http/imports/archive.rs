@@ -21,7 +21,7 @@ use crate::http::held::Held;
 const LIST: &str = "people.csv";
 
 /// Bytes of the list.
-const LIST_BYTES_MAX: usize = 32 << 20;
+pub(super) const LIST_BYTES_MAX: usize = 32 << 20;
 
 /// How many times its size an archive may unpack to: photos do not shrink.
 const UNPACKED_TIMES_MAX: u64 = 20;
@@ -46,7 +46,7 @@ pub(super) async fn read(
     mut body: impl AsyncBufRead + Send + Unpin,
     intake: &Intake,
 ) -> Result<(), End> {
-    let mut unpacking = Unpacking { intake, bytes: 0, file: 0, before: String::new() };
+    let mut unpacking = Unpacking { intake, bytes: 0, file: 0 };
     let mut photos: Option<Photos> = None;
     let mut zip = ZipFileReader::new(&mut body);
     loop {
@@ -63,7 +63,7 @@ pub(super) async fn read(
             Part::List => LIST_BYTES_MAX,
             Part::Photo(_) => intake.state.settings.frame_bytes_max,
         };
-        let held = Held::nothing_of(&intake.state.frame_bytes);
+        let held = Held::nothing_of(&intake.bytes);
         let content = unpacking.read(entry.reader_mut(), bytes_max, &held).await?;
         let found = entry.reader_mut().compute_hash();
         let (behind, rest) = entry.done().await.map_err(|error| unpacking.unreadable(error))?;
@@ -83,7 +83,6 @@ pub(super) async fn read(
                 }
             }
         }
-        unpacking.before = name;
         zip = rest;
     }
     let photos = photos.ok_or_else(|| bad_archive(format!("the archive has no {LIST}")))?;
@@ -173,10 +172,8 @@ fn with(row: Listed, photo: Photo) -> Row {
 struct Unpacking<'i> {
     intake: &'i Intake,
     bytes: u64,
-    /// The number of the file,
+    /// The number of the file: where the archive broke is kept, and names of photos are often people's.
     file: u64,
-    /// and the name of the one before.
-    before: String,
 }
 
 impl Unpacking<'_> {
@@ -215,10 +212,7 @@ impl Unpacking<'_> {
     }
 
     fn place(&self) -> String {
-        match &*self.before {
-            "" => format!("file {} of the archive", self.file),
-            before => format!("file {} of the archive, behind {before:?},", self.file),
-        }
+        format!("file {} of the archive", self.file)
     }
 
     /// Why no more of the archive can be read.

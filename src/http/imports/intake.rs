@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
+use super::archive::LIST_BYTES_MAX;
+use super::lines::line_bytes_max;
 use super::person;
 use super::row::{Person, Photo, Row};
 use super::upload::Arrived;
@@ -59,26 +61,32 @@ pub(super) struct Intake {
     pub state: AppState,
     pub arrived: Arc<Arrived>,
     rows: mpsc::Sender<JoinHandle<Looked>>,
-    /// Photos that are looked at at once.
-    looks: Arc<Semaphore>,
+    /// What this import may keep of its upload in memory, apart from the frames of gates: as much as it can ever need
+    /// at once, so that what it waits for is its own photos' turn.
+    pub bytes: Arc<Semaphore>,
 }
 
 impl Intake {
     /// Takes in rows; as many photos as are looked at at once wait behind them.
     pub fn new(state: AppState, arrived: Arc<Arrived>) -> (Self, Looking) {
-        let at_once = state.settings.import_photos_at_once;
+        let settings = &state.settings;
+        let at_once = settings.import_photos_at_once;
         let (rows, looking) = mpsc::channel(at_once);
-        (Self { state, arrived, rows, looks: Arc::new(Semaphore::new(at_once)) }, looking)
+        // Beside the list a photo or a line of text around one that arrives, and those that wait or are looked at.
+        let parts = 2 * at_once + 3;
+        let bytes = LIST_BYTES_MAX + parts * line_bytes_max(settings.frame_bytes_max);
+        let bytes = Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
+        (Self { state, arrived, rows, bytes }, looking)
     }
 
     /// Takes a row in, once there is room for it.
     pub async fn take(&self, row: Row) -> Result<(), End> {
         let Ok(room) = self.rows.reserve().await else { return Err(End::Unwanted) };
-        let (state, looks) = (self.state.clone(), Arc::clone(&self.looks));
+        let state = self.state.clone();
         room.send(tokio::spawn(async move {
             let Row { line, label, person, photo } = row;
             let seen = match person {
-                Ok(person) => look(&state, &looks, &person, photo).await.map(|seen| (person, seen)),
+                Ok(person) => look(&state, &person, photo).await.map(|seen| (person, seen)),
                 Err(problem) => Err(problem),
             };
             Looked { line, label, seen }
@@ -87,12 +95,7 @@ impl Intake {
     }
 }
 
-async fn look(
-    state: &AppState,
-    looks: &Semaphore,
-    person: &Person,
-    photo: Photo,
-) -> Result<Seen, Problem> {
+async fn look(state: &AppState, person: &Person, photo: Photo) -> Result<Seen, Problem> {
     let bytes = match photo {
         Photo::None => return Ok(Seen::NoPhoto),
         Photo::Refused(problem) => return Err(problem),
@@ -104,7 +107,7 @@ async fn look(
     {
         return Ok(Seen::Known);
     }
-    let _turn = looks.acquire().await.map_err(Problem::internal)?;
+    let _turn = state.import_looks.acquire().await.map_err(Problem::internal)?;
     let frame = FrameBytes { bytes, declared: None };
     let look = state.engine.look(place(state).await, frame, state.settings.enrolment_look());
     let view = Box::new(look.await?);
@@ -114,9 +117,9 @@ async fn look(
 
 async fn place(state: &AppState) -> Place {
     loop {
-        match state.engine.place() {
-            Ok(place) => return place,
-            Err(_) => tokio::time::sleep(PLACE_AGAIN).await,
+        match state.engine.place_in_time() {
+            Some(place) => return place,
+            None => tokio::time::sleep(PLACE_AGAIN).await,
         }
     }
 }

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::io::{AsyncBufRead, AsyncBufReadExt};
+use serde_json::error::Category;
 
 use super::intake::{End, Intake};
 use super::list::too_many_rows;
@@ -24,8 +25,8 @@ pub(super) async fn read(
     let (mut number, mut rows) = (0_u64, 0);
     loop {
         number += 1;
-        let held = Held::nothing_of(&intake.state.frame_bytes);
-        let line = match next(&mut body, bytes_max.div_ceil(3) * 4 + LINE_BYTES_MAX, &held).await? {
+        let held = Held::nothing_of(&intake.bytes);
+        let line = match next(&mut body, line_bytes_max(bytes_max), &held).await? {
             Line::End => return Ok(()),
             Line::Whole(line) if line.trim_ascii().is_empty() => continue,
             line => line,
@@ -55,6 +56,11 @@ enum Line {
     TooLong,
     /// There is none any more.
     End,
+}
+
+/// How long a line may be that holds a photo of so many bytes in base64.
+pub(super) fn line_bytes_max(photo_bytes_max: usize) -> usize {
+    photo_bytes_max.div_ceil(3) * 4 + LINE_BYTES_MAX
 }
 
 /// The next line, of at most `bytes_max`.
@@ -102,9 +108,8 @@ fn row(line: u64, text: &[u8], held: Held, bytes_max: usize) -> Row {
         // Serde takes an array for an object, its fields in their order; no client means that.
         Ok(fields) if text.trim_ascii_start().starts_with(b"{") => fields,
         wrong => {
-            let detail = wrong.err().map_or("the line must be a JSON object".to_owned(), |error| {
-                format!("the line is no row: {error}")
-            });
+            let detail =
+                wrong.err().as_ref().map_or("the line must be a JSON object".to_owned(), no_row);
             let person = Err(Problem::unprocessable("bad_value", detail));
             return Row { line, label: String::new(), person, photo: Photo::None };
         }
@@ -119,6 +124,15 @@ fn row(line: u64, text: &[u8], held: Held, bytes_max: usize) -> Row {
         }
     };
     Row { line, label: fields.label(), person: fields.person(), photo }
+}
+
+/// Why a line is no row. Serde's own words would quote what it says of a person.
+fn no_row(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        Category::Data => "a field that is unknown, comes twice or is of the wrong kind",
+        Category::Syntax | Category::Eof | Category::Io => "it is not JSON",
+    };
+    format!("the line is no row: {what}, before its column {}", error.column())
 }
 
 #[cfg(test)]
@@ -149,14 +163,17 @@ mod tests {
         for (text, told) in [
             ("{", "the line is no row"),
             ("[]", "must be a JSON object"),
-            (r#"{"badge_id": 7}"#, "invalid type"),
-            (r#"{"surname": "x"}"#, "surname"),
+            (r#"{"badge_id": 1815}"#, "of the wrong kind, before its column 1"),
+            (r#"{"Lovelace": "x"}"#, "unknown"),
             (r#"{"name": "Ada", "valid_from": "soon"}"#, "valid_from"),
             (r#"{"department": "x"}"#, "badge_id"),
         ] {
             let problem = row(1, text.as_bytes(), held(), 10).person.unwrap_err();
             assert_eq!(problem.code(), "bad_value");
             assert!(problem.detail().contains(told), "{text}: {}", problem.detail());
+            for trace in ["1815", "Lovelace"] {
+                assert!(!problem.detail().contains(trace), "{text}: {}", problem.detail());
+            }
         }
         for (photo, code) in [("?", "bad_value"), ("AAECAwQFBgcICQoL", "frame_too_large")] {
             let text = format!(r#"{{"name": "Ada", "photo": "{photo}"}}"#);

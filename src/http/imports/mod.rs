@@ -199,7 +199,7 @@ async fn import(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ListQuery {
-    /// Only the one that the client called so.
+    /// Only those that clients called so: one of each API key.
     #[param(value_type = Option<String>)]
     key: Option<ImportKey>,
     /// Rows of the page.
@@ -266,6 +266,8 @@ struct ImportRowView {
     reason: Option<ReasonView>,
     #[schema(value_type = Option<Uuid>)]
     employee_id: Option<EmployeeId>,
+    /// Whether the person was created for it, in whichever run.
+    created: bool,
     /// The face that was stored for it.
     #[schema(value_type = Option<Uuid>)]
     face_id: Option<FaceId>,
@@ -292,7 +294,8 @@ struct ResemblanceView {
 
 impl From<ImportedRow> for ImportRowView {
     fn from(ImportedRow { row, looks_like: other }: ImportedRow) -> Self {
-        let ImportRow { line, person, outcome, refusal, employee_id, face_id, looks_like } = row;
+        let ImportRow { line, person, outcome, refusal, employee_id, created, face_id, looks_like } =
+            row;
         let (name, badge_id) = other.map_or((None, None), |(name, badge)| (Some(name), badge));
         let looks_like = looks_like.map(|like| ResemblanceView {
             employee_id: like.employee_id,
@@ -302,7 +305,7 @@ impl From<ImportedRow> for ImportRowView {
             distance: like.distance.value(),
         });
         let reason = refusal.map(ReasonView::from);
-        Self { line, person, outcome, reason, employee_id, face_id, looks_like }
+        Self { line, person, outcome, reason, employee_id, created, face_id, looks_like }
     }
 }
 

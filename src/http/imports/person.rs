@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::row::Person;
-use crate::domain::{Employee, EmployeeStatus, GroupId, Validity};
+use crate::domain::{Consent, Employee, EmployeeStatus, GroupId, TextVersion, Validity};
 use crate::http::Problem;
 use crate::store::{EmployeeChange, NewEmployee, Store};
 
@@ -71,6 +71,45 @@ pub(super) fn change(person: &Person, known: &Employee) -> EmployeeChange {
         valid_until: moment(&person.valid_until, &known.validity.until),
         ..EmployeeChange::default()
     }
+}
+
+/// Refuses a row that names somebody by the name alone, as one before did, and says what that one did not: it may be
+/// another person of that name.
+pub(super) fn same(person: &Person, before: &Person) -> Result<(), Problem> {
+    fn other<T: PartialEq>(said: Option<&T>, before: Option<&T>) -> bool {
+        said.is_some() && said != before
+    }
+    let is_other = other(person.department.as_ref(), before.department.as_ref())
+        || other(person.valid_from.as_ref(), before.valid_from.as_ref())
+        || other(person.valid_until.as_ref(), before.valid_until.as_ref())
+        || person.groups.iter().any(|group| !before.groups.contains(group));
+    if is_other {
+        let detail = "a row before gives this name alone too, and says otherwise of its department, validity or \
+                      groups: give badge_id or employee_id";
+        return Err(Problem::conflict("ambiguous_name", detail));
+    }
+    Ok(())
+}
+
+/// The text whose consent is to be recorded, if that is not yet.
+///
+/// One that was taken back is not given again by a file that was written before: whoever agrees anew does so by
+/// `POST /v1/employees/E/consents`, or to another version.
+pub(super) fn consent<'p>(
+    person: &'p Person,
+    recorded: &[Consent],
+) -> Result<Option<&'p TextVersion>, Problem> {
+    let Some(version) = &person.consent_version else { return Ok(None) };
+    let mut same = recorded.iter().filter(|consent| consent.text_version == *version).peekable();
+    if same.peek().is_none() {
+        return Ok(Some(version));
+    }
+    if same.any(|consent| consent.withdrawn_at.is_none()) {
+        return Ok(None);
+    }
+    let detail = "the consent to this consent_version was withdrawn; who agrees again does so by POST \
+                  /v1/employees/E/consents";
+    Err(Problem::conflict("consent_withdrawn", detail))
 }
 
 /// The groups that the row names.

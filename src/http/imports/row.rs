@@ -4,7 +4,9 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use crate::domain::{BadgeId, Department, EmployeeId, EmployeeName, GroupName, TextVersion};
+use crate::domain::{
+    BadgeId, Department, EmployeeId, EmployeeName, GroupName, TextVersion, in_one_form,
+};
 use crate::http::Problem;
 use crate::http::moment::Moment;
 
@@ -74,11 +76,16 @@ impl Photo {
 }
 
 impl Fields {
-    /// What the row calls the person by: the badge, the employee's id or the name.
+    /// What the row calls the person by: the badge, the employee's id or the name, in the form in which they are
+    /// stored, so that whoever is erased is found.
     pub fn label(&self) -> String {
-        let names = [&self.badge_id, &self.employee_id, &self.name];
+        let id = self
+            .employee_id
+            .as_ref()
+            .map(|id| id.parse::<EmployeeId>().map_or_else(|_| id.clone(), |id| id.to_string()));
+        let names = [&self.badge_id, &id, &self.name];
         let name = names.into_iter().flatten().next().map_or("", String::as_str);
-        name.chars().filter(|c| !c.is_control()).take(LABEL_CHARS_MAX).collect()
+        in_one_form(name).chars().filter(|c| !c.is_control()).take(LABEL_CHARS_MAX).collect()
     }
 
     /// What it says of the person, if all of it can be said of one.
@@ -90,8 +97,8 @@ impl Fields {
             name: field("name", self.name.as_deref())?,
             department: field("department", self.department.as_deref())?,
             groups: groups.collect::<Result<_, _>>()?,
-            valid_from: field("valid_from", self.valid_from.as_deref())?.map(|m: Moment| m.0),
-            valid_until: field("valid_until", self.valid_until.as_deref())?.map(|m: Moment| m.0),
+            valid_from: moment("valid_from", self.valid_from.as_deref())?,
+            valid_until: moment("valid_until", self.valid_until.as_deref())?,
             consent_version: field("consent_version", self.consent_version.as_deref())?,
         };
         if person.groups.len() > GROUPS_MAX {
@@ -110,6 +117,13 @@ where
     T: std::str::FromStr<Err: std::fmt::Display>,
 {
     text.map(|text| parsed(name, text)).transpose()
+}
+
+/// Not in the words of [`Moment`], which quote what may be a name in the wrong column.
+fn moment(name: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>, Problem> {
+    let read = |text: &str| text.parse::<Moment>().map(|moment| moment.0);
+    let wrong = |_| bad(name, "no moment such as 2026-12-25T08:00:00Z");
+    text.map(|text| read(text).map_err(wrong)).transpose()
 }
 
 fn parsed<T>(name: &str, text: &str) -> Result<T, Problem>

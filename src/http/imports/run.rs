@@ -1,5 +1,6 @@
 //! One run of an import: rows are read, looked at, and settled one after another in their order.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -16,8 +17,9 @@ use super::upload::{Arrived, parts};
 use super::{Format, archive, lines, person};
 use crate::access::{EnrolmentError, enroll, resemblances};
 use crate::domain::{
-    Author, EmployeeStatus, Import, ImportProblem, ImportProgress, ImportRow, ImportState,
-    RowCounts, RowOutcome, Validity,
+    Author, Employee, EmployeeId, EmployeeStatus, FaceSeen, GroupId, Import, ImportProblem,
+    ImportProgress, ImportRow, ImportState, RowCounts, RowOutcome, Sighting, TextVersion, Validity,
+    View,
 };
 use crate::http::faces::Duplicates;
 use crate::http::{AppState, Problem, alarm};
@@ -109,10 +111,11 @@ impl Run {
         mut looking: Looking,
         results: &mut Results<'_>,
     ) -> Result<(), Problem> {
+        let mut by_name = ByName::new();
         while let Some(row) = results.meanwhile(looking.recv()).await? {
             let row = looked(results, row).await?;
             let limit = self.state.settings.request_timeout;
-            let settled = tokio::time::timeout(limit, self.settle(row)).await;
+            let settled = tokio::time::timeout(limit, self.settle(row, &mut by_name)).await;
             results.push(settled.map_err(|_| silent(limit))??).await?;
         }
         Ok(())
@@ -122,18 +125,23 @@ impl Run {
     ///
     /// # Errors
     /// Where it would be the same with every other: the key was revoked, Postgres does not answer.
-    async fn settle(&self, Looked { line, label, seen }: Looked) -> Result<ImportRow, Problem> {
+    async fn settle(
+        &self,
+        Looked { line, label, seen }: Looked,
+        by_name: &mut ByName,
+    ) -> Result<ImportRow, Problem> {
         let mut row = ImportRow {
             line,
             person: label,
             outcome: RowOutcome::Refused,
             refusal: None,
             employee_id: None,
+            created: false,
             face_id: None,
             looks_like: None,
         };
         let settled = match seen {
-            Ok((person, seen)) => self.carry_out(&person, seen, &mut row).await,
+            Ok((person, seen)) => self.carry_out(&person, seen, &mut row, by_name).await,
             Err(problem) => Err(problem),
         };
         match settled {
@@ -150,12 +158,14 @@ impl Run {
     }
 
     /// Does what a row says. Whatever can be refused beforehand is, so that it is done whole or not at all; where
-    /// it is cut short the next run does the rest.
+    /// it is cut short the next run does the rest. The face comes after all that may bar its person, so that a
+    /// row which is refused gives nobody a face.
     async fn carry_out(
         &self,
         person: &Person,
         seen: Seen,
         row: &mut ImportRow,
+        by_name: &mut ByName,
     ) -> Result<RowOutcome, Problem> {
         let Self { state, author, .. } = self;
         let store = &state.store;
@@ -163,37 +173,33 @@ impl Run {
         row.employee_id = known.as_ref().map(|known| known.id);
         let groups = person::groups(store, person).await?;
         if let Seen::View { view, .. } = &seen {
-            let like = resemblances(&state.matcher, row.employee_id, view).await?;
-            row.looks_like = like.nearest;
-            let is_blocked = known.as_ref().is_some_and(|k| k.status == EmployeeStatus::Blocked);
-            if let Some(blocked) = like.blocked.filter(|_| !is_blocked) {
-                alarm::raise_for_face(&state.metrics, row.employee_id, blocked);
-            }
-            if let (Some(other), Duplicates::Refuse) = (like.nearest, self.duplicates) {
-                return Err(EnrolmentError::Duplicate(other).into());
-            }
-            if known.is_none()
-                && state.settings.consent_required
-                && person.consent_version.is_none()
-            {
-                return Err(Conflict::ConsentMissing.into());
-            }
+            self.compare(known.as_ref(), view, row).await?;
+        }
+        let consent = self.consent(person, known.as_ref(), &seen).await?;
+        let is_by_name = person.employee_id.is_none() && person.badge_id.is_none();
+        if let Some(before) = row.employee_id.filter(|_| is_by_name).and_then(|id| by_name.get(&id))
+        {
+            person::same(person, before)?;
         }
         let mut changed = false;
         let (employee, created) = match &known {
             Some(known) => (known.id, false),
             None => (store.create_employee(author, person::new(person)?).await?.id, true),
         };
-        row.employee_id = Some(employee);
-        if let Some(version) = &person.consent_version {
-            let consents = store.consents(employee).await?;
-            let holds = consents
-                .iter()
-                .any(|consent| consent.text_version == *version && consent.withdrawn_at.is_none());
-            if !holds {
-                store.give_consent(author, employee, version, None).await?;
+        (row.employee_id, row.created) = (Some(employee), created);
+        if is_by_name {
+            by_name.entry(employee).or_insert_with(|| person.clone());
+        }
+        if let Some(known) = &known {
+            let change = person::change(person, known);
+            if change.is_more_than_status() {
+                store.change_employee(author, employee, change).await?;
                 changed = true;
             }
+        }
+        if let Some(version) = consent {
+            store.give_consent(author, employee, version, None).await?;
+            changed = true;
         }
         if let Seen::View { view, sha256 } = seen {
             let rules = state.settings.enrolment_rules();
@@ -212,25 +218,7 @@ impl Run {
                 Err(error) => return Err(error.into()),
             }
         }
-        if let Some(known) = &known {
-            let change = person::change(person, known);
-            if change.is_more_than_status() {
-                store.change_employee(author, employee, change).await?;
-                changed = true;
-            }
-        }
-        if !groups.is_empty() {
-            let already = store.access(employee).await?;
-            for group_id in groups {
-                // Who is a member stays one from when and until when they are.
-                if !already.iter().any(|access| access.group_id == group_id) {
-                    let validity = Validity::default();
-                    let member = Member { group_id, employee_id: employee, validity };
-                    store.set_member(author, member).await?;
-                    changed = true;
-                }
-            }
-        }
+        changed |= self.join(employee, groups).await?;
         Ok(match (row.face_id, created, changed) {
             (Some(_), ..) => RowOutcome::Enrolled,
             (None, true, _) => RowOutcome::Created,
@@ -238,7 +226,83 @@ impl Run {
             (None, false, false) => RowOutcome::Unchanged,
         })
     }
+
+    /// Holds a face against others, and against those that its person has: whoever is not them is not changed either.
+    async fn compare(
+        &self,
+        known: Option<&Employee>,
+        view: &View<FaceSeen>,
+        row: &mut ImportRow,
+    ) -> Result<(), Problem> {
+        let Self { state: AppState { matcher, store, metrics, .. }, .. } = self;
+        let like = resemblances(matcher, row.employee_id, view).await?;
+        row.looks_like = like.nearest;
+        let is_blocked = known.is_some_and(|known| known.status == EmployeeStatus::Blocked);
+        if let Some(blocked) = like.blocked.filter(|_| !is_blocked) {
+            alarm::raise_for_face(metrics, row.employee_id, blocked);
+        }
+        if let (Some(other), Duplicates::Refuse) = (like.nearest, self.duplicates) {
+            return Err(EnrolmentError::Duplicate(other).into());
+        }
+        let (Some(known), Sighting::Face(face)) = (known, &view.sighting) else { return Ok(()) };
+        matcher.gallery().refresh(store, known.id).await?;
+        let own = matcher.claimed(known.id, &face.encoding).map_err(EnrolmentError::from)?;
+        let threshold = matcher.verify_threshold();
+        match own.map(|own| own.distance) {
+            Some(distance) if !distance.is_match(threshold) => {
+                Err(EnrolmentError::AnotherPerson { distance, threshold }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The consent that is to be recorded, if any; refuses a face where none would hold.
+    async fn consent<'p>(
+        &self,
+        person: &'p Person,
+        known: Option<&Employee>,
+        seen: &Seen,
+    ) -> Result<Option<&'p TextVersion>, Problem> {
+        let Self { state: AppState { settings, store, .. }, .. } = self;
+        let must_consent = matches!(seen, Seen::View { .. })
+            && settings.consent_required
+            && known.is_none_or(|known| known.status != EmployeeStatus::Blocked);
+        let recorded = match known {
+            Some(known) if must_consent || person.consent_version.is_some() => {
+                store.consents(known.id).await?
+            }
+            _ => Vec::new(),
+        };
+        let consent = person::consent(person, &recorded)?;
+        let holds = recorded.iter().any(|consent| consent.withdrawn_at.is_none());
+        if must_consent && consent.is_none() && !holds {
+            return Err(Conflict::ConsentMissing.into());
+        }
+        Ok(consent)
+    }
+
+    /// Puts a person into groups; says whether they were not in one. Who is a member stays one from when and until
+    /// when they are.
+    async fn join(&self, employee_id: EmployeeId, groups: Vec<GroupId>) -> Result<bool, Problem> {
+        let Self { state: AppState { store, .. }, author, .. } = self;
+        if groups.is_empty() {
+            return Ok(false);
+        }
+        let already = store.access(employee_id).await?;
+        let mut joined = false;
+        for group_id in groups {
+            if !already.iter().any(|access| access.group_id == group_id) {
+                let member = Member { group_id, employee_id, validity: Validity::default() };
+                store.set_member(author, member).await?;
+                joined = true;
+            }
+        }
+        Ok(joined)
+    }
 }
+
+/// Whom rows of this run named by the name alone, and what the first of them said.
+type ByName = HashMap<EmployeeId, Person>;
 
 /// Postgres did not answer for so long.
 fn silent(limit: Duration) -> Problem {

@@ -3,6 +3,7 @@
 //! The token stands behind the `#` of the link and comes in a header: no address that is logged, remembered by a
 //! proxy or handed on as a referrer has it.
 
+mod open;
 mod page;
 mod texts;
 mod token;
@@ -18,13 +19,15 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::extract::{NoQuery, Query};
-use super::faces::enroll_photo;
+use super::faces::{IfAlike, enroll_photo};
 use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::schema::InvitationStateCode;
 use super::{AppState, Problem};
 use crate::access::EnrolmentError;
 use crate::domain::{Author, InvitationState, PageUrl, TextVersion};
 use crate::store::{self, Conflict, StoreError};
+use open::Open;
+pub use open::PHOTOS_MAX;
 use token::Bearer;
 pub(super) use token::{InvitationToken, SCHEME};
 
@@ -94,7 +97,8 @@ struct Agreed {
     consent_version: Option<TextVersion>,
 }
 
-/// Enrols a photo of the invited person, under the same demands as any. That uses the invitation up; a photo that
+/// Enrols a photo of the invited person, under the same demands as any, but no face that is like a blocked person's or
+/// very likely somebody else's who is enrolled: that is for the desk. Enrolling uses the invitation up; a photo that
 /// is refused does not, but of those there may be so many and no more.
 #[utoipa::path(
     post, path = "/v1/invitation/face", operation_id = "enroll_invited_face", tag = "invited",
@@ -105,7 +109,7 @@ struct Agreed {
     responses((status = 204, description = "Enrolled"),
         (status = 401, description = "There is no token", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such invitation", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Not agreed to, too many faces, or not like the person's others", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Not agreed to, too many faces, not like the person's others, or for the desk", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "The invitation is over", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No face, several, or not good enough", body = Problem, content_type = "application/problem+json"))
 )]
@@ -113,12 +117,9 @@ async fn enroll(
     State(state): State<AppState>,
     _: Room,
     Query(agreed): Query<Agreed>,
-    Bearer(store::Invited { invitation, .. }): Bearer,
+    Open { invitation, permit: _permit }: Open,
     photo: OneFrame,
 ) -> Result<StatusCode, Problem> {
-    if invitation.state != InvitationState::Open {
-        return Err(Conflict::InvitationOver.into());
-    }
     if agreed.consent_version != invitation.consent_version {
         let detail = "consent_version: send the version that the invitation asks to agree to, or none where it \
                       asks for none";
@@ -130,9 +131,9 @@ async fn enroll(
         return Err(Conflict::InvitationOver.into());
     }
     let author = Author::invited(invitation.id, invitation.created_by);
-    let enrolled =
-        enroll_photo(&state, place, &author, invitation.employee_id, photo, None).await?;
-    match enrolled {
+    let employee = invitation.employee_id;
+    let if_alike = IfAlike::AskAtTheDesk;
+    match enroll_photo(&state, place, &author, employee, photo, if_alike).await? {
         Ok(_) => Ok(StatusCode::NO_CONTENT),
         Err(error) => Err(told(error)),
     }

@@ -212,6 +212,7 @@ mod tests {
         for state in InvitationState::ALL.into_iter().filter(|s| *s != InvitationState::Open) {
             assert!(says(&texts.states, state.code()), "{}", state.code());
         }
+        assert!(says(&texts.problems, "ask_at_the_desk"));
         for (code, _) in texts.problems.0 {
             assert!(
                 *code == "other" || PROBLEM_CODES.iter().any(|(known, _)| known == code),

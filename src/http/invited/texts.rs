@@ -164,6 +164,10 @@ pub(super) const ENGLISH: Texts = Texts {
                 "This face does not match the photos of you that are known already. If you are the \
                                 person whom the link is for, ask at the desk.",
             ),
+            (
+                "ask_at_the_desk",
+                "The gates cannot take this photo through the link. Ask at the desk to have your photo taken there.",
+            ),
             ("photo_already_enrolled", "This very photo is known already. Take a new one."),
             (
                 "too_many_faces",

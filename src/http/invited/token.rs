@@ -57,8 +57,8 @@ impl FromStr for InvitationToken {
     }
 }
 
-/// Whoever has the link of an invitation, over or not. Wrong tokens count as wrong keys do; nothing is learnt by
-/// them.
+/// Whoever has the link of an invitation, over or not: who else shares their address does not matter. Wrong tokens
+/// are counted, apart from wrong keys; nothing is learnt by them.
 #[derive(Debug)]
 pub(super) struct Bearer(pub store::Invited);
 
@@ -67,10 +67,6 @@ impl FromRequestParts<AppState> for Bearer {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let header = parts.headers.get(AUTHORIZATION).ok_or_else(Problem::uninvited)?;
-        let origin = origin(parts);
-        if state.wrong_keys.is_shut_out(origin, None) {
-            return Err(Problem::too_many_wrong_keys());
-        }
         let token: Option<InvitationToken> = header
             .to_str()
             .ok()
@@ -84,8 +80,12 @@ impl FromRequestParts<AppState> for Bearer {
         if let Some(invited) = invited {
             return Ok(Self(invited));
         }
-        if state.wrong_keys.count(origin) {
-            tracing::warn!(%origin, "an origin has sent as many wrong keys as it may within a minute");
+        let origin = origin(parts);
+        if state.wrong_tokens.is_shut_out(origin, None) {
+            return Err(Problem::too_many_wrong_tokens());
+        }
+        if state.wrong_tokens.count(origin) {
+            tracing::warn!(%origin, "an origin has sent as many wrong invitations as it may within a minute");
         }
         state.metrics.wrong_key();
         Err(Problem::not_found("invitation"))
