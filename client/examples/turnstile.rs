@@ -92,13 +92,18 @@ fn ask(address: &str, frame: &str, badge: &str) -> Result<u32, Box<dyn Error>> {
     };
     // An answer that got lost is asked for again: the same event and frame, signed anew.
     let answer = gate.send(&ask).or_else(|_| gate.send(&ask));
+    if let Ok(answer) = &answer
+        && matches!(text(answer, "decision"), Some("deny" | "retry"))
+    {
+        return Err(answer.as_str().into());
+    }
     let opened = answer.and_then(|answer| {
         // Where the token is does not matter: it proves itself.
         let token = text(&answer, "token").ok_or_else(|| answer.clone())?;
         check(&public_key, &gate.id, &event, token)
     });
-    // Where it opened, here the turnstile turns, and is shut again. Where it did not, there may be a grant all the
-    // same, on which nobody opens once its token has expired.
+    // Where it opened, here the turnstile turns, and is shut again. Where it did not, the answer got lost or its token
+    // does not hold: there may be a grant all the same, on which nobody opens once its token has expired.
     if opened.is_err() {
         std::thread::sleep(TOKEN_LIFETIME_MAX);
     }
