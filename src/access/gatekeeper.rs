@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
+use tracing::Instrument;
 
 use super::{Alarms, Attempt, Finding, Identity, Matcher, admit, decide};
 use crate::domain::{
@@ -212,14 +213,15 @@ impl Gatekeeper {
         F: Future<Output = Result<Judged, AccessError>> + Send + 'static,
     {
         let (alarms, judged) = (self.alarms.clone(), what(self.clone()));
-        let task = tokio::spawn(async move {
+        let task = async move {
             let (answered, alarm) = judged.await?;
             if let Some(alarm) = alarm {
                 alarms.raise(alarm, &answered.passage);
             }
             Ok(answered)
-        });
-        task.await?
+        };
+        // The log tells of it under the request's id.
+        tokio::spawn(task.in_current_span()).await?
     }
 
     async fn record(

@@ -7,6 +7,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use tracing::Instrument;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -138,7 +139,7 @@ async fn report(
         return Ok(Json(input.into()));
     }
     // To the end, also when the gate hangs up meanwhile: what is recorded then still raises its alarm.
-    let recorded = tokio::spawn(record(state, report));
+    let recorded = tokio::spawn(record(state, report).in_current_span());
     Ok(Json(recorded.await.map_err(Problem::internal)??.into()))
 }
 
