@@ -120,7 +120,8 @@ pub async fn enroll(
         }
         error => EnrolmentError::Store(error),
     })?;
-    // Seen first, then looking again: of two look-alikes who are enrolled here at once one sees the other.
+    // Seen first, then looking again: of two look-alikes who are enrolled here and by another process at once one
+    // sees the other, where the gallery has heard of it.
     let look_again = async {
         matcher.gallery().refresh(store, employee).await?;
         let now = matcher.look_alikes(Some(employee), encoding).await?;

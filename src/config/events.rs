@@ -14,6 +14,9 @@ pub struct EventsConfig {
     /// Streams that are open at once, of this replica.
     #[garde(range(min = 1, max = 10_000))]
     pub streams_max: usize,
+    /// Those of them that one key may have.
+    #[garde(range(min = 1, max = 10_000))]
+    pub streams_per_key_max: usize,
     /// Passages that one statement reads.
     #[garde(range(min = 1, max = 10_000))]
     pub rows_max: u32,
@@ -38,6 +41,7 @@ impl Default for EventsConfig {
     fn default() -> Self {
         Self {
             streams_max: 64,
+            streams_per_key_max: 16,
             rows_max: 500,
             webhook_hosts: WebhookHosts::default(),
             webhook_timeout_ms: 5_000,

@@ -3,8 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Alarm, BadgeId, Decision, Direction, EmployeeId, GateId, GateInput, Notice, PassageId, Reason,
-    ZoneId,
+    BadgeId, Decision, Direction, EmployeeId, GateId, GateInput, Notice, PassageId, Reason, ZoneId,
 };
 
 /// A recorded passage, at its place in its gate's chain.
@@ -53,6 +52,13 @@ pub enum GateEvent {
     Passage(PassageEvent),
     /// The gate noticed something.
     Input(PlacedInput),
+    /// A record that this version cannot read: a newer one wrote it, or somebody altered it.
+    Unreadable {
+        /// The gate.
+        gate_id: GateId,
+        /// Its place in the gate's chain, from 1.
+        position: u64,
+    },
 }
 
 impl GateEvent {
@@ -62,6 +68,7 @@ impl GateEvent {
         match self {
             Self::Passage(passage) => passage.gate_id,
             Self::Input(placed) => placed.input.report.gate_id,
+            Self::Unreadable { gate_id, .. } => *gate_id,
         }
     }
 
@@ -71,24 +78,27 @@ impl GateEvent {
         match self {
             Self::Passage(passage) => passage.position,
             Self::Input(placed) => placed.position,
+            Self::Unreadable { position, .. } => *position,
         }
     }
 
-    /// What was decided, where anything was.
+    /// Whether it is, or may be, a passage with one of these decisions.
     #[must_use]
-    pub fn decision(&self) -> Option<Decision> {
+    pub fn may_be_decided(&self, decisions: &[Decision]) -> bool {
         match self {
-            Self::Passage(passage) => Some(passage.reason.decision()),
-            Self::Input(_) => None,
+            Self::Passage(passage) => decisions.contains(&passage.reason.decision()),
+            Self::Input(_) => false,
+            Self::Unreadable { .. } => true,
         }
     }
 
-    /// The alarm that it raises.
+    /// Whether somebody must hear of it at once: also of what nobody can read, which may have raised an alarm.
     #[must_use]
-    pub fn alarm(&self) -> Option<Alarm> {
+    pub fn is_alarm(&self) -> bool {
         match self {
-            Self::Passage(passage) => passage.reason.alarm(),
-            Self::Input(placed) => placed.input.report.kind.alarm(),
+            Self::Passage(passage) => passage.reason.alarm().is_some(),
+            Self::Input(placed) => placed.input.report.kind.alarm().is_some(),
+            Self::Unreadable { .. } => true,
         }
     }
 }

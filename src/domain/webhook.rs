@@ -114,10 +114,9 @@ impl WebhookFilter {
     /// Whether it wants this event.
     #[must_use]
     pub fn wants(&self, event: &GateEvent) -> bool {
-        let decided = |decision| self.decisions.contains(&decision);
         (self.gate_ids.is_empty() || self.gate_ids.contains(&event.gate_id()))
-            && (self.decisions.is_empty() || event.decision().is_some_and(decided))
-            && (!self.alarms || event.alarm().is_some())
+            && (self.decisions.is_empty() || event.may_be_decided(&self.decisions))
+            && (!self.alarms || event.is_alarm())
     }
 }
 

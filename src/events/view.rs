@@ -17,6 +17,8 @@ pub enum EventView {
     Passage(PassageEventView),
     /// A gate noticed something.
     Input(InputEventView),
+    /// Something that this version cannot read.
+    Unreadable(UnreadableEventView),
 }
 
 impl EventView {
@@ -26,8 +28,21 @@ impl EventView {
         match self {
             Self::Passage(_) => "passage",
             Self::Input(_) => "input",
+            Self::Unreadable(_) => "unreadable",
         }
     }
+}
+
+/// A record that cannot be read: a newer version of Limen wrote it, or somebody altered it, which `limen audit
+/// verify` tells.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UnreadableEventView {
+    #[schema(value_type = Uuid)]
+    gate_id: GateId,
+    /// Its place in the gate's trail: an event that comes again has the same.
+    position: u64,
+    /// True: nobody knows whether it is one.
+    alarm: bool,
 }
 
 /// An input that was recorded.
@@ -92,7 +107,7 @@ pub struct PassageEventView {
 
 impl From<GateEvent> for EventView {
     fn from(event: GateEvent) -> Self {
-        let alarm = event.alarm().is_some();
+        let alarm = event.is_alarm();
         match event {
             GateEvent::Passage(passage) => Self::Passage(PassageEventView {
                 gate_id: passage.gate_id,
@@ -120,6 +135,9 @@ impl From<GateEvent> for EventView {
                 recorded_at: input.recorded_at,
                 alarm,
             }),
+            GateEvent::Unreadable { gate_id, position } => {
+                Self::Unreadable(UnreadableEventView { gate_id, position, alarm })
+            }
         }
     }
 }

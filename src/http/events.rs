@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
@@ -15,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream;
 use serde::{Deserialize, Serialize, de};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tracing::warn;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -24,6 +23,7 @@ use utoipa_axum::routes;
 use super::auth::{Allowed, Caller, SeeTrail};
 use super::extract::{Path, Query};
 use super::overload::Overload;
+use super::streams::{Full, StreamPlace};
 use super::{AppState, Problem};
 use crate::domain::{GateId, KeyId};
 use crate::events::{Bell, EventView};
@@ -139,7 +139,7 @@ async fn follow(
     Query(query): Query<FollowQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let begun = begin(&state)?;
+    let begun = begin(&state, &caller)?;
     let last = last_event_id(&headers)?.or(query.after);
     let gates = query.gate_id.map(|gates| gates.0);
     let since = last.map_or(Since::Now, |until| Since::Moment(until.0 - LATE));
@@ -180,7 +180,7 @@ async fn follow_gate(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let last = last_event_id::<Position>(&headers)?.or(query.after);
-    let begun = begin(&state)?;
+    let begun = begin(&state, &caller)?;
     state.store.gate(gate).await?;
     let gates = vec![gate];
     let (mut seen, _) = state.store.positions(Some(&gates), Since::Now).await?;
@@ -195,12 +195,16 @@ async fn follow_gate(
 }
 
 /// A place among the streams; none at the end of the service.
-fn begin(state: &AppState) -> Result<OwnedSemaphorePermit, Problem> {
+fn begin(state: &AppState, caller: &Caller) -> Result<StreamPlace, Problem> {
     if *state.stopping.borrow() {
         return Err(Problem::unavailable("stopping", "the service is stopping"));
     }
-    let place = Arc::clone(&state.stream_permits).try_acquire_owned();
-    place.map_err(|_| Problem::overloaded(Overload::Streams))
+    state.streams.enter(caller.key_id).map_err(|full| {
+        Problem::overloaded(match full {
+            Full::All => Overload::Streams,
+            Full::Key => Overload::StreamsOfKey,
+        })
+    })
 }
 
 fn last_event_id<T: FromStr<Err: fmt::Display>>(headers: &HeaderMap) -> Result<Option<T>, Problem> {
@@ -262,7 +266,7 @@ struct Follower {
     sent_at: Instant,
     bell: Bell,
     stopping: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
+    _place: StreamPlace,
 }
 
 /// Why a stream ends.
@@ -282,7 +286,7 @@ impl Follower {
         caller: &Caller,
         cursor: Cursor,
         alarms_alone: bool,
-        place: OwnedSemaphorePermit,
+        place: StreamPlace,
     ) -> Self {
         Self {
             key: caller.key_id,
@@ -376,7 +380,7 @@ impl Follower {
         for told in found {
             cursor.mark = cursor.mark.after(&told);
             cursor.seen.insert(told.event.gate_id(), told.event.position());
-            if self.alarms_alone && told.event.alarm().is_none() {
+            if self.alarms_alone && !told.event.is_alarm() {
                 continue;
             }
             let view = EventView::from(told.event);

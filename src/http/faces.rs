@@ -171,6 +171,8 @@ pub(super) async fn enroll_photo(
     let settings = state.settings.enrolment_look();
     let view = state.engine.look(place, photo.frame.clone(), settings).await?;
     state.metrics.stages(&view.timings);
+    let sha256 = photo.sha256().await?;
+    let _turn = state.enrolling.lock().await;
     let like = match resemblances(&state.matcher, Some(employee), &view).await {
         Ok(like) => like,
         Err(EnrolmentError::Match(error)) => return Err(error.into()),
@@ -194,7 +196,6 @@ pub(super) async fn enroll_photo(
         }
     }
     let rules = state.settings.enrolment_rules();
-    let sha256 = photo.sha256().await?;
     let enrolled =
         enroll_view(&state.store, &state.matcher, author, rules, employee, view, sha256).await;
     state.metrics.outcome("enrol", if enrolled.is_ok() { "enrolled" } else { "refused" });

@@ -41,6 +41,7 @@ mod schema;
 mod signature;
 mod sites;
 mod state;
+mod streams;
 mod verify;
 mod webhooks;
 mod wrong_keys;
@@ -63,6 +64,7 @@ pub use openapi::contract;
 pub use overload::overload_limits;
 pub use problem::{CODES as PROBLEM_CODES, Problem};
 pub use state::{AppState, HttpSettings};
+pub use streams::Streams;
 pub use wrong_keys::WrongKeys;
 
 /// The service: every route, its limits and the middleware around them.

@@ -13,6 +13,8 @@ pub(super) enum Overload {
     Lists,
     /// Streams that are open.
     Streams,
+    /// Streams that are open with one key.
+    StreamsOfKey,
     /// Imports that run.
     Imports,
     /// Photos of invited people that come or are looked at.
@@ -21,18 +23,19 @@ pub(super) enum Overload {
 
 /// The names that the metrics know what there was too much of by.
 #[must_use]
-pub fn overload_limits() -> [&'static str; 7] {
+pub fn overload_limits() -> [&'static str; 8] {
     Overload::ALL.map(Overload::limit)
 }
 
 impl Overload {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Frames,
         Self::FrameBytes,
         Self::Requests,
         Self::Lists,
         Self::Streams,
+        Self::StreamsOfKey,
         Self::Imports,
         Self::InvitedPhotos,
     ];
@@ -45,6 +48,7 @@ impl Overload {
             Self::Requests => "requests_max",
             Self::Lists => "connections_max",
             Self::Streams => "streams_max",
+            Self::StreamsOfKey => "streams_per_key_max",
             Self::Imports => "imports_max",
             Self::InvitedPhotos => "invited_photos_max",
         }
@@ -64,6 +68,9 @@ impl Overload {
             }
             Self::Lists => "too many lists are being read; try again after retry-after seconds",
             Self::Streams => "too many streams are open; try again after retry-after seconds",
+            Self::StreamsOfKey => {
+                "too many streams are open with this key; try again after retry-after seconds"
+            }
             Self::Imports => "too many imports are running; try again after retry-after seconds",
             Self::InvitedPhotos => {
                 "too many photos of invited people are coming in; try again after retry-after seconds"

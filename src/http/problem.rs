@@ -38,7 +38,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("body_interrupted", "the body ended early"),
     ("body_too_large", "the body has more bytes than json_bytes_max"),
     ("consent_missing", "no consent of the employee's is on record"),
-    ("consent_withdrawn", "the consent to the version that a row names was withdrawn"),
+    ("consent_withdrawn", "the employee withdrew their consent, or the one that a row names, and gave none since"),
     ("content_type_mismatch", "the bytes are not what content-type says"),
     ("database_unavailable", "the database does not answer"),
     (
@@ -445,6 +445,10 @@ impl From<Conflict> for Problem {
             Conflict::ConsentMissing => Self::conflict(
                 "consent_missing",
                 "no consent of the employee's is on record; POST it to /v1/employees/E/consents first",
+            ),
+            Conflict::ConsentWithdrawn => Self::conflict(
+                "consent_withdrawn",
+                "the employee withdrew their consent; who agrees again does so by POST /v1/employees/E/consents",
             ),
             Conflict::InvitationOver => Self::gone(
                 "invitation_over",

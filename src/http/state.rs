@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use super::invitations::InvitationSettings;
 use super::leftover::LeftoverLimits;
 use super::metrics::MetricsReaders;
+use super::streams::Streams;
 use super::wrong_keys::WrongKeys;
 use crate::access::{EnrolmentRules, Gatekeeper, GrantSigner, Matcher};
 use crate::domain::{EmployeeId, GatePolicy, LivenessScore, WebhookHosts};
@@ -127,8 +128,11 @@ pub struct AppState {
     pub request_permits: Arc<Semaphore>,
     /// Lists that may be read at once.
     pub list_permits: Arc<Semaphore>,
-    /// Streams of events that may be open.
-    pub stream_permits: Arc<Semaphore>,
+    /// Held from the search for whom a new face is like until it is found itself: of two photos of one person that
+    /// come at once as two people's, the second meets the first.
+    pub enrolling: Arc<tokio::sync::Mutex<()>>,
+    /// Streams of events that are open.
+    pub streams: Streams,
     /// Streams that may read at once.
     pub stream_reads: Arc<Semaphore>,
     /// Imports that may run.

@@ -2,6 +2,7 @@
 //! that is left to them at the end.
 
 use std::future::Future;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::unconstrained;
@@ -117,7 +119,7 @@ pub(super) async fn serve(
         tokio::select! {
             biased;
             () = &mut end => break,
-            accepted = accept(&listener, &permits) => match accepted {
+            accepted = accept(&listener, &permits, limits.write_timeout) => match accepted {
                 Some(accepted) => serve(accepted),
                 None => break,
             },
@@ -126,7 +128,7 @@ pub(super) async fn serve(
     // Those that wait to be accepted the system has accepted already.
     for _ in 0..limits.connections_max {
         // Otherwise tokio would have the task pause after some tens.
-        match unconstrained(accept(&listener, &permits)).now_or_never().flatten() {
+        match unconstrained(accept(&listener, &permits, limits.write_timeout)).now_or_never().flatten() {
             Some(accepted) => serve(accepted),
             None => break,
         }
@@ -156,14 +158,25 @@ async fn close_when_stopping(
 /// A connection, whose it is, and its permit.
 type Accepted = (TcpStream, IpAddr, OwnedSemaphorePermit);
 
+/// Sends answers at once, and ends the connection when what was sent is not acknowledged for so long: a client that
+/// vanished without a word would else keep its place until the system gives up, after some 15 minutes.
+fn prepare(stream: &TcpStream, unread_max: Duration) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_user_timeout(Some(unread_max))
+}
+
 /// The next connection; none when no permits will ever come.
-async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<Accepted> {
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+    unread_max: Duration,
+) -> Option<Accepted> {
     let permit = Arc::clone(permits).acquire_owned().await.ok()?;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                if let Err(error) = stream.set_nodelay(true) {
-                    debug!(%error, "a connection keeps Nagle's algorithm");
+                if let Err(error) = prepare(&stream, unread_max) {
+                    debug!(%error, "a connection keeps the system's settings");
                 }
                 return Some((stream, peer.ip().to_canonical(), permit));
             }

@@ -21,7 +21,7 @@ use crate::config::{Config, EventsConfig, ServerConfig};
 use crate::events::{self, Bell, DeliverySettings};
 use crate::gallery::{self, Gallery, ResyncSettings, Searcher};
 use crate::http::{
-    self, AppState, Entrance, HttpSettings, InvitationSettings, LeftoverLimits, WrongKeys,
+    self, AppState, Entrance, HttpSettings, InvitationSettings, LeftoverLimits, Streams, WrongKeys,
 };
 use crate::inference::Engine;
 use crate::metrics::Metrics;
@@ -204,7 +204,8 @@ async fn load(
         request_permits: Arc::new(Semaphore::new(config.server.requests_max)),
         // Lists may read much: gates keep the other half of the connections to Postgres.
         list_permits: Arc::new(Semaphore::new(config.database.connections_max as usize / 2)),
-        stream_permits: Arc::new(Semaphore::new(config.events.streams_max)),
+        enrolling: Arc::default(),
+        streams: Streams::new(config.events.streams_max, config.events.streams_per_key_max),
         stream_reads: Arc::new(Semaphore::new(1)),
         import_permits: Arc::new(Semaphore::new(config.enrolment.imports_max)),
         invited_photos: Arc::new(Semaphore::new(http::INVITED_PHOTOS_MAX)),

@@ -52,8 +52,10 @@ pub enum Conflict {
     },
     /// The employee is on the blocklist, and whoever asks may not change anything of those.
     Blocked,
-    /// No consent of the employee's holds.
+    /// No consent of the employee's is on record.
     ConsentMissing,
+    /// The employee withdrew their consent, and gave none since.
+    ConsentWithdrawn,
     /// The invitation takes no photo any more.
     InvitationOver,
     /// The employee is revoked or on the blocklist, and so not invited.

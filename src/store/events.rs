@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgListener;
+use tracing::error;
 use uuid::Uuid;
 
 use super::gate_inputs::InputRow;
@@ -61,18 +62,21 @@ struct EventRow {
     moment: DateTime<Utc>,
 }
 
-impl TryFrom<EventRow> for Told {
-    type Error = StoreError;
-
-    fn try_from(row: EventRow) -> Result<Self, StoreError> {
-        let moment = row.moment;
-        let event = if row.input.is_some() {
-            let position = row.position.unsigned_abs();
-            GateEvent::Input(PlacedInput { position, input: input(row)? })
+impl From<EventRow> for Told {
+    fn from(row: EventRow) -> Self {
+        let (moment, gate_id, position) =
+            (row.moment, GateId(row.gate_id), row.position.unsigned_abs());
+        let read = if row.input.is_some() {
+            input(row).map(|input| GateEvent::Input(PlacedInput { position, input }))
         } else {
-            GateEvent::Passage(passage(row)?)
+            passage(row).map(GateEvent::Passage)
         };
-        Ok(Self { event, moment })
+        let event = read.unwrap_or_else(|error| {
+            // Whoever altered a record, or a newer replica that knows more, keeps nobody from what comes after it.
+            error!(%gate_id, position, %error, "those who follow the trail are told of a record that cannot be read");
+            GateEvent::Unreadable { gate_id, position }
+        });
+        Self { event, moment }
     }
 }
 
@@ -167,7 +171,7 @@ impl Store {
     ) -> Result<Vec<Told>, StoreError> {
         let (streams, positions): (Vec<Uuid>, Vec<i64>) =
             seen.iter().map(|(gate, position)| (gate.0, position.cast_signed())).unzip();
-        sqlx::query_as!(
+        let rows = sqlx::query_as!(
             EventRow,
             r#"select id as "id!", gate_id as "gate_id!", found.position as "position!",
                    recorded_at as "recorded_at!", reason, notice, zone_id, direction, employee_id, badge_id,
@@ -202,12 +206,8 @@ impl Store {
             uuids(gates) as Option<Vec<Uuid>>,
             i64::from(limit),
             Stream::CHANGES.0,
-        )
-        .fetch_all(&self.pool)
-        .await?
-        .into_iter()
-        .map(Told::try_from)
-        .collect()
+        );
+        Ok(rows.fetch_all(&self.pool).await?.into_iter().map(Told::from).collect())
     }
 
     /// Waits until this replica has recorded a passage or an input; at once, when it has since it was last waited.

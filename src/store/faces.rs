@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::employees::require_badge;
 use super::invitations::use_up;
-use super::privacy::consents_hold;
+use super::privacy::{Standing, standing};
 use super::sealing::Row;
 use super::{Conflict, Store, StoreError, TemplateError, photos, within};
 use crate::domain::{
@@ -188,9 +188,17 @@ impl Store {
             use_up(&mut changing, invitation, draft.employee_id, status).await?;
         }
         // Nobody asks those on the blocklist.
-        let consent_required = consent_required && status != EmployeeStatus::Blocked;
-        if consent_required && !consents_hold(&mut changing, draft.employee_id).await? {
-            return Err(StoreError::Conflict(Conflict::ConsentMissing));
+        if status != EmployeeStatus::Blocked {
+            match standing(&mut changing, draft.employee_id).await? {
+                Standing::Unasked if consent_required => {
+                    return Err(StoreError::Conflict(Conflict::ConsentMissing));
+                }
+                // Also where nobody need be asked: whoever says no is not enrolled.
+                Standing::Withdrawn => {
+                    return Err(StoreError::Conflict(Conflict::ConsentWithdrawn));
+                }
+                Standing::Unasked | Standing::Holds => {}
+            }
         }
         let (employee, model) = (draft.employee_id, draft.encoding.model());
         if let Some(known) = person(&mut changing, employee, model, keys).await? {

@@ -103,7 +103,7 @@ impl Store {
         if withdrawn.rows_affected() == 0 {
             return Err(StoreError::NotFound("consent"));
         }
-        let faces = if consents_hold(&mut changing, employee).await? {
+        let faces = if standing(&mut changing, employee).await? == Standing::Holds {
             0
         } else {
             sqlx::query!("delete from face_encodings where employee_id = $1", employee.0)
@@ -393,18 +393,30 @@ impl Store {
     }
 }
 
-/// Whether a consent of the person's holds now.
-pub(super) async fn consents_hold(
+/// How a person stands to being enrolled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing is on record.
+    Unasked,
+    /// A consent holds now.
+    Holds,
+    /// Whatever they agreed to, they took back.
+    Withdrawn,
+}
+
+pub(super) async fn standing(
     connection: &mut PgConnection,
     employee: EmployeeId,
-) -> Result<bool, StoreError> {
-    Ok(sqlx::query_scalar!(
-        r#"select exists (select from consents
-           where employee_id = $1 and given_at <= now() and withdrawn_at is null) as "holds!""#,
+) -> Result<Standing, StoreError> {
+    let holds = sqlx::query_scalar!(
+        r#"select bool_or(withdrawn_at is null) from consents where employee_id = $1 and given_at <= now()"#,
         employee.0,
-    )
-    .fetch_one(connection)
-    .await?)
+    );
+    Ok(match holds.fetch_one(connection).await? {
+        None => Standing::Unasked,
+        Some(true) => Standing::Holds,
+        Some(false) => Standing::Withdrawn,
+    })
 }
 
 /// Puts down which records a person was taken out of, and commits; returns how many.

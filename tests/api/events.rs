@@ -223,6 +223,20 @@ async fn streams_are_bounded_in_number_and_do_not_hold_up_the_end(pool: PgPool) 
 }
 
 #[sqlx::test]
+async fn one_key_cannot_take_all_streams(pool: PgPool) {
+    let service =
+        TestService::start_with(&pool, |config| config.events.streams_per_key_max = 1).await;
+    let key = service.make_key(&[Scope::Viewer], None).await;
+    let follow = || service.bare(Method::GET, "/v1/events").bearer_auth(&key);
+    let mine = Stream::open(follow()).await;
+    send(follow()).await.refused(429, "overloaded");
+    let _other = Stream::of(&service, "/v1/events").await;
+    drop(mine);
+    eventually("the place is free again", async || follow().send().await.unwrap().status() == 200)
+        .await;
+}
+
+#[sqlx::test]
 async fn a_postgres_that_falls_silent_ends_a_stream_and_leaves_the_others(pool: PgPool) {
     let silent = SilentPostgres::after(&pool, "found.position").await;
     let service = TestService::start_with(&pool, |config| {

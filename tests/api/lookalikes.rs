@@ -90,6 +90,28 @@ async fn of_look_alikes_who_are_enrolled_at_once_each_needs_a_badge(pool: PgPool
 }
 
 #[sqlx::test]
+async fn of_two_photos_of_one_person_that_come_at_once_as_two_peoples_one_is_refused(
+    pool: PgPool,
+) {
+    let service = TestService::start(&pool).await;
+    for _ in 0..4 {
+        let people = [service.employee(json!({})).await, service.employee(json!({})).await];
+        let [one, other] =
+            people.each_ref().map(|id| format!("/v1/employees/{id}/faces?duplicates=refuse"));
+        let (one, other) = tokio::join!(
+            service.post_frame(&one, "obama-1.jpg"),
+            service.post_frame(&other, "obama-3.jpg")
+        );
+        let mut answers = [one.status, other.status];
+        answers.sort_unstable();
+        assert_eq!(answers, [201, 409]);
+        for person in people {
+            service.delete(&format!("/v1/employees/{person}")).await.expect(204);
+        }
+    }
+}
+
+#[sqlx::test]
 async fn a_refused_face_makes_nobody_need_a_badge(pool: PgPool) {
     let service = TestService::start(&pool).await;
     let first = service.enrolled("obama-1.jpg").await;

@@ -35,11 +35,28 @@ async fn where_consent_is_asked_for_no_face_is_enrolled_without(pool: PgPool) {
     service.delete(&one).await.expect(204);
     Passage::of("obama-3.jpg").refused(&service, &gate, "unknown_person").await;
     assert_eq!(service.get(&path).await.expect(200)["items"], json!([]));
-    service.post_frame(&path, "obama-1.jpg").await.refused(409, "consent_missing");
+    service.post_frame(&path, "obama-1.jpg").await.refused(409, "consent_withdrawn");
     let listed = service.get(&consents).await.expect(200);
     assert_eq!(listed["items"].as_array().unwrap().len(), 2);
     service.delete(&format!("{consents}/{}", Uuid::new_v4())).await.refused(404, "not_found");
     service.post(&consents, json!({"text_version": ""})).await.refused(422, "bad_value");
+}
+
+#[sqlx::test]
+async fn whoever_withdrew_is_not_enrolled_until_they_agree_again_also_where_nobody_is_asked(
+    pool: PgPool,
+) {
+    let service = TestService::start(&pool).await;
+    let employee = service.employee(json!({"badge_id": "B-1"})).await;
+    let path = format!("/v1/employees/{employee}/faces");
+    let consents = format!("/v1/employees/{employee}/consents");
+    let text = json!({"text_version": "2026-01"});
+    let consent = service.post(&consents, text.clone()).await.expect(201);
+    let consent = consent["consent_id"].as_str().unwrap();
+    service.delete(&format!("{consents}/{consent}")).await.expect(204);
+    service.post_frame(&path, "obama-1.jpg").await.refused(409, "consent_withdrawn");
+    service.post(&consents, text).await.expect(201);
+    service.enrol(&employee, "obama-1.jpg").await;
 }
 
 #[sqlx::test]

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::gate_inputs::report;
 use crate::passage::Passage;
-use crate::service::{KEYS, TestService, author, config, eventually, send, store};
+use crate::service::{KEYS, TestService, author, config, eventually, id, send, store};
 
 /// What is answered to an event; none: it is not answered at all.
 type Answer = Box<dyn Fn(&Value, usize) -> Option<u16> + Send>;
@@ -532,33 +532,33 @@ async fn a_right_passes_on_when_nothing_is_heard_of_who_has_it(pool: PgPool) {
 }
 
 #[sqlx::test]
-async fn a_gate_whose_trail_cannot_be_read_keeps_no_other_gates_events_back(pool: PgPool) {
+async fn a_record_that_cannot_be_read_is_told_of_as_such_and_keeps_nothing_back(pool: PgPool) {
     let receiver = Receiver::start(|_, _| Some(204)).await;
     let service = TestService::start_with(&pool, impatient).await;
-    let gates = [
-        service.gate(json!({"name": "north"})).await,
-        service.gate(json!({"name": "south"})).await,
-    ];
-    service.post("/v1/webhooks", json!({"url": receiver.url})).await.expect(201);
-    report(&service, &gates[0], json!({"input": "request_to_exit"})).await.expect(200);
-    receiver.posted(1).await;
+    let gate = service.gate(json!({})).await;
+    let made = json!({"url": receiver.url, "alarms": true});
+    let made = service.post("/v1/webhooks", made).await.expect(201);
+    let one = format!("/v1/webhooks/{}", id(&made, "webhook_id"));
+    service.patch(&one, json!({"enabled": false})).await.expect(200);
+    report(&service, &gate, json!({"input": "door_forced"})).await.expect(200);
+    report(&service, &gate, json!({"input": "door_held"})).await.expect(200);
     // A kind of a newer version's, or what somebody made of it.
-    report(&service, &gates[1], json!({"input": "door_held"})).await.expect(200);
-    receiver.posted(2).await;
-    let spoil = "update gate_inputs set input = 'later' where input = 'door_held'";
-    let lock = "update webhook_cursors set position = 0 where gate_id = $1::uuid";
+    let spoil = "update gate_inputs set input = 'later' where position = 1";
     sqlx::query(spoil).execute(&pool).await.unwrap();
-    sqlx::query(lock).bind(&gates[1]).execute(&pool).await.unwrap();
-    for _ in 0..3 {
-        report(&service, &gates[0], json!({"input": "door_forced"})).await.expect(200);
-    }
-    receiver.posted(5).await;
-    assert_eq!(receiver.positions()[&gates[0]], [1, 2, 3, 4]);
-    // Once it can be read it comes.
-    let mend = "update gate_inputs set input = 'door_held' where input = 'later'";
-    sqlx::query(mend).execute(&pool).await.unwrap();
-    receiver.posted(6).await;
-    assert_eq!(receiver.positions()[&gates[1]], [1, 1]);
+
+    service.patch(&one, json!({"enabled": true})).await.expect(200);
+    receiver.posted(2).await;
+    let unreadable =
+        json!({"event": "unreadable", "gate_id": gate.as_str(), "position": 1, "alarm": true});
     let told = receiver.events();
-    assert_eq!(told[0]["event"], "input");
+    assert_eq!(told[0], unreadable);
+    assert_eq!((&told[1]["input"], &told[1]["position"]), (&json!("door_held"), &json!(2)));
+    // So those hear who keep a stream open.
+    let path = format!("/v1/gates/{gate}/events?after=0&alarms=true");
+    let mut stream = service.request(Method::GET, &path).send().await.unwrap();
+    let mut heard = String::new();
+    while !heard.contains("door_held") {
+        heard += str::from_utf8(&stream.chunk().await.unwrap().unwrap()).unwrap();
+    }
+    assert!(heard.contains("event: unreadable"), "{heard}");
 }

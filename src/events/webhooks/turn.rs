@@ -1,7 +1,7 @@
 //! One turn of a webhook: some gates at once, each gate's events one after the other.
 
 use futures_util::future::try_join_all;
-use tracing::{debug, error, warn};
+use tracing::{debug, warn};
 
 use super::Deliverer;
 use super::post::PostError;
@@ -78,16 +78,7 @@ impl Deliverer {
     async fn gate(&self, target: &Target, due: Due) -> Result<(), StoreError> {
         let (id, gate) = (target.webhook.id, due.gate_id);
         let (mut attempts, mut position) = (due.attempts, due.position);
-        let events = match self.events(gate, position, EVENTS_AT_ONCE).await {
-            Err(StoreError::Corrupt(why)) => {
-                // This gate waits for whoever mends it, and the others do not wait for this one.
-                error!(webhook = %id, %gate, why, "what follows in the gate's trail cannot be read");
-                let wait = self.backoff.after(attempts + 1);
-                let noted = self.store.note_failed(id, gate, position, attempts, wait);
-                return self.ask(noted).await;
-            }
-            events => events?,
-        };
+        let events = self.events(gate, position, EVENTS_AT_ONCE).await?;
         if events.is_empty() {
             // They were purged.
             return self.ask(self.store.note_delivered(id, gate, due.length)).await;

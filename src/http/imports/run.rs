@@ -172,7 +172,9 @@ impl Run {
         let known = person::find(store, person).await?;
         row.employee_id = known.as_ref().map(|known| known.id);
         let groups = person::groups(store, person).await?;
+        let mut _turn = None;
         if let Seen::View { view, .. } = &seen {
+            _turn = Some(state.enrolling.lock().await);
             self.compare(known.as_ref(), view, row).await?;
         }
         let consent = self.consent(person, known.as_ref(), &seen).await?;

@@ -175,6 +175,10 @@ pub(super) const ENGLISH: Texts = Texts {
             ),
             ("consent_missing", "Your consent is not on record. Ask whoever invited you."),
             (
+                "consent_withdrawn",
+                "You withdrew your consent. If you agree again, tell whoever invited you.",
+            ),
+            (
                 "unreadable_faces",
                 "The photos of you that are known already cannot be read. Ask at the desk.",
             ),
