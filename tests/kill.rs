@@ -218,7 +218,7 @@ async fn nothing_acknowledged_is_lost_when_the_service_or_postgres_is_killed() {
     let admin = Admin { client, port, key };
     let mut service = Service::start(&cluster, &admin).await;
 
-    let gate = admin.create("/v1/gates", json!({"name": "north"})).await.unwrap();
+    let gate = admin.create("/v1/gates", json!({"name": "north", "debounce_ms": 0})).await.unwrap();
     let gate = id(&gate, "gate_id");
     let employee = admin.create("/v1/employees", json!({"name": "Obama"})).await.unwrap();
     admin.enrol(&employee, "obama-1.jpg").await.unwrap();

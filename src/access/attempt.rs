@@ -1,6 +1,6 @@
 //! What the frames of one passage came to, before the policy judges.
 
-use crate::domain::{Evidence, Reason};
+use crate::domain::{EmployeeId, Evidence, Reason};
 
 /// What one frame (or all of them together) came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,19 +25,27 @@ pub struct Attempt {
     /// Everybody whom a frame may show, under τ, each with the figures that say so. Of none may the gate open
     /// if one of them is blocked.
     pub suspects: Vec<Evidence>,
+    /// Whom else a face may show that matched the badge it came with. Where one of them is blocked the gate opens, for
+    /// look-alikes show by their badges who they are, and somebody hears of it.
+    pub resembled: Vec<EmployeeId>,
 }
 
 impl Attempt {
     /// A road that ended before a comparison.
     #[must_use]
     pub fn ended(reason: Reason, evidence: Evidence) -> Self {
-        Self { finding: Finding::Ended(reason), evidence, suspects: Vec::new() }
+        Self {
+            finding: Finding::Ended(reason),
+            evidence,
+            suspects: Vec::new(),
+            resembled: Vec::new(),
+        }
     }
 
     /// A comparison that found whom the evidence names.
     #[must_use]
     pub fn found(finding: Finding, evidence: Evidence) -> Self {
-        Self { finding, suspects: vec![evidence.clone()], evidence }
+        Self { finding, suspects: vec![evidence.clone()], evidence, resembled: Vec::new() }
     }
 
     /// A comparison, as opposed to a road that ended before.
@@ -67,6 +75,7 @@ impl Attempt {
             .or_else(|| ended(|reason| reason.decision() == Decision::Deny))
             .or_else(|| ended(|reason| reason == Reason::AmbiguousPerson));
         let suspects = attempts.iter().flat_map(|attempt| attempt.suspects.clone()).collect();
+        let resembled = attempts.iter().flat_map(|attempt| attempt.resembled.clone()).collect();
         let mut combined = if let Some(decides) = decides {
             attempts.swap_remove(decides)
         } else if attempts.iter().any(Self::is_compared) {
@@ -85,7 +94,7 @@ impl Attempt {
             attempts.into_iter().next()?
         };
         if combined.finding != Finding::Ended(Reason::Spoof) {
-            combined.suspects = suspects;
+            (combined.suspects, combined.resembled) = (suspects, resembled);
         }
         combined.evidence.frames = frames;
         combined.suspects.iter_mut().for_each(|suspect| suspect.frames = frames);
@@ -96,14 +105,17 @@ impl Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Distance, EmployeeId};
+    use crate::domain::Distance;
 
     fn compared(person: Option<EmployeeId>, distance: f32) -> Attempt {
         let distance = Some(Distance::try_from(distance).unwrap());
         let evidence = Evidence { employee_id: person, distance, frames: 1, ..Evidence::default() };
         match person {
             Some(_) => Attempt::found(Finding::ComparedWithAll, evidence),
-            None => Attempt { finding: Finding::ComparedWithAll, evidence, suspects: Vec::new() },
+            None => {
+                let attempt = Attempt::ended(Reason::UnknownPerson, evidence);
+                Attempt { finding: Finding::ComparedWithAll, ..attempt }
+            }
         }
     }
 

@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Attempt, Finding};
 use crate::domain::{
-    AntiPassback, Direction, Evidence, GateMode, GatePolicy, Notice, PassageRequest, Reason,
-    Standing,
+    AntiPassback, Direction, EmployeeId, Evidence, GateMode, GatePolicy, LastGate, Notice,
+    PassageRequest, Reason, Standing,
 };
 use crate::store::{Ground, Verdict, ZoneGround};
 
@@ -48,6 +48,9 @@ pub fn decide(
     let evidence = attempt.evidence.clone();
     match grant(clock_skew_max, request, attempt, ground) {
         Ok(notice) => {
+            let is_blocked = |other: &EmployeeId| ground.blocked.contains(other);
+            let resembles = attempt.resembled.iter().any(is_blocked);
+            let notice = if resembles { Some(Notice::LikeBlocked) } else { notice };
             let open_ms = ground.gate.policy.open_ms;
             Verdict { reason: Reason::Granted, open_ms, notice, evidence }
         }
@@ -153,8 +156,9 @@ fn debounce(ground: &Ground) -> Result<(), Reason> {
         // Its grant was used, or is over: who still stands there asks anew.
         return Err(Reason::AlreadyGranted);
     }
-    let window = TimeDelta::milliseconds(ground.gate.policy.debounce_ms.into());
-    let last = ground.last_gate.filter(|last| ground.now - last.at < window);
+    let own = ground.gate.policy.debounce_ms;
+    let window = |last: &LastGate| TimeDelta::milliseconds(own.max(last.debounce_ms).into());
+    let last = ground.last_gate.filter(|last| ground.now - last.at < window(last));
     // Where nobody asks how often a person passes, the same gate may be passed again and again.
     let guarded = ground.zone.as_ref().is_some_and(|z| z.zone.anti_passback != AntiPassback::Off);
     let since = ground.since.filter(|gate| guarded || *gate != ground.gate.id);

@@ -2,7 +2,7 @@
 
 use tracing::error;
 
-use super::Matcher;
+use super::Turn;
 use crate::domain::{
     Author, Distance, EmployeeId, EmployeeStatus, FaceSeen, QualityIssue, Resemblance, Sighting,
     Threshold, View,
@@ -77,72 +77,71 @@ pub struct Enrolled {
     pub badge_required: bool,
 }
 
-/// Stores what a photo showed as a face of `employee`; the photo itself is not kept, but for the picture that was
-/// asked for. Whoever is
-/// enrolled already gets no face that is not theirs: it would open for somebody else. Look-alikes need
-/// their badges from the moment the face is there, where the rules say so.
-///
-/// # Errors
-/// [`EnrolmentError`]; then nothing was stored.
-pub async fn enroll(
-    store: &Store,
-    matcher: &Matcher,
-    author: &Author,
-    rules: EnrolmentRules,
-    employee: EmployeeId,
-    view: View<FaceSeen>,
-    photo_sha256: [u8; 32],
-) -> Result<Enrolled, EnrolmentError> {
-    let seen = face_of(view)?;
-    let encoding = seen.encoding.clone();
-    let mut alike = matcher.look_alikes(Some(employee), encoding.clone()).await?;
-    let in_need = |alike: &[Candidate]| -> Vec<EmployeeId> {
-        let alike = alike.iter().filter(|_| rules.lookalikes_need_badge);
-        alike.map(|candidate| candidate.employee_id).collect()
-    };
-    let draft = FaceDraft {
-        employee_id: employee,
-        encoding: seen.encoding,
-        quality: seen.quality,
-        photo_sha256,
-        picture: seen.picture,
-    };
-    let need_badge = in_need(&alike);
-    let faces = FaceRules {
-        faces_max: rules.faces_max,
-        threshold: matcher.verify_threshold(),
-        consent_required: rules.consent_required,
-    };
-    let face = store.add_face(author, &draft, faces, &need_badge).await;
-    let face = face.map_err(|error| match error {
-        StoreError::Conflict(Conflict::AnotherPerson { distance, threshold }) => {
-            EnrolmentError::AnotherPerson { distance, threshold }
+impl Turn<'_> {
+    /// Stores what a photo showed as a face of `employee`; the photo itself is not kept, but for the picture that was
+    /// asked for. Whoever is enrolled already gets no face that is not theirs: it would open for somebody else.
+    /// Look-alikes need their badges from the moment the face is there, where the rules say so.
+    ///
+    /// # Errors
+    /// [`EnrolmentError`]; then nothing was stored.
+    pub async fn enroll(
+        &self,
+        author: &Author,
+        rules: EnrolmentRules,
+        employee: EmployeeId,
+        view: View<FaceSeen>,
+        photo_sha256: [u8; 32],
+    ) -> Result<Enrolled, EnrolmentError> {
+        let Self { store, matcher, .. } = self;
+        let seen = face_of(view)?;
+        let alike = matcher.look_alikes(Some(employee), seen.encoding.clone()).await?;
+        let draft = FaceDraft {
+            employee_id: employee,
+            encoding: seen.encoding,
+            quality: seen.quality,
+            photo_sha256,
+            picture: seen.picture,
+        };
+        let in_need = alike.iter().filter(|_| rules.lookalikes_need_badge);
+        let in_need: Vec<EmployeeId> = in_need.map(|candidate| candidate.employee_id).collect();
+        let faces = FaceRules {
+            faces_max: rules.faces_max,
+            threshold: matcher.verify_threshold(),
+            consent_required: rules.consent_required,
+        };
+        let face = store.add_face(author, &draft, faces, &in_need).await;
+        let face = face.map_err(|error| match error {
+            StoreError::Conflict(Conflict::AnotherPerson { distance, threshold }) => {
+                EnrolmentError::AnotherPerson { distance, threshold }
+            }
+            error => EnrolmentError::Store(error),
+        })?;
+        if let Err(error) = matcher.gallery().refresh(store, employee).await {
+            // The face is stored, and stays; the next turn takes it in.
+            error!(%error, %employee, "the gallery does not know a new face yet");
         }
-        error => EnrolmentError::Store(error),
-    })?;
-    // Seen first, then looking again: of two look-alikes who are enrolled here and by another process at once one
-    // sees the other, where the gallery has heard of it.
-    let look_again = async {
-        matcher.gallery().refresh(store, employee).await?;
-        let now = matcher.look_alikes(Some(employee), encoding).await?;
-        let mut missed = in_need(&now);
-        missed.retain(|person| !need_badge.contains(person));
-        if !missed.is_empty() {
-            missed.push(employee);
-            store.require_badge(author, &missed).await?;
-        }
-        Ok::<_, EnrolmentError>(now)
-    };
-    match look_again.await {
-        Ok(now) => alike = now,
-        // The face is stored, and stays.
-        Err(error) => {
-            error!(%error, %employee, "a new face was not held against the newest others")
-        }
+        let looks_like = alike.into_iter().next();
+        let badge_required = rules.lookalikes_need_badge && looks_like.is_some();
+        Ok(Enrolled { face, looks_like, badge_required })
     }
-    let looks_like = alike.into_iter().next();
-    let badge_required = rules.lookalikes_need_badge && looks_like.is_some();
-    Ok(Enrolled { face, looks_like, badge_required })
+
+    /// Looks for others whom a face is like: than `employee`, or than nobody where it would be a new person's.
+    ///
+    /// # Errors
+    /// [`EnrolmentError`] when the photo shows no face that could be enrolled.
+    pub async fn resemblances(
+        &self,
+        employee: Option<EmployeeId>,
+        view: &View<FaceSeen>,
+    ) -> Result<Resemblances, EnrolmentError> {
+        let seen = face_of(view.clone())?;
+        let alike = self.matcher.look_alikes(employee, seen.encoding).await?;
+        let blocked = alike.iter().find(|other| other.status == EmployeeStatus::Blocked);
+        Ok(Resemblances {
+            nearest: alike.first().map(|other| self.matcher.resemblance(other)),
+            blocked: blocked.map(|other| other.employee_id),
+        })
+    }
 }
 
 fn face_of(view: View<FaceSeen>) -> Result<FaceSeen, EnrolmentError> {
@@ -162,24 +161,6 @@ pub struct Resemblances {
     pub nearest: Option<Resemblance>,
     /// The nearest who is blocked: somebody who may never pass would be enrolled anew.
     pub blocked: Option<EmployeeId>,
-}
-
-/// Looks for others whom a face is like: than `employee`, or than nobody where it would be a new person's.
-///
-/// # Errors
-/// [`EnrolmentError`] when the photo shows no face that could be enrolled.
-pub async fn resemblances(
-    matcher: &Matcher,
-    employee: Option<EmployeeId>,
-    view: &View<FaceSeen>,
-) -> Result<Resemblances, EnrolmentError> {
-    let seen = face_of(view.clone())?;
-    let alike = matcher.look_alikes(employee, seen.encoding).await?;
-    let blocked = alike.iter().find(|other| other.status == EmployeeStatus::Blocked);
-    Ok(Resemblances {
-        nearest: alike.first().map(|other| matcher.resemblance(other)),
-        blocked: blocked.map(|other| other.employee_id),
-    })
 }
 
 /// A gallery that holds encodings of models that the configured encoder cannot be compared with.

@@ -93,8 +93,8 @@ impl Gatekeeper {
             timings.push(Stage::Match, begun_at.elapsed());
             attempt
         } else {
-            let evidence = Evidence::default();
-            Attempt { finding: Finding::NotExamined, evidence, suspects: Vec::new() }
+            let attempt = Attempt::ended(Reason::NoFace, Evidence::default());
+            Attempt { finding: Finding::NotExamined, ..attempt }
         };
         let begun_at = Instant::now();
         let answered = self.finish(|keeper| keeper.record(request, attempt)).await?;
@@ -151,9 +151,14 @@ impl Gatekeeper {
             return self.search(face.encoding, evidence).await;
         };
         let mut attempt = self.claim(owner.as_ref(), &face.encoding, evidence.clone())?;
-        if attempt.suspects.is_empty() {
-            // It is not the badge's owner: it may be somebody blocked, with another's badge.
-            attempt.suspects = self.search(face.encoding, evidence).await?.suspects;
+        // Whatever the badge says, it may be somebody blocked: with another's badge, or entered anew under another
+        // name.
+        let found = self.search(face.encoding, evidence).await?;
+        let is_owners = !attempt.suspects.is_empty();
+        if is_owners && found.finding == Finding::Ended(Reason::AmbiguousPerson) {
+            attempt.resembled.extend(found.suspects.iter().filter_map(|other| other.employee_id));
+        } else {
+            attempt.suspects.extend(found.suspects);
         }
         Ok(attempt)
     }
@@ -196,12 +201,14 @@ impl Gatekeeper {
                 finding: Finding::Ended(Reason::AmbiguousPerson),
                 evidence: at(people.first().map(|nearest| nearest.distance)),
                 suspects: people.iter().map(named).collect(),
+                resembled: Vec::new(),
             },
             // Beyond the threshold the nearest person is as good as anybody.
             Identity::Unknown(nearest) => Attempt {
                 finding: Finding::ComparedWithAll,
                 evidence: at(nearest.as_ref().map(|nearest| nearest.distance)),
                 suspects: Vec::new(),
+                resembled: Vec::new(),
             },
         })
     }
@@ -229,8 +236,8 @@ impl Gatekeeper {
         request: PassageRequest,
         attempt: Attempt,
     ) -> Result<Judged, AccessError> {
-        let suspects: Vec<EmployeeId> =
-            attempt.suspects.iter().filter_map(|suspect| suspect.employee_id).collect();
+        let suspects = attempt.suspects.iter().filter_map(|suspect| suspect.employee_id);
+        let suspects: Vec<EmployeeId> = suspects.chain(attempt.resembled.iter().copied()).collect();
         let recorded = self
             .store
             .record_passage(request.clone(), &attempt.evidence, &suspects, |ground| {
@@ -239,7 +246,7 @@ impl Gatekeeper {
             .await?;
         match recorded {
             Recorded::New(passage) => {
-                let alarm = passage.reason.alarm();
+                let alarm = passage.alarm();
                 Ok((Answered { decided_at: passage.decided_at, passage }, alarm))
             }
             Recorded::Existing(passage) => self.repeat(request, passage).await,
@@ -279,7 +286,7 @@ impl Gatekeeper {
             })
             .await?;
         // Not a refusal that was recorded when the event was repeated before.
-        let alarm = passage.reason.alarm().filter(|_| passage.decided_at == decided_at);
+        let alarm = passage.alarm().filter(|_| passage.decided_at == decided_at);
         Ok((Answered { passage, decided_at }, alarm))
     }
 }

@@ -7,6 +7,7 @@ mod alarms;
 mod attempt;
 mod decide;
 mod enrolment;
+mod enrolment_turn;
 mod gatekeeper;
 mod grant_signer;
 mod matcher;
@@ -15,9 +16,9 @@ pub use alarms::Alarms;
 pub use attempt::{Attempt, Finding};
 pub use decide::{admit, decide};
 pub use enrolment::{
-    Enrolled, EnrolmentError, EnrolmentRules, ForeignGallery, Resemblances, check_models, enroll,
-    resemblances,
+    Enrolled, EnrolmentError, EnrolmentRules, ForeignGallery, Resemblances, check_models,
 };
+pub use enrolment_turn::{Enrolments, Turn};
 pub use gatekeeper::{AccessError, Answered, Gatekeeper};
 pub use grant_signer::{GrantKey, GrantKeyError, GrantSigner};
 pub use matcher::{Identity, Matcher, Search, identity, look_alike_limit};

@@ -74,6 +74,9 @@ pub struct Config {
     pub log: LogConfig,
 }
 
+/// `debounce_ms` of a new gate: nobody needs less from one gate to the next, and a face before two is two people's.
+const DEBOUNCE_MS: u32 = 2_000;
+
 impl Config {
     /// What a new gate demands where its creation does not say.
     #[must_use]
@@ -87,7 +90,7 @@ impl Config {
             liveness_threshold: Some(self.matching.liveness_threshold),
             zone_id: None,
             direction: Direction::In,
-            debounce_ms: 0,
+            debounce_ms: DEBOUNCE_MS,
             signed_requests: false,
         }
     }

@@ -96,7 +96,9 @@ impl GateEvent {
     #[must_use]
     pub fn is_alarm(&self) -> bool {
         match self {
-            Self::Passage(passage) => passage.reason.alarm().is_some(),
+            Self::Passage(passage) => {
+                passage.reason.alarm().or(passage.notice.and_then(Notice::alarm)).is_some()
+            }
             Self::Input(placed) => placed.input.report.kind.alarm().is_some(),
             Self::Unreadable { .. } => true,
         }

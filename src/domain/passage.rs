@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::{
-    BadgeId, Direction, Distance, EmployeeId, EventId, FaceId, GateId, GateMode, KeyId,
+    Alarm, BadgeId, Direction, Distance, EmployeeId, EventId, FaceId, GateId, GateMode, KeyId,
     LivenessScore, ModelId, Notice, PassageId, Reason, Threshold, ZoneId,
 };
 
@@ -86,6 +86,12 @@ impl Passage {
         // Before gates had a mode a badge that came along always counted.
         let mode = self.mode.unwrap_or(GateMode::BadgeOrFace);
         mode.badge(self.request.badge_id.as_ref()).is_some()
+    }
+
+    /// The alarm that it raises in silence, if any.
+    #[must_use]
+    pub fn alarm(&self) -> Option<Alarm> {
+        self.reason.alarm().or(self.notice.and_then(Notice::alarm))
     }
 
     /// The reason that the gate is told.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decision::codes;
 use super::employee::text;
-use super::{GateId, GroupId, Schedule, ScheduleId, SiteId, TextError, Validity, ZoneId};
+use super::{Alarm, GateId, GroupId, Schedule, ScheduleId, SiteId, TextError, Validity, ZoneId};
 
 text!(
     /// What people call a site: 1 to 100 printable characters, unique.
@@ -133,6 +133,8 @@ pub struct LastGate {
     pub gate_id: GateId,
     /// When it was granted.
     pub at: DateTime<Utc>,
+    /// The gate's `debounce_ms`.
+    pub debounce_ms: u32,
 }
 
 /// The last time that a person was let through a gate of a zone, since any pardon.
@@ -149,6 +151,16 @@ codes! {
     Notice {
         /// The person went the same way through the zone's gates a second time.
         AntiPassback = "anti_passback",
+        /// The face cannot be told from that of somebody on the blocklist; the badge says that it is another's.
+        LikeBlocked = "like_blocked",
+    }
+}
+
+impl Notice {
+    /// The alarm that it raises in silence, if any.
+    #[must_use]
+    pub fn alarm(self) -> Option<Alarm> {
+        (self == Self::LikeBlocked).then_some(Alarm::Blocked)
     }
 }
 

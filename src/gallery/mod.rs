@@ -136,6 +136,12 @@ impl Gallery {
         Ok(self.index.load().verify(employee, probe.values()))
     }
 
+    /// Whether a face of an employee's is known.
+    #[must_use]
+    pub fn has_face(&self, employee: EmployeeId, face: FaceId) -> bool {
+        self.index.load().faces_of(employee).is_some_and(|faces| faces.contains(&face))
+    }
+
     fn check_model(&self, probe: &Encoding) -> Result<(), EncodingError> {
         if *probe.model() == self.model {
             return Ok(());

@@ -2,7 +2,8 @@
 
 use tracing::warn;
 
-use crate::domain::{Alarm, EmployeeId, GateInput, Passage};
+use super::{AppState, Problem};
+use crate::domain::{Alarm, Author, EmployeeId, GateInput, Passage};
 use crate::metrics::Metrics;
 
 /// Tells the operator of an alarm that a recorded passage raises.
@@ -25,10 +26,21 @@ pub(super) fn raise_by_gate(metrics: &Metrics, alarm: Alarm, input: &GateInput) 
 }
 
 /// Tells the operator that a photo that was to be enrolled is like somebody `blocked`: whoever may never pass is
-/// perhaps entered anew, as `employee` if they are known.
-pub(super) fn raise_for_face(metrics: &Metrics, employee: Option<EmployeeId>, blocked: EmployeeId) {
+/// perhaps entered anew, as `employee` if they are known. Only who may look after the blocked may go on.
+pub(super) async fn raise_for_face(
+    state: &AppState,
+    author: &Author,
+    employee: Option<EmployeeId>,
+    blocked: EmployeeId,
+) -> Result<(), Problem> {
     let alarm = Alarm::Blocked;
-    metrics.alarm(alarm);
+    state.metrics.alarm(alarm);
+    state.store.note_blocked_face(author, employee, blocked).await?;
     let employee = employee.map(|id| id.to_string());
     warn!(alarm = alarm.code(), %blocked, employee, "an alarm was raised in silence by an enrolment");
+    if author.may_block {
+        return Ok(());
+    }
+    let detail = "this face is to be enrolled with a key that has the scope officer or admin";
+    Err(Problem::forbidden("missing_scope", detail))
 }

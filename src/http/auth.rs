@@ -204,9 +204,15 @@ impl Caller {
         opens: impl FnOnce(&ApiKey) -> bool,
     ) -> Result<Option<ApiKey>, Problem> {
         let origin = origin(parts);
-        if state.wrong_keys.is_shut_out(origin, id) {
-            return Err(Problem::too_many_wrong_keys());
-        }
+        let shut_out = state.wrong_keys.is_shut_out(origin, id);
+        let _turn = match id {
+            None if shut_out => return Err(Problem::too_many_wrong_keys()),
+            Some(_) if shut_out => {
+                let turn = state.wrong_keys.turn().await;
+                Some(turn.ok_or_else(Problem::too_many_wrong_keys)?)
+            }
+            _ => None,
+        };
         let named = match id {
             Some(id) => state.store.key(id).await?,
             None => None,
@@ -221,6 +227,9 @@ impl Caller {
                 tracing::warn!(%origin, "an origin has sent as many wrong keys as it may within a minute");
             }
             state.metrics.wrong_key();
+            if shut_out {
+                return Err(Problem::too_many_wrong_keys());
+            }
         }
         Ok(stored)
     }

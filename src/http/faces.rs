@@ -13,7 +13,7 @@ use super::auth::{Allowed, ChangePeople, SeePeople};
 use super::extract::{NoQuery, Path, Query};
 use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::{AppState, Problem, alarm};
-use crate::access::{Enrolled, EnrolmentError, Resemblances, enroll as enroll_view, resemblances};
+use crate::access::{Enrolled, EnrolmentError, Resemblances};
 use crate::domain::{Author, EmployeeId, EmployeeStatus, FaceId, Likeness, Resemblance};
 use crate::inference::Place;
 use crate::store::{Face, StoreError};
@@ -172,8 +172,8 @@ pub(super) async fn enroll_photo(
     let view = state.engine.look(place, photo.frame.clone(), settings).await?;
     state.metrics.stages(&view.timings);
     let sha256 = photo.sha256().await?;
-    let _turn = state.enrolling.lock().await;
-    let like = match resemblances(&state.matcher, Some(employee), &view).await {
+    let turn = state.enrolments.turn().await?;
+    let like = match turn.resemblances(Some(employee), &view).await {
         Ok(like) => like,
         Err(EnrolmentError::Match(error)) => return Err(error.into()),
         // What is wrong with the photo is told below.
@@ -182,7 +182,11 @@ pub(super) async fn enroll_photo(
     if let Some(blocked) = like.blocked
         && state.store.employee(employee).await?.status != EmployeeStatus::Blocked
     {
-        alarm::raise_for_face(&state.metrics, Some(employee), blocked);
+        let may_go_on = alarm::raise_for_face(state, author, Some(employee), blocked).await;
+        // The invited hear no more than others who are sent to the desk.
+        if if_alike != IfAlike::AskAtTheDesk {
+            may_go_on.inspect_err(|_| state.metrics.outcome("enrol", "refused"))?;
+        }
     }
     if let Some(other) = like.nearest {
         let refusal = match if_alike {
@@ -196,8 +200,8 @@ pub(super) async fn enroll_photo(
         }
     }
     let rules = state.settings.enrolment_rules();
-    let enrolled =
-        enroll_view(&state.store, &state.matcher, author, rules, employee, view, sha256).await;
+    let enrolled = turn.enroll(author, rules, employee, view, sha256).await;
+    drop(turn);
     state.metrics.outcome("enrol", if enrolled.is_ok() { "enrolled" } else { "refused" });
     if let Ok(Enrolled { looks_like: Some(other), .. }) = &enrolled {
         let other = other.employee_id;

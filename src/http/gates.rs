@@ -113,7 +113,7 @@ struct CreateGate {
     #[garde(skip)]
     #[schema(value_type = Option<DirectionCode>)]
     direction: Option<Direction>,
-    /// 0 to 600,000; default 0.
+    /// 0 to 600,000; default 2,000.
     #[garde(range(max = 600_000))]
     debounce_ms: Option<u32>,
     /// Whether its passages must be signed; default false.

@@ -38,7 +38,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("body_interrupted", "the body ended early"),
     ("body_too_large", "the body has more bytes than json_bytes_max"),
     ("consent_missing", "no consent of the employee's is on record"),
-    ("consent_withdrawn", "the employee withdrew their consent, or the one that a row names, and gave none since"),
+    (
+        "consent_withdrawn",
+        "the employee withdrew their consent, or the one that a row names, and gave none since",
+    ),
     ("content_type_mismatch", "the bytes are not what content-type says"),
     ("database_unavailable", "the database does not answer"),
     (

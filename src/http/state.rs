@@ -12,7 +12,7 @@ use super::leftover::LeftoverLimits;
 use super::metrics::MetricsReaders;
 use super::streams::Streams;
 use super::wrong_keys::WrongKeys;
-use crate::access::{EnrolmentRules, Gatekeeper, GrantSigner, Matcher};
+use crate::access::{EnrolmentRules, Enrolments, Gatekeeper, GrantSigner, Matcher};
 use crate::domain::{EmployeeId, GatePolicy, LivenessScore, WebhookHosts};
 use crate::events::Bell;
 use crate::gallery::Gallery;
@@ -128,9 +128,8 @@ pub struct AppState {
     pub request_permits: Arc<Semaphore>,
     /// Lists that may be read at once.
     pub list_permits: Arc<Semaphore>,
-    /// Held from the search for whom a new face is like until it is found itself: of two photos of one person that
-    /// come at once as two people's, the second meets the first.
-    pub enrolling: Arc<tokio::sync::Mutex<()>>,
+    /// Who may enrol now.
+    pub enrolments: Enrolments,
     /// Streams of events that are open.
     pub streams: Streams,
     /// Streams that may read at once.

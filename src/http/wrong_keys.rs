@@ -1,4 +1,4 @@
-//! Origins that try keys: after so many wrong ones within a minute nothing more is looked up for them.
+//! Origins that try keys: after so many wrong ones within a minute little more is looked up for them.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::domain::KeyId;
 
@@ -18,13 +19,21 @@ const KNOWN: Duration = Duration::from_secs(3_600);
 /// Origins, and keys of origins, that are remembered at once; the least used are forgotten first.
 const REMEMBERED_MAX: u64 = 65_536;
 
+/// Keys of origins that are shut out that are looked up at once: so many connections to Postgres they may take.
+const LOOKUPS_MAX: usize = 2;
+
+/// How long such a key waits for its turn.
+const TURN_MAX: Duration = Duration::from_secs(1);
+
 /// Counts wrong keys by origin. Cheap to clone; each replica counts for itself.
 ///
-/// A key that was right before goes on opening from where it came: whoever shares the address of a turnstile,
-/// behind a proxy say, cannot shut it out by guessing.
+/// Whoever shares the address of a turnstile, behind a proxy say, cannot shut it out by guessing: a key that was right
+/// before goes on opening from where it came as if nothing were, and another is still looked up, a few at a time.
+/// Nothing is gained by a guess among 2²⁵⁶.
 #[derive(Clone, Debug)]
 pub struct WrongKeys {
     per_minute_max: u32,
+    lookups: Arc<Semaphore>,
     wrong: Cache<IpAddr, Arc<AtomicU32>>,
     known: Cache<(IpAddr, KeyId), ()>,
 }
@@ -35,11 +44,17 @@ impl WrongKeys {
     pub fn new(per_minute_max: u32) -> Self {
         let wrong = Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(COUNTED).build();
         let known = Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(KNOWN).build();
-        Self { per_minute_max, wrong, known }
+        let lookups = Arc::new(Semaphore::new(LOOKUPS_MAX));
+        Self { per_minute_max, lookups, wrong, known }
     }
 
-    /// Whether nothing is looked up for that origin now, unless it is a key that was right there; none: what
-    /// came could not even be a key.
+    /// Waits until a key of an origin that is shut out may be looked up; none when too many wait.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        tokio::time::timeout(TURN_MAX, self.lookups.acquire()).await.ok()?.ok()
+    }
+
+    /// Whether that origin has sent too many of late, unless it is a key that was right there; none: what came could
+    /// not even be a key.
     pub(super) fn is_shut_out(&self, origin: IpAddr, key: Option<KeyId>) -> bool {
         let origin = network(origin);
         let wrong = self.wrong.get(&origin).map_or(0, |count| count.load(Ordering::Relaxed));

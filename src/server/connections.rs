@@ -128,7 +128,10 @@ pub(super) async fn serve(
     // Those that wait to be accepted the system has accepted already.
     for _ in 0..limits.connections_max {
         // Otherwise tokio would have the task pause after some tens.
-        match unconstrained(accept(&listener, &permits, limits.write_timeout)).now_or_never().flatten() {
+        match unconstrained(accept(&listener, &permits, limits.write_timeout))
+            .now_or_never()
+            .flatten()
+        {
             Some(accepted) => serve(accepted),
             None => break,
         }

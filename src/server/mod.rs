@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tracing::{info, warn};
 
-use crate::access::{Alarms, Gatekeeper, GrantSigner, Matcher, check_models};
+use crate::access::{Alarms, Enrolments, Gatekeeper, GrantSigner, Matcher, check_models};
 use crate::config::{Config, EventsConfig, ServerConfig};
 use crate::events::{self, Bell, DeliverySettings};
 use crate::gallery::{self, Gallery, ResyncSettings, Searcher};
@@ -196,6 +196,7 @@ async fn load(
         wrong_keys: WrongKeys::new(config.server.wrong_keys_per_minute_max),
         wrong_tokens: WrongKeys::new(config.server.wrong_keys_per_minute_max),
         engine: Arc::new(engine),
+        enrolments: Enrolments::new(store.clone(), matcher.clone()),
         gatekeeper: Gatekeeper::new(store.clone(), matcher.clone(), clock_skew_max, alarms),
         grant_signer,
         matcher,
@@ -204,7 +205,6 @@ async fn load(
         request_permits: Arc::new(Semaphore::new(config.server.requests_max)),
         // Lists may read much: gates keep the other half of the connections to Postgres.
         list_permits: Arc::new(Semaphore::new(config.database.connections_max as usize / 2)),
-        enrolling: Arc::default(),
         streams: Streams::new(config.events.streams_max, config.events.streams_per_key_max),
         stream_reads: Arc::new(Semaphore::new(1)),
         import_permits: Arc::new(Semaphore::new(config.enrolment.imports_max)),

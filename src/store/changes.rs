@@ -218,6 +218,32 @@ async fn chain(
 }
 
 impl Store {
+    /// Notes that somebody `blocked` would have been, or was, enrolled as `employee`, where they are known.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn note_blocked_face(
+        &self,
+        author: &Author,
+        employee: Option<EmployeeId>,
+        blocked: EmployeeId,
+    ) -> Result<(), StoreError> {
+        let mut changing = self.changing(author).await?;
+        sqlx::query!(
+            r#"insert into changes (id, key_id, author, action, kind, subject_id, employee_id, details)
+               values ($1, $2, $3, $4, 'alarms', $5, $6, '{"after": {"alarm": "blocked"}}')"#,
+            Uuid::new_v4(),
+            author.key_id.map(|key| key.0),
+            author.name,
+            Action::Created.code(),
+            blocked.0,
+            employee.map(|id| id.0),
+        )
+        .execute(&mut *changing)
+        .await?;
+        changing.commit().await
+    }
+
     /// Begins to change something for `author`.
     pub(super) async fn changing(&self, author: &Author) -> Result<Changing<'_>, StoreError> {
         let mut transaction = self.pool.begin().await?;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::employees::require_badge;
+use super::ground::now;
 use super::invitations::use_up;
 use super::privacy::{Standing, standing};
 use super::sealing::Row;
@@ -151,7 +152,54 @@ impl PersonRow {
     }
 }
 
+/// The advisory lock of whoever enrols.
+const ENROLMENT_LOCK: i64 = 119_200_062_729_730;
+
+/// Held by whoever enrols, on whichever replica, until dropped.
+#[derive(Debug)]
+pub struct EnrolmentLock {
+    began_at: DateTime<Utc>,
+    _transaction: Transaction<'static, Postgres>,
+}
+
+impl EnrolmentLock {
+    /// Since when it is held.
+    #[must_use]
+    pub fn began_at(&self) -> DateTime<Utc> {
+        self.began_at
+    }
+}
+
 impl Store {
+    /// Waits until nobody enrols; with whose faces of `model` were stored `since` the last time, of the last minute
+    /// alone: a gallery that follows knows the others.
+    ///
+    /// # Errors
+    /// When Postgres does not answer, or others take longer than a statement may.
+    pub async fn lock_enrolment(
+        &self,
+        model: &ModelId,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<(EnrolmentLock, Vec<(EmployeeId, FaceId)>), StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query!("select pg_advisory_xact_lock($1)", ENROLMENT_LOCK)
+            .execute(&mut *transaction)
+            .await?;
+        let began_at = now(&mut transaction).await?;
+        let recent = sqlx::query!(
+            "select employee_id, id from face_encodings
+             where model_id = $1 and created_at >= greatest($2::timestamptz, $3::timestamptz - interval '1 minute')",
+            model.as_str(),
+            since,
+            began_at,
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        let recent = recent.into_iter().map(|row| (EmployeeId(row.employee_id), FaceId(row.id)));
+        let recent = recent.collect();
+        Ok((EnrolmentLock { began_at, _transaction: transaction }, recent))
+    }
+
     /// Enrols a face, unless the employee then had more than `faces_max` of this model, or has others
     /// that it does not match: is not nearer to than `threshold`. Where there are `look_alikes` the face
     /// alone opens no longer, from the moment the face is there, neither for them nor for the employee.

@@ -31,7 +31,7 @@ pub struct Ground {
     pub faces_exist: bool,
     /// What is true of the gate's zone; none where the gate has none.
     pub zone: Option<ZoneGround>,
-    /// The last gate that the employee was let through, within the gate's debounce.
+    /// The last gate that the employee was let through, within the longest debounce that there is.
     pub last_gate: Option<LastGate>,
     /// Where a passage is repeated: the gate that the employee was let through since.
     pub since: Option<GateId>,
@@ -60,6 +60,9 @@ pub struct ZoneGround {
 /// schedule, a group or a membership exclusively, by a trigger: `migrations/0008_access_lock.sql`. Postgres
 /// lets nobody overtake a change that waits for it; rows locked for share it would leave to starve.
 pub(super) const ACCESS_LOCK: i64 = 119_200_062_729_729;
+
+/// The longest `debounce_ms` of a gate.
+const DEBOUNCE_MAX: TimeDelta = TimeDelta::minutes(10);
 
 /// Reads what the decision rests on, under locks that keep it true until the commit; as if the passage
 /// `repeated` had not been.
@@ -251,19 +254,14 @@ impl TryFrom<AdmissionRow> for Admission {
     }
 }
 
-/// Reads where the employee last passed, where the policy asks for it or a passage is repeated. From then until
-/// the commit every other passage of the employee's that asks for it waits.
+/// Reads where the employee last passed. From then until the commit every other passage of the employee's waits.
 async fn retrace(
     connection: &mut PgConnection,
     ground: &mut Ground,
     employee: EmployeeId,
     repeated: Option<&Passage>,
 ) -> Result<(), StoreError> {
-    let debounce = TimeDelta::milliseconds(ground.gate.policy.debounce_ms.into());
     let guarded = ground.zone.as_mut().filter(|z| z.zone.anti_passback != AntiPassback::Off);
-    if debounce.is_zero() && guarded.is_none() && repeated.is_none() {
-        return Ok(());
-    }
     lock_person(connection, employee).await?;
     // What a passage that was waited for has done is seen by the statements after, and lies before now.
     let now = now(connection).await?;
@@ -278,9 +276,7 @@ async fn retrace(
         .await?;
     }
     let except = repeated.map_or(PassageId(Uuid::nil()), |passage| passage.id);
-    if !debounce.is_zero() {
-        ground.last_gate = last_grant(connection, employee, now - debounce, except).await?;
-    }
+    ground.last_gate = last_grant(connection, employee, now - DEBOUNCE_MAX, except).await?;
     if let Some(ZoneGround { zone, last_crossing, .. }) = guarded {
         let since = now - TimeDelta::seconds(zone.anti_passback_reset_s.into());
         let row = sqlx::query!(
@@ -319,9 +315,9 @@ async fn last_grant(
     except: PassageId,
 ) -> Result<Option<LastGate>, StoreError> {
     let row = sqlx::query!(
-        "select gate_id, decided_at from passages
-         where employee_id = $1 and decision = 'grant' and id <> $2 and id >= $3 and decided_at > $4
-           and not exists (
+        "select gate_id, decided_at, debounce_ms from passages join gates on gates.id = gate_id
+         where employee_id = $1 and decision = 'grant' and passages.id <> $2 and passages.id >= $3
+           and decided_at > $4 and not exists (
                select from gate_inputs i where i.passage_id = passages.id and input = 'grant_unused')
          order by decided_at desc limit 1",
         employee.0,
@@ -331,5 +327,9 @@ async fn last_grant(
     )
     .fetch_optional(connection)
     .await?;
-    Ok(row.map(|row| LastGate { gate_id: GateId(row.gate_id), at: row.decided_at }))
+    Ok(row.map(|row| LastGate {
+        gate_id: GateId(row.gate_id),
+        at: row.decided_at,
+        debounce_ms: row.debounce_ms.unsigned_abs(),
+    }))
 }

@@ -49,7 +49,7 @@ pub use devices::{DeviceSecretError, ResealedSecrets, TakenTimestamp};
 pub use employees::{EmployeeChange, EmployeeFilter, NewEmployee};
 pub use error::{Conflict, StoreError};
 pub use events::{PassageListener, Positions, Since, Told};
-pub use faces::{Face, FaceDraft, FaceRules, GalleryRow};
+pub use faces::{EnrolmentLock, Face, FaceDraft, FaceRules, GalleryRow};
 pub use gate_inputs::InputFilter;
 pub use gates::{GateChange, NewGate};
 pub use ground::{Ground, ZoneGround};

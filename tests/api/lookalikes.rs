@@ -90,9 +90,7 @@ async fn of_look_alikes_who_are_enrolled_at_once_each_needs_a_badge(pool: PgPool
 }
 
 #[sqlx::test]
-async fn of_two_photos_of_one_person_that_come_at_once_as_two_peoples_one_is_refused(
-    pool: PgPool,
-) {
+async fn of_two_photos_of_one_person_that_come_at_once_as_two_peoples_one_is_refused(pool: PgPool) {
     let service = TestService::start(&pool).await;
     for _ in 0..4 {
         let people = [service.employee(json!({})).await, service.employee(json!({})).await];

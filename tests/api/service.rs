@@ -174,7 +174,7 @@ impl TestService {
 
     /// Creates a gate with these settings beside its name; returns its id.
     pub async fn gate(&self, settings: Value) -> String {
-        let body = json!({"name": "north", "frame_age_ms_max": 60_000});
+        let body = json!({"name": "north", "frame_age_ms_max": 60_000, "debounce_ms": 0});
         self.created("/v1/gates", body, settings, "gate_id").await
     }
 

@@ -221,7 +221,7 @@ impl World {
         for (name, zone) in [("street", &Value::Null), ("hall", &rule["zone_id"])] {
             // The age leaves time to repeat an event; a liveness that a fixture misses is none of this test.
             let gate = json!({"name": format!("{name} {number}"), "zone_id": zone,
-                "frame_age_ms_max": 60_000, "liveness_threshold": null});
+                "frame_age_ms_max": 60_000, "liveness_threshold": null, "debounce_ms": 0});
             gates.push(self.created("/v1/gates", gate, "gate_id").await);
         }
         let [street, hall] = gates[..] else { unreachable!("two gates") };

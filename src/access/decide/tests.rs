@@ -99,6 +99,7 @@ impl Scene {
                     frames: 1,
                 },
                 suspects: Vec::new(),
+                resembled: Vec::new(),
             },
             ground: Ground {
                 policy_version: 0,
@@ -192,7 +193,8 @@ impl Scene {
     }
 
     fn passed(&mut self, gate_id: GateId, ago: TimeDelta) {
-        self.ground.last_gate = Some(LastGate { gate_id, at: self.ground.now - ago });
+        self.ground.last_gate =
+            Some(LastGate { gate_id, at: self.ground.now - ago, debounce_ms: 0 });
     }
 
     fn crossed(&mut self, direction: Direction, ago: TimeDelta) {

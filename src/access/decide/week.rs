@@ -76,7 +76,7 @@ impl Simulation {
             .find(|entry| entry.2 == zone_id)
             .map(|entry| LastCrossing { direction: entry.3, at: entry.4 });
         scene.ground.last_gate =
-            own().next().map(|entry| LastGate { gate_id: entry.1, at: entry.4 });
+            own().next().map(|entry| LastGate { gate_id: entry.1, at: entry.4, debounce_ms: 0 });
         scene.ground.gate.id = gate_id;
         scene.ground.gate.policy.direction = direction;
         scene.ground.zone = Some(ground);

@@ -9,11 +9,11 @@ use sha2::{Digest, Sha256};
 use super::people::People;
 use super::plan::Person;
 use super::report::Outcome;
-use crate::access::{Enrolled, EnrolmentError, EnrolmentRules, Matcher, enroll};
+use crate::access::{Enrolled, EnrolmentError, EnrolmentRules, Enrolments};
 use crate::cli::author;
 use crate::cli::photo;
 use crate::config::Config;
-use crate::domain::EmployeeId;
+use crate::domain::{EmployeeId, EmployeeStatus};
 use crate::inference::{Engine, FrameBytes};
 use crate::store::{Conflict, Store, StoreError};
 use crate::vision::LookSettings;
@@ -23,7 +23,7 @@ pub(super) struct Enroller<'a> {
     pub people: People,
     pub store: Store,
     pub engine: Arc<Engine>,
-    pub matcher: Matcher,
+    pub enrolments: Enrolments,
     pub config: &'a Config,
     pub replace_model: bool,
     pub bar: ProgressBar,
@@ -73,6 +73,18 @@ impl Enroller<'_> {
         if let Some(refusal) = photo::refusal(&view) {
             return Ok(Outcome::Refused(refusal));
         }
+        let turn = self.enrolments.turn().await?;
+        let like = turn.resemblances(known.as_ref().map(|known| known.id), &view).await?;
+        if let Some(blocked) = like.blocked
+            && known.as_ref().is_none_or(|known| known.status != EmployeeStatus::Blocked)
+        {
+            let employee = known.map(|known| known.id);
+            self.store.note_blocked_face(&author("enroll"), employee, blocked).await?;
+            return Ok(Outcome::Refused(format!(
+                "the face is like that of {blocked}, who is on the blocklist: if it is another's, an officer enrols \
+                 it by POST /v1/employees/E/faces"
+            )));
+        }
         // Only now: a person none of whose photos can be used is not created.
         let (employee, created) = match known {
             Some(employee) => (employee, false),
@@ -85,9 +97,8 @@ impl Enroller<'_> {
             lookalikes_need_badge,
             consent_required: self.config.privacy.consent_required,
         };
-        let enrolled =
-            enroll(&self.store, &self.matcher, &author("enroll"), rules, employee.id, view, sha256)
-                .await;
+        let enrolled = turn.enroll(&author("enroll"), rules, employee.id, view, sha256).await;
+        drop(turn);
         let outcome = match enrolled {
             Ok(enrolled) => {
                 Outcome::Enrolled { created, looks_like: self.look_alike(enrolled).await? }

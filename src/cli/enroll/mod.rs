@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::connect_to_templates;
 use super::gallery::left_behind;
-use crate::access::Matcher;
+use crate::access::{Enrolments, Matcher};
 use crate::config::Config;
 use crate::gallery::{Gallery, Searcher};
 use crate::inference::{Engine, EngineSettings};
@@ -56,9 +56,12 @@ pub(super) async fn run(config: &Config, arguments: &EnrollArguments) -> anyhow:
     )?);
     let enroller = Enroller {
         people: People::new(store.clone()),
+        enrolments: Enrolments::new(
+            store.clone(),
+            Matcher::new(searcher, risk, config.matching.margin),
+        ),
         store,
         engine: Arc::clone(&engine),
-        matcher: Matcher::new(searcher, risk, config.matching.margin),
         config,
         replace_model: arguments.replace_model,
         bar: bar.clone(),

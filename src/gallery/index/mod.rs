@@ -155,6 +155,11 @@ impl Index {
         self.row_of.get(&employee).map(|row| self.candidate(*row, probe))
     }
 
+    pub(super) fn faces_of(&self, employee: EmployeeId) -> Option<&[FaceId]> {
+        let row = *self.row_of.get(&employee)?;
+        Some(&self.blocks[row / Block::ROWS].person(row % Block::ROWS).face_ids)
+    }
+
     fn candidate(&self, row: usize, probe: &[f32]) -> Candidate {
         let block = &self.blocks[row / Block::ROWS];
         let distance = Distance::between(block.template(row % Block::ROWS), probe);

@@ -15,7 +15,7 @@ use super::intake::{End, Intake, Looked, Looking, Seen};
 use super::row::Person;
 use super::upload::{Arrived, parts};
 use super::{Format, archive, lines, person};
-use crate::access::{EnrolmentError, enroll, resemblances};
+use crate::access::{EnrolmentError, Turn};
 use crate::domain::{
     Author, Employee, EmployeeId, EmployeeStatus, FaceSeen, GroupId, Import, ImportProblem,
     ImportProgress, ImportRow, ImportState, RowCounts, RowOutcome, Sighting, TextVersion, Validity,
@@ -172,11 +172,14 @@ impl Run {
         let known = person::find(store, person).await?;
         row.employee_id = known.as_ref().map(|known| known.id);
         let groups = person::groups(store, person).await?;
-        let mut _turn = None;
-        if let Seen::View { view, .. } = &seen {
-            _turn = Some(state.enrolling.lock().await);
-            self.compare(known.as_ref(), view, row).await?;
-        }
+        let turn = match &seen {
+            Seen::View { view, .. } => {
+                let turn = state.enrolments.turn().await?;
+                self.compare(&turn, known.as_ref(), view, row).await?;
+                Some(turn)
+            }
+            _ => None,
+        };
         let consent = self.consent(person, known.as_ref(), &seen).await?;
         let is_by_name = person.employee_id.is_none() && person.badge_id.is_none();
         if let Some(before) = row.employee_id.filter(|_| is_by_name).and_then(|id| by_name.get(&id))
@@ -203,11 +206,9 @@ impl Run {
             store.give_consent(author, employee, version, None).await?;
             changed = true;
         }
-        if let Seen::View { view, sha256 } = seen {
+        if let (Seen::View { view, sha256 }, Some(turn)) = (seen, turn) {
             let rules = state.settings.enrolment_rules();
-            let enrolled =
-                enroll(store, &state.matcher, author, rules, employee, *view, sha256).await;
-            match enrolled {
+            match turn.enroll(author, rules, employee, *view, sha256).await {
                 Ok(enrolled) => {
                     row.face_id = Some(enrolled.face.id);
                     let looks_like = enrolled.looks_like.as_ref();
@@ -232,16 +233,18 @@ impl Run {
     /// Holds a face against others, and against those that its person has: whoever is not them is not changed either.
     async fn compare(
         &self,
+        turn: &Turn<'_>,
         known: Option<&Employee>,
         view: &View<FaceSeen>,
         row: &mut ImportRow,
     ) -> Result<(), Problem> {
-        let Self { state: AppState { matcher, store, metrics, .. }, .. } = self;
-        let like = resemblances(matcher, row.employee_id, view).await?;
+        let Self { state, author, .. } = self;
+        let AppState { matcher, store, .. } = state;
+        let like = turn.resemblances(row.employee_id, view).await?;
         row.looks_like = like.nearest;
         let is_blocked = known.is_some_and(|known| known.status == EmployeeStatus::Blocked);
         if let Some(blocked) = like.blocked.filter(|_| !is_blocked) {
-            alarm::raise_for_face(metrics, row.employee_id, blocked);
+            alarm::raise_for_face(state, author, row.employee_id, blocked).await?;
         }
         if let (Some(other), Duplicates::Refuse) = (like.nearest, self.duplicates) {
             return Err(EnrolmentError::Duplicate(other).into());

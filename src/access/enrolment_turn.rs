@@ -1,0 +1,53 @@
+//! One enrolment after another, on whichever replica: from the search for whom a new face is like until it is found
+//! itself. Of two photos of one person that come at once as two people's, the second meets the first.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{EnrolmentError, Matcher};
+use crate::store::{EnrolmentLock, Store};
+
+/// Who may enrol now. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Enrolments {
+    store: Store,
+    matcher: Matcher,
+    /// When the last turn of this process began. Behind it only one waits for Postgres' lock.
+    last: Arc<Mutex<Option<DateTime<Utc>>>>,
+}
+
+/// The turn of whoever enrols; over when dropped.
+#[derive(Debug)]
+pub struct Turn<'e> {
+    pub(super) store: &'e Store,
+    pub(super) matcher: &'e Matcher,
+    _lock: EnrolmentLock,
+    _last: MutexGuard<'e, Option<DateTime<Utc>>>,
+}
+
+impl Enrolments {
+    /// That are compared by `matcher` and stored in `store`.
+    #[must_use]
+    pub fn new(store: Store, matcher: Matcher) -> Self {
+        Self { store, matcher, last: Arc::default() }
+    }
+
+    /// Waits for a turn. The gallery then knows every face that was enrolled in an earlier one.
+    ///
+    /// # Errors
+    /// When Postgres does not answer, or others take too long.
+    pub async fn turn(&self) -> Result<Turn<'_>, EnrolmentError> {
+        let Self { store, matcher, last } = self;
+        let mut last = last.lock().await;
+        let (lock, recent) = store.lock_enrolment(matcher.model(), *last).await?;
+        for (employee, face) in recent {
+            if !matcher.gallery().has_face(employee, face) {
+                matcher.gallery().refresh(store, employee).await?;
+            }
+        }
+        *last = Some(lock.began_at());
+        Ok(Turn { store, matcher, _lock: lock, _last: last })
+    }
+}
