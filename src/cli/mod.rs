@@ -112,6 +112,10 @@ fn told_once(error: &anyhow::Error) -> String {
 }
 
 fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if !matches!(arguments.command, Command::Serve) {
+        // Whoever reads the first lines alone (`| head`) ends a command; a client who hangs up never ends the service.
+        sigpipe::reset();
+    }
     let config = Config::load(arguments.config.as_deref())?;
     telemetry::init(&config.log.filter, config.log.format)?;
     match arguments.command {

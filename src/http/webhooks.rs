@@ -306,11 +306,11 @@ struct RetriedDeadLetters {
 )]
 async fn retry_dead_letters(
     State(state): State<AppState>,
-    _: Allowed<ManageWebhooks>,
+    Allowed(caller, _): Allowed<ManageWebhooks>,
     _: NoQuery,
     Path(id): Path<WebhookId>,
 ) -> Result<Json<RetriedDeadLetters>, Problem> {
     state.store.webhook(id).await?;
-    let retried = state.store.retry_dead_letters(id).await?;
+    let retried = state.store.retry_dead_letters(&caller.author(), id).await?;
     Ok(Json(RetriedDeadLetters { retried }))
 }

@@ -118,6 +118,32 @@ impl Changing<'_> {
         Ok(status)
     }
 
+    /// Notes what is no change of a row that triggers see.
+    pub async fn note(
+        &mut self,
+        action: Action,
+        kind: &str,
+        subject: Uuid,
+        employee: Option<EmployeeId>,
+        details: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "insert into changes (id, key_id, author, action, kind, subject_id, employee_id, details)
+             values ($1, $2, $3, $4, $5, $6, $7, $8)",
+            Uuid::new_v4(),
+            self.author.key_id.map(|key| key.0),
+            self.author.name,
+            action.code(),
+            kind,
+            subject,
+            employee.map(|id| id.0),
+            details,
+        )
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(())
+    }
+
     /// Chains what was noted, and commits. The chain is locked last, and briefly.
     ///
     /// # Errors
@@ -229,18 +255,8 @@ impl Store {
         blocked: EmployeeId,
     ) -> Result<(), StoreError> {
         let mut changing = self.changing(author).await?;
-        sqlx::query!(
-            r#"insert into changes (id, key_id, author, action, kind, subject_id, employee_id, details)
-               values ($1, $2, $3, $4, 'alarms', $5, $6, '{"after": {"alarm": "blocked"}}')"#,
-            Uuid::new_v4(),
-            author.key_id.map(|key| key.0),
-            author.name,
-            Action::Created.code(),
-            blocked.0,
-            employee.map(|id| id.0),
-        )
-        .execute(&mut *changing)
-        .await?;
+        let details = r#"{"after": {"alarm": "blocked"}}"#;
+        changing.note(Action::Created, "alarms", blocked.0, employee, details).await?;
         changing.commit().await
     }
 

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::{DeadLetterId, GateId, Stream, WebhookId};
+use crate::domain::{Action, Author, DeadLetterId, GateId, Stream, WebhookId};
 
 /// Dead letters of a webhook that are kept.
 pub const DEAD_LETTERS_MAX: i64 = 10_000;
@@ -214,12 +214,24 @@ impl Store {
     ///
     /// # Errors
     /// When Postgres does not answer.
-    pub async fn retry_dead_letters(&self, webhook: WebhookId) -> Result<u64, StoreError> {
+    pub async fn retry_dead_letters(
+        &self,
+        author: &Author,
+        webhook: WebhookId,
+    ) -> Result<u64, StoreError> {
+        let mut changing = self.changing(author).await?;
         let retried = sqlx::query!(
             "update webhook_dead_letters set retrying = true where webhook_id = $1",
             webhook.0
         );
-        Ok(retried.execute(&self.pool).await?.rows_affected())
+        let retried = retried.execute(&mut *changing).await?.rows_affected();
+        if retried > 0 {
+            let details = format!(r#"{{"after": {{"retried": {retried}}}}}"#);
+            let kind = "webhook_dead_letters";
+            changing.note(Action::Changed, kind, webhook.0, None, &details).await?;
+        }
+        changing.commit().await?;
+        Ok(retried)
     }
 
     /// At most `limit` dead letters of a webhook that are to be tried once more, those of a gate in their order.

@@ -45,7 +45,8 @@ struct EventRow {
     id: Uuid,
     gate_id: Uuid,
     position: i64,
-    recorded_at: DateTime<Utc>,
+    /// None where it lies beyond what a moment can be.
+    recorded_at: Option<DateTime<Utc>>,
     reason: Option<String>,
     notice: Option<String>,
     zone_id: Option<Uuid>,
@@ -87,7 +88,7 @@ fn passage(row: EventRow) -> Result<PassageEvent, StoreError> {
         gate_id: GateId(row.gate_id),
         position: row.position.unsigned_abs(),
         passage_id: PassageId(row.id),
-        decided_at: row.recorded_at,
+        decided_at: row.recorded_at.ok_or_else(|| corrupt(&"its time"))?,
         reason: serde_json::from_value(row.reason.into()).map_err(|e| corrupt(&e))?,
         notice: row
             .notice
@@ -112,7 +113,7 @@ fn input(row: EventRow) -> Result<GateInput, StoreError> {
         input: row.input.ok_or_else(missing)?,
         passage_id: row.passage_id,
         happened_at: row.happened_at.ok_or_else(missing)?,
-        recorded_at: row.recorded_at,
+        recorded_at: row.recorded_at.ok_or_else(missing)?,
         key_id: row.key_id.ok_or_else(missing)?,
     }
     .try_into()
@@ -174,13 +175,15 @@ impl Store {
         let rows = sqlx::query_as!(
             EventRow,
             r#"select id as "id!", gate_id as "gate_id!", found.position as "position!",
-                   recorded_at as "recorded_at!", reason, notice, zone_id, direction, employee_id, badge_id,
+                   recorded_at, reason, notice, zone_id, direction, employee_id, badge_id,
                    open_ms, replay_of, input, event_id, passage_id, happened_at, key_id,
-                   max(recorded_at) over (partition by gate_id order by found.position) as "moment!"
+                   coalesce(max(recorded_at) over (partition by gate_id order by found.position), to_timestamp(0))
+                       as "moment!"
                from chains
                left join unnest($1::uuid[], $2::bigint[]) as seen (of_gate, position) on of_gate = stream
                cross join lateral (
-                   (select p.id, p.gate_id, p.position, p.decided_at as recorded_at, reason, notice, zone_id,
+                   (select p.id, p.gate_id, p.position, case when p.decided_at between '0001-01-01' and clock_timestamp() + interval '1 minute' then p.decided_at end as recorded_at,
+                        reason, notice, zone_id,
                         direction, employee_id, badge_id, open_ms, replay_of, null as input, null as event_id,
                         null::uuid as passage_id, null::timestamptz as happened_at, null::uuid as key_id
                     from passages p
@@ -188,8 +191,10 @@ impl Store {
                     order by p.position
                     limit $4)
                    union all
-                   (select i.id, i.gate_id, i.position, i.recorded_at, null, null, null, null, null, null, null,
-                        null, i.input, i.event_id, i.passage_id, i.happened_at, i.key_id
+                   (select i.id, i.gate_id, i.position,
+                        case when i.recorded_at between '0001-01-01' and clock_timestamp() + interval '1 minute' then i.recorded_at end,
+                        null, null, null, null, null, null, null, null, i.input, i.event_id, i.passage_id,
+                        case when i.happened_at between '0001-01-01' and '9999-12-31' then i.happened_at end, i.key_id
                     from gate_inputs i
                     where i.gate_id = stream and i.position > coalesce(seen.position, 0)
                     order by i.position

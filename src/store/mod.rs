@@ -34,6 +34,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::Notify;
@@ -116,6 +117,15 @@ pub struct Store {
 }
 
 impl Store {
+    /// The time by the one clock that all replicas share.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        ground::now(&mut connection).await
+    }
+
     /// Connects, without keys: see [`with_keyring`](Self::with_keyring). Fails when Postgres cannot be reached
     /// within the timeout.
     ///

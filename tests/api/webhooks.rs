@@ -543,16 +543,26 @@ async fn a_record_that_cannot_be_read_is_told_of_as_such_and_keeps_nothing_back(
     report(&service, &gate, json!({"input": "door_forced"})).await.expect(200);
     report(&service, &gate, json!({"input": "door_held"})).await.expect(200);
     // A kind of a newer version's, or what somebody made of it.
-    let spoil = "update gate_inputs set input = 'later' where position = 1";
-    sqlx::query(spoil).execute(&pool).await.unwrap();
+    report(&service, &gate, json!({"input": "door_closed"})).await.expect(200);
+    for spoil in [
+        "update gate_inputs set input = 'later' where position = 1",
+        // Beyond what a moment can be, and from the future: who resumes behind it would miss what lies between.
+        "update gate_inputs set recorded_at = '294000-01-01' where position = 2",
+        "update gate_inputs set recorded_at = '9000-01-01' where position = 3",
+    ] {
+        sqlx::query(spoil).execute(&pool).await.unwrap();
+    }
+    report(&service, &gate, json!({"input": "door_held"})).await.expect(200);
 
     service.patch(&one, json!({"enabled": true})).await.expect(200);
-    receiver.posted(2).await;
-    let unreadable =
-        json!({"event": "unreadable", "gate_id": gate.as_str(), "position": 1, "alarm": true});
+    receiver.posted(4).await;
     let told = receiver.events();
-    assert_eq!(told[0], unreadable);
-    assert_eq!((&told[1]["input"], &told[1]["position"]), (&json!("door_held"), &json!(2)));
+    for position in 1..=3 {
+        let unreadable = json!({"event": "unreadable", "gate_id": gate.as_str(),
+            "position": position, "alarm": true});
+        assert_eq!(told[position - 1], unreadable);
+    }
+    assert_eq!((&told[3]["input"], &told[3]["position"]), (&json!("door_held"), &json!(4)));
     // So those hear who keep a stream open.
     let path = format!("/v1/gates/{gate}/events?after=0&alarms=true");
     let mut stream = service.request(Method::GET, &path).send().await.unwrap();

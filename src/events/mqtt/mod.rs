@@ -5,9 +5,11 @@ mod progress;
 mod round;
 mod tls;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use rumqttc::v5::mqttbytes::v5::PublishProperties;
 use rustls::ClientConfig;
 use tokio::sync::watch;
@@ -98,12 +100,17 @@ impl Publisher {
     /// Publishes whenever no other replica does, until the service stops.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
         let mut said = Said::default();
-        while let Err(error) = self.serve(&mut said, &mut stopping).await {
+        loop {
+            let serving = AssertUnwindSafe(self.serve(&mut said, &mut stopping)).catch_unwind();
+            let why = match serving.await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => format!("lost touch with the database: {error}"),
+                // The log has told where.
+                Err(_) => "broke down, and begins anew".to_owned(),
+            };
             self.metrics.mqtt_connected(false);
             self.metrics.mqtt_backlog(0);
-            said.says(format!("lost touch with the database: {error}"), |text| {
-                warn!("mqtt: {text}")
-            });
+            said.says(why, |text| warn!("mqtt: {text}"));
             if rest(KEEP, &mut stopping).await {
                 return;
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 pub use post::webhook_secret;
 
@@ -126,11 +126,17 @@ impl Deliverer {
             }
             troubles.retain(|id, _| wanted(*id).is_some());
             while let Some(ended) = tasks.try_join_next() {
-                // One that was aborted had no trouble.
-                if let Ok((id, Err(error))) = ended {
-                    troubles.entry(id).or_default().says(error.to_string(), |error| {
-                        warn!(webhook = %id, error, "a webhook is not delivered to for now");
-                    });
+                match ended {
+                    Ok((id, Err(error))) => {
+                        troubles.entry(id).or_default().says(error.to_string(), |error| {
+                            warn!(webhook = %id, error, "a webhook is not delivered to for now");
+                        });
+                    }
+                    Err(error) if error.is_panic() => {
+                        error!(%error, "the delivery to a webhook broke down, and begins anew");
+                    }
+                    // One that was aborted had no trouble.
+                    Ok(_) | Err(_) => {}
                 }
             }
             tokio::time::sleep(ROUND).await;
