@@ -1,7 +1,7 @@
 /* Signs what a turnstile asks Limen, and checks, without a network, the grant that Limen signed for it.
  *
  *   cargo rustc -p limen-grant --release --features c --crate-type staticlib
- *   cc turnstile.c target/release/liblimen_grant.a -lpthread -ldl -lm
+ *   cc -I client client/tests/turnstile.c target/release/liblimen_grant.a -lpthread -ldl -lm
  *
  * Bare metal: add --target, such as thumbv7em-none-eabihf, and leave out the system's libraries.
  *

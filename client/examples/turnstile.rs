@@ -92,10 +92,12 @@ fn ask(address: &str, frame: &str, badge: &str) -> Result<u32, Box<dyn Error>> {
     };
     // An answer that got lost is asked for again: the same event and frame, signed anew.
     let answer = gate.send(&ask).or_else(|_| gate.send(&ask));
-    if let Ok(answer) = &answer
-        && matches!(text(answer, "decision"), Some("deny" | "retry"))
-    {
-        return Err(answer.as_str().into());
+    if let Ok(answer) = &answer {
+        let denied = matches!(text(answer, "decision"), Some("deny" | "retry"));
+        // What was refused (4xx) granted nothing either.
+        if denied || answer.starts_with("HTTP/1.1 4") {
+            return Err(answer.as_str().into());
+        }
     }
     let opened = answer.and_then(|answer| {
         // Where the token is does not matter: it proves itself.

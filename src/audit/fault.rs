@@ -1,5 +1,7 @@
 //! What can be wrong with the trail.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
 use crate::domain::Stream;
@@ -119,10 +121,15 @@ pub enum Fault {
         stream: Stream,
     },
     /// The head is not what was signed, or by a key that is not trusted.
-    #[error("{stream}: the head bears no valid signature of a trusted key")]
+    #[error(
+        "{stream}: the head bears no valid signature of a trusted key; it names {} as its signer's",
+        URL_SAFE_NO_PAD.encode(signer)
+    )]
     BadSignature {
         /// Which.
         stream: Stream,
+        /// The public key that it names.
+        signer: [u8; 32],
     },
     /// A gate without a chain, or a chain that is gone.
     #[error("{stream}: there is no such chain any more")]

@@ -46,7 +46,8 @@ pub async fn verify(
         if is_signed(signed) {
             kept_of.entry(stream).or_default().push((signed.head.length, signed.head.hash));
         } else {
-            verified.faults.push(Fault::BadSignature { stream });
+            let signer = signed.signature.map(|(_, key)| key).unwrap_or_default();
+            verified.faults.push(Fault::BadSignature { stream, signer });
         }
     }
     let mut registered = Registered::default();
@@ -55,10 +56,12 @@ pub async fn verify(
     for signed in &heads {
         let head = signed.head;
         let stream = head.stream;
-        if signed.signature.is_none() {
-            verified.faults.push(Fault::Unsigned { stream });
-        } else if !is_signed(signed) {
-            verified.faults.push(Fault::BadSignature { stream });
+        match signed.signature {
+            None => verified.faults.push(Fault::Unsigned { stream }),
+            Some((_, signer)) if !is_signed(signed) => {
+                verified.faults.push(Fault::BadSignature { stream, signer });
+            }
+            Some(_) => {}
         }
         let mut walk = Walk::new(head, kept_of.remove(&stream).unwrap_or_default());
         if stream == Stream::CHANGES {

@@ -1,4 +1,4 @@
-//! `limen audit verify|heads|keys`: whether the trail is as it was written.
+//! `limen audit verify|heads|keys|take-over`: whether the trail is as it was written.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use clap::Subcommand;
 use ed25519_dalek::VerifyingKey;
 use serde_json::json;
 
-use super::connect;
+use super::{author, connect_whatever_signed};
 use crate::audit::{KeptHead, KeptHeadError, Verified, verify};
 use crate::config::Config;
 use crate::server::keyring;
@@ -36,6 +36,12 @@ pub(super) enum AuditCommand {
     Heads,
     /// Print the public keys that heads are signed with, the one in use first.
     Keys,
+    /// Sign anew what a lost key has signed, so that the trail goes on under the one in use; the trail tells of it.
+    TakeOver {
+        /// The lost key's public half, as `keys` printed it: what it signed is checked with it first.
+        #[arg(long, value_name = "KEY", value_parser = public_key)]
+        public_key: VerifyingKey,
+    },
 }
 
 /// Exits with 1 when something is wrong with the trail.
@@ -48,7 +54,7 @@ pub(super) async fn run(config: &Config, command: AuditCommand) -> anyhow::Resul
             for file in &heads {
                 read_heads(file, &mut kept, &mut unread)?;
             }
-            let verified = verify(&connect(config).await?, &trusted, &kept).await?;
+            let verified = verify(&connect_whatever_signed(config).await?, &trusted, &kept).await?;
             if json {
                 print_json(&verified, &unread)
             } else {
@@ -59,7 +65,7 @@ pub(super) async fn run(config: &Config, command: AuditCommand) -> anyhow::Resul
         }
         AuditCommand::Heads => {
             let read_at = Utc::now();
-            for signed in connect(config).await?.heads().await? {
+            for signed in connect_whatever_signed(config).await?.heads().await? {
                 println!("{}", serde_json::to_string(&KeptHead::new(&signed, read_at))?);
             }
         }
@@ -67,6 +73,12 @@ pub(super) async fn run(config: &Config, command: AuditCommand) -> anyhow::Resul
             for (_, key) in keyring(&config.secrets).await?.verifying_keys() {
                 println!("{}", URL_SAFE_NO_PAD.encode(key.as_bytes()));
             }
+        }
+        AuditCommand::TakeOver { public_key } => {
+            let (store, author) =
+                (connect_whatever_signed(config).await?, author("audit take-over"));
+            let taken = store.take_over_heads(&author, &public_key).await?;
+            println!("{taken} heads that bear this key's valid signature were signed anew");
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -160,6 +160,13 @@ fn author(command: &str) -> Author {
 /// Connects to a database whose schema is up to date, with the keys that what is written into it is sealed and
 /// signed with.
 async fn connect(config: &Config) -> anyhow::Result<Store> {
+    let store = connect_whatever_signed(config).await?;
+    store.check_signers().await?;
+    Ok(store)
+}
+
+/// As [`connect`], also where the trail was signed with other keys.
+async fn connect_whatever_signed(config: &Config) -> anyhow::Result<Store> {
     let keys = keyring(&config.secrets).await?;
     let store = reach(config).await?.with_keyring(keys);
     store.check_schema().await?;

@@ -118,7 +118,7 @@ struct CreatedInvitation {
     params(("employee_id" = Uuid, Path, description = "The employee")),
     responses((status = 201, description = "Created", body = CreatedInvitation),
         (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The employee is revoked or on the blocklist", body = Problem, content_type = "application/problem+json"))
+        (status = 409, description = "The employee is revoked or on the blocklist, or would have to agree to a text", body = Problem, content_type = "application/problem+json"))
 )]
 async fn create(
     State(state): State<AppState>,
@@ -134,6 +134,15 @@ async fn create(
         let (min, max) = (LIFETIME_MIN.as_secs(), settings.lifetime_max.as_secs());
         let detail = format!("expires_in_s: must be {min} to {max}");
         return Err(Problem::unprocessable("bad_value", detail));
+    }
+    if body.consent_version.is_none() {
+        let consents = state.store.consents(employee_id).await?;
+        let holds = consents.iter().any(|consent| consent.withdrawn_at.is_none());
+        // Whoever opened the link would learn it after their photo.
+        if !holds && (state.settings.consent_required || !consents.is_empty()) {
+            let detail = "consent_version: name the text that is to be agreed to: no consent of the employee's holds";
+            return Err(Problem::conflict("consent_missing", detail));
+        }
     }
     let token = InvitationToken::generate().map_err(Problem::internal)?;
     let new = NewInvitation {

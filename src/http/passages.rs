@@ -171,7 +171,11 @@ async fn read_grant_key(
     _: GrantKeyReader,
     _: NoQuery,
 ) -> Result<Json<GrantKeyView>, Problem> {
-    let signer = state.grant_signer.as_ref().ok_or_else(|| Problem::not_found("grant key"))?;
+    let signer = state.grant_signer.as_ref().ok_or_else(|| {
+        Problem::not_found(
+            "grant key: grants are not signed unless `grant_key_file` is set in [gates]",
+        )
+    })?;
     Ok(Json(GrantKeyView { algorithm: "Ed25519", public_key: signer.public_key() }))
 }
 

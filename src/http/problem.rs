@@ -369,7 +369,8 @@ impl From<StoreError> for Problem {
             | StoreError::Sealing(_)
             | StoreError::Unsealed { .. }
             | StoreError::Planted { .. }
-            | StoreError::UnknownKeys { .. } => Self::internal(error),
+            | StoreError::UnknownKeys { .. }
+            | StoreError::UnknownSigner { .. } => Self::internal(error),
         }
     }
 }

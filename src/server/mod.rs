@@ -149,6 +149,7 @@ async fn load(
         heads::check(file).await?;
     }
     let stored = store.check_sealed().await?;
+    store.check_signers().await?;
     for (key, secrets) in store.device_secrets_by_key().await? {
         if !ring.has(key) {
             warn!(%key, secrets, "gates sign with secrets under a key that is not here: they are refused");

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sqlx::PgConnection;
 use tracing::error;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::{ChainHash, Head, Stream};
+use crate::domain::{Action, Author, ChainHash, Head, Stream};
 use crate::secrets::Keyring;
 
 /// Signs where chains end.
@@ -134,6 +136,59 @@ impl Store {
     pub async fn heads(&self) -> Result<Vec<SignedHead>, StoreError> {
         let rows = head_row!("order by stream").fetch_all(&self.pool).await?;
         rows.into_iter().map(SignedHead::try_from).collect()
+    }
+
+    /// Checks that the keys belong to this database: whoever writes under others breaks every chain that they touch.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownSigner`] when a head was signed with a key that is not among them.
+    pub async fn check_signers(&self) -> Result<(), StoreError> {
+        let trusted = &self.head_signer.as_ref().ok_or(StoreError::NoKeyring)?.trusted;
+        let signers = self.heads().await?.into_iter().filter_map(|signed| signed.signature);
+        let known = |key: &[u8; 32]| trusted.iter().any(|trusted| trusted.as_bytes() == key);
+        let signer = signers.map(|(_, key)| key).find(|key| !known(key));
+        signer.map_or(Ok(()), |signer| {
+            let given = trusted.iter().map(VerifyingKey::to_bytes).collect();
+            Err(StoreError::UnknownSigner { signer, given })
+        })
+    }
+
+    /// Signs the heads with the ring's first key that `old`, which is lost, signed; returns how many. It is noted as a
+    /// change.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn take_over_heads(
+        &self,
+        author: &Author,
+        old: &VerifyingKey,
+    ) -> Result<usize, StoreError> {
+        let mut taken = 0;
+        for SignedHead { head, .. } in self.heads().await? {
+            let mut transaction = self.pool.begin().await?;
+            let row = head_row!("where stream = $1 for update", head.stream.0);
+            let row = row.fetch_optional(&mut *transaction).await?;
+            let signed = row.map(SignedHead::try_from).transpose()?;
+            if let Some(signed) = signed.filter(|signed| signed.is_signed_by(old)) {
+                let end = ChainEnd { head: signed.head, sound: true };
+                self.advance(&mut transaction, &end).await?;
+                transaction.commit().await?;
+                taken += 1;
+            }
+        }
+        if taken == 0 {
+            // Nothing is chained behind heads that are still another's.
+            return Ok(0);
+        }
+        let details = serde_json::json!({
+            "before": {"signed_by": URL_SAFE_NO_PAD.encode(old.as_bytes())},
+            "after": {"heads_signed_anew": taken},
+        });
+        let mut changing = self.changing(author).await?;
+        let (kind, subject) = ("chains", Stream::CHANGES.0);
+        changing.note(Action::Changed, kind, subject, None, &details.to_string()).await?;
+        changing.commit().await?;
+        Ok(taken)
     }
 
     /// Signs the heads with the ring's first key that another key of the ring signed; those that none of them

@@ -1,49 +1,70 @@
 //! What can go wrong with the database, in the product's terms.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use crate::domain::{Distance, Threshold};
 use crate::secrets::{KeyId, SealError};
 
 /// A change that a constraint of the schema refuses.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum Conflict {
     /// Another employee carries the badge.
+    #[error("another employee carries the badge")]
     BadgeTaken,
     /// Another gate has the name.
+    #[error("another gate has the name")]
     GateNameTaken,
     /// A gate with passages can only be disabled.
+    #[error("a gate with passages can only be disabled")]
     GateHasPassages,
     /// What a gate settles is no grant of its own.
+    #[error("what a gate settles is no grant of its own")]
     NotAGrant,
     /// A turnstile may still open on the grant that is said to be unused.
+    #[error("a turnstile may still open on the grant that is said to be unused")]
     GrantNotOver,
     /// What became of the grant was reported before.
+    #[error("what became of the grant was reported before")]
     GrantSettled,
     /// Another site has the name.
+    #[error("another site has the name")]
     SiteNameTaken,
     /// A site with zones cannot be removed.
+    #[error("a site with zones cannot be removed")]
     SiteHasZones,
     /// Another zone of the site has the name.
+    #[error("another zone of the site has the name")]
     ZoneNameTaken,
     /// A gate or a group names the zone.
+    #[error("a gate or a group names the zone")]
     ZoneInUse,
     /// Another schedule has the name.
+    #[error("another schedule has the name")]
     ScheduleNameTaken,
     /// A group names the schedule.
+    #[error("a group names the schedule")]
     ScheduleInUse,
     /// Another group has the name.
+    #[error("another group has the name")]
     GroupNameTaken,
     /// The person belongs to as many groups as one may.
+    #[error("the person belongs to as many groups as one may")]
     TooManyGroups,
     /// There are as many webhooks as there may be.
+    #[error("there are as many webhooks as there may be")]
     TooManyWebhooks,
     /// The photo is already enrolled for this employee.
+    #[error("the photo is already enrolled for this employee")]
     PhotoAlreadyEnrolled,
     /// The employee has as many faces as the limit allows.
+    #[error("the employee has {faces_max} faces, the most allowed")]
     TooManyFaces {
         /// The limit.
         faces_max: u32,
     },
     /// The face does not match the employee's others.
+    #[error("the face does not match the employee's others")]
     AnotherPerson {
         /// To the employee's template.
         distance: Distance,
@@ -51,20 +72,28 @@ pub enum Conflict {
         threshold: Threshold,
     },
     /// The employee is on the blocklist, and whoever asks may not change anything of those.
+    #[error("the employee is on the blocklist, and whoever asks may not change anything of those")]
     Blocked,
     /// No consent of the employee's is on record.
+    #[error("no consent of the employee's is on record")]
     ConsentMissing,
     /// The employee withdrew their consent, and gave none since.
+    #[error("the employee withdrew their consent, and gave none since")]
     ConsentWithdrawn,
     /// The invitation takes no photo any more.
+    #[error("the invitation takes no photo any more")]
     InvitationOver,
     /// The employee is revoked or on the blocklist, and so not invited.
+    #[error("the employee is revoked or on the blocklist, and so not invited")]
     NotInvitable,
     /// The employee's stored faces cannot be read, so that none can be held against them.
+    #[error("the employee's stored faces cannot be read, so that none can be held against them")]
     UnreadableFaces,
     /// The validity would end before it begins.
+    #[error("the validity would end before it begins")]
     ValidityEmpty,
     /// The import with this key runs already.
+    #[error("the import with this key runs already")]
     ImportRunning,
 }
 
@@ -75,7 +104,7 @@ pub enum StoreError {
     #[error("there is no such {0}")]
     NotFound(&'static str),
     /// The schema refuses the change.
-    #[error("the change conflicts with what is stored: {0:?}")]
+    #[error("the change conflicts with what is stored: {0}")]
     Conflict(Conflict),
     /// A value that Postgres cannot hold: a NUL in a text, a date out of its range.
     #[error("a value cannot be stored: {0}")]
@@ -141,9 +170,28 @@ pub enum StoreError {
         /// The keys that were given.
         given: Vec<KeyId>,
     },
+    /// The trail was signed with a key that is not here.
+    #[error(
+        "the trail's heads are signed with the key whose public half is {}, and those of the keys that were given are \
+         {}: give the keys that belong to this database, in [secrets] of config.toml. Should they be lost, \
+         `limen audit take-over --public-key {}` signs anew what they signed",
+        public(signer),
+        given.iter().map(public).collect::<Vec<_>>().join(", "),
+        public(signer)
+    )]
+    UnknownSigner {
+        /// The public key of who signed.
+        signer: [u8; 32],
+        /// Those of the keys that were given.
+        given: Vec<[u8; 32]>,
+    },
     /// The schema could not be brought up to date.
     #[error("the database could not be migrated: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+}
+
+fn public(key: &[u8; 32]) -> String {
+    URL_SAFE_NO_PAD.encode(key)
 }
 
 fn version(number: Option<i64>) -> String {

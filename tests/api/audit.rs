@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::{SigningKey, VerifyingKey};
 use limen::audit::{Fault, KeptHead, Verified, verify};
+use limen::config::KeysText;
 use limen::domain::Scope;
 use limen::server;
 use rand::rngs::StdRng;
@@ -15,7 +19,7 @@ use uuid::Uuid;
 
 use crate::gate_inputs::report;
 use crate::passage::Passage;
-use crate::service::{TestService, config, eventually, send};
+use crate::service::{TestService, author, config, eventually, send, store};
 
 /// The audit of a database, with the tests' keys.
 pub async fn audit(service: &TestService, pool: &PgPool) -> Verified {
@@ -468,4 +472,41 @@ async fn the_service_keeps_the_heads_in_a_file_as_they_move(pool: PgPool) {
     // What has not moved is not written again.
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     assert_eq!(heads().iter().filter(|head| is_there(head)).count(), 1);
+}
+
+#[sqlx::test]
+async fn changes_of_every_table_that_is_noted_can_be_asked_for_and_of_nothing_else(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let tables = "select distinct event_object_table::text from information_schema.triggers
+                  where action_statement like '%note_change%'";
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&pool).await.unwrap();
+    assert!(tables.len() > 15, "{tables:?}");
+    for kind in tables.iter().map(String::as_str).chain(["alarms", "chains", "exports"]) {
+        service.get(&format!("/v1/changes?kind={kind}")).await.expect(200);
+    }
+    service.get("/v1/changes?kind=employee").await.refused(400, "bad_query");
+}
+
+#[sqlx::test]
+async fn whoever_has_the_wrong_keys_writes_nothing_and_a_lost_key_is_taken_over(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    service.gate(json!({})).await;
+    let mut config = config(&pool);
+    config.secrets.keys = Some(KeysText("8PHy8_T19vf4-fr7_P3-_wABAgMEBQYHCAkKCwwNDg8".to_owned()));
+    let other = server::keyring(&config.secrets).await.unwrap();
+    let (old, new) = (&service.store, store(&config).await.with_keyring(other));
+    let old_key = service.store.heads().await.unwrap()[0].signature.unwrap().1;
+    let error = new.check_signers().await.unwrap_err().to_string();
+    assert!(error.contains(&URL_SAFE_NO_PAD.encode(old_key)), "{error}");
+    old.check_signers().await.unwrap();
+
+    let lost = VerifyingKey::from_bytes(&old_key).unwrap();
+    let stranger = SigningKey::from_bytes(&[9; 32]).verifying_key();
+    assert_eq!(new.take_over_heads(&author(), &stranger).await.unwrap(), 0);
+    assert!(new.check_signers().await.is_err());
+    let heads = service.store.heads().await.unwrap().len();
+    assert_eq!(new.take_over_heads(&author(), &lost).await.unwrap(), heads);
+    new.check_signers().await.unwrap();
+    let told = service.get("/v1/changes?kind=chains").await.expect(200);
+    assert_eq!(told["items"].as_array().unwrap().len(), 1, "{told}");
 }

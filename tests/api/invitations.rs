@@ -257,12 +257,16 @@ async fn consent_is_given_with_the_photo_or_not_at_all(pool: PgPool) {
     let changes = service.get("/v1/changes?kind=consents").await.expect(200);
     assert_eq!(changes["items"][0]["author"], format!("invitation {}", link.id));
 
-    // Where none is asked for there is none, and none can be slipped in.
+    // Nobody gets a link in vain: who has not agreed is to be asked.
     let other = service.employee(json!({})).await;
+    service.post(&path(&other), json!({})).await.refused(409, "consent_missing");
+    let consents = format!("/v1/employees/{other}/consents");
+    service.post(&consents, json!({"text_version": "terms 2026-01"})).await.expect(201);
+    // Where none is asked for none can be slipped in.
     let link = Link::of(&service, &other, json!({})).await;
     assert_eq!(link.read(&service).await.expect(200)["consent_url"], Value::Null);
     link.agree(&service, "biden-1.jpg", agreed).await.refused(409, "consent_missing");
-    link.photograph(&service, "biden-1.jpg").await.refused(409, "consent_missing");
+    link.photograph(&service, "biden-1.jpg").await.expect(204);
 }
 
 #[sqlx::test]

@@ -85,6 +85,9 @@ async fn list(config: &Config, arguments: &LookalikesArguments) -> anyhow::Resul
         println!("{}", table(pairs));
     }
     // Beside the JSON, which lists pairs.
+    if arguments.require_badge && now_required.is_empty() {
+        eprintln!("limen: nobody needs a badge who did not before");
+    }
     for (employee, name) in now_required {
         eprintln!("limen: {name} ({employee}) needs a badge from now on");
     }
@@ -93,7 +96,7 @@ async fn list(config: &Config, arguments: &LookalikesArguments) -> anyhow::Resul
 
 fn table(pairs: Vec<Pair>) -> Table {
     let mut table = Table::new();
-    table.set_header(["distance", "person", "looks like", ""]);
+    table.set_header(["distance", "person", "nearest to", ""]);
     for pair in pairs {
         let badges = pair.people.each_ref().map(|person| person.badge_required);
         let note = match (pair.look_alikes, badges) {

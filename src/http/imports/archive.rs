@@ -224,6 +224,8 @@ impl Unpacking<'_> {
                 }
                 match error.kind() {
                     io::ErrorKind::UnexpectedEof => "is cut short".to_owned(),
+                    // What the decoder says of an end that it did not expect.
+                    _ if error.to_string().contains("BufError") => "is cut short".to_owned(),
                     _ => format!("is damaged: {error}"),
                 }
             }

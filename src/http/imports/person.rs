@@ -118,7 +118,7 @@ pub(super) async fn groups(store: &Store, person: &Person) -> Result<Vec<GroupId
     for name in &person.groups {
         let group = store.group_by_name(name).await?;
         groups.push(group.ok_or_else(|| {
-            Problem::unprocessable("unknown_group", format!("groups: there is no group {name:?}"))
+            Problem::unprocessable("unknown_group", format!("groups: there is no group \"{name}\""))
         })?);
     }
     Ok(groups)
