@@ -18,7 +18,7 @@ use super::schema::ActionCode;
 use super::{AppState, Problem};
 use crate::audit::KeptHead;
 use crate::domain::{Action, Change, ChangeId, EmployeeId, KeyId};
-use crate::store::ChangeFilter;
+use crate::store::{ChangeFilter, Listed, ListedChange};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(heads))
@@ -122,16 +122,45 @@ const KINDS: [&str; 22] = [
     "zones",
 ];
 
+/// A change of a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum ChangeEntry {
+    Read(ChangeView),
+    Unreadable(UnreadableChangeView),
+}
+
+/// A change that cannot be read: a newer version of Limen wrote it, or somebody altered it, which `limen audit
+/// verify` tells.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UnreadableChangeView {
+    #[schema(value_type = Uuid)]
+    change_id: ChangeId,
+    /// True.
+    unreadable: bool,
+}
+
+impl From<ListedChange> for ChangeEntry {
+    fn from(listed: ListedChange) -> Self {
+        match listed {
+            Listed::Read(change) => Self::Read(change.into()),
+            Listed::Unreadable(change_id) => {
+                Self::Unreadable(UnreadableChangeView { change_id, unreadable: true })
+            }
+        }
+    }
+}
+
 /// Lists changes, the newest first.
 #[utoipa::path(
     get, path = "/v1/changes", operation_id = "list_changes", tag = "audit", params(ListQuery),
-    responses((status = 200, description = "A page", body = Page<ChangeView>))
+    responses((status = 200, description = "A page", body = Page<ChangeEntry>))
 )]
 async fn list(
     State(state): State<AppState>,
     _: Allowed<SeeChanges>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Page<ChangeView>>, Problem> {
+) -> Result<Json<Page<ChangeEntry>>, Problem> {
     if let Some(kind) = query.kind.as_ref().filter(|kind| !KINDS.contains(&kind.as_str())) {
         let detail = format!("kind: {kind:?} is none of {}", KINDS.join(", "));
         return Err(Problem::bad_request("bad_query", detail));
@@ -146,7 +175,7 @@ async fn list(
         until: query.until.map(|moment| moment.0),
     };
     let found = state.store.changes(&filter, query.cursor, rows + 1).await?;
-    Ok(Json(Page::new(found, rows, |change| change.id.0)))
+    Ok(Json(Page::new(found, rows, |listed| listed.id().0)))
 }
 
 /// Where every chain ends.

@@ -23,7 +23,7 @@ use super::{AppState, Problem, alarm};
 use crate::domain::{
     EventId, GateId, GateInput, GateInputId, InputKind, InputReport, KeyId, PassageId,
 };
-use crate::store::{Conflict, InputFilter};
+use crate::store::{Conflict, InputFilter, Listed, ListedInput, OfGate};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(report)).routes(routes!(list))
@@ -222,16 +222,47 @@ struct ListQuery {
     cursor: Option<GateInputId>,
 }
 
+/// An input of a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum InputEntry {
+    Read(InputView),
+    Unreadable(UnreadableInputView),
+}
+
+/// An input that cannot be read: a newer version of Limen wrote it, or somebody altered it, which `limen audit
+/// verify` tells.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UnreadableInputView {
+    #[schema(value_type = Uuid)]
+    input_id: GateInputId,
+    #[schema(value_type = Uuid)]
+    gate_id: GateId,
+    /// True.
+    unreadable: bool,
+}
+
+impl From<ListedInput> for InputEntry {
+    fn from(listed: ListedInput) -> Self {
+        match listed {
+            Listed::Read(input) => Self::Read(input.into()),
+            Listed::Unreadable(OfGate { id, gate_id }) => {
+                Self::Unreadable(UnreadableInputView { input_id: id, gate_id, unreadable: true })
+            }
+        }
+    }
+}
+
 /// Lists what gates reported, the newest first.
 #[utoipa::path(
     get, path = "/v1/inputs", operation_id = "list_inputs", tag = "passages", params(ListQuery),
-    responses((status = 200, description = "A page", body = Page<InputView>))
+    responses((status = 200, description = "A page", body = Page<InputEntry>))
 )]
 async fn list(
     State(state): State<AppState>,
     _: Allowed<SeeTrail>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Page<InputView>>, Problem> {
+) -> Result<Json<Page<InputEntry>>, Problem> {
     let (rows, _permit) = page::begin(query.limit, &state)?;
     let filter = InputFilter {
         gate_id: query.gate_id,
@@ -241,5 +272,5 @@ async fn list(
         until: query.until.map(|moment| moment.0),
     };
     let found = state.store.inputs(&filter, query.cursor, rows + 1).await?;
-    Ok(Json(Page::new(found, rows, |input| input.id.0)))
+    Ok(Json(Page::new(found, rows, |listed| listed.id().0)))
 }

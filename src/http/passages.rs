@@ -27,7 +27,7 @@ use crate::domain::{
     GatePolicy, KeyId, Notice, Passage, PassageId, PassageRequest, Permission, Reason, View,
     ZoneId,
 };
-use crate::store::PassageFilter;
+use crate::store::{Listed, ListedPassage, OfGate, PassageFilter};
 use crate::vision::LookSettings;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -354,16 +354,49 @@ impl From<Passage> for PassageView {
     }
 }
 
+/// A passage of a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum PassageEntry {
+    Read(Box<PassageView>),
+    Unreadable(UnreadablePassageView),
+}
+
+/// A passage that cannot be read: a newer version of Limen wrote it, or somebody altered it, which `limen audit
+/// verify` tells.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UnreadablePassageView {
+    #[schema(value_type = Uuid)]
+    passage_id: PassageId,
+    #[schema(value_type = Uuid)]
+    gate_id: GateId,
+    /// True.
+    unreadable: bool,
+}
+
+impl From<ListedPassage> for PassageEntry {
+    fn from(listed: ListedPassage) -> Self {
+        match listed {
+            Listed::Read(passage) => Self::Read(Box::new(passage.into())),
+            Listed::Unreadable(OfGate { id, gate_id }) => Self::Unreadable(UnreadablePassageView {
+                passage_id: id,
+                gate_id,
+                unreadable: true,
+            }),
+        }
+    }
+}
+
 /// Lists passages, the newest first.
 #[utoipa::path(
     get, path = "/v1/passages", operation_id = "list_passages", tag = "passages", params(ListQuery),
-    responses((status = 200, description = "A page", body = Page<PassageView>))
+    responses((status = 200, description = "A page", body = Page<PassageEntry>))
 )]
 async fn list(
     State(state): State<AppState>,
     _: Allowed<SeeTrail>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Page<PassageView>>, Problem> {
+) -> Result<Json<Page<PassageEntry>>, Problem> {
     let (rows, _permit) = page::begin(query.limit, &state)?;
     let filter = PassageFilter {
         gate_id: query.gate_id,
@@ -377,7 +410,7 @@ async fn list(
         until: query.until.map(|moment| moment.0),
     };
     let found = state.store.passages(&filter, query.cursor, rows + 1).await?;
-    Ok(Json(Page::new(found, rows, |passage| passage.id.0)))
+    Ok(Json(Page::new(found, rows, |listed| listed.id().0)))
 }
 
 /// Shows a passage.

@@ -12,17 +12,17 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Allowed, ChangePeople, ErasePeople, ExportPeople, SeePeople};
-use super::changes::ChangeView;
+use super::changes::ChangeEntry;
 use super::employees::EmployeeView;
 use super::extract::{Json as Body, NoQuery, Path};
 use super::faces::FaceView;
-use super::gate_inputs::InputView;
+use super::gate_inputs::InputEntry;
 use super::groups::AccessView;
 use super::imports::OwnImportRowView;
 use super::invitations::InvitationView;
 use super::moment::Moment;
 use super::page;
-use super::passages::PassageView;
+use super::passages::PassageEntry;
 use super::{AppState, Problem};
 use crate::domain::{Consent, ConsentId, EmployeeId, Erased, FaceId, TextVersion};
 use crate::store::{ChangeFilter, PassageFilter, Store, StoreError};
@@ -163,11 +163,11 @@ struct Export {
     /// What became of the rows of imports about them.
     import_rows: Vec<OwnImportRowView>,
     /// The newest 50,000, the newest first.
-    passages: Vec<PassageView>,
+    passages: Vec<PassageEntry>,
     /// What gates said became of the person's grants; the newest 50,000, the newest first.
-    inputs: Vec<InputView>,
+    inputs: Vec<InputEntry>,
     /// The newest 50,000, the newest first.
-    changes: Vec<ChangeView>,
+    changes: Vec<ChangeEntry>,
 }
 
 /// Exports everything that is stored about one person.

@@ -113,6 +113,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("unknown_group", "a row names an access group that does not exist"),
     ("unknown_part", "a form may hold parts named frame alone"),
     ("unreadable_faces", "the employee's stored faces cannot be read: remove them first"),
+    (
+        "unreadable_record",
+        "a record of the trail cannot be read: a newer version wrote it, or somebody altered it",
+    ),
     ("unsupported_content_type", "a frame must come as JPEG, PNG, WebP or a form"),
     ("unsupported_frame", "a frame is encoded in a way that is not read"),
     ("validity_empty", "valid_from must be before valid_until"),
@@ -269,6 +273,17 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
     }
 
+    /// 500: what is stored is not what Limen writes. Why goes to the log.
+    fn unreadable(record: &str, cause: impl std::fmt::Display) -> Self {
+        tracing::error!(%cause, "a request failed");
+        let detail = format!(
+            "{record} cannot be read: a newer version of Limen wrote it, or somebody altered it, which \
+             `limen audit verify` tells; the log has more under the request's id"
+        );
+        let (status, title) = (StatusCode::INTERNAL_SERVER_ERROR, "A record cannot be read");
+        Self::new(status, "unreadable_record", title, detail)
+    }
+
     /// Names the request.
     #[must_use]
     pub fn of_request(mut self, id: &str) -> Self {
@@ -358,6 +373,7 @@ impl From<StoreError> for Problem {
             StoreError::KeyRevoked => Self::unauthorized("the API key is not valid"),
             StoreError::Conflict(conflict) => conflict.into(),
             StoreError::Unstorable(_) => Self::unprocessable("bad_value", error),
+            StoreError::Unreadable { ref record, .. } => Self::unreadable(record, &error),
             StoreError::Unavailable(_) => {
                 tracing::error!("{error}");
                 Self::unavailable("database_unavailable", "the database does not answer")

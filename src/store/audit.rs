@@ -126,26 +126,11 @@ impl Snapshot {
         .fetch_all(&mut *self.transaction)
         .await?;
         let ids: Vec<Uuid> = links.iter().map(|link| link.id).collect();
-        // Those alone that can be read at all: one moment at infinity must not hide the others.
-        let passages = passage_row!(
-            "select ",
-            " from passages where id = any($1)
-                 and captured_at between '0001-01-01' and '9999-12-31'
-                 and decided_at between '0001-01-01' and '9999-12-31'
-                 and case when coalesce(array_ndims(face_ids), 1) = 1
-                     then array_position(face_ids, null) is null else false end",
-            &ids,
-        )
-        .fetch_all(&mut *self.transaction)
-        .await?;
-        let inputs = input_row!(
-            "where id = any($1)
-                 and happened_at between '0001-01-01' and '9999-12-31'
-                 and recorded_at between '0001-01-01' and '9999-12-31'",
-            &ids,
-        )
-        .fetch_all(&mut *self.transaction)
-        .await?;
+        let passages = passage_row!("select ", " from passages where id = any($1)", &ids)
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        let inputs =
+            input_row!("where id = any($1)", &ids).fetch_all(&mut *self.transaction).await?;
         let passages = passages
             .into_iter()
             .map(|row| (("passages", row.id), Passage::try_from(row).map(GateRecord::Passage)));
@@ -174,13 +159,9 @@ impl Snapshot {
         .fetch_all(&mut *self.transaction)
         .await?;
         let ids: Vec<Uuid> = links.iter().map(|link| link.id).collect();
-        let rows = change_row!(
-            "where id = any($1) and by_limen is not null
-                 and changed_at between '0001-01-01' and '9999-12-31'",
-            &ids,
-        )
-        .fetch_all(&mut *self.transaction)
-        .await?;
+        let rows = change_row!("where id = any($1) and by_limen is not null", &ids,)
+            .fetch_all(&mut *self.transaction)
+            .await?;
         Ok(audited(links, rows.into_iter().map(|row| (("changes", row.id), Change::try_from(row)))))
     }
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
+use super::listed::{Listed, ListedChange};
 use super::{Conflict, Store, StoreError};
 use crate::domain::{
     Action, Author, Blind, Change, ChangeId, EmployeeId, EmployeeStatus, Head, KeyId, Stream,
@@ -31,12 +32,15 @@ pub struct ChangeFilter {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// A statement that gives whole rows, from what stands after the columns.
+/// A statement that gives whole rows, from what stands after the columns. A moment that cannot be decoded at all is
+/// given as none.
 macro_rules! change_row {
     ($after:literal $(, $value:expr)* $(,)?) => {
         sqlx::query_as!(
             $crate::store::changes::ChangeRow,
-            "select id, changed_at, key_id, author, action, kind, subject_id, employee_id, details, by_limen
+            "select id,
+                 case when changed_at > '-infinity' and changed_at < '10000-01-01' then changed_at end as changed_at,
+                 key_id, author, action, kind, subject_id, employee_id, details, by_limen
              from changes "
                 + $after
             $(, $value)*
@@ -47,7 +51,7 @@ pub(super) use change_row;
 
 pub(super) struct ChangeRow {
     pub id: Uuid,
-    pub changed_at: DateTime<Utc>,
+    pub changed_at: Option<DateTime<Utc>>,
     pub key_id: Option<Uuid>,
     pub author: String,
     pub action: String,
@@ -62,20 +66,29 @@ impl TryFrom<ChangeRow> for Change {
     type Error = StoreError;
 
     fn try_from(row: ChangeRow) -> Result<Self, StoreError> {
+        let corrupt = |why: &dyn std::fmt::Display| {
+            StoreError::unreadable(format_args!("change {}", row.id), why)
+        };
         let action = Action::ALL.into_iter().find(|action| action.code() == row.action);
         Ok(Self {
             id: ChangeId(row.id),
-            changed_at: row.changed_at,
+            changed_at: row.changed_at.ok_or_else(|| corrupt(&"a moment is out of range"))?,
             key_id: row.key_id.map(KeyId),
             author: row.author,
-            action: action
-                .ok_or_else(|| StoreError::corrupt(format!("action {:?}", row.action)))?,
+            action: action.ok_or_else(|| corrupt(&format_args!("action {:?}", row.action)))?,
             kind: row.kind,
             subject_id: row.subject_id,
             employee_id: row.employee_id.map(EmployeeId),
             details: row.details,
             by_limen: row.by_limen.unwrap_or(false),
         })
+    }
+}
+
+impl From<ChangeRow> for ListedChange {
+    fn from(row: ChangeRow) -> Self {
+        let id = ChangeId(row.id);
+        Listed::of(row.try_into(), id)
     }
 }
 
@@ -164,35 +177,41 @@ impl Changing<'_> {
         }
         // What another client of the database changed since is chained too, and said to be another's: nobody else
         // will. What it says of its author is its own word.
-        let mut noted = sqlx::query_as!(
+        let mut foreign = sqlx::query_as!(
             ChangeRow,
-            "select id, changed_at, key_id, author, action, kind, subject_id, employee_id, details,
-                 false as by_limen
+            "select id,
+                 case when changed_at > '-infinity' and changed_at < '10000-01-01' then changed_at end as changed_at,
+                 key_id, author, action, kind, subject_id, employee_id, details, false as by_limen
              from changes where position is null and xmin <> pg_current_xact_id()::xid
              order by changed_at, id limit $1",
             RECORDS_AT_ONCE as i64,
         )
         .fetch_all(&mut *self.transaction)
         .await?;
-        for row in &mut noted {
+        for row in &mut foreign {
             (row.author, row.key_id) = (format!("another client, as {}", row.author), None);
         }
-        noted.extend(
-            sqlx::query_as!(
-                ChangeRow,
-                "select id, changed_at, key_id, author, action, kind, subject_id, employee_id, details,
-                     true as by_limen
-                 from changes where position is null and xmin = pg_current_xact_id()::xid
-                 order by changed_at, id",
-            )
-            .fetch_all(&mut *self.transaction)
-            .await?,
+        // What cannot be read stays in no chain, for the audit to tell of.
+        let mut noted: Vec<Change> = foreign
+            .into_iter()
+            .filter_map(|row| match ListedChange::from(row) {
+                Listed::Read(change) => Some(change),
+                Listed::Unreadable(_) => None,
+            })
+            .collect();
+        let own = sqlx::query_as!(
+            ChangeRow,
+            r#"select id, changed_at as "changed_at?", key_id, author, action, kind, subject_id, employee_id, details,
+                 true as by_limen
+               from changes where position is null and xmin = pg_current_xact_id()::xid
+               order by changes.changed_at, id"#,
         );
+        for row in own.fetch_all(&mut *self.transaction).await? {
+            noted.push(row.try_into()?);
+        }
         if noted.is_empty() {
             return Ok(self.transaction.commit().await?);
         }
-        let noted: Vec<Change> =
-            noted.into_iter().map(Change::try_from).collect::<Result<_, _>>()?;
         for changes in noted.chunks(RECORDS_AT_ONCE) {
             end.head = chain(&mut self.transaction, end.head, changes).await?;
         }
@@ -273,7 +292,8 @@ impl Store {
         Ok(Changing { store: self, author: author.clone(), transaction })
     }
 
-    /// At most `limit` changes, the newest first, beginning before the one called `before`.
+    /// At most `limit` changes, the newest first, beginning before the one called `before`; those that cannot be read
+    /// too.
     ///
     /// # Errors
     /// When Postgres does not answer.
@@ -282,8 +302,8 @@ impl Store {
         filter: &ChangeFilter,
         before: Option<ChangeId>,
         limit: u32,
-    ) -> Result<Vec<Change>, StoreError> {
-        change_row!(
+    ) -> Result<Vec<ListedChange>, StoreError> {
+        let rows = change_row!(
             "where position is not null
                and ($1::uuid is null or position < (select position from changes where id = $1))
                and ($2::uuid is null or key_id = $2)
@@ -304,9 +324,7 @@ impl Store {
             i64::from(limit),
         )
         .fetch_all(&self.pool)
-        .await?
-        .into_iter()
-        .map(Change::try_from)
-        .collect()
+        .await?;
+        Ok(rows.into_iter().map(ListedChange::from).collect())
     }
 }

@@ -112,6 +112,14 @@ pub enum StoreError {
     /// A stored value that this version cannot read.
     #[error("the database holds a value that cannot be read: {0}")]
     Corrupt(String),
+    /// A record of the trail that this version cannot read: a newer one wrote it, or somebody altered it.
+    #[error("{record} cannot be read: {why}")]
+    Unreadable {
+        /// Which.
+        record: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Postgres cannot be reached, is overloaded or refuses.
     #[error("the database did not answer: {0}")]
     Unavailable(#[source] sqlx::Error),
@@ -206,6 +214,11 @@ impl StoreError {
     /// A stored value that does not parse.
     pub(super) fn corrupt(error: impl std::fmt::Display) -> Self {
         Self::Corrupt(error.to_string())
+    }
+
+    /// A record of the trail that does not parse.
+    pub(super) fn unreadable(record: impl std::fmt::Display, why: impl std::fmt::Display) -> Self {
+        Self::Unreadable { record: record.to_string(), why: why.to_string() }
     }
 
     /// Why a row could not be removed. A foreign key refuses by one name both a row that names what does not

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::ground::{ACCESS_LOCK, key_has_ended, lock_person, now};
+use super::listed::{Listed, ListedInput, OfGate};
 use super::passages::ID_SLACK;
 use super::{Conflict, Store, StoreError};
 use crate::domain::{
@@ -27,12 +28,17 @@ pub struct InputFilter {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// A statement that gives whole rows, from what stands after the columns.
+/// A statement that gives whole rows, from what stands after the columns. Moments that cannot be decoded at all are
+/// given as none.
 macro_rules! input_row {
     ($after:literal $(, $value:expr)* $(,)?) => {
         sqlx::query_as!(
-            $crate::store::gate_inputs::InputRow,
-            "select id, gate_id, event_id, input, passage_id, happened_at, recorded_at, key_id from gate_inputs "
+            $crate::store::gate_inputs::StoredInput,
+            "select id, gate_id, event_id, input, passage_id,
+                 case when happened_at > '-infinity' and happened_at < '10000-01-01' then happened_at end as happened_at,
+                 case when recorded_at > '-infinity' and recorded_at < '10000-01-01' then recorded_at end as recorded_at,
+                 key_id
+             from gate_inputs "
                 + $after
             $(, $value)*
         )
@@ -40,6 +46,18 @@ macro_rules! input_row {
 }
 pub(super) use input_row;
 
+pub(super) struct StoredInput {
+    pub id: Uuid,
+    pub gate_id: Uuid,
+    pub event_id: String,
+    pub input: String,
+    pub passage_id: Option<Uuid>,
+    pub happened_at: Option<DateTime<Utc>>,
+    pub recorded_at: Option<DateTime<Utc>>,
+    pub key_id: Uuid,
+}
+
+/// A row whose moments were read.
 pub(super) struct InputRow {
     pub id: Uuid,
     pub gate_id: Uuid,
@@ -51,12 +69,39 @@ pub(super) struct InputRow {
     pub key_id: Uuid,
 }
 
+impl TryFrom<StoredInput> for GateInput {
+    type Error = StoreError;
+
+    fn try_from(row: StoredInput) -> Result<Self, StoreError> {
+        let not_a_moment =
+            || StoreError::unreadable(format_args!("input {}", row.id), "a moment is out of range");
+        InputRow {
+            id: row.id,
+            gate_id: row.gate_id,
+            happened_at: row.happened_at.ok_or_else(not_a_moment)?,
+            recorded_at: row.recorded_at.ok_or_else(not_a_moment)?,
+            event_id: row.event_id,
+            input: row.input,
+            passage_id: row.passage_id,
+            key_id: row.key_id,
+        }
+        .try_into()
+    }
+}
+
+impl From<StoredInput> for ListedInput {
+    fn from(row: StoredInput) -> Self {
+        let known = OfGate { id: GateInputId(row.id), gate_id: GateId(row.gate_id) };
+        Listed::of(row.try_into(), known)
+    }
+}
+
 impl TryFrom<InputRow> for GateInput {
     type Error = StoreError;
 
     fn try_from(row: InputRow) -> Result<Self, StoreError> {
         let corrupt = |error: &dyn std::fmt::Display| {
-            StoreError::corrupt(format!("input {}: {error}", row.id))
+            StoreError::unreadable(format_args!("input {}", row.id), error)
         };
         Ok(Self {
             id: GateInputId(row.id),
@@ -134,7 +179,7 @@ impl Store {
         row.fetch_optional(&self.pool).await?.map(GateInput::try_from).transpose()
     }
 
-    /// At most `limit` inputs, the newest first, beginning before `before`.
+    /// At most `limit` inputs, the newest first, beginning before `before`; those that cannot be read too.
     ///
     /// # Errors
     /// When Postgres does not answer.
@@ -143,10 +188,10 @@ impl Store {
         filter: &InputFilter,
         before: Option<GateInputId>,
         limit: u32,
-    ) -> Result<Vec<GateInput>, StoreError> {
+    ) -> Result<Vec<ListedInput>, StoreError> {
         let earliest =
             |moment: Option<DateTime<Utc>>| moment.and_then(GateInputId::earliest).map(|id| id.0);
-        input_row!(
+        let rows = input_row!(
             "where ($1::uuid is null or id < $1)
                and ($2::uuid is null or gate_id = $2)
                and ($3::text is null or input = $3)
@@ -168,13 +213,11 @@ impl Store {
             i64::from(limit),
         )
         .fetch_all(&self.pool)
-        .await?
-        .into_iter()
-        .map(GateInput::try_from)
-        .collect()
+        .await?;
+        Ok(rows.into_iter().map(ListedInput::from).collect())
     }
 
-    /// What became of a person's grants, at most `limit`, the newest first.
+    /// What became of a person's grants, at most `limit`, the newest first; what cannot be read too.
     ///
     /// # Errors
     /// When Postgres does not answer.
@@ -182,18 +225,16 @@ impl Store {
         &self,
         employee: EmployeeId,
         limit: u32,
-    ) -> Result<Vec<GateInput>, StoreError> {
-        input_row!(
+    ) -> Result<Vec<ListedInput>, StoreError> {
+        let rows = input_row!(
             "where passage_id in (select id from passages where employee_id = $1 and decision = 'grant')
              order by id desc limit $2",
             employee.0,
             i64::from(limit),
         )
         .fetch_all(&self.pool)
-        .await?
-        .into_iter()
-        .map(GateInput::try_from)
-        .collect()
+        .await?;
+        Ok(rows.into_iter().map(ListedInput::from).collect())
     }
 }
 
@@ -210,13 +251,18 @@ async fn granted(
     passage: PassageId,
 ) -> Result<Grant, StoreError> {
     let row = sqlx::query!(
-        "select employee_id, decided_at from passages where id = $1 and gate_id = $2 and decision = 'grant'",
+        "select employee_id,
+             case when decided_at > '-infinity' and decided_at < '10000-01-01' then decided_at end as decided_at
+         from passages where id = $1 and gate_id = $2 and decision = 'grant'",
         passage.0,
         gate.0,
     );
     let row = row.fetch_optional(connection).await?;
     let row = row.ok_or(StoreError::Conflict(Conflict::NotAGrant))?;
-    Ok(Grant { person: row.employee_id.map(EmployeeId), decided_at: row.decided_at })
+    let decided_at = row.decided_at.ok_or_else(|| {
+        StoreError::unreadable(format_args!("passage {passage}"), "a moment is out of range")
+    })?;
+    Ok(Grant { person: row.employee_id.map(EmployeeId), decided_at })
 }
 
 /// Writes an input at the end of its gate's chain; false when its event was recorded before.

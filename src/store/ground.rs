@@ -285,7 +285,7 @@ async fn retrace(
                and id >= $4 and direction is not null
                and not exists (
                    select from gate_inputs i where i.passage_id = passages.id and input = 'grant_unused')
-               and decided_at > greatest($5, (
+               and decided_at < '10000-01-01' and decided_at > greatest($5, (
                    select max(pardoned_at) from pardons where employee_id = $1 and zone_id = $2))
              order by decided_at desc limit 1"#,
             employee.0,
@@ -317,7 +317,7 @@ async fn last_grant(
     let row = sqlx::query!(
         "select gate_id, decided_at, debounce_ms from passages join gates on gates.id = gate_id
          where employee_id = $1 and decision = 'grant' and passages.id <> $2 and passages.id >= $3
-           and decided_at > $4 and not exists (
+           and decided_at > $4 and decided_at < '10000-01-01' and not exists (
                select from gate_inputs i where i.passage_id = passages.id and input = 'grant_unused')
          order by decided_at desc limit 1",
         employee.0,

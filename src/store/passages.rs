@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::ground::{Ground, ground};
+use super::listed::{Listed, ListedPassage, OfGate};
 use super::{Store, StoreError};
 use crate::domain::{
     BadgeId, Blind, Commitment, Decision, Direction, Distance, EmployeeId, EventId, Evidence,
@@ -61,14 +62,20 @@ pub struct PassageFilter {
 
 /// A statement that gives whole rows, from what stands before the columns and after them. They are named:
 /// Postgres refuses to run a prepared `*` once a migration has added one, and a replica of before would
-/// answer nothing until its connections end.
+/// answer nothing until its connections end. Values that cannot be decoded at all are given as none: infinite moments
+/// and those beyond the years that Limen writes, and arrays of another shape.
 macro_rules! passage_row {
     ($before:literal, $after:literal $(, $value:expr)* $(,)?) => {
         sqlx::query_as!(
             $crate::store::passages::PassageRow,
             $before
-                + "id, gate_id, event_id, captured_at, decided_at, decision, reason, open_ms, employee_id,\
-             face_ids, badge_id, distance, threshold, liveness, liveness_threshold, model_id, frames,\
+                + "id, gate_id, event_id,\
+             case when captured_at > '-infinity' and captured_at < '10000-01-01' then captured_at end as captured_at,\
+             case when decided_at > '-infinity' and decided_at < '10000-01-01' then decided_at end as decided_at,\
+             decision, reason, open_ms, employee_id,\
+             case when coalesce(array_ndims(face_ids), 1) = 1 \
+                 then case when array_position(face_ids, null) is null then face_ids end end as face_ids,\
+             badge_id, distance, threshold, liveness, liveness_threshold, model_id, frames,\
              frames_sha256, key_id, replay_of, notice, zone_id, direction, mode, calibration,\
              policy_version"
                 + $after
@@ -82,13 +89,13 @@ pub(super) struct PassageRow {
     pub id: Uuid,
     pub gate_id: Uuid,
     pub event_id: String,
-    pub captured_at: DateTime<Utc>,
-    pub decided_at: DateTime<Utc>,
+    pub captured_at: Option<DateTime<Utc>>,
+    pub decided_at: Option<DateTime<Utc>>,
     pub decision: String,
     pub reason: String,
     pub open_ms: i32,
     pub employee_id: Option<Uuid>,
-    pub face_ids: Vec<Uuid>,
+    pub face_ids: Option<Vec<Uuid>>,
     pub badge_id: Option<String>,
     pub distance: Option<f32>,
     pub threshold: Option<f32>,
@@ -112,8 +119,9 @@ impl TryFrom<PassageRow> for Passage {
 
     fn try_from(row: PassageRow) -> Result<Self, StoreError> {
         let corrupt = |error: &dyn std::fmt::Display| {
-            StoreError::corrupt(format!("passage {}: {error}", row.id))
+            StoreError::unreadable(format_args!("passage {}", row.id), error)
         };
+        let not_a_moment = || corrupt(&"a moment is out of range");
         let reason: Reason = serde_json::from_value(row.reason.into()).map_err(|e| corrupt(&e))?;
         if reason.decision().code() != row.decision {
             return Err(corrupt(&"the decision does not follow from the reason"));
@@ -128,7 +136,7 @@ impl TryFrom<PassageRow> for Passage {
             request: PassageRequest {
                 gate_id: GateId(row.gate_id),
                 event_id: row.event_id.parse().map_err(|e| corrupt(&e))?,
-                captured_at: row.captured_at,
+                captured_at: row.captured_at.ok_or_else(not_a_moment)?,
                 badge_id: row
                     .badge_id
                     .map(BadgeId::try_from)
@@ -143,7 +151,12 @@ impl TryFrom<PassageRow> for Passage {
             reason,
             evidence: Evidence {
                 employee_id: row.employee_id.map(EmployeeId),
-                face_ids: row.face_ids.into_iter().map(FaceId).collect(),
+                face_ids: row
+                    .face_ids
+                    .ok_or_else(|| corrupt(&"the faces are no list of ids"))?
+                    .into_iter()
+                    .map(FaceId)
+                    .collect(),
                 distance: row
                     .distance
                     .map(Distance::try_from)
@@ -167,12 +180,29 @@ impl TryFrom<PassageRow> for Passage {
                 .transpose()
                 .map_err(|e| corrupt(&e))?,
             zone_id: row.zone_id.map(ZoneId),
-            direction: row.direction.as_deref().map(Direction::from_stored).transpose()?,
+            direction: row
+                .direction
+                .as_deref()
+                .map(Direction::from_stored)
+                .transpose()
+                .map_err(|e| corrupt(&e))?,
             policy_version: row.policy_version.map(u64::try_from).transpose().map_err(negative)?,
-            mode: row.mode.as_deref().map(GateMode::from_stored).transpose()?,
-            decided_at: row.decided_at,
+            mode: row
+                .mode
+                .as_deref()
+                .map(GateMode::from_stored)
+                .transpose()
+                .map_err(|e| corrupt(&e))?,
+            decided_at: row.decided_at.ok_or_else(not_a_moment)?,
             replay_of: row.replay_of.map(PassageId),
         })
+    }
+}
+
+impl From<PassageRow> for ListedPassage {
+    fn from(row: PassageRow) -> Self {
+        let known = OfGate { id: PassageId(row.id), gate_id: GateId(row.gate_id) };
+        Listed::of(row.try_into(), known)
     }
 }
 
@@ -319,7 +349,7 @@ impl Store {
     /// One passage.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is none.
+    /// [`StoreError::NotFound`] when there is none, [`StoreError::Unreadable`].
     pub async fn passage(&self, id: PassageId) -> Result<Passage, StoreError> {
         passage_row!("select ", " from passages where id = $1", id.0)
             .fetch_optional(&self.pool)
@@ -328,7 +358,7 @@ impl Store {
             .try_into()
     }
 
-    /// At most `limit` passages, the newest first, beginning before `before`.
+    /// At most `limit` passages, the newest first, beginning before `before`; those that cannot be read too.
     ///
     /// # Errors
     /// When Postgres does not answer.
@@ -337,8 +367,8 @@ impl Store {
         filter: &PassageFilter,
         before: Option<PassageId>,
         limit: u32,
-    ) -> Result<Vec<Passage>, StoreError> {
-        passage_row!(
+    ) -> Result<Vec<ListedPassage>, StoreError> {
+        let rows = passage_row!(
             "select ",
             " from passages
              where ($1::uuid is null or id < $1)
@@ -370,10 +400,8 @@ impl Store {
             i64::from(limit),
         )
         .fetch_all(&self.pool)
-        .await?
-        .into_iter()
-        .map(Passage::try_from)
-        .collect()
+        .await?;
+        Ok(rows.into_iter().map(ListedPassage::from).collect())
     }
 }
 

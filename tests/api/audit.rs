@@ -127,6 +127,130 @@ async fn a_refusal_is_explained_with_its_figures_against_their_limits(pool: PgPo
     service.get(&nobody).await.refused(404, "not_found");
 }
 
+/// Does something to a table, looks, and sets it back to what it was.
+async fn with_altered(pool: &PgPool, table: &str, set: &str, look: impl AsyncFnOnce()) {
+    let run = async |statement: String| {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(pool).await.unwrap();
+    };
+    run(format!("create table as_written as table {table}; update {table} set {set}")).await;
+    look().await;
+    run(format!(
+        "delete from {table}; insert into {table} select * from as_written; drop table as_written"
+    ))
+    .await;
+}
+
+#[sqlx::test]
+async fn a_record_that_cannot_be_read_hides_none_of_the_others(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let employee = service.enrolled("obama-1.jpg").await;
+    let gate = service.gate(json!({})).await;
+    let mut passages = Vec::new();
+    for _ in 0..2 {
+        let granted = Passage::of("obama-3.jpg").granted(&service, &gate).await;
+        let body = json!({"input": "rotation_done", "passage_id": granted["passage_id"]});
+        let input = report(&service, &gate, body).await.expect(200);
+        passages.push((granted["passage_id"].clone(), input["input_id"].clone()));
+    }
+    let [(passage, input), (other_passage, other_input)] = passages.try_into().unwrap();
+    let export = format!("/v1/employees/{employee}/export");
+    let listed = async |path: &str, part: &str| {
+        service.get(path).await.expect(200)[part].as_array().unwrap().clone()
+    };
+
+    for set in [
+        "notice = 'newer_notice'",
+        "event_id = 'two words'",
+        "captured_at = 'infinity'",
+        "decided_at = '294000-01-01'",
+        "face_ids = array[null::uuid]",
+        "face_ids = array[array[id]]",
+    ] {
+        let set = format!("{set} where id = {}", quoted(&passage));
+        with_altered(&pool, "passages", &set, async || {
+            let unreadable = json!({"passage_id": passage, "gate_id": gate, "unreadable": true});
+            for (path, part) in [
+                ("/v1/passages", "items"),
+                (&format!("/v1/passages?gate_id={gate}"), "items"),
+                (&export, "passages"),
+            ] {
+                let rows = listed(path, part).await;
+                assert_eq!(rows.len(), 2, "{set}: {rows:?}");
+                assert_eq!(rows[0]["passage_id"], other_passage, "{set}");
+                assert_eq!((&rows[0]["reason"], &rows[1]), (&json!("granted"), &unreadable));
+            }
+            let path = format!("/v1/passages/{}", passage.as_str().unwrap());
+            for path in [format!("{path}/explanation"), path] {
+                let answer = service.get(&path).await;
+                assert!(answer.text.contains(passage.as_str().unwrap()), "{}", answer.text);
+                answer.refused(500, "unreadable_record");
+            }
+            Passage::of("obama-3.jpg").granted(&service, &gate).await;
+        })
+        .await;
+    }
+    for set in
+        ["event_id = 'two words'", "happened_at = '-infinity'", "recorded_at = '294000-01-01'"]
+    {
+        let set = format!("{set} where id = {}", quoted(&input));
+        with_altered(&pool, "gate_inputs", &set, async || {
+            let unreadable = json!({"input_id": input, "gate_id": gate, "unreadable": true});
+            for (path, part) in [("/v1/inputs", "items"), (&export, "inputs")] {
+                let rows = listed(path, part).await;
+                assert_eq!(rows.len(), 2, "{set}: {rows:?}");
+                assert_eq!((&rows[0]["input_id"], &rows[1]), (&other_input, &unreadable), "{set}");
+            }
+        })
+        .await;
+    }
+    let changes = listed("/v1/changes", "items").await;
+    let change = &changes[changes.len() - 1]["change_id"];
+    let set = format!("changed_at = 'infinity' where id = {}", quoted(change));
+    with_altered(&pool, "changes", &set, async || {
+        let rows = listed("/v1/changes", "items").await;
+        assert_eq!(rows.len(), changes.len());
+        assert_eq!(rows[rows.len() - 1], json!({"change_id": change, "unreadable": true}));
+    })
+    .await;
+}
+
+fn quoted(id: &Value) -> String {
+    format!("'{}'", id.as_str().unwrap())
+}
+
+#[sqlx::test]
+async fn a_change_of_another_clients_that_cannot_be_read_keeps_nobody_from_changing_anything(
+    pool: PgPool,
+) {
+    let service = TestService::start(&pool).await;
+    sqlx::query(
+        "insert into changes (id, changed_at, author, action, kind, subject_id)
+         values (gen_random_uuid(), 'infinity', 'somebody', 'created', 'gates', gen_random_uuid())",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    service.employee(json!({})).await;
+    let faults = audit(&service, &pool).await.faults;
+    assert!(matches!(faults[..], [Fault::UnchainedChange { .. }]), "{faults:?}");
+}
+
+#[sqlx::test]
+async fn whatever_year_a_gate_believes_it_is_the_record_can_be_read(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let gate = service.gate(json!({})).await;
+    const YEAR_MS: i64 = 31_556_952_000;
+    for (years, reason) in [(2_026, "stale_frame"), (-7_972, "frame_from_future")] {
+        let odd = Passage::of("pixel-1x1.png").aged_ms(years * YEAR_MS);
+        odd.refused(&service, &gate, reason).await;
+    }
+    let trail = service.trail().await;
+    let captured: Vec<_> =
+        trail.iter().map(|row| row["captured_at"].as_str().unwrap().get(..2)).collect();
+    assert_eq!(captured, [Some("99"), Some("00")], "{trail:?}");
+    assert_eq!(audit(&service, &pool).await.faults, []);
+}
+
 /// A trail of two gates and some changes.
 async fn trail(service: &TestService) {
     service.enrolled("obama-1.jpg").await;
