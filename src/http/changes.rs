@@ -64,16 +64,17 @@ pub(super) struct ChangeView {
     author: String,
     #[schema(value_type = ActionCode)]
     action: Action,
-    /// What kind of thing: the table's name.
+    /// What kind of thing: the table's name; `exports`: everything about a person was taken out.
     kind: String,
-    /// Which; of a member or a rule, the group.
+    /// Which; of a member or a rule, the group; of an export, the person.
     subject_id: Uuid,
     /// The person whom it concerns, if anybody.
     #[schema(value_type = Option<Uuid>)]
     employee_id: Option<EmployeeId>,
     /// Whether Limen made it; of another client of the database nothing but that is known.
     by_limen: bool,
-    /// The values `before` and `after`, but for secrets and encodings; null once the person was erased.
+    /// The values `before` and `after`, but for secrets and encodings; null of an export, and once the person was
+    /// erased.
     #[schema(value_type = Option<Object>)]
     details: Option<Box<RawValue>>,
 }

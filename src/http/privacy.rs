@@ -25,7 +25,7 @@ use super::page;
 use super::passages::PassageEntry;
 use super::{AppState, Problem};
 use crate::domain::{Consent, ConsentId, EmployeeId, Erased, FaceId, TextVersion};
-use crate::store::{ChangeFilter, PassageFilter, Store, StoreError};
+use crate::store::{ChangeFilter, Store, StoreError};
 
 /// Passages, and changes, of one person that an export holds at most, the newest.
 const EXPORT_ROWS_MAX: u32 = 50_000;
@@ -148,12 +148,13 @@ struct PhotoView {
     jpeg: String,
 }
 
-/// Everything that is stored about one person, but for the templates: numbers that say nothing to anybody but the
+/// Everything that is stored about one person, also one who was removed, but for the templates: numbers that say nothing to anybody but the
 /// network that made them.
 #[derive(Debug, Serialize, ToSchema)]
 struct Export {
     exported_at: DateTime<Utc>,
-    employee: EmployeeView,
+    /// Null for somebody who was removed, of whom the trail remains.
+    employee: Option<EmployeeView>,
     faces: Vec<FaceView>,
     /// The pictures that are kept of the faces; none where the site keeps none.
     photos: Vec<PhotoView>,
@@ -162,20 +163,21 @@ struct Export {
     access: Vec<AccessView>,
     /// What became of the rows of imports about them.
     import_rows: Vec<OwnImportRowView>,
-    /// The newest 50,000, the newest first.
+    /// Theirs, and those for which a badge was shown that they have had and nobody was identified; the newest 50,000,
+    /// the newest first.
     passages: Vec<PassageEntry>,
     /// What gates said became of the person's grants; the newest 50,000, the newest first.
     inputs: Vec<InputEntry>,
-    /// The newest 50,000, the newest first.
+    /// The newest 50,000, the newest first; this export is one of them.
     changes: Vec<ChangeEntry>,
 }
 
-/// Exports everything that is stored about one person.
+/// Exports everything that is stored about one person, and notes so among the changes.
 #[utoipa::path(
     get, path = "/v1/employees/{employee_id}/export", operation_id = "export_employee", tag = "privacy",
     params(("employee_id" = Uuid, Path, description = "The employee")),
     responses((status = 200, description = "Everything", body = Export),
-        (status = 404, description = "No such employee", body = Problem, content_type = "application/problem+json"))
+        (status = 404, description = "Nothing is stored about such a person", body = Problem, content_type = "application/problem+json"))
 )]
 async fn export(
     State(state): State<AppState>,
@@ -185,20 +187,20 @@ async fn export(
 ) -> Result<Json<Export>, Problem> {
     let (_, _permit) = page::begin(None, &state)?;
     let store = &state.store;
-    let employee = store.employee(id).await?.into();
+    // Before anything is read: nothing is taken out of which nobody would know.
+    store.note_export(&caller.author(), id).await?;
     tracing::info!(employee = %id, key = %caller.key_id, "everything about a person was exported");
-    let passages = PassageFilter { employee_id: Some(id), ..PassageFilter::default() };
     let changes = ChangeFilter { employee_id: Some(id), ..ChangeFilter::default() };
     Ok(Json(Export {
         exported_at: Utc::now(),
-        employee,
+        employee: unless_removed(store.employee(id).await)?.map(Into::into),
         faces: views(store.faces(id).await)?,
         photos: photos(store, id).await?,
         consents: views(store.consents(id).await)?,
         invitations: views(store.invitations(id).await)?,
         access: views(store.access(id).await)?,
         import_rows: views(store.import_rows_of(id, EXPORT_ROWS_MAX).await)?,
-        passages: views(store.passages(&passages, None, EXPORT_ROWS_MAX).await)?,
+        passages: views(store.passages_about(id, EXPORT_ROWS_MAX).await)?,
         inputs: views(store.inputs_of(id, EXPORT_ROWS_MAX).await)?,
         changes: views(store.changes(&changes, None, EXPORT_ROWS_MAX).await)?,
     }))
@@ -210,7 +212,16 @@ async fn photos(store: &Store, employee: EmployeeId) -> Result<Vec<PhotoView>, P
 }
 
 fn views<R, V: From<R>>(rows: Result<Vec<R>, StoreError>) -> Result<Vec<V>, Problem> {
-    Ok(rows?.into_iter().map(V::from).collect())
+    let rows = unless_removed(rows)?.unwrap_or_default();
+    Ok(rows.into_iter().map(V::from).collect())
+}
+
+/// What is stored of a person; none of one who was removed.
+fn unless_removed<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Err(StoreError::NotFound(_)) => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 /// What a person was erased out of.

@@ -5,6 +5,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::changes::Changing;
+use super::listed::ListedPassage;
+use super::passages::passage_row;
 use super::{Store, StoreError};
 use crate::domain::{
     Author, ChainHash, Consent, ConsentId, EmployeeId, Erased, GateId, TextVersion,
@@ -179,16 +181,69 @@ impl Store {
 
     /// Every badge that a person has had.
     async fn badges(&self, employee: EmployeeId) -> Result<Vec<String>, StoreError> {
-        let badges = sqlx::query_scalar!(
-            r#"select badge_id as "badge!" from employees where id = $1 and badge_id is not null
-               union
-               select badge from changes, lateral (values
-                   (details::jsonb -> 'before' ->> 'badge_id'), (details::jsonb -> 'after' ->> 'badge_id')
-               ) as told (badge)
-               where employee_id = $1 and kind = 'employees' and by_limen and badge is not null"#,
+        let mut badges = sqlx::query_scalar!(
+            r#"select badge_id as "badge!" from employees where id = $1 and badge_id is not null"#,
+            employee.0,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let changes = sqlx::query_scalar!(
+            r#"select details as "details!" from changes
+               where employee_id = $1 and kind = 'employees' and by_limen and details is not null"#,
             employee.0,
         );
-        Ok(badges.fetch_all(&self.pool).await?)
+        for details in changes.fetch_all(&self.pool).await? {
+            // What somebody altered so that it is no JSON tells of no badge.
+            let details: serde_json::Value = serde_json::from_str(&details).unwrap_or_default();
+            let told = ["before", "after"].map(|then| details[then]["badge_id"].as_str());
+            badges.extend(told.into_iter().flatten().map(str::to_owned));
+        }
+        badges.sort();
+        badges.dedup();
+        Ok(badges)
+    }
+
+    /// Puts down among the changes that somebody takes out everything that is stored about a person, also of one who
+    /// was removed.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when nothing is stored of such a person.
+    pub async fn note_export(
+        &self,
+        author: &Author,
+        employee: EmployeeId,
+    ) -> Result<(), StoreError> {
+        let mut changing = self.changing(author).await?;
+        let is_stored = sqlx::query_scalar!(
+            r#"select exists (select from employees where id = $1)
+                   or exists (select from changes where employee_id = $1)
+                   or exists (select from passages where employee_id = $1) as "is_stored!""#,
+            employee.0,
+        );
+        if !is_stored.fetch_one(&mut *changing).await? {
+            return Err(StoreError::NotFound("employee"));
+        }
+        changing.note("exports", employee).await?;
+        changing.commit().await
+    }
+
+    /// At most `limit` of the passages that an [erasure](Self::erase) would take a person out of, the newest first.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn passages_about(
+        &self,
+        employee: EmployeeId,
+        limit: u32,
+    ) -> Result<Vec<ListedPassage>, StoreError> {
+        let badges = self.badges(employee).await?;
+        let mut connection = self.pool.acquire().await?;
+        let ids = about(&mut connection, employee, &badges, limit.into()).await?;
+        let rows =
+            passage_row!("select ", " from passages where id = any($1) order by id desc", &ids)
+                .fetch_all(&mut *connection)
+                .await?;
+        Ok(rows.into_iter().map(ListedPassage::from).collect())
     }
 
     async fn erase_passages(
@@ -198,16 +253,12 @@ impl Store {
         badges: &[String],
     ) -> Result<u64, StoreError> {
         let mut changing = self.changing(author).await?;
+        let passages = about(&mut changing, employee, badges, RECORDS_AT_ONCE).await?;
         let records = sqlx::query_scalar!(
             "update passages set employee_id = null, face_ids = '{}', badge_id = null, blind = null
-             where id in (
-                 select id from passages
-                 where employee_id = $1 or (employee_id is null and badge_id = any($2))
-                 limit $3)
+             where id = any($1)
              returning id",
-            employee.0,
-            badges,
-            RECORDS_AT_ONCE,
+            &passages,
         )
         .fetch_all(&mut *changing)
         .await?;
@@ -417,6 +468,27 @@ pub(super) async fn standing(
         Some(true) => Standing::Holds,
         Some(false) => Standing::Withdrawn,
     })
+}
+
+/// The newest passages that are about a person, at most `limit`: theirs, and those for which one of the badges was
+/// shown that they have had and nobody was identified.
+async fn about(
+    connection: &mut PgConnection,
+    employee: EmployeeId,
+    badges: &[String],
+    limit: i64,
+) -> Result<Vec<Uuid>, StoreError> {
+    let passages = sqlx::query_scalar!(
+        r#"select id as "id!" from (
+               select id from passages where employee_id = $1
+               union all
+               select id from passages where employee_id is null and badge_id = any($2)) as these
+           order by id desc limit $3"#,
+        employee.0,
+        badges,
+        limit,
+    );
+    Ok(passages.fetch_all(connection).await?)
 }
 
 /// Puts down which records a person was taken out of, and commits; returns how many.

@@ -84,10 +84,71 @@ async fn a_person_gets_everything_that_is_stored_about_them(pool: PgPool) {
     for part in ["faces", "consents", "invitations", "access", "passages"] {
         assert_eq!(export[part].as_array().unwrap().len(), 1, "{part}: {export}");
     }
-    // Created, enrolled, put into a group, consented, invited.
-    assert_eq!(export["changes"].as_array().unwrap().len(), 5, "{export}");
+    // Created, enrolled, put into a group, consented, invited, exported.
+    assert_eq!(export["changes"].as_array().unwrap().len(), 6, "{export}");
     let nobody = format!("/v1/employees/{}/export", Uuid::new_v4());
     service.get(&nobody).await.refused(404, "not_found");
+}
+
+#[sqlx::test]
+async fn an_export_has_what_an_erasure_would_find_also_of_one_who_was_removed(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let employee = service.employee(json!({"badge_id": "B-1"})).await;
+    service.enrol(&employee, "obama-1.jpg").await;
+    let path = format!("/v1/employees/{employee}");
+    service.patch(&path, json!({"badge_id": "B-2"})).await.expect(200);
+    let gate = service.gate(json!({})).await;
+    let mut about = vec![Passage::of("obama-3.jpg").granted(&service, &gate).await];
+    // Nobody was identified: the badges that they have or had are all that says who it was.
+    for (frame, badge, reason) in [
+        ("no-face-hubble.jpg", "B-2", "no_face"),
+        ("print-attack-obama.jpg", "B-2", "spoof"),
+        ("too-dark.jpg", "B-1", "too_dark"),
+    ] {
+        about.push(Passage::of(frame).badge(badge).refused(&service, &gate, reason).await);
+    }
+    let ids = |rows: &[Value]| rows.iter().map(|row| row["passage_id"].clone()).collect::<Vec<_>>();
+    about.reverse();
+    // Not theirs: another's badge, and their badge with the face of somebody who was identified.
+    let other = service.employee(json!({"badge_id": "B-3"})).await;
+    service.enrol(&other, "biden-1.jpg").await;
+    Passage::of("no-face-hubble.jpg").badge("B-3").refused(&service, &gate, "no_face").await;
+    let face_alone = service.gate(json!({"name": "south", "mode": "face"})).await;
+    Passage::of("biden-1.jpg").badge("B-2").granted(&service, &face_alone).await;
+
+    let export = service.get(&format!("{path}/export")).await.expect(200);
+    assert_eq!(ids(export["passages"].as_array().unwrap()), ids(&about), "{export}");
+    service.delete(&path).await.expect(204);
+    let export = service.get(&format!("{path}/export")).await.expect(200);
+    assert_eq!(ids(export["passages"].as_array().unwrap()), ids(&about), "{export}");
+    assert_eq!(export["employee"], Value::Null);
+    for part in ["faces", "photos", "consents", "invitations", "access"] {
+        assert_eq!(export[part], json!([]), "{part}");
+    }
+    assert!(export["changes"].as_array().unwrap().len() > 3, "{export}");
+    let erasure = send(service.request(Method::POST, &format!("{path}/erasure"))).await.expect(200);
+    assert_eq!(erasure["passages"], about.len());
+}
+
+#[sqlx::test]
+async fn whoever_takes_out_what_is_stored_of_a_person_is_noted(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let employee = service.employee(json!({})).await;
+    let export = service.get(&format!("/v1/employees/{employee}/export")).await.expect(200);
+    let noted = service.get("/v1/changes?kind=exports").await.expect(200);
+    let noted = noted["items"].as_array().unwrap();
+    assert_eq!(noted.len(), 1, "{noted:?}");
+    assert_eq!(export["changes"][0], noted[0]);
+    assert_eq!((&noted[0]["employee_id"], &noted[0]["author"]), (&json!(employee), &json!("test")));
+    assert_eq!(noted[0]["by_limen"], true);
+    assert!(noted[0]["key_id"].is_string(), "{noted:?}");
+    // Of nobody nothing is taken out.
+    let nobody = format!("/v1/employees/{}/export", Uuid::new_v4());
+    service.get(&nobody).await.refused(404, "not_found");
+    let noted = service.get("/v1/changes?kind=exports").await.expect(200);
+    assert_eq!(noted["items"].as_array().unwrap().len(), 1, "{noted}");
+    let verified = audit(&service, &pool).await;
+    assert_eq!((verified.faults, verified.foreign), (vec![], vec![]));
 }
 
 #[sqlx::test]
