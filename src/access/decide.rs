@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Attempt, Finding};
 use crate::domain::{
-    AntiPassback, Direction, EmployeeId, Evidence, GateMode, GatePolicy, LastGate, Notice,
+    AntiPassback, Direction, EmployeeId, Evidence, GateMode, GatePolicy, LastGate, Notice, PassageId,
     PassageRequest, Reason, Standing,
 };
 use crate::store::{Ground, Verdict, ZoneGround};
@@ -40,6 +40,30 @@ pub fn admit(
 /// holds; whatever is absent refuses.
 #[must_use]
 pub fn decide(
+    clock_skew_max: TimeDelta,
+    request: &PassageRequest,
+    attempt: &Attempt,
+    ground: &Ground,
+) -> Verdict {
+    let mut verdict = judge(clock_skew_max, request, attempt, ground);
+    verdict.evidence.earlier_passage_id = earlier(&verdict, ground);
+    verdict
+}
+
+/// The earlier passage of the person's that a verdict rests on.
+fn earlier(verdict: &Verdict, ground: &Ground) -> Option<PassageId> {
+    match (verdict.reason, verdict.notice) {
+        (Reason::AlreadyGranted | Reason::PassedElsewhere, _) => {
+            ground.settled.or(in_the_way(ground).map(|last| last.passage_id))
+        }
+        (Reason::AntiPassback, _) | (_, Some(Notice::AntiPassback)) => {
+            ground.zone.as_ref()?.last_crossing.map(|crossing| crossing.passage_id)
+        }
+        _ => None,
+    }
+}
+
+fn judge(
     clock_skew_max: TimeDelta,
     request: &PassageRequest,
     attempt: &Attempt,
@@ -152,21 +176,26 @@ fn enter(ground: &ZoneGround, now: DateTime<Utc>) -> Result<(), Reason> {
 /// A person who was let through a gate a moment ago is still in it, and nowhere else; one who was let through
 /// since the passage that is repeated has left that one behind.
 fn debounce(ground: &Ground) -> Result<(), Reason> {
-    if ground.settled {
+    if ground.settled.is_some() {
         // Its grant was used, or is over: who still stands there asks anew.
         return Err(Reason::AlreadyGranted);
     }
+    match in_the_way(ground) {
+        None => Ok(()),
+        Some(last) if last.gate_id == ground.gate.id => Err(Reason::AlreadyGranted),
+        Some(_) => Err(Reason::PassedElsewhere),
+    }
+}
+
+/// The passage after which the person may not be let through yet.
+fn in_the_way(ground: &Ground) -> Option<LastGate> {
     let own = ground.gate.policy.debounce_ms;
     let window = |last: &LastGate| TimeDelta::milliseconds(own.max(last.debounce_ms).into());
     let last = ground.last_gate.filter(|last| ground.now - last.at < window(last));
     // Where nobody asks how often a person passes, the same gate may be passed again and again.
     let guarded = ground.zone.as_ref().is_some_and(|z| z.zone.anti_passback != AntiPassback::Off);
-    let since = ground.since.filter(|gate| guarded || *gate != ground.gate.id);
-    match since.or(last.map(|last| last.gate_id)) {
-        None => Ok(()),
-        Some(gate) if gate == ground.gate.id => Err(Reason::AlreadyGranted),
-        Some(_) => Err(Reason::PassedElsewhere),
-    }
+    let since = ground.since.filter(|since| guarded || since.gate_id != ground.gate.id);
+    since.or(last)
 }
 
 /// Whether the person goes through the zone's gates by turns.

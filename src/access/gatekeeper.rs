@@ -10,7 +10,7 @@ use tracing::Instrument;
 use super::{Alarms, Attempt, Finding, Identity, Matcher, admit, decide};
 use crate::domain::{
     Alarm, Employee, EmployeeId, Encoding, Evidence, FaceSeen, Gate, LivenessScore, Passage,
-    PassageRequest, Reason, Sighting, Stage, StageTimings, View,
+    PassageRequest, Reason, RunnerUp, Sighting, Stage, StageTimings, View,
 };
 use crate::gallery::{Candidate, SearchError};
 use crate::store::{Recorded, Store, StoreError, Verdict};
@@ -154,7 +154,8 @@ impl Gatekeeper {
             Sighting::Face(face) => face,
             Sighting::NoFace => return Ok(Attempt::ended(Reason::NoFace, evidence)),
             Sighting::MultipleFaces => return Ok(Attempt::ended(Reason::MultipleFaces, evidence)),
-            Sighting::LowQuality { issues, .. } => {
+            Sighting::LowQuality { issues, shortfall, .. } => {
+                evidence.shortfall = shortfall;
                 let reason = issues.first().map_or(Reason::NoFace, |issue| Reason::from(*issue));
                 return Ok(Attempt::ended(reason, evidence));
             }
@@ -216,7 +217,10 @@ impl Gatekeeper {
             Identity::Known(person) => Attempt::found(Finding::ComparedWithAll, named(person)),
             Identity::Ambiguous(people) => Attempt {
                 finding: Finding::Ended(Reason::AmbiguousPerson),
-                evidence: at(people.first().map(|nearest| nearest.distance)),
+                evidence: Evidence {
+                    runner_up: self.runner_up(&found.nearest),
+                    ..at(people.first().map(|nearest| nearest.distance))
+                },
                 suspects: people.iter().map(named).collect(),
                 resembled: Vec::new(),
             },
@@ -228,6 +232,11 @@ impl Gatekeeper {
                 resembled: Vec::new(),
             },
         })
+    }
+
+    /// The second-nearest person of a search.
+    fn runner_up(&self, nearest: &[Candidate]) -> Option<RunnerUp> {
+        RunnerUp::new(nearest.get(1)?.distance, self.matcher.margin())
     }
 
     /// Does something to its end, also when whoever asked hangs up meanwhile: what is recorded then still raises its
@@ -287,7 +296,9 @@ impl Gatekeeper {
             true => Finding::ComparedWithBadge,
             false => Finding::ComparedWithAll,
         };
-        let attempt = Attempt::found(finding, passage.evidence.clone());
+        // What came before it then says nothing of whether it still holds.
+        let evidence = Evidence { earlier_passage_id: None, ..passage.evidence.clone() };
+        let attempt = Attempt::found(finding, evidence);
         let recorded = passage.request.clone();
         let way = (passage.zone_id, passage.direction);
         let (passage, decided_at) = self

@@ -115,6 +115,12 @@ impl Matcher {
         Ok(Search { identity: found, nearest, threshold })
     }
 
+    /// How much farther than the nearest person the second must be, as a squared distance.
+    #[must_use]
+    pub fn margin(&self) -> f32 {
+        self.margin
+    }
+
     /// The gallery that it compares with.
     #[must_use]
     pub fn gallery(&self) -> &Gallery {

@@ -42,6 +42,7 @@ impl Record for GateRecord {
                 let evidence = &passage.evidence;
                 evidence.employee_id.is_none()
                     && evidence.face_ids.is_empty()
+                    && evidence.earlier_passage_id.is_none()
                     && passage.request.badge_id.is_none()
             }
             Self::Input(_) => false,

@@ -168,14 +168,28 @@ struct PassageRecord<'a> {
     replay_of: Option<Uuid>,
     /// The commitment, in hexadecimal digits.
     person: String,
+    // Those below are left out where there is none: records from before they were written read as they did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second_distance: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    margin: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quality_figure: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quality_value: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quality_limit: Option<f32>,
 }
 
-/// Whose passage it was, as the commitment covers it.
+/// Whose passage it was, as the commitment covers it: also which of theirs came before it, which is left out where
+/// there is none.
 #[derive(Serialize)]
 struct PassagePerson<'a> {
     employee_id: Option<Uuid>,
     face_ids: Vec<Uuid>,
     badge_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earlier_passage_id: Option<Uuid>,
 }
 
 impl Passage {
@@ -186,6 +200,7 @@ impl Passage {
             employee_id: self.evidence.employee_id.map(|id| id.0),
             face_ids: self.evidence.face_ids.iter().map(|id| id.0).collect(),
             badge_id: self.request.badge_id.as_ref().map(super::BadgeId::as_str),
+            earlier_passage_id: self.evidence.earlier_passage_id.map(|id| id.0),
         })
     }
 
@@ -220,6 +235,11 @@ impl Passage {
             key_id: request.key_id.0,
             replay_of: self.replay_of.map(|id| id.0),
             person: hex(&person.0),
+            second_distance: evidence.runner_up.map(|second| second.distance().value()),
+            margin: evidence.runner_up.map(super::RunnerUp::margin),
+            quality_figure: evidence.shortfall.map(|shortfall| shortfall.figure().code()),
+            quality_value: evidence.shortfall.map(super::Shortfall::value),
+            quality_limit: evidence.shortfall.map(super::Shortfall::limit),
         })
     }
 }
@@ -323,6 +343,90 @@ mod tests {
         assert_ne!(chain(&[b"a", b"b"]), chain(&[b"b", b"a"]));
         assert_ne!(chain(&[b"a", b"b"]), chain(&[b"a"]));
         assert_eq!(chain(&[b"a", b"b"]), chain(&[b"a", b"b"]));
+    }
+
+    /// Nobody was near enough: a passage with none of what was not recorded at first.
+    fn passage() -> crate::domain::Passage {
+        use crate::domain::{Evidence, KeyId, PassageId, PassageRequest, Reason};
+
+        let moment = |seconds| chrono::DateTime::from_timestamp(seconds, 0).unwrap();
+        Passage {
+            id: PassageId(Uuid::from_u128(1)),
+            request: PassageRequest {
+                gate_id: GateId(Uuid::from_u128(2)),
+                event_id: "event-1".parse().unwrap(),
+                captured_at: moment(1),
+                badge_id: None,
+                frames_sha256: [0xab; 32],
+                key_id: KeyId(Uuid::from_u128(3)),
+            },
+            reason: Reason::UnknownPerson,
+            evidence: Evidence {
+                distance: Some(1.5.try_into().unwrap()),
+                threshold: Some(1.1.try_into().unwrap()),
+                frames: 1,
+                ..Evidence::default()
+            },
+            open_ms: 0,
+            notice: None,
+            zone_id: None,
+            direction: None,
+            policy_version: Some(7),
+            mode: None,
+            decided_at: moment(2),
+            replay_of: None,
+        }
+    }
+
+    #[test]
+    fn a_record_without_what_was_added_since_reads_as_it_did() {
+        let passage = passage();
+        let record = format!(
+            "{}{}{}{}",
+            r#"{"record":"limen.passage.1","position":4,"passage_id":"00000000-0000-0000-0000-000000000001","#,
+            r#""gate_id":"00000000-0000-0000-0000-000000000002","event_id":"event-1","captured_at":1000000,"decided_at":2000000,"decision":"deny","reason":"unknown_person","open_ms":0,"notice":null,"zone_id":null,"direction":null,"mode":null,"#,
+            r#""distance":1.5,"threshold":1.1,"liveness":null,"liveness_threshold":null,"model_id":null,"calibration":null,"policy_version":7,"frames":1,"#,
+            format_args!(
+                r#""frames_sha256":"{}","key_id":"00000000-0000-0000-0000-000000000003","replay_of":null,"person":"{}"}}"#,
+                "ab".repeat(32),
+                "cd".repeat(32)
+            ),
+        );
+        let written = passage.record(4, Commitment([0xcd; 32]));
+        assert_eq!(String::from_utf8(written).unwrap(), record);
+        let personal = r#"{"employee_id":null,"face_ids":[],"badge_id":null}"#;
+        assert_eq!(String::from_utf8(passage.personal()).unwrap(), personal);
+    }
+
+    #[test]
+    fn whatever_was_added_since_is_covered() {
+        use crate::domain::{PassageId, QualityFigure as F, RunnerUp, Shortfall};
+
+        let covered =
+            |passage: &Passage| (passage.record(1, Commitment([0; 32])), passage.personal());
+        let mut seen = vec![covered(&passage())];
+        for (distance, margin) in [(1.5, 0.1), (1.6, 0.1), (1.5, 0.2)] {
+            let mut passage = passage();
+            passage.evidence.runner_up = RunnerUp::new(distance.try_into().unwrap(), margin);
+            seen.push(covered(&passage));
+        }
+        for (figure, value, limit) in
+            [(F::Yaw, 0.5, 0.4), (F::Pitch, 0.5, 0.4), (F::Yaw, 0.6, 0.4), (F::Yaw, 0.5, 0.3)]
+        {
+            let mut passage = passage();
+            passage.evidence.shortfall = Shortfall::new(figure, value, limit);
+            seen.push(covered(&passage));
+        }
+        for earlier in [8, 9] {
+            let mut passage = passage();
+            passage.evidence.earlier_passage_id = Some(PassageId(Uuid::from_u128(earlier)));
+            seen.push(covered(&passage));
+            // Which passages are one person's goes when the person does.
+            assert_eq!(seen.last().unwrap().0, seen[0].0);
+        }
+        for (at, one) in seen.iter().enumerate() {
+            assert!(!seen[..at].contains(one), "{at}");
+        }
     }
 
     #[test]

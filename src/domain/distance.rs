@@ -52,6 +52,34 @@ impl TryFrom<f32> for Distance {
     }
 }
 
+/// The second-nearest person of a search who was too near for the nearest to be told from them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RunnerUp {
+    distance: Distance,
+    margin: f32,
+}
+
+impl RunnerUp {
+    /// Somebody at `distance`, where they had to be farther than the nearest by `margin`; none where that is no
+    /// number.
+    #[must_use]
+    pub fn new(distance: Distance, margin: f32) -> Option<Self> {
+        margin.is_finite().then_some(Self { distance, margin })
+    }
+
+    /// How far they are.
+    #[must_use]
+    pub fn distance(self) -> Distance {
+        self.distance
+    }
+
+    /// By how much farther than the nearest they had to be.
+    #[must_use]
+    pub fn margin(self) -> f32 {
+        self.margin
+    }
+}
+
 /// τ: the squared distance that a match must stay under; over 0, at most 4.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f32", into = "f32")]

@@ -26,6 +26,7 @@ mod range;
 pub mod risk;
 mod schedule;
 mod scope;
+mod shortfall;
 mod sighting;
 mod webhook;
 mod zone;
@@ -34,7 +35,7 @@ pub use broker::{BrokerUrl, BrokerUrlError};
 pub use chain::{Blind, ChainHash, Commitment, Head, Stream};
 pub use change::{Action, Author, Change};
 pub use decision::{Alarm, Decision, Reason};
-pub use distance::{Distance, Threshold};
+pub use distance::{Distance, RunnerUp, Threshold};
 pub use employee::{
     BadgeId, Department, Employee, EmployeeName, EmployeeStatus, Standing, TextError, Validity,
     in_one_form,
@@ -60,6 +61,7 @@ pub use privacy::{Consent, Erased, TextVersion};
 pub use range::OutOfRange;
 pub use schedule::{ClockTime, ClockTimeError, Day, Hours, HoursError, Schedule, ScheduleName};
 pub use scope::{KeyName, Permission, Scope};
+pub use shortfall::{QualityFigure, Shortfall};
 pub use sighting::{FacePicture, FaceSeen, Sighting, Stage, StageTimings, View};
 pub use webhook::{Webhook, WebhookFilter, WebhookHosts, WebhookUrl, WebhookUrlError};
 pub use zone::{

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Alarm, BadgeId, Direction, Distance, EmployeeId, EventId, FaceId, GateId, GateMode, KeyId,
-    LivenessScore, ModelId, Notice, PassageId, Reason, Threshold, ZoneId,
+    LivenessScore, ModelId, Notice, PassageId, Reason, RunnerUp, Shortfall, Threshold, ZoneId,
 };
 
 /// What a gate asked: the part of a passage that is known before anything is decided.
@@ -37,6 +37,10 @@ pub struct Evidence {
     pub distance: Option<Distance>,
     /// The τ that the distance had to stay under.
     pub threshold: Option<Threshold>,
+    /// Where the nearest person could not be told from the next: how near that one is.
+    pub runner_up: Option<RunnerUp>,
+    /// Where the face's picture was not good enough: by how much.
+    pub shortfall: Option<Shortfall>,
     /// The face's liveness.
     pub liveness: Option<LivenessScore>,
     /// The liveness that it had to reach.
@@ -47,6 +51,8 @@ pub struct Evidence {
     pub calibration: Option<Arc<str>>,
     /// How many frames were sent.
     pub frames: u16,
+    /// The passage of the same person after which this one is one too many.
+    pub earlier_passage_id: Option<PassageId>,
 }
 
 /// A decision of a gate, as recorded; never changed afterwards.

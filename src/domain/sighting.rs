@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::{Encoding, LivenessScore, Quality, QualityIssue};
+use super::{Encoding, LivenessScore, Quality, QualityIssue, Shortfall};
 
 /// What a frame showed, as far as the road was travelled: `F` is what a usable face gave.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,8 @@ pub enum Sighting<F> {
         quality: Quality,
         /// Everything that is wrong with it; never empty.
         issues: Vec<QualityIssue>,
+        /// By how much the first of them; none where the figure is no number.
+        shortfall: Option<Shortfall>,
     },
     /// The nearest face is taken for a presentation attack.
     Spoof {

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::decision::codes;
 use super::employee::text;
-use super::{Alarm, GateId, GroupId, Schedule, ScheduleId, SiteId, TextError, Validity, ZoneId};
+use super::{
+    Alarm, GateId, GroupId, PassageId, Schedule, ScheduleId, SiteId, TextError, Validity, ZoneId,
+};
 
 text!(
     /// What people call a site: 1 to 100 printable characters, unique.
@@ -129,6 +131,8 @@ impl Admission {
 /// The last gate that a person was let through.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LastGate {
+    /// The passage.
+    pub passage_id: PassageId,
     /// The gate.
     pub gate_id: GateId,
     /// When it was granted.
@@ -140,6 +144,8 @@ pub struct LastGate {
 /// The last time that a person was let through a gate of a zone, since any pardon.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LastCrossing {
+    /// The passage.
+    pub passage_id: PassageId,
     /// Which way the gate led.
     pub direction: Direction,
     /// When it was granted.

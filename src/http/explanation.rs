@@ -26,7 +26,11 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 /// A figure against its limit.
 #[derive(Debug, Serialize, ToSchema)]
 struct Check {
-    /// `distance`: to the nearest template, which must stay under the limit. `liveness`: must reach it.
+    /// `distance`: to the nearest template, which must stay under the limit. `second_distance`: to the second-nearest,
+    /// which must reach it: the nearest's and the margin between the two. `liveness`: must reach it. Of the picture:
+    /// `pupil_distance_px`, `sharpness` and `feature_norm` must reach it, `yaw`, `pitch` and `roll_degrees` not exceed
+    /// it to either side; `brightness` must reach it where the reason is `too_dark`, and not exceed it where it is
+    /// `too_bright`.
     #[schema(example = "distance")]
     figure: &'static str,
     value: f32,
@@ -52,6 +56,10 @@ struct Explanation {
     advice: &'static str,
     /// The figures that were reached, against their limits.
     checks: Vec<Check>,
+    /// The passage of the same person after which this one was one too many (`already_granted`, `passed_elsewhere`,
+    /// `anti_passback`).
+    #[schema(value_type = Option<Uuid>)]
+    earlier_passage_id: Option<PassageId>,
     /// Whom the gate compared faces with.
     #[schema(value_type = Option<GateModeCode>)]
     mode: Option<GateMode>,
@@ -72,6 +80,18 @@ struct Explanation {
 impl From<Passage> for Explanation {
     fn from(passage: Passage) -> Self {
         let evidence = &passage.evidence;
+        let quality = evidence.shortfall.map(|shortfall| Check {
+            figure: shortfall.figure().code(),
+            value: shortfall.value(),
+            limit: shortfall.limit(),
+            passed: false,
+        });
+        let second = evidence.distance.zip(evidence.runner_up).map(|(nearest, second)| Check {
+            figure: "second_distance",
+            value: second.distance().value(),
+            limit: nearest.value() + second.margin(),
+            passed: false,
+        });
         let distance = evidence.distance.zip(evidence.threshold).map(|(distance, limit)| Check {
             figure: "distance",
             value: distance.value(),
@@ -93,7 +113,8 @@ impl From<Passage> for Explanation {
             meaning,
             show,
             advice,
-            checks: [liveness, distance].into_iter().flatten().collect(),
+            checks: [quality, liveness, distance, second].into_iter().flatten().collect(),
+            earlier_passage_id: evidence.earlier_passage_id,
             mode: passage.mode,
             zone_id: passage.zone_id,
             direction: passage.direction,

@@ -19,13 +19,14 @@ use super::header::{optional, required};
 use super::moment::Moment;
 use super::page::{self, Page};
 use super::schema::{
-    DecisionCode, DirectionCode, GateModeCode, NoticeCode, ReasonCode, ToldReasonCode,
+    DecisionCode, DirectionCode, GateModeCode, NoticeCode, QualityFigureCode, ReasonCode,
+    ToldReasonCode,
 };
 use super::{AppState, Problem};
 use crate::domain::{
     BadgeId, Decision, Direction, EmployeeId, EventId, FaceSeen, Gate, GateId, GateMode,
-    GatePolicy, KeyId, Notice, Passage, PassageId, PassageRequest, Permission, Reason, View,
-    ZoneId,
+    GatePolicy, KeyId, Notice, Passage, PassageId, PassageRequest, Permission, QualityFigure,
+    Reason, View, ZoneId,
 };
 use crate::store::{Listed, ListedPassage, OfGate, PassageFilter};
 use crate::vision::LookSettings;
@@ -295,6 +296,17 @@ pub(super) struct PassageView {
     distance: Option<f32>,
     /// The τ that it had to stay under.
     threshold: Option<f32>,
+    /// Where the nearest person could not be told from the next: the squared distance to that one.
+    second_distance: Option<f32>,
+    /// By how much farther than the nearest they had to be.
+    margin: Option<f32>,
+    /// Where the face's picture was not good enough: the figure that missed its limit.
+    #[schema(value_type = Option<QualityFigureCode>)]
+    quality_figure: Option<QualityFigure>,
+    /// What was measured.
+    quality_value: Option<f32>,
+    /// What it had to reach, or not to exceed.
+    quality_limit: Option<f32>,
     liveness: Option<f32>,
     liveness_threshold: Option<f32>,
     model_id: Option<String>,
@@ -305,6 +317,9 @@ pub(super) struct PassageView {
     policy_version: Option<u64>,
     /// How many frames were looked at; 0 where the gate refused whatever they show.
     frames: u16,
+    /// The passage of the same person after which this one was one too many, by `debounce_ms` or anti-passback.
+    #[schema(value_type = Option<Uuid>)]
+    earlier_passage_id: Option<PassageId>,
     /// Set where a repeated event lost its grant: the passage that was repeated.
     #[schema(value_type = Option<Uuid>)]
     replay_of: Option<PassageId>,
@@ -343,12 +358,18 @@ impl From<Passage> for PassageView {
             badge_id: request.badge_id,
             distance: evidence.distance.map(|d| d.value()),
             threshold: evidence.threshold.map(|t| t.value()),
+            second_distance: evidence.runner_up.map(|second| second.distance().value()),
+            margin: evidence.runner_up.map(|second| second.margin()),
+            quality_figure: evidence.shortfall.map(|shortfall| shortfall.figure()),
+            quality_value: evidence.shortfall.map(|shortfall| shortfall.value()),
+            quality_limit: evidence.shortfall.map(|shortfall| shortfall.limit()),
             liveness: evidence.liveness.map(|l| l.value()),
             liveness_threshold: evidence.liveness_threshold.map(|l| l.value()),
             model_id: evidence.model_id.map(|m| m.to_string()),
             calibration: evidence.calibration,
             policy_version,
             frames: evidence.frames,
+            earlier_passage_id: evidence.earlier_passage_id,
             replay_of,
         }
     }

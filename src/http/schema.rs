@@ -9,8 +9,8 @@ use utoipa::{PartialSchema, ToSchema};
 use super::problem::CODES;
 use crate::domain::{
     Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, ImportState,
-    InputKind, InvitationState, Likeness, Notice, QualityIssue, Reason, RowOutcome, Scope,
-    Standing,
+    InputKind, InvitationState, Likeness, Notice, QualityFigure, QualityIssue, Reason, RowOutcome,
+    Scope, Standing,
 };
 
 macro_rules! closed_sets {
@@ -74,6 +74,8 @@ closed_sets! {
     InvitationStateCode = InvitationState::ALL.iter().map(|state| state.code());
     /// What is wrong with a picture.
     IssueCode = QualityIssue::ALL.iter().map(|issue| issue.code());
+    /// A figure of a picture that has a limit.
+    QualityFigureCode = QualityFigure::ALL.iter().map(|figure| figure.code());
     /// What is wrong with a request.
     ProblemCode = CODES.iter().map(|(code, _)| *code);
 }

@@ -34,9 +34,9 @@ pub struct Ground {
     /// The last gate that the employee was let through, within the longest debounce that there is.
     pub last_gate: Option<LastGate>,
     /// Where a passage is repeated: the gate that the employee was let through since.
-    pub since: Option<GateId>,
-    /// Where a passage is repeated: whether its gate has said what became of the grant.
-    pub settled: bool,
+    pub since: Option<LastGate>,
+    /// Where a passage is repeated: the passage, if its gate has said what became of the grant.
+    pub settled: Option<PassageId>,
     /// How many administrative changes there have been.
     pub policy_version: u64,
     /// The moment of decision.
@@ -115,7 +115,7 @@ pub(super) async fn ground(
         zone,
         last_gate: None,
         since: None,
-        settled: false,
+        settled: None,
         policy_version: 0,
         now: DateTime::default(),
     };
@@ -266,21 +266,21 @@ async fn retrace(
     // What a passage that was waited for has done is seen by the statements after, and lies before now.
     let now = now(connection).await?;
     if let Some(repeated) = repeated {
-        let last = last_grant(connection, employee, repeated.decided_at, repeated.id).await?;
-        ground.since = last.map(|last| last.gate_id);
-        ground.settled = sqlx::query_scalar!(
+        ground.since = last_grant(connection, employee, repeated.decided_at, repeated.id).await?;
+        let is_settled = sqlx::query_scalar!(
             r#"select exists (select from gate_inputs where passage_id = $1) as "settled!""#,
             repeated.id.0,
         )
         .fetch_one(&mut *connection)
         .await?;
+        ground.settled = is_settled.then_some(repeated.id);
     }
     let except = repeated.map_or(PassageId(Uuid::nil()), |passage| passage.id);
     ground.last_gate = last_grant(connection, employee, now - DEBOUNCE_MAX, except).await?;
     if let Some(ZoneGround { zone, last_crossing, .. }) = guarded {
         let since = now - TimeDelta::seconds(zone.anti_passback_reset_s.into());
         let row = sqlx::query!(
-            r#"select direction as "direction!", decided_at from passages
+            r#"select id, direction as "direction!", decided_at from passages
              where employee_id = $1 and decision = 'grant' and zone_id = $2 and id <> $3
                and id >= $4 and direction is not null
                and not exists (
@@ -299,7 +299,8 @@ async fn retrace(
         *last_crossing = row
             .map(|row| {
                 let direction = Direction::from_stored(&row.direction)?;
-                Ok::<_, StoreError>(LastCrossing { direction, at: row.decided_at })
+                let passage_id = PassageId(row.id);
+                Ok::<_, StoreError>(LastCrossing { passage_id, direction, at: row.decided_at })
             })
             .transpose()?;
     }
@@ -315,7 +316,8 @@ async fn last_grant(
     except: PassageId,
 ) -> Result<Option<LastGate>, StoreError> {
     let row = sqlx::query!(
-        "select gate_id, decided_at, debounce_ms from passages join gates on gates.id = gate_id
+        "select passages.id, gate_id, decided_at, debounce_ms
+         from passages join gates on gates.id = gate_id
          where employee_id = $1 and decision = 'grant' and passages.id <> $2 and passages.id >= $3
            and decided_at > $4 and decided_at < '10000-01-01' and not exists (
                select from gate_inputs i where i.passage_id = passages.id and input = 'grant_unused')
@@ -328,6 +330,7 @@ async fn last_grant(
     .fetch_optional(connection)
     .await?;
     Ok(row.map(|row| LastGate {
+        passage_id: PassageId(row.id),
         gate_id: GateId(row.gate_id),
         at: row.decided_at,
         debounce_ms: row.debounce_ms.unsigned_abs(),

@@ -12,7 +12,7 @@ use super::{Store, StoreError};
 use crate::domain::{
     BadgeId, Blind, Commitment, Decision, Direction, Distance, EmployeeId, EventId, Evidence,
     FaceId, GateId, GateMode, Head, KeyId, LivenessScore, ModelId, Notice, Passage, PassageId,
-    PassageRequest, Reason, Threshold, ZoneId,
+    PassageRequest, Reason, RunnerUp, Shortfall, Threshold, ZoneId,
 };
 
 /// What the policy made of the ground.
@@ -77,7 +77,8 @@ macro_rules! passage_row {
                  then case when array_position(face_ids, null) is null then face_ids end end as face_ids,\
              badge_id, distance, threshold, liveness, liveness_threshold, model_id, frames,\
              frames_sha256, key_id, replay_of, notice, zone_id, direction, mode, calibration,\
-             policy_version"
+             policy_version, second_distance, margin, quality_figure, quality_value, quality_limit,\
+             earlier_passage_id"
                 + $after
             $(, $value)*
         )
@@ -112,6 +113,12 @@ pub(super) struct PassageRow {
     pub calibration: Option<String>,
     pub policy_version: Option<i64>,
     pub mode: Option<String>,
+    pub second_distance: Option<f32>,
+    pub margin: Option<f32>,
+    pub quality_figure: Option<String>,
+    pub quality_value: Option<f32>,
+    pub quality_limit: Option<f32>,
+    pub earlier_passage_id: Option<Uuid>,
 }
 
 impl TryFrom<PassageRow> for Passage {
@@ -130,6 +137,25 @@ impl TryFrom<PassageRow> for Passage {
         let negative = |_| corrupt(&"a number is negative");
         let liveness = |value: Option<f32>| {
             value.map(LivenessScore::try_from).transpose().map_err(|e| corrupt(&e))
+        };
+        let runner_up = match (row.second_distance, row.margin) {
+            (None, None) => None,
+            (Some(distance), Some(margin)) => Some(
+                RunnerUp::new(distance.try_into().map_err(|e| corrupt(&e))?, margin)
+                    .ok_or_else(|| corrupt(&"the margin is no number"))?,
+            ),
+            _ => return Err(corrupt(&"a second distance and its margin come together")),
+        };
+        let shortfall = match (row.quality_figure, row.quality_value, row.quality_limit) {
+            (None, None, None) => None,
+            (Some(figure), Some(value), Some(limit)) => {
+                let figure = serde_json::from_value(figure.into()).map_err(|e| corrupt(&e))?;
+                let shortfall = Shortfall::new(figure, value, limit);
+                Some(shortfall.ok_or_else(|| corrupt(&"a figure of quality is no number"))?)
+            }
+            _ => {
+                return Err(corrupt(&"a figure of quality, its value and its limit come together"));
+            }
         };
         Ok(Self {
             id: PassageId(row.id),
@@ -167,11 +193,14 @@ impl TryFrom<PassageRow> for Passage {
                     .map(Threshold::try_from)
                     .transpose()
                     .map_err(|e| corrupt(&e))?,
+                runner_up,
+                shortfall,
                 liveness: liveness(row.liveness)?,
                 liveness_threshold: liveness(row.liveness_threshold)?,
                 model_id: row.model_id.map(ModelId::new),
                 calibration: row.calibration.map(Arc::from),
                 frames: row.frames.try_into().map_err(negative)?,
+                earlier_passage_id: row.earlier_passage_id.map(PassageId),
             },
             open_ms: row.open_ms.try_into().map_err(negative)?,
             notice: row
@@ -297,6 +326,7 @@ impl Store {
             mode: Some(ground.gate.policy.mode),
             decided_at: ground.now,
             replay_of: Some(passage.id),
+            evidence: verdict.evidence,
             request,
             ..passage
         };
@@ -423,9 +453,10 @@ async fn insert(
              (id, gate_id, event_id, captured_at, decided_at, decision, reason, open_ms,
               employee_id, face_ids, badge_id, distance, threshold, liveness, liveness_threshold,
               model_id, frames, frames_sha256, key_id, replay_of, notice, zone_id, direction,
-              mode, calibration, policy_version, position, hash, commitment, blind)
+              mode, calibration, policy_version, position, hash, commitment, blind, second_distance,
+              margin, quality_figure, quality_value, quality_limit, earlier_passage_id)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-              $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)
+              $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36)
          on conflict do nothing",
         passage.id.0,
         request.gate_id.0,
@@ -457,6 +488,12 @@ async fn insert(
         &head.hash.0,
         &commitment.0,
         &blind.0,
+        evidence.runner_up.map(|second| second.distance().value()),
+        evidence.runner_up.map(RunnerUp::margin),
+        evidence.shortfall.map(|shortfall| shortfall.figure().code()),
+        evidence.shortfall.map(Shortfall::value),
+        evidence.shortfall.map(Shortfall::limit),
+        evidence.earlier_passage_id.map(|id| id.0),
     )
     .execute(connection)
     .await?;

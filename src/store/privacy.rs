@@ -255,7 +255,8 @@ impl Store {
         let mut changing = self.changing(author).await?;
         let passages = about(&mut changing, employee, badges, RECORDS_AT_ONCE).await?;
         let records = sqlx::query_scalar!(
-            "update passages set employee_id = null, face_ids = '{}', badge_id = null, blind = null
+            "update passages set employee_id = null, face_ids = '{}', badge_id = null, earlier_passage_id = null,
+                 blind = null
              where id = any($1)
              returning id",
             &passages,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::align::AlignedFace;
-use crate::domain::{Landmarks, Point, Quality, QualityIssue};
+use crate::domain::{Landmarks, Point, Quality, QualityFigure, QualityIssue, Shortfall};
 
 /// What a face's picture must reach; its size is the gate's to demand.
 #[derive(Clone, Debug, PartialEq, Deserialize, garde::Validate)]
@@ -91,20 +91,61 @@ pub fn issues(
     limits: &QualityLimits,
     pupil_distance_px_min: f32,
 ) -> Vec<QualityIssue> {
+    let missed = missed(quality, limits, pupil_distance_px_min);
+    let mut issues: Vec<_> = missed.map(|missed| missed.issue).collect();
+    // A head may be turned in three ways.
+    issues.dedup();
+    issues
+}
+
+/// By how much the first of the [`issues`]; none where there is none, and where the figure is no number.
+#[must_use]
+pub fn shortfall(
+    quality: &Quality,
+    limits: &QualityLimits,
+    pupil_distance_px_min: f32,
+) -> Option<Shortfall> {
+    let Missed { figure, value, limit, .. } =
+        missed(quality, limits, pupil_distance_px_min).next()?;
+    Shortfall::new(figure, value, limit)
+}
+
+/// A limit that a figure missed.
+struct Missed {
+    issue: QualityIssue,
+    figure: QualityFigure,
+    value: f32,
+    limit: f32,
+}
+
+fn missed(
+    quality: &Quality,
+    limits: &QualityLimits,
+    pupil_distance_px_min: f32,
+) -> impl Iterator<Item = Missed> {
+    use {QualityFigure as F, QualityIssue as I};
+
     // Each is said as what must hold, so that a NaN is an issue.
-    let turned_little = quality.yaw.abs() <= limits.yaw_max
-        && quality.pitch.abs() <= limits.pitch_max
-        && quality.roll_degrees.abs() <= limits.roll_degrees_max;
+    let at_least = |issue, figure, value: f32, limit: f32| {
+        (value >= limit, Missed { issue, figure, value, limit })
+    };
+    let at_most = |issue, figure, value: f32, limit: f32| {
+        (value <= limit, Missed { issue, figure, value, limit })
+    };
+    let to_either_side = |figure, value: f32, limit: f32| {
+        (value.abs() <= limit, Missed { issue: I::TurnedAway, figure, value, limit })
+    };
     [
-        (quality.pupil_distance_px >= pupil_distance_px_min, QualityIssue::TooSmall),
-        (quality.brightness >= limits.brightness_min, QualityIssue::TooDark),
-        (quality.brightness <= limits.brightness_max, QualityIssue::TooBright),
-        (quality.sharpness >= limits.sharpness_min, QualityIssue::TooBlurred),
-        (turned_little, QualityIssue::TurnedAway),
+        at_least(I::TooSmall, F::PupilDistance, quality.pupil_distance_px, pupil_distance_px_min),
+        at_least(I::TooDark, F::Brightness, quality.brightness, limits.brightness_min),
+        at_most(I::TooBright, F::Brightness, quality.brightness, limits.brightness_max),
+        at_least(I::TooBlurred, F::Sharpness, quality.sharpness, limits.sharpness_min),
+        to_either_side(F::Yaw, quality.yaw, limits.yaw_max),
+        to_either_side(F::Pitch, quality.pitch, limits.pitch_max),
+        to_either_side(F::Roll, quality.roll_degrees, limits.roll_degrees_max),
     ]
     .into_iter()
-    .filter_map(|(holds, issue)| (!holds).then_some(issue))
-    .collect()
+    .filter_map(|(holds, missed)| (!holds).then_some(missed))
 }
 
 /// The nose's height between the eyes (0) and the mouth (1) in most people: the median of 3,203 photos
@@ -257,9 +298,25 @@ mod tests {
     }
 
     #[test]
+    fn the_shortfall_is_that_of_the_first_issue() {
+        let quality = measured(&frontal(), |x, y| textured(x, y) / 10);
+        let of = |min| shortfall(&quality, &QualityLimits::default(), min);
+        assert_eq!(of(41.0), Shortfall::new(QualityFigure::PupilDistance, 40.0, 41.0));
+        assert_eq!(of(30.0), Shortfall::new(QualityFigure::Brightness, quality.brightness, 40.0));
+        let good = measured(&frontal(), textured);
+        assert_eq!(shortfall(&good, &QualityLimits::default(), 30.0), None);
+        let (mut bent, limits) = (good, QualityLimits::default());
+        (bent.pitch, bent.roll_degrees) = (-0.5, 90.0);
+        assert_eq!(issues(&bent, &limits, 30.0), [QualityIssue::TurnedAway]);
+        let pitch = Shortfall::new(QualityFigure::Pitch, -0.5, limits.pitch_max);
+        assert_eq!(shortfall(&bent, &limits, 30.0), pitch);
+    }
+
+    #[test]
     fn numbers_that_are_not_finite_never_pass() {
         let mut quality = measured(&frontal(), textured);
         quality.sharpness = f32::NAN;
         assert_eq!(issues_of(&quality), [QualityIssue::TooBlurred]);
+        assert_eq!(shortfall(&quality, &QualityLimits::default(), 30.0), None, "it is no number");
     }
 }

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use futures_util::future::join_all;
+use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+use crate::audit::audit;
+use crate::gate_inputs::report;
 use crate::passage::Passage;
-use crate::service::{TestService, eventually};
+use crate::service::{TestService, eventually, send};
 
 const DAYS: [&str; 7] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
@@ -240,6 +243,59 @@ async fn a_person_in_a_gate_is_one_passage_and_is_nowhere_else(pool: PgPool) {
     let gate = json!({"name": "by itself"});
     let gate = scene.service.post("/v1/gates", gate).await.expect(201);
     assert_eq!(gate["debounce_ms"], 2_000);
+}
+
+#[sqlx::test]
+async fn whoever_passes_once_too_often_is_told_after_which_passage_and_nobody_once_erased(
+    pool: PgPool,
+) {
+    let scene = Scene::start(&pool, json!({"anti_passback": "hard"})).await;
+    let service = &scene.service;
+    let debounce = json!({"debounce_ms": 600_000});
+    let (one, two) = (scene.gate("one", debounce.clone()).await, scene.gate("two", debounce).await);
+    let earlier = async |refused: &Value| {
+        let path = format!("/v1/passages/{}", refused["passage_id"].as_str().unwrap());
+        let explained = service.get(&format!("{path}/explanation")).await.expect(200);
+        let passage = service.get(&path).await.expect(200);
+        assert_eq!(explained["earlier_passage_id"], passage["earlier_passage_id"]);
+        passage["earlier_passage_id"].clone()
+    };
+    let passage = Passage::of("obama-2.jpg");
+    let first = passage.granted(service, &one).await;
+    assert_eq!(earlier(&first).await, Value::Null);
+    let again = scene.refused(&one, "already_granted").await;
+    assert_eq!(earlier(&again).await, first["passage_id"]);
+    let elsewhere = scene.refused(&two, "passed_elsewhere").await;
+    assert_eq!(earlier(&elsewhere).await, first["passage_id"]);
+    for gate in [&one, &two] {
+        service.patch(&format!("/v1/gates/{gate}"), json!({"debounce_ms": 0})).await.expect(200);
+    }
+    let twice = scene.refused(&one, "anti_passback").await;
+    assert_eq!(earlier(&twice).await, first["passage_id"]);
+
+    // A rule that only reports says so too, and what was granted since is in the way of a repetition.
+    let zone = format!("/v1/zones/{}", scene.zone);
+    service.patch(&zone, json!({"anti_passback": "soft"})).await.expect(200);
+    let second = scene.granted(&two).await;
+    assert_eq!(earlier(&second).await, first["passage_id"]);
+    let repeated = passage.refused(service, &one, "passed_elsewhere").await;
+    assert_eq!(earlier(&repeated).await, second["passage_id"]);
+    // The gate has said what became of a grant.
+    let third = Passage::of("obama-2.jpg");
+    let granted = third.granted(service, &one).await;
+    let used = json!({"input": "rotation_done", "passage_id": granted["passage_id"]});
+    report(service, &one, used).await.expect(200);
+    let settled = third.refused(service, &one, "already_granted").await;
+    assert_eq!(earlier(&settled).await, granted["passage_id"]);
+    assert_eq!(audit(service, &pool).await.faults, []);
+
+    // Which passages were one person's is erased with the person.
+    let path = format!("/v1/employees/{}/erasure", scene.employee);
+    send(service.request(Method::POST, &path)).await.expect(200);
+    for passage in service.trail().await {
+        assert_eq!(passage["earlier_passage_id"], Value::Null, "{passage}");
+    }
+    assert_eq!(audit(service, &pool).await.faults, []);
 }
 
 #[sqlx::test]

@@ -127,6 +127,85 @@ async fn a_refusal_is_explained_with_its_figures_against_their_limits(pool: PgPo
     service.get(&nobody).await.refused(404, "not_found");
 }
 
+/// The explanation of an answer at a gate.
+async fn explanation(service: &TestService, answer: &Value) -> Value {
+    let id = answer["passage_id"].as_str().unwrap();
+    service.get(&format!("/v1/passages/{id}/explanation")).await.expect(200)
+}
+
+/// The figure, and whether the value lies over the limit, of the one check of an explanation.
+fn only_check(explanation: &Value) -> (String, bool) {
+    let [check] = explanation["checks"].as_array().unwrap().as_slice() else {
+        panic!("{explanation}");
+    };
+    assert_eq!(check["passed"], false, "{explanation}");
+    let number = |name: &str| check[name].as_f64().unwrap();
+    (check["figure"].as_str().unwrap().to_owned(), number("value").abs() > number("limit"))
+}
+
+#[sqlx::test]
+async fn a_picture_that_is_not_good_enough_is_explained_by_the_figure_that_missed_its_limit(
+    pool: PgPool,
+) {
+    let service = TestService::start_with(&pool, |config| config.road.quality.yaw_max = 0.2).await;
+    let gate = service.gate(json!({})).await;
+    for (frame, reason, figure, over) in [
+        ("too-dark.jpg", "too_dark", "brightness", false),
+        ("too-bright.jpg", "too_bright", "brightness", true),
+        ("too-blurred.jpg", "too_blurred", "sharpness", false),
+        ("turned-away.jpg", "turned_away", "yaw", true),
+        ("face-too-small.jpg", "too_small", "pupil_distance_px", false),
+    ] {
+        let answer = Passage::of(frame).refused(&service, &gate, reason).await;
+        // The device learns the reason, and no figure.
+        let told: Vec<_> = answer.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(told, ["decision", "open_ms", "passage_id", "reason"]);
+        let explained = explanation(&service, &answer).await;
+        assert_eq!(only_check(&explained), (figure.to_owned(), over), "{reason}");
+        let row = &service.trail().await[0];
+        let check = &explained["checks"][0];
+        assert_eq!(
+            (&row["quality_figure"], &row["quality_value"], &row["quality_limit"]),
+            (&check["figure"], &check["value"], &check["limit"])
+        );
+    }
+    let demanding = TestService::start_replica_with(&pool, |config| {
+        config.road.quality.feature_norm_min = Some(1e6);
+    })
+    .await;
+    let answer = Passage::of("obama-1.jpg").refused(&demanding, &gate, "unclear").await;
+    let explained = explanation(&service, &answer).await;
+    assert_eq!(only_check(&explained), ("feature_norm".to_owned(), false));
+    assert_eq!(audit(&service, &pool).await.faults, []);
+}
+
+#[sqlx::test]
+async fn where_two_people_are_about_equally_near_the_explanation_says_how_near(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let gate = service.gate(json!({})).await;
+    for badge in ["B-1", "B-2"] {
+        let employee = service.employee(json!({"badge_id": badge})).await;
+        service.enrol(&employee, "obama-1.jpg").await;
+    }
+    let answer = Passage::of("obama-3.jpg").refused(&service, &gate, "ambiguous_person").await;
+    let explained = explanation(&service, &answer).await;
+    let checks = explained["checks"].as_array().unwrap();
+    let figures: Vec<_> = checks.iter().map(|check| (&check["figure"], &check["passed"])).collect();
+    let (yes, no) = (json!(true), json!(false));
+    assert_eq!(
+        figures,
+        [(&json!("liveness"), &yes), (&json!("distance"), &yes), (&json!("second_distance"), &no)]
+    );
+    let (nearest, second) = (&checks[1], &checks[2]);
+    assert_eq!(nearest["value"], second["value"], "one photo, twice");
+    let margin = second["limit"].as_f64().unwrap() - nearest["value"].as_f64().unwrap();
+    assert!((margin - 0.1).abs() < 1e-5, "{explained}");
+    let row = &service.trail().await[0];
+    assert_eq!(row["second_distance"], second["value"]);
+    assert!((row["margin"].as_f64().unwrap() - 0.1).abs() < 1e-6, "{row}");
+    assert_eq!(audit(&service, &pool).await.faults, []);
+}
+
 /// Does something to a table, looks, and sets it back to what it was.
 async fn with_altered(pool: &PgPool, table: &str, set: &str, look: impl AsyncFnOnce()) {
     let run = async |statement: String| {
@@ -260,6 +339,7 @@ async fn trail(service: &TestService) {
             Passage::of("obama-3.jpg").granted(service, &gate).await;
         }
         Passage::of("no-face-hubble.jpg").decide(service, &gate).await;
+        Passage::of("too-dark.jpg").decide(service, &gate).await;
         for input in ["door_forced", "door_closed", "request_to_exit"] {
             report(service, &gate, json!({"input": input})).await.expect(200);
         }
@@ -391,6 +471,14 @@ fn manipulation(random: &mut StdRng, rows: &[Row]) -> Manipulation {
                 format!("key_id = '{}'", Uuid::from_u128(random.random())),
                 format!("policy_version = {seconds}"),
                 format!("calibration = '{seconds}'"),
+                format!("quality_figure = 'yaw', quality_value = {seconds}, quality_limit = 0.2"),
+                "quality_figure = case when quality_figure is null then 'yaw' end".to_owned(),
+                format!("quality_value = {seconds}"),
+                format!("quality_limit = {seconds}"),
+                format!("second_distance = {}, margin = 0.1", random.random_range(0.1..0.9_f32)),
+                "margin = 'infinity', second_distance = 0.5".to_owned(),
+                "second_distance = 0.5".to_owned(),
+                format!("earlier_passage_id = '{}'", Uuid::from_u128(random.random())),
                 "notice = 'anti_passback'".to_owned(),
                 "decision = 'deny', reason = 'suspended', open_ms = 0".to_owned(),
                 "decision = 'nonsense'".to_owned(),
@@ -433,7 +521,7 @@ async fn every_one_of_a_thousand_random_manipulations_is_found_and_named(pool: P
         order by 3, 4";
     let rows: Vec<Row> = sqlx::query_as(read).fetch_all(&pool).await.unwrap();
     let count = |kind: &str| rows.iter().filter(|row| row.kind == kind).count();
-    assert_eq!((count("passages"), count("gate_inputs")), (18, 6));
+    assert_eq!((count("passages"), count("gate_inputs")), (20, 6));
     assert!(count("changes") > 12, "{}", count("changes"));
     // Whoever alters the trail is master of the database: no constraint stands in the way.
     for table in ["passages", "gate_inputs", "changes"] {

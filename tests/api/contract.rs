@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use limen::domain::{
     Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, ImportState,
-    InvitationState, Likeness, Notice, QualityIssue, Reason, RowOutcome, Scope, Standing,
+    InvitationState, Likeness, Notice, QualityFigure, QualityIssue, Reason, RowOutcome, Scope,
+    Standing,
 };
 use limen::http::PROBLEM_CODES;
 use reqwest::Method;
@@ -205,6 +206,7 @@ fn every_closed_set_is_listed_where_it_is_sent_and_asked_for() {
         ("CreateGate", "direction", &directions),
         ("ChangeGate", "direction", &directions),
         ("PassageView", "direction", &directions),
+        ("PassageView", "quality_figure", &codes(&QualityFigure::ALL.map(QualityFigure::code))),
         ("PassageView", "notice", &codes(&Notice::ALL.map(Notice::code))),
         ("ZoneView", "anti_passback", &anti_passback),
         ("CreateZone", "anti_passback", &anti_passback),

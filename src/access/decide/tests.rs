@@ -9,6 +9,9 @@ use crate::domain::{
     ScheduleId, Site, SiteId, Threshold, Validity, Zone, ZoneId,
 };
 
+/// The passage that the same person passed before.
+pub(super) const EARLIER: PassageId = PassageId(uuid::Uuid::from_u128(7));
+
 /// A passage that is granted; each test breaks one thing of it.
 pub(super) struct Scene {
     pub request: PassageRequest,
@@ -97,6 +100,7 @@ impl Scene {
                     liveness_threshold: Some(LivenessScore::try_from(0.5).unwrap()),
                     model_id: Some(ModelId::new("test")),
                     frames: 1,
+                    ..Evidence::default()
                 },
                 suspects: Vec::new(),
                 resembled: Vec::new(),
@@ -139,7 +143,7 @@ impl Scene {
                 zone: Some(zone),
                 last_gate: None,
                 since: None,
-                settled: false,
+                settled: None,
                 now,
             },
         }
@@ -180,12 +184,18 @@ impl Scene {
 
     /// A refusal that rests on what was compared.
     fn refused(&self, reason: Reason) -> Verdict {
-        let evidence = self.attempt.evidence.clone();
+        use Reason::{AlreadyGranted, AntiPassback, PassedElsewhere};
+        let one_too_many = matches!(reason, AlreadyGranted | AntiPassback | PassedElsewhere);
+        let earlier_passage_id = one_too_many.then_some(EARLIER);
+        let evidence = Evidence { earlier_passage_id, ..self.attempt.evidence.clone() };
         Verdict { reason, open_ms: 0, notice: None, evidence }
     }
 
     fn opened(&self, notice: Option<Notice>) -> Verdict {
-        Verdict { reason: Reason::Granted, open_ms: 3000, notice, ..self.refused(Reason::Granted) }
+        let earlier_passage_id =
+            notice.filter(|said| *said == Notice::AntiPassback).map(|_| EARLIER);
+        let evidence = Evidence { earlier_passage_id, ..self.attempt.evidence.clone() };
+        Verdict { reason: Reason::Granted, open_ms: 3000, notice, evidence }
     }
 
     fn zone(&mut self) -> &mut ZoneGround {
@@ -193,13 +203,19 @@ impl Scene {
     }
 
     fn passed(&mut self, gate_id: GateId, ago: TimeDelta) {
+        let at = self.ground.now - ago;
         self.ground.last_gate =
-            Some(LastGate { gate_id, at: self.ground.now - ago, debounce_ms: 0 });
+            Some(LastGate { passage_id: EARLIER, gate_id, at, debounce_ms: 0 });
     }
 
     fn crossed(&mut self, direction: Direction, ago: TimeDelta) {
         let at = self.ground.now - ago;
-        self.zone().last_crossing = Some(LastCrossing { direction, at });
+        self.zone().last_crossing = Some(LastCrossing { passage_id: EARLIER, direction, at });
+    }
+
+    /// The passage is repeated, and the person was let through `gate_id` since.
+    fn passed_since(&mut self, gate_id: GateId) {
+        self.ground.since = Some(LastGate { passage_id: EARLIER, gate_id, at: self.ground.now });
     }
 }
 
@@ -278,12 +294,12 @@ fn each_broken_condition_refuses_for_its_own_reason() {
         (Reason::OutsideHours, |s| s.zone().admissions[0].schedule.hours.clear()),
         (Reason::AlreadyGranted, |s| s.passed(s.ground.gate.id, TimeDelta::seconds(9))),
         (Reason::PassedElsewhere, |s| s.passed(GateId::generate(), TimeDelta::seconds(9))),
-        (Reason::AlreadyGranted, |s| s.ground.since = Some(s.ground.gate.id)),
+        (Reason::AlreadyGranted, |s| s.passed_since(s.ground.gate.id)),
         (Reason::AlreadyGranted, |s| {
             s.zone().zone.anti_passback = AntiPassback::Off;
-            s.ground.settled = true;
+            s.ground.settled = Some(EARLIER);
         }),
-        (Reason::PassedElsewhere, |s| s.ground.since = Some(GateId::generate())),
+        (Reason::PassedElsewhere, |s| s.passed_since(GateId::generate())),
         (Reason::AntiPassback, |s| s.crossed(Direction::In, TimeDelta::seconds(3_599))),
         (Reason::AntiPassback, |s| {
             s.ground.gate.policy.direction = Direction::Out;
@@ -372,7 +388,7 @@ fn what_the_rules_allow_opens_the_gate() {
         // At a gate that does not ask how often, an event may be repeated after the next.
         |s| {
             s.zone().zone.anti_passback = AntiPassback::Off;
-            s.ground.since = Some(s.ground.gate.id);
+            s.passed_since(s.ground.gate.id);
         },
         |s| s.crossed(Direction::Out, TimeDelta::seconds(1)),
         |s| s.crossed(Direction::In, TimeDelta::seconds(3_600)),
@@ -450,7 +466,7 @@ proptest! {
             s.crossed(way, TimeDelta::seconds(ago_s));
         }
         if !has_zone { s.ground.zone = None; }
-        s.ground.settled = settled;
+        s.ground.settled = settled.then_some(EARLIER);
         s.attempt.finding = finding;
         s.attempt.evidence.distance = Some(Distance::try_from(distance).unwrap());
         s.attempt.evidence.threshold = Some(Threshold::try_from(threshold).unwrap());

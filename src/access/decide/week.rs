@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Europe::Berlin;
 
-use super::tests::{Scene, admission, schedule, zone};
+use super::tests::{EARLIER, Scene, admission, schedule, zone};
 use crate::domain::{
     AntiPassback, Day, Direction, EmployeeId, EmployeeStatus, GateId, LastCrossing, LastGate,
     Notice, Reason, Schedule, Validity, ZoneId,
@@ -72,11 +72,17 @@ impl Simulation {
         ground.admissions = Self::schedules(who, zone).into_iter().map(admission).collect();
         let (gate_id, zone_id) = (self.gates[&(zone, direction)], ground.zone.id);
         let own = || self.trail.iter().rev().filter(|entry| entry.0 == who);
-        ground.last_crossing = own()
-            .find(|entry| entry.2 == zone_id)
-            .map(|entry| LastCrossing { direction: entry.3, at: entry.4 });
-        scene.ground.last_gate =
-            own().next().map(|entry| LastGate { gate_id: entry.1, at: entry.4, debounce_ms: 0 });
+        ground.last_crossing = own().find(|entry| entry.2 == zone_id).map(|entry| LastCrossing {
+            passage_id: EARLIER,
+            direction: entry.3,
+            at: entry.4,
+        });
+        scene.ground.last_gate = own().next().map(|entry| LastGate {
+            passage_id: EARLIER,
+            gate_id: entry.1,
+            at: entry.4,
+            debounce_ms: 0,
+        });
         scene.ground.gate.id = gate_id;
         scene.ground.gate.policy.direction = direction;
         scene.ground.zone = Some(ground);

@@ -17,11 +17,11 @@ use super::liveness::liveness;
 use super::nearest::{Nearest, choose_nearest};
 use super::picture::picture;
 use super::precision::Precision;
-use super::quality::{issues, measure};
+use super::quality::{issues, measure, shortfall};
 use super::refine::refine;
 use crate::domain::{
     BoundingBox, Detection, FaceSeen, Frame, Landmarks, LivenessScore, ModelId, Quality,
-    QualityIssue, Sighting, Stage, StageTimings, View,
+    QualityFigure, QualityIssue, Shortfall, Sighting, Stage, StageTimings, View,
 };
 use crate::nets::{Crowd, Landmark68, MiniFasNet, Station, Yunet};
 
@@ -96,6 +96,19 @@ struct Approached {
     detection: Detection,
     face: AlignedFace,
     quality: Quality,
+}
+
+/// The nearest face, not good enough to compare.
+struct Flawed {
+    quality: Quality,
+    issues: Vec<QualityIssue>,
+    shortfall: Option<Shortfall>,
+}
+
+impl<F> From<Flawed> for Sighting<F> {
+    fn from(Flawed { quality, issues, shortfall }: Flawed) -> Self {
+        Self::LowQuality { quality, issues, shortfall }
+    }
 }
 
 impl Road {
@@ -259,7 +272,7 @@ impl Road {
                 let face = self.refine(&frame, face)?;
                 match self.approach(frame, face, pupil_distance_px_min, &mut clock) {
                     Ok(approached) => onwards(approached, &mut clock)?,
-                    Err((quality, issues)) => Sighting::LowQuality { quality, issues },
+                    Err(flawed) => flawed.into(),
                 }
             }
         };
@@ -300,28 +313,33 @@ impl Road {
         refine(&self.landmarks, frame, face)
     }
 
-    /// Aligns and measures the nearest face; its issues where it is not good enough.
+    /// Aligns and measures the nearest face; what is wrong with it where it is not good enough.
     fn approach(
         &self,
         frame: Frame,
         detection: Detection,
         pupil_distance_px_min: f32,
         clock: &mut StageClock,
-    ) -> Result<Approached, (Quality, Vec<QualityIssue>)> {
+    ) -> Result<Approached, Flawed> {
         let face = align(&frame, &detection.landmarks, Template::FivePoints112);
         clock.lap(Stage::Align);
         let Some(face) = face else {
             // Landmarks in one place: a face without size.
-            return Err((NO_SIZE, vec![QualityIssue::TooSmall]));
+            let shortfall =
+                Shortfall::new(QualityFigure::PupilDistance, 0.0, pupil_distance_px_min);
+            let (quality, issues) = (NO_SIZE, vec![QualityIssue::TooSmall]);
+            return Err(Flawed { quality, issues, shortfall });
         };
         let mut quality = measure(&detection.landmarks, &face);
         quality.pupil_distance_px *= frame.reduction() as f32;
-        let issues = issues(&quality, &self.settings.quality, pupil_distance_px_min);
+        let limits = &self.settings.quality;
+        let issues = issues(&quality, limits, pupil_distance_px_min);
         clock.lap(Stage::Quality);
         if issues.is_empty() {
             Ok(Approached { frame, detection, face, quality })
         } else {
-            Err((quality, issues))
+            let shortfall = shortfall(&quality, limits, pupil_distance_px_min);
+            Err(Flawed { quality, issues, shortfall })
         }
     }
 
@@ -356,7 +374,9 @@ impl Road {
         let limit = self.settings.quality.feature_norm_min.or(self.profile.feature_norm_min);
         Ok(match encodings.into_iter().next() {
             Some(Encoded { feature_norm, .. }) if limit.is_some_and(|min| feature_norm < min) => {
-                Sighting::LowQuality { quality, issues: vec![QualityIssue::Unclear] }
+                let norm = |min| Shortfall::new(QualityFigure::FeatureNorm, feature_norm, min);
+                let shortfall = limit.and_then(norm);
+                Sighting::LowQuality { quality, issues: vec![QualityIssue::Unclear], shortfall }
             }
             Some(Encoded { encoding, feature_norm }) => {
                 let picture = match with_picture {
@@ -366,7 +386,10 @@ impl Road {
                 Sighting::Face(FaceSeen { encoding, liveness, quality, feature_norm, picture })
             }
             // The eyes coincide though the five landmarks do not.
-            None => Sighting::LowQuality { quality, issues: vec![QualityIssue::TurnedAway] },
+            None => {
+                let issues = vec![QualityIssue::TurnedAway];
+                Sighting::LowQuality { quality, issues, shortfall: None }
+            }
         })
     }
 }
