@@ -78,13 +78,13 @@ pub struct Change {
     pub author: String,
     /// What was done.
     pub action: Action,
-    /// To what: the table's name, or `exports`.
+    /// To what: the table's name, or of what is noted beside those.
     pub kind: String,
     /// To which; of a member or a rule, the group.
     pub subject_id: Uuid,
     /// The person whom it concerns, if anybody.
     pub employee_id: Option<EmployeeId>,
-    /// The values before and after, as JSON; none of an export, and once the person was erased.
+    /// The values before and after, as JSON; none once the person was erased.
     pub details: Option<String>,
     /// Whether Limen made it: of another client of the database nothing but that is known.
     pub by_limen: bool,

@@ -51,52 +51,6 @@ struct ListQuery {
     cursor: Option<ChangeId>,
 }
 
-/// One change of one thing.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ChangeView {
-    #[schema(value_type = Uuid)]
-    change_id: ChangeId,
-    changed_at: DateTime<Utc>,
-    /// The API key that asked; null for the command line, and for other clients of the database.
-    #[schema(value_type = Option<Uuid>)]
-    key_id: Option<KeyId>,
-    /// The name of the key, of the command, or of the database's role.
-    author: String,
-    #[schema(value_type = ActionCode)]
-    action: Action,
-    /// What kind of thing: the table's name; `exports`: everything about a person was taken out.
-    kind: String,
-    /// Which; of a member or a rule, the group; of an export, the person.
-    subject_id: Uuid,
-    /// The person whom it concerns, if anybody.
-    #[schema(value_type = Option<Uuid>)]
-    employee_id: Option<EmployeeId>,
-    /// Whether Limen made it; of another client of the database nothing but that is known.
-    by_limen: bool,
-    /// The values `before` and `after`, but for secrets and encodings; null of an export, and once the person was
-    /// erased.
-    #[schema(value_type = Option<Object>)]
-    details: Option<Box<RawValue>>,
-}
-
-impl From<Change> for ChangeView {
-    fn from(change: Change) -> Self {
-        Self {
-            change_id: change.id,
-            changed_at: change.changed_at,
-            key_id: change.key_id,
-            author: change.author,
-            action: change.action,
-            kind: change.kind,
-            subject_id: change.subject_id,
-            employee_id: change.employee_id,
-            by_limen: change.by_limen,
-            // Postgres wrote it as JSON; whoever altered it since has the audit to answer to.
-            details: change.details.and_then(|details| RawValue::from_string(details).ok()),
-        }
-    }
-}
-
 /// What can have changed: a table's name, or what is noted beside those.
 const KINDS: [&str; 22] = [
     "access_groups",
@@ -148,6 +102,51 @@ impl From<ListedChange> for ChangeEntry {
             Listed::Unreadable(change_id) => {
                 Self::Unreadable(UnreadableChangeView { change_id, unreadable: true })
             }
+        }
+    }
+}
+
+/// One change of one thing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ChangeView {
+    #[schema(value_type = Uuid)]
+    change_id: ChangeId,
+    changed_at: DateTime<Utc>,
+    /// The API key that asked; null for the command line, and for other clients of the database.
+    #[schema(value_type = Option<Uuid>)]
+    key_id: Option<KeyId>,
+    /// The name of the key, of the command, or of the database's role.
+    author: String,
+    #[schema(value_type = ActionCode)]
+    action: Action,
+    /// What kind of thing: the table's name; `exports`: everything about a person was taken out.
+    kind: String,
+    /// Which; of a member or a rule, the group; of an export, the person.
+    subject_id: Uuid,
+    /// The person whom it concerns, if anybody.
+    #[schema(value_type = Option<Uuid>)]
+    employee_id: Option<EmployeeId>,
+    /// Whether Limen made it; of another client of the database nothing but that is known.
+    by_limen: bool,
+    /// The values `before` and `after`, but for secrets and encodings; null once the person was erased.
+    #[schema(value_type = Option<Object>)]
+    details: Option<Box<RawValue>>,
+}
+
+impl From<Change> for ChangeView {
+    fn from(change: Change) -> Self {
+        Self {
+            change_id: change.id,
+            changed_at: change.changed_at,
+            key_id: change.key_id,
+            author: change.author,
+            action: change.action,
+            kind: change.kind,
+            subject_id: change.subject_id,
+            employee_id: change.employee_id,
+            by_limen: change.by_limen,
+            // Postgres wrote it as JSON; whoever altered it since has the audit to answer to.
+            details: change.details.and_then(|details| RawValue::from_string(details).ok()),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::listed::ListedPassage;
 use super::passages::passage_row;
 use super::{Store, StoreError};
 use crate::domain::{
-    Author, ChainHash, Consent, ConsentId, EmployeeId, Erased, GateId, TextVersion,
+    Action, Author, ChainHash, Consent, ConsentId, EmployeeId, Erased, GateId, TextVersion,
 };
 
 /// Passages and inputs that are purged in one transaction, while their gate's chain is locked: some 10 ms.
@@ -223,7 +223,9 @@ impl Store {
         if !is_stored.fetch_one(&mut *changing).await? {
             return Err(StoreError::NotFound("employee"));
         }
-        changing.note("exports", employee).await?;
+        changing
+            .note(Action::Created, "exports", employee.0, Some(employee), "{}")
+            .await?;
         changing.commit().await
     }
 
