@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Attempt, Finding};
 use crate::domain::{
-    AntiPassback, Direction, EmployeeId, Evidence, GateMode, GatePolicy, LastGate, Notice, PassageId,
-    PassageRequest, Reason, Standing,
+    AntiPassback, Direction, EmployeeId, Evidence, GateMode, GatePolicy, LastGate, Notice,
+    PassageId, PassageRequest, Reason, Standing,
 };
 use crate::store::{Ground, Verdict, ZoneGround};
 

@@ -223,9 +223,7 @@ impl Store {
         if !is_stored.fetch_one(&mut *changing).await? {
             return Err(StoreError::NotFound("employee"));
         }
-        changing
-            .note(Action::Created, "exports", employee.0, Some(employee), "{}")
-            .await?;
+        changing.note(Action::Created, "exports", employee.0, Some(employee), "{}").await?;
         changing.commit().await
     }
 

@@ -204,8 +204,7 @@ impl Scene {
 
     fn passed(&mut self, gate_id: GateId, ago: TimeDelta) {
         let at = self.ground.now - ago;
-        self.ground.last_gate =
-            Some(LastGate { passage_id: EARLIER, gate_id, at, debounce_ms: 0 });
+        self.ground.last_gate = Some(LastGate { passage_id: EARLIER, gate_id, at, debounce_ms: 0 });
     }
 
     fn crossed(&mut self, direction: Direction, ago: TimeDelta) {
@@ -215,7 +214,8 @@ impl Scene {
 
     /// The passage is repeated, and the person was let through `gate_id` since.
     fn passed_since(&mut self, gate_id: GateId) {
-        self.ground.since = Some(LastGate { passage_id: EARLIER, gate_id, at: self.ground.now });
+        self.ground.since =
+            Some(LastGate { passage_id: EARLIER, gate_id, at: self.ground.now, debounce_ms: 0 });
     }
 }
 
