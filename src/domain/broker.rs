@@ -37,6 +37,12 @@ impl BrokerUrl {
         self.0.host_str().unwrap_or_default()
     }
 
+    /// The host as certificates have it: an address of IPv6 is not in brackets.
+    #[must_use]
+    pub fn certified_host(&self) -> &str {
+        self.host().trim_start_matches('[').trim_end_matches(']')
+    }
+
     /// The port; 8883 with TLS and 1883 without, where none is named.
     #[must_use]
     pub fn port(&self) -> u16 {
@@ -52,9 +58,8 @@ impl BrokerUrl {
     /// Whether nothing that is said to it leaves this machine.
     #[must_use]
     pub fn is_here(&self) -> bool {
-        let host = self.host();
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse();
-        host == "localhost" || address.is_ok_and(|address: IpAddr| address.is_loopback())
+        let host = self.certified_host();
+        host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 }
 

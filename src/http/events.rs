@@ -11,7 +11,7 @@ use axum::http::HeaderMap;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::stream;
 use serde::{Deserialize, Serialize, de};
 use tokio::sync::watch;
@@ -27,7 +27,7 @@ use super::streams::{Full, StreamPlace};
 use super::{AppState, Problem};
 use crate::domain::{GateId, KeyId};
 use crate::events::{Bell, EventView};
-use crate::store::{Positions, Since, StoreError, Told};
+use crate::store::{EventOrder, Positions, Since, StoreError, Told};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(follow)).routes(routes!(follow_gate))
@@ -38,10 +38,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// A client hears at least this often that the stream is alive, and how far it is.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-
-/// How much later than it was decided a passage may be committed. A stream of many gates resumes by the moment of
-/// a decision, and goes back by this.
-const LATE: TimeDelta = TimeDelta::minutes(1);
 
 /// Gates that one stream may name.
 const GATES_MAX: usize = 100;
@@ -142,10 +138,9 @@ async fn follow(
     let begun = begin(&state, &caller)?;
     let last = last_event_id(&headers)?.or(query.after);
     let gates = query.gate_id.map(|gates| gates.0);
-    let since = last.map_or(Since::Now, |until| Since::Moment(until.0 - LATE));
-    let (seen, now) = state.store.positions(gates.as_deref(), since).await?;
-    let mark = Mark::Moment(last.map_or(now, |until| until.0));
-    let cursor = Cursor { gates, seen, mark };
+    let since = last.map_or(Since::Now, |until| Since::Moment(until.0));
+    let (seen, told) = state.store.positions(gates.as_deref(), since).await?;
+    let cursor = Cursor { gates, seen, mark: Mark::Moment(told) };
     Ok(Follower::new(state, &caller, cursor, query.alarms, begun).into_response())
 }
 
@@ -266,7 +261,7 @@ struct Follower {
     sent_at: Instant,
     bell: Bell,
     stopping: watch::Receiver<bool>,
-    _place: StreamPlace,
+    place: StreamPlace,
 }
 
 /// Why a stream ends.
@@ -300,7 +295,7 @@ impl Follower {
             state,
             cursor,
             alarms_alone,
-            _place: place,
+            place,
         }
     }
 
@@ -315,11 +310,12 @@ impl Follower {
 
     /// The next event; none at the end.
     async fn next(&mut self) -> Option<Event> {
-        let mut stopping = self.stopping.clone();
+        let (mut stopping, over) = (self.stopping.clone(), self.place.over());
         let event = tokio::select! {
             biased;
             // Also when nobody is left who could say so.
             _ = stopping.wait_for(|stop| *stop) => return None,
+            () = over => return None,
             event = self.event() => event,
         };
         match event {
@@ -374,7 +370,8 @@ impl Follower {
         // One after another, so that streams never take more than one connection from the gates.
         let _turn = state.stream_reads.acquire().await;
         let rows_max = state.settings.event_rows_max;
-        let found = state.store.events_after(&cursor.seen, cursor.gates.as_deref(), rows_max);
+        let gates = cursor.gates.as_deref();
+        let found = state.store.events_after(&cursor.seen, gates, EventOrder::Moments, rows_max);
         let found = state.store.patiently(found).await?;
         self.look = found.len() >= rows_max as usize;
         for told in found {

@@ -173,7 +173,7 @@ fn check(report: &InputReport, clock_skew_max: Duration) -> Result<(), Problem> 
     }
     if report.happened_at > Utc::now() + clock_skew_max {
         let detail = format!(
-            "happened_at: it is ahead by more than clock_skew_max_ms ({})",
+            "happened_at: it is ahead by more than clock_skew_ms_max ({})",
             clock_skew_max.as_millis()
         );
         return Err(Problem::unprocessable("bad_value", detail));

@@ -2,11 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::domain::KeyId;
+
+/// How long a stream lasts. Signs of life fill the buffers on the way to a client that reads nothing for hours before
+/// anything is left unsent; whoever follows comes again, and misses nothing.
+const LIFE_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// Counts streams. Cheap to clone; each replica counts its own.
 #[derive(Clone, Debug)]
@@ -21,7 +27,15 @@ pub struct Streams {
 pub(super) struct StreamPlace {
     key: KeyId,
     streams: Streams,
+    ends_at: Instant,
     _place: OwnedSemaphorePermit,
+}
+
+impl StreamPlace {
+    /// Waits until the stream has lasted as long as it may.
+    pub(super) fn over(&self) -> Sleep {
+        sleep_until(self.ends_at)
+    }
 }
 
 /// Which bound is reached.
@@ -49,7 +63,8 @@ impl Streams {
         }
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Full::All)?;
         of_keys.insert(key, open + 1);
-        Ok(StreamPlace { key, streams: self.clone(), _place: place })
+        let ends_at = Instant::now() + LIFE_MAX;
+        Ok(StreamPlace { key, streams: self.clone(), ends_at, _place: place })
     }
 }
 
@@ -82,5 +97,16 @@ mod tests {
         let again = streams.enter(mine).unwrap();
         drop((other, again));
         assert!(streams.of_keys.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_after_an_hour_however_often_it_is_waited_for() {
+        let before = Instant::now();
+        let place = Streams::new(1, 1).enter(KeyId::generate()).unwrap();
+        let after = Instant::now();
+        for _ in 0..2 {
+            let over = place.over().deadline();
+            assert!(before + LIFE_MAX <= over && over <= after + LIFE_MAX, "{over:?}");
+        }
     }
 }

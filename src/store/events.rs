@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::postgres::PgListener;
 use tracing::error;
 use uuid::Uuid;
@@ -26,17 +26,30 @@ pub type Positions = HashMap<GateId, u64>;
 pub enum Since {
     /// From what comes from now on.
     Now,
-    /// From the first passage that was decided, or input that was recorded, at this moment or later.
+    /// From after what was told up to this moment, or up to now where that is earlier; and before that from the first
+    /// passage that was decided, or input that was recorded, within what may be committed late.
     Moment(DateTime<Utc>),
 }
 
-/// A record that is told of, and the moment from which on everything that is told later was decided or recorded,
-/// but for what was committed late.
+/// How much later than it was decided a passage may be committed. Who resumes by a moment goes back by this.
+const LATE: TimeDelta = TimeDelta::minutes(1);
+
+/// In which order what several gates have recorded is told, up to a limit; each gate's is in its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventOrder {
+    /// By [`Told::moment`], so that it says how far somebody is.
+    Moments,
+    /// The first of each gate, then the second of each: none waits for what another has piled up.
+    GatesInTurn,
+}
+
+/// A record that is told of, and the moment from which on everything that is told later by [`EventOrder::Moments`] was
+/// decided or recorded, but for what was committed late.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Told {
     /// The record.
     pub event: GateEvent,
-    /// The latest moment among what was read of the gate up to here.
+    /// The latest moment among what was read of the gate up to here; never ahead of Postgres' clock.
     pub moment: DateTime<Utc>,
 }
 
@@ -120,7 +133,8 @@ fn input(row: EventRow) -> Result<GateInput, StoreError> {
 }
 
 impl Store {
-    /// Where those stand who follow these gates, or all, from then on; and Postgres' time.
+    /// Where those stand who follow these gates, or all, from then on; and the moment up to which they were told, by
+    /// Postgres' clock.
     ///
     /// # Errors
     /// When Postgres does not answer.
@@ -131,9 +145,10 @@ impl Store {
     ) -> Result<(Positions, DateTime<Utc>), StoreError> {
         // Before the positions, so that what they leave out is not older.
         let now = sqlx::query_scalar!(r#"select now() as "now!""#).fetch_one(&self.pool).await?;
-        let moment = match since {
+        let told = match since {
             Since::Now => None,
-            Since::Moment(moment) => Some(moment),
+            // Nobody was told of what is to come.
+            Since::Moment(moment) => Some(moment.min(now)),
         };
         let rows = sqlx::query!(
             // Of what was decided within a minute of the first: whatever was decided later has no lower position.
@@ -150,13 +165,13 @@ impl Store {
                where stream <> $1 and ($2::uuid[] is null or stream = any($2))"#,
             Stream::CHANGES.0,
             uuids(gates) as Option<Vec<Uuid>>,
-            moment,
+            told.map(|moment| moment - LATE),
         )
         .fetch_all(&self.pool)
         .await?;
         let positions =
             rows.into_iter().map(|row| (GateId(row.stream), row.position.unsigned_abs())).collect();
-        Ok((positions, now))
+        Ok((positions, told.unwrap_or(now)))
     }
 
     /// At most `limit` passages and inputs after the positions that were seen, of these gates or of all: each gate's
@@ -168,21 +183,26 @@ impl Store {
         &self,
         seen: &Positions,
         gates: Option<&[GateId]>,
+        order: EventOrder,
         limit: u32,
     ) -> Result<Vec<Told>, StoreError> {
         let (streams, positions): (Vec<Uuid>, Vec<i64>) =
             seen.iter().map(|(gate, position)| (gate.0, position.cast_signed())).unzip();
         let rows = sqlx::query_as!(
             EventRow,
+            // What a moment can be that is written as text (RFC 3339). One that is ahead of the clock, which was set back
+            // or tampered with, says nothing of how far anybody is.
             r#"select id as "id!", gate_id as "gate_id!", found.position as "position!",
                    recorded_at, reason, notice, zone_id, direction, employee_id, badge_id,
                    open_ms, replay_of, input, event_id, passage_id, happened_at, key_id,
-                   coalesce(max(recorded_at) over (partition by gate_id order by found.position), to_timestamp(0))
-                       as "moment!"
+                   coalesce(max(recorded_at) filter (where recorded_at <= now())
+                       over (partition by gate_id order by found.position), to_timestamp(0)) as "moment!"
                from chains
                left join unnest($1::uuid[], $2::bigint[]) as seen (of_gate, position) on of_gate = stream
                cross join lateral (
-                   (select p.id, p.gate_id, p.position, case when p.decided_at between '0001-01-01' and clock_timestamp() + interval '1 minute' then p.decided_at end as recorded_at,
+                   (select p.id, p.gate_id, p.position,
+                        case when p.decided_at >= '0001-01-01 00:00Z BC' and p.decided_at < '10000-01-01 00:00Z'
+                            then p.decided_at end as recorded_at,
                         reason, notice, zone_id,
                         direction, employee_id, badge_id, open_ms, replay_of, null as input, null as event_id,
                         null::uuid as passage_id, null::timestamptz as happened_at, null::uuid as key_id
@@ -192,9 +212,12 @@ impl Store {
                     limit $4)
                    union all
                    (select i.id, i.gate_id, i.position,
-                        case when i.recorded_at between '0001-01-01' and clock_timestamp() + interval '1 minute' then i.recorded_at end,
+                        case when i.recorded_at >= '0001-01-01 00:00Z BC' and i.recorded_at < '10000-01-01 00:00Z'
+                            then i.recorded_at end,
                         null, null, null, null, null, null, null, null, i.input, i.event_id, i.passage_id,
-                        case when i.happened_at between '0001-01-01' and '9999-12-31' then i.happened_at end, i.key_id
+                        case when i.happened_at >= '0001-01-01 00:00Z BC' and i.happened_at < '10000-01-01 00:00Z'
+                            then i.happened_at end,
+                        i.key_id
                     from gate_inputs i
                     where i.gate_id = stream and i.position > coalesce(seen.position, 0)
                     order by i.position
@@ -204,13 +227,15 @@ impl Store {
                ) as found
                where stream <> $5 and ($3::uuid[] is null or stream = any($3))
                    and length > coalesce(seen.position, 0)
-               order by "moment!", gate_id, found.position
+               order by case when $6 then row_number() over (partition by gate_id order by found.position) end,
+                   "moment!", gate_id, found.position
                limit $4"#,
             &streams,
             &positions,
             uuids(gates) as Option<Vec<Uuid>>,
             i64::from(limit),
             Stream::CHANGES.0,
+            order == EventOrder::GatesInTurn,
         );
         Ok(rows.fetch_all(&self.pool).await?.into_iter().map(Told::from).collect())
     }

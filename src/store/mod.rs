@@ -50,7 +50,7 @@ pub use deliveries::{DEAD_LETTERS_MAX, DeadLetter, Due};
 pub use devices::{DeviceSecretError, ResealedSecrets, TakenTimestamp};
 pub use employees::{EmployeeChange, EmployeeFilter, NewEmployee};
 pub use error::{Conflict, StoreError};
-pub use events::{PassageListener, Positions, Since, Told};
+pub use events::{EventOrder, PassageListener, Positions, Since, Told};
 pub use faces::{EnrolmentLock, Face, FaceDraft, FaceRules, GalleryRow};
 pub use gate_inputs::InputFilter;
 pub use gates::{GateChange, NewGate};

@@ -5,14 +5,20 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Packet, Publish};
+use bytes::BytesMut;
+use rumqttc::v5::mqttbytes::v5::{
+    ConnAck, ConnectReturnCode, Disconnect, DisconnectReasonCode, Packet, PubAck, PubAckReason,
+    Publish,
+};
+use rumqttc::v5::mqttbytes::{Error, QoS};
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
 use crate::service::eventually;
@@ -176,4 +182,112 @@ impl Drop for Listener {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// What a scripted broker does with an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It acknowledges it.
+    Well,
+    /// It acknowledges it, and ends the connection in the same breath.
+    WithTheEnd,
+    /// It ends the connection.
+    Not,
+}
+
+/// A broker that says what a test wants of it, as no well-meant one does.
+pub struct ScriptedBroker {
+    pub url: String,
+    /// The events that it was sent: topic and payload.
+    sent: Arc<parking_lot::Mutex<Vec<(String, Value)>>>,
+    connections: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl ScriptedBroker {
+    /// `takes` is given an event's topic.
+    pub async fn start(takes: impl Fn(&str) -> Taken + Clone + Send + 'static) -> Self {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("mqtt://{}", listener.local_addr().unwrap());
+        let sent = Arc::<parking_lot::Mutex<Vec<_>>>::default();
+        let connections = Arc::<AtomicUsize>::default();
+        let (keeps, counts) = (Arc::clone(&sent), Arc::clone(&connections));
+        let task = tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                counts.fetch_add(1, Ordering::Relaxed);
+                let (keeps, takes) = (Arc::clone(&keeps), takes.clone());
+                tokio::spawn(async move {
+                    let mut said = BytesMut::new();
+                    while client.read_buf(&mut said).await.is_ok_and(|read| read > 0) {
+                        loop {
+                            let packet = match Packet::read(&mut said, None) {
+                                Err(Error::InsufficientBytes(_)) => break,
+                                packet => packet.unwrap(),
+                            };
+                            let (answers, ends) = answers(packet, &keeps, &takes);
+                            client.write_all(&answers).await.unwrap();
+                            if ends {
+                                return;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        Self { url, sent, connections, task }
+    }
+
+    /// The positions of a gate's events, as they were sent.
+    pub fn positions(&self, gate: &str) -> Vec<u64> {
+        let sent = self.sent.lock();
+        let of_gate = sent.iter().filter(|(topic, _)| topic.contains(gate));
+        of_gate.map(|(_, event)| event["position"].as_u64().unwrap()).collect()
+    }
+
+    /// How often it was connected to.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for ScriptedBroker {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What is answered to a packet, and whether the connection then ends.
+fn answers(
+    packet: Packet,
+    sent: &parking_lot::Mutex<Vec<(String, Value)>>,
+    takes: &impl Fn(&str) -> Taken,
+) -> (BytesMut, bool) {
+    let mut taken = Taken::Well;
+    let answer = match packet {
+        Packet::Connect(..) => Some(Packet::ConnAck(ConnAck {
+            session_present: false,
+            code: ConnectReturnCode::Success,
+            properties: None,
+        })),
+        Packet::PingReq(_) => Some(Packet::PingResp(rumqttc::v5::mqttbytes::v5::PingResp)),
+        Packet::Publish(publish) => {
+            let topic = String::from_utf8(publish.topic.to_vec()).unwrap();
+            if topic.ends_with("/events") {
+                taken = takes(&topic);
+                let event = serde_json::from_slice(&publish.payload).unwrap();
+                sent.lock().push((topic, event));
+            }
+            let mut ack = PubAck::new(publish.pkid, None);
+            ack.reason = PubAckReason::Success;
+            (taken != Taken::Not).then_some(Packet::PubAck(ack))
+        }
+        _ => None,
+    };
+    let ends = taken != Taken::Well;
+    let end = Packet::Disconnect(Disconnect::new(DisconnectReasonCode::NotAuthorized));
+    let mut bytes = BytesMut::new();
+    for packet in answer.into_iter().chain(ends.then_some(end)) {
+        packet.write(&mut bytes, None).unwrap();
+    }
+    (bytes, ends)
 }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use chrono::Utc;
 use futures_util::future::join_all;
 use limen::domain::Scope;
+use limen::store::{EventOrder, Positions};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -181,6 +183,55 @@ async fn two_replicas_tell_of_every_passage_in_its_gates_order_also_after_a_cut(
     let mut later = Stream::after(&one, "/v1/events", &middle).await;
     nobody(&one, &gates[0]).await;
     assert_eq!(later.positions(1).await, [13]);
+}
+
+#[sqlx::test]
+async fn a_stream_from_the_future_or_over_a_clock_set_back_misses_nothing(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let gate = service.gate(json!({})).await;
+    nobody(&service, &gate).await;
+    let now = Utc::now().timestamp_micros();
+    let tomorrow = (now + 86_400_000_000).to_string();
+    let mut stream = Stream::after(&service, "/v1/events", &tomorrow).await;
+    assert_eq!(stream.positions(1).await, [1]);
+    let told: i64 = stream.last_id.parse().unwrap();
+    assert!((now - 60_000_000..now + 60_000_000).contains(&told), "{told} at {now}");
+
+    // What a clock recorded that was later set back.
+    nobody(&service, &gate).await;
+    sqlx::query("update passages set decided_at = '9000-01-01' where position = 2")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let mut stream = Stream::after(&service, "/v1/events", &now.to_string()).await;
+    assert_eq!(stream.positions(2).await, [1, 2]);
+    let told: i64 = stream.last_id.parse().unwrap();
+    assert!(told < now + 60_000_000, "{told} at {now}");
+    nobody(&service, &gate).await;
+    let mut resumed = Stream::after(&service, "/v1/events", &stream.last_id).await;
+    while resumed.next().await.unwrap()["position"] != 3 {}
+}
+
+#[sqlx::test]
+async fn gates_in_turn_are_told_of_what_is_new_beside_what_has_piled_up(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let [piled, fresh] = [service.gate(json!({})).await, service.gate(json!({"name": "b"})).await];
+    for _ in 0..3 {
+        nobody(&service, &piled).await;
+    }
+    nobody(&service, &fresh).await;
+    let told = async |order, limit| -> Vec<(String, u64)> {
+        let told = service.store.events_after(&Positions::new(), None, order, limit).await;
+        let events = told.unwrap().into_iter().map(|told| told.event);
+        events.map(|event| (event.gate_id().to_string(), event.position())).collect()
+    };
+    let mut turns = told(EventOrder::GatesInTurn, 3).await;
+    turns[..2].sort_by_key(|(gate, _)| *gate != *piled);
+    let expected = [(&*piled, 1), (&*fresh, 1), (&*piled, 2)];
+    assert_eq!(turns, expected.map(|(gate, position)| (gate.to_owned(), position)));
+    let expected = [(&*piled, 1), (&*piled, 2), (&*piled, 3)];
+    let moments = told(EventOrder::Moments, 3).await;
+    assert_eq!(moments, expected.map(|(gate, position)| (gate.to_owned(), position)));
 }
 
 #[sqlx::test]

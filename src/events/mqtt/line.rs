@@ -4,10 +4,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
-    ConnectReturnCode, LastWill, Packet, PubAckReason, PublishProperties,
+    ConnectReturnCode, LastWill, Packet, PubAckReason, Publish, PublishProperties,
 };
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
 use rumqttc::{Outgoing, TlsConfiguration, Transport};
@@ -42,9 +43,27 @@ pub(super) enum PublishError {
     /// The broker did not want it. The next may be taken.
     #[error("refused: {0:?}")]
     Refused(PubAckReason),
-    /// The broker did not acknowledge it in time. Nothing more is to be said to it here.
-    #[error("not acknowledged in time")]
+    /// The broker has said that it takes nothing so large. The next may be taken.
+    #[error("its packet has {bytes} bytes, where the broker takes {max}")]
+    TooLarge {
+        /// What it has,
+        bytes: usize,
+        /// and may have.
+        max: u32,
+    },
+    /// The broker did not acknowledge it, in time or at all. Nothing more is to be said to it here.
+    #[error("not acknowledged")]
     Silent,
+    /// The connection has ended: the broker was not told of it.
+    #[error("not said any more")]
+    Ended,
+}
+
+impl PublishError {
+    /// Whether the broker is there, and wants this one alone not.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::Refused(_) | Self::TooLarge { .. })
+    }
 }
 
 /// Why a connection was not made, or ended.
@@ -56,6 +75,9 @@ pub(super) enum LineError {
     /// It is not there, or does not speak as it should.
     #[error("{0}")]
     Connection(ConnectionError),
+    /// It said why it does not want what it was sent, and ended it.
+    #[error("the broker refuses what it is sent, and ends the connection ({0:?})")]
+    Refused(PubAckReason),
     /// It did not answer.
     #[error("the broker does not answer")]
     Silent,
@@ -82,18 +104,48 @@ impl From<ConnectionError> for LineError {
 /// Told whether the broker took what was published.
 type Acknowledged = oneshot::Sender<PubAckReason>;
 
+/// Those who wait to hear whether the broker took what they published.
+#[derive(Default)]
+struct Waiting {
+    /// What has no number yet, in its order.
+    unnumbered: VecDeque<Acknowledged>,
+    numbered: HashMap<u16, Acknowledged>,
+}
+
+fn is_taken(reason: PubAckReason) -> bool {
+    matches!(reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers)
+}
+
 /// A connection that was made.
 pub(super) struct Line {
     client: AsyncClient,
-    /// What was published and has no number yet, in its order.
-    unnumbered: Arc<Mutex<VecDeque<Acknowledged>>>,
+    waiting: Arc<Mutex<Waiting>>,
+    /// The largest packet that the broker takes, where it has said so.
+    packet_bytes_max: Option<u32>,
     timeout: Duration,
 }
 
 /// What must be polled for a connection to live.
 pub(super) struct Pulse {
     events: EventLoop,
-    unnumbered: Arc<Mutex<VecDeque<Acknowledged>>>,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+/// Something that is on its way to the broker.
+pub(super) struct Published {
+    answer: oneshot::Receiver<PubAckReason>,
+    timeout: Duration,
+}
+
+impl Published {
+    /// Waits until the broker has acknowledged it.
+    pub async fn acknowledged(self) -> Result<(), PublishError> {
+        match tokio::time::timeout(self.timeout, self.answer).await {
+            Ok(Ok(reason)) if is_taken(reason) => Ok(()),
+            Ok(Ok(reason)) => Err(PublishError::Refused(reason)),
+            Ok(Err(_)) | Err(_) => Err(PublishError::Silent),
+        }
+    }
 }
 
 impl Line {
@@ -104,7 +156,9 @@ impl Line {
         will: (&str, &str),
     ) -> Result<(Self, Pulse), LineError> {
         let url = &broker.url;
-        let mut options = MqttOptions::new(&broker.client_id, url.host(), url.port());
+        // By TLS it is what the certificate is looked up by.
+        let host = if tls.is_some() { url.certified_host() } else { url.host() };
+        let mut options = MqttOptions::new(&broker.client_id, host, url.port());
         options
             .set_clean_start(true)
             .set_keep_alive(KEEP_ALIVE)
@@ -118,39 +172,44 @@ impl Line {
             options.set_transport(Transport::tls_with_config(config));
         }
         let (client, mut events) = AsyncClient::new(options, WINDOW);
-        loop {
-            if let Event::Incoming(Packet::ConnAck(_)) = events.poll().await? {
-                break;
+        let packet_bytes_max = loop {
+            if let Event::Incoming(Packet::ConnAck(ack)) = events.poll().await? {
+                break ack.properties.and_then(|properties| properties.max_packet_size);
             }
-        }
-        let unnumbered = Arc::<Mutex<_>>::default();
-        let pulse = Pulse { events, unnumbered: Arc::clone(&unnumbered) };
-        Ok((Self { client, unnumbered, timeout: broker.timeout }, pulse))
+        };
+        let waiting = Arc::<Mutex<_>>::default();
+        let pulse = Pulse { events, waiting: Arc::clone(&waiting) };
+        Ok((Self { client, waiting, packet_bytes_max, timeout: broker.timeout }, pulse))
     }
 
-    /// Publishes something, and waits until the broker has acknowledged it.
-    pub async fn publish(
+    /// Publishes something.
+    pub fn publish(
         &self,
-        topic: String,
+        topic: &str,
         retain: bool,
-        payload: impl Into<Vec<u8>>,
+        payload: String,
         properties: PublishProperties,
-    ) -> Result<(), PublishError> {
+    ) -> Result<Published, PublishError> {
+        let payload = Bytes::from(payload);
+        // Sent all the same it would end the connection.
+        if let Some(max) = self.packet_bytes_max {
+            let (payload, properties) = (payload.clone(), Some(properties.clone()));
+            let mut publish = Publish::new(topic, QoS::AtLeastOnce, payload, properties);
+            // It will have a number, whichever.
+            publish.pkid = u16::MAX;
+            let bytes = publish.size();
+            if bytes > max as usize {
+                return Err(PublishError::TooLarge { bytes, max });
+            }
+        }
         let (acknowledged, answer) = oneshot::channel();
-        {
-            let mut unnumbered = self.unnumbered.lock();
-            let payload = payload.into();
-            self.client
-                .try_publish_with_properties(topic, QoS::AtLeastOnce, retain, payload, properties)
-                // There is room for what may be unacknowledged, and a topic is one.
-                .map_err(|_| PublishError::Silent)?;
-            unnumbered.push_back(acknowledged);
-        }
-        match tokio::time::timeout(self.timeout, answer).await {
-            Ok(Ok(PubAckReason::Success | PubAckReason::NoMatchingSubscribers)) => Ok(()),
-            Ok(Ok(reason)) => Err(PublishError::Refused(reason)),
-            Ok(Err(_)) | Err(_) => Err(PublishError::Silent),
-        }
+        let mut waiting = self.waiting.lock();
+        self.client
+            .try_publish_with_properties(topic, QoS::AtLeastOnce, retain, payload, properties)
+            // There is room for what may be unacknowledged, and a topic is one.
+            .map_err(|_| PublishError::Ended)?;
+        waiting.unnumbered.push_back(acknowledged);
+        Ok(Published { answer, timeout: self.timeout })
     }
 
     /// Takes leave, once what was published before is on its way.
@@ -164,24 +223,42 @@ impl Pulse {
     /// Keeps the connection, and tells those who wait what was acknowledged; returns why it ended. To be polled to
     /// the end or dropped with the connection: what it was about to send would be lost.
     pub async fn beat(mut self) -> LineError {
-        let mut numbered = HashMap::<u16, Acknowledged>::new();
         loop {
             match self.events.poll().await {
-                Ok(Event::Outgoing(Outgoing::Publish(number))) => {
-                    if let Some(acknowledged) = self.unnumbered.lock().pop_front() {
-                        numbered.insert(number, acknowledged);
-                    }
-                }
-                Ok(Event::Incoming(Packet::PubAck(ack))) => {
-                    if let Some(acknowledged) = numbered.remove(&ack.pkid) {
-                        // Nobody may wait for it any more.
-                        let _ = acknowledged.send(ack.reason);
-                    }
-                }
-                Ok(_) => {}
+                Ok(event) => self.hears(event),
                 // Polled again it would connect again.
-                Err(error) => return error.into(),
+                Err(error) => {
+                    let mut error = error.into();
+                    // What came with the end was read, and is not told of by itself.
+                    while let Some(event) = self.events.state.events.pop_front() {
+                        match event {
+                            Event::Incoming(Packet::PubAck(ack)) if !is_taken(ack.reason) => {
+                                error = LineError::Refused(ack.reason);
+                            }
+                            event => self.hears(event),
+                        }
+                    }
+                    return error;
+                }
             }
+        }
+    }
+
+    fn hears(&self, event: Event) {
+        let mut waiting = self.waiting.lock();
+        match event {
+            Event::Outgoing(Outgoing::Publish(number)) => {
+                if let Some(acknowledged) = waiting.unnumbered.pop_front() {
+                    waiting.numbered.insert(number, acknowledged);
+                }
+            }
+            Event::Incoming(Packet::PubAck(ack)) => {
+                if let Some(acknowledged) = waiting.numbered.remove(&ack.pkid) {
+                    // Nobody may wait for it any more.
+                    let _ = acknowledged.send(ack.reason);
+                }
+            }
+            _ => {}
         }
     }
 }

@@ -6,8 +6,9 @@ mod round;
 mod tls;
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use rumqttc::v5::mqttbytes::v5::PublishProperties;
@@ -109,7 +110,6 @@ impl Publisher {
                 Err(_) => "broke down, and begins anew".to_owned(),
             };
             self.metrics.mqtt_connected(false);
-            self.metrics.mqtt_backlog(0);
             said.says(why, |text| warn!("mqtt: {text}"));
             if rest(KEEP, &mut stopping).await {
                 return;
@@ -125,6 +125,8 @@ impl Publisher {
     ) -> Result<(), StoreError> {
         let mut courier = self.store.courier(Right::Mqtt).await?;
         while !courier.holds().await? {
+            // Whoever publishes counts it.
+            self.metrics.mqtt_backlog(0);
             if rest(KEEP, stopping).await {
                 return Ok(());
             }
@@ -158,17 +160,27 @@ impl Publisher {
             let ended = self.connection(&progress, &mut failures, said, stopping).await;
             self.metrics.mqtt_connected(false);
             // What was acknowledged just before the end.
-            progress.note(&self.store).await?;
+            if progress.note(&self.store).await? {
+                failures = 0;
+            }
             match ended {
                 _ if *stopping.borrow() => return Ok(()),
                 End::Stopped => return Ok(()),
                 End::Store(error) => return Err(error),
                 End::Line(error) => {
-                    let text = format!("{} is not reached: {error}", self.settings.broker.url);
-                    said.says(text, |text| warn!("mqtt: {text}; events wait"));
+                    if let Some(gate) = progress.cut_off(self.backoff) {
+                        // The broker is there, and the gate waits longer each time.
+                        self.metrics.mqtt_refused();
+                        if progress.is_news() {
+                            warn!(%gate, %error, "mqtt: an event ends the connection; its gate's later ones wait");
+                        }
+                    } else {
+                        failures += 1;
+                        let text = format!("{} is not reached: {error}", self.settings.broker.url);
+                        said.says(text, |text| warn!("mqtt: {text}; events wait"));
+                    }
                 }
             }
-            failures += 1;
             if rest(self.backoff.after(failures), stopping).await {
                 return Ok(());
             }
@@ -195,31 +207,37 @@ impl Publisher {
             Ok(Err(error)) => return error.into(),
             Err(_) => return LineError::Silent.into(),
         };
-        let talk = async {
+        let mut talk = pin!(async {
             // From the first answer on the connection is one.
             self.says(&line, &status, "online").await?;
-            *failures = 0;
             self.metrics.mqtt_connected(true);
-            said.says(format!("{} is reached", broker.url), |text| info!("mqtt: {text}"));
-            self.publish(&line, progress, stopping).await?;
+            self.publish(&line, progress, failures, said, stopping).await?;
             let farewell = self.says(&line, &status, "offline");
             let _ = tokio::time::timeout(FAREWELL, farewell).await;
             line.leave();
             // The broker then ends the connection.
             tokio::time::sleep(FAREWELL).await;
             Ok::<(), End>(())
-        };
+        });
         tokio::select! {
-            error = pulse.beat() => error.into(),
-            ended = talk => ended.err().unwrap_or(End::Stopped),
+            error = pulse.beat() => {
+                // It hears what was acknowledged with the end.
+                let _ = talk.as_mut().now_or_never();
+                error.into()
+            }
+            ended = &mut talk => ended.err().unwrap_or(End::Stopped),
         }
     }
 
     /// Has the broker keep what Limen's status is.
     async fn says(&self, line: &Line, topic: &str, status: &str) -> Result<(), PublishError> {
         let properties = PublishProperties::default();
-        match line.publish(topic.to_owned(), true, status, properties).await {
-            Err(error @ PublishError::Refused(_)) => {
+        let said = match line.publish(topic, true, status.to_owned(), properties) {
+            Ok(published) => published.acknowledged().await,
+            Err(error) => Err(error),
+        };
+        match said {
+            Err(error) if error.is_refusal() => {
                 warn!(%error, topic, "mqtt: the broker does not keep the status");
                 Ok(())
             }
@@ -232,11 +250,22 @@ impl Publisher {
         &self,
         line: &Line,
         progress: &Progress,
+        failures: &mut u32,
+        said: &mut Said,
         stopping: &mut watch::Receiver<bool>,
     ) -> Result<(), End> {
         let mut bell = self.bell.clone();
+        let (begun_at, mut took) = (Instant::now(), false);
         while !*stopping.borrow() {
-            if self.round(line, progress).await? {
+            // After failures a connection is only believed in once it has taken an event, or lasted.
+            if *failures == 0 || took || begun_at.elapsed() > self.settings.retry_max {
+                *failures = 0;
+                let text = format!("{} is reached", self.settings.broker.url);
+                said.says(text, |text| info!("mqtt: {text}"));
+            }
+            let round = self.round(line, progress).await?;
+            took |= round.took;
+            if round.more {
                 continue;
             }
             let wait = progress.earliest_retry().map_or(LOOK_AGAIN, |wait| wait.min(LOOK_AGAIN));

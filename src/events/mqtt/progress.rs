@@ -1,6 +1,7 @@
 //! How far the broker is with each gate.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::mem;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -22,14 +23,26 @@ struct State {
     taken: Positions,
     /// and so much of that is not stored yet.
     unnoted: Positions,
+    /// Gates with an event that the broker was sent in this round and has not acknowledged.
+    under_way: HashSet<GateId>,
     held: HashMap<GateId, Held>,
+    /// Whether the log was told of one that is held.
+    told: bool,
 }
 
-/// A gate whose next event the broker refused.
+/// A gate whose next event the broker refused, or did not acknowledge before the connection ended.
 #[derive(Clone, Copy, Debug)]
 struct Held {
     refusals: u32,
     until: Instant,
+}
+
+impl State {
+    fn hold(&mut self, gate: GateId, backoff: Backoff) {
+        let refusals = self.held.get(&gate).map_or(0, |held| held.refusals) + 1;
+        let until = Instant::now() + backoff.after(refusals);
+        self.held.insert(gate, Held { refusals, until });
+    }
 }
 
 impl Progress {
@@ -47,29 +60,63 @@ impl Progress {
         positions
     }
 
-    /// The broker acknowledged an event. Whether it refused some before, and refuses none any more.
+    /// Whether a gate's last event was refused, or not acknowledged before the connection ended.
+    pub fn holds(&self, gate: GateId) -> bool {
+        self.0.lock().held.contains_key(&gate)
+    }
+
+    /// The broker is sent an event.
+    pub fn sends(&self, gate: GateId) {
+        self.0.lock().under_way.insert(gate);
+    }
+
+    /// The broker acknowledged an event. Whether the log was told that it refused some, and it refuses none any more.
     pub fn takes(&self, gate: GateId, position: u64) -> bool {
         let mut state = self.0.lock();
         state.taken.insert(gate, position);
         state.unnoted.insert(gate, position);
-        state.held.remove(&gate).is_some() && state.held.is_empty()
+        state.under_way.remove(&gate);
+        state.held.remove(&gate).is_some() && state.held.is_empty() && mem::take(&mut state.told)
     }
 
-    /// The broker refused an event: its gate waits. Whether it is the first that does.
-    pub fn refuses(&self, gate: GateId, backoff: Backoff) -> bool {
+    /// The broker refused an event: its gate waits.
+    pub fn refuses(&self, gate: GateId, backoff: Backoff) {
+        self.0.lock().hold(gate, backoff);
+    }
+
+    /// Whether the log is to be told that a gate is held: not, as long as it knows of another.
+    pub fn is_news(&self) -> bool {
+        !mem::replace(&mut self.0.lock().told, true)
+    }
+
+    /// A round is over, and the connection is not: whatever was sent was acknowledged or refused.
+    pub fn ends_round(&self) {
+        self.0.lock().under_way.clear();
+    }
+
+    /// The connection ended, perhaps because of an event that was on its way: the gates of such wait as if it was
+    /// refused, and are then published alone. Returns the gate that ends connections again and again: it was alone,
+    /// and not for the first time.
+    pub fn cut_off(&self, backoff: Backoff) -> Option<GateId> {
         let mut state = self.0.lock();
-        let first = state.held.is_empty();
-        let refusals = state.held.get(&gate).map_or(0, |held| held.refusals) + 1;
-        let until = Instant::now() + backoff.after(refusals);
-        state.held.insert(gate, Held { refusals, until });
-        first
+        let (gates, now) = (mem::take(&mut state.under_way), Instant::now());
+        for gate in &gates {
+            // Unless it was refused just before.
+            if state.held.get(gate).is_none_or(|held| held.until <= now) {
+                state.hold(*gate, backoff);
+            }
+        }
+        let [alone] = *Vec::from_iter(gates) else { return None };
+        (state.held[&alone].refusals > 1).then_some(alone)
     }
 
     /// Gates that waited and have nothing to publish any more, but for these, wait no longer: what was refused was
     /// purged.
     pub fn has_nothing_but(&self, gates: impl Fn(&GateId) -> bool) {
+        let mut state = self.0.lock();
         let now = Instant::now();
-        self.0.lock().held.retain(|gate, held| held.until > now || gates(gate));
+        state.held.retain(|gate, held| held.until > now || gates(gate));
+        state.told &= !state.held.is_empty();
     }
 
     /// How long until the first of the gates that wait is due again.
@@ -78,14 +125,14 @@ impl Progress {
         Some(earliest.saturating_duration_since(Instant::now()))
     }
 
-    /// Stores how far the broker is.
-    pub async fn note(&self, store: &Store) -> Result<(), StoreError> {
+    /// Stores how far the broker is; says whether it has taken anything since.
+    pub async fn note(&self, store: &Store) -> Result<bool, StoreError> {
         let unnoted = self.0.lock().unnoted.clone();
         if unnoted.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         store.patiently(store.note_published(&unnoted)).await?;
         self.0.lock().unnoted.retain(|gate, position| unnoted.get(gate) != Some(position));
-        Ok(())
+        Ok(true)
     }
 }

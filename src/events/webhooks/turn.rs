@@ -1,6 +1,6 @@
 //! One turn of a webhook: some gates at once, each gate's events one after the other.
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use tracing::{debug, warn};
 
 use super::Deliverer;
@@ -8,7 +8,7 @@ use super::post::PostError;
 use crate::domain::{GateEvent, GateId, Webhook, WebhookId};
 use crate::events::EventView;
 use crate::metrics::Delivery;
-use crate::store::{DeadLetter, Due, Positions, StoreError};
+use crate::store::{DeadLetter, Due, EventOrder, Positions, StoreError};
 
 /// Gates whose events are delivered to one webhook at the same time.
 const GATES_AT_ONCE: u32 = 4;
@@ -44,7 +44,9 @@ impl Deliverer {
         if due.is_empty() {
             return Ok(Turn::Done);
         }
-        try_join_all(due.into_iter().map(|due| self.gate(&target, due))).await?;
+        // To the end, also where one fails: another may be in the middle of a post.
+        let ended = join_all(due.into_iter().map(|due| self.gate(&target, due))).await;
+        ended.into_iter().collect::<Result<(), _>>()?;
         Ok(Turn::More)
     }
 
@@ -139,9 +141,10 @@ impl Deliverer {
         after: u64,
         limit: u32,
     ) -> Result<Vec<GateEvent>, StoreError> {
-        let seen = Positions::from([(gate, after)]);
+        let (seen, gates) = (Positions::from([(gate, after)]), [gate]);
         let limit = limit.min(self.settings.rows_max);
-        let told = self.ask(self.store.events_after(&seen, Some(&[gate]), limit)).await?;
+        let told = self.store.events_after(&seen, Some(&gates), EventOrder::Moments, limit);
+        let told = self.ask(told).await?;
         Ok(told.into_iter().map(|told| told.event).collect())
     }
 
