@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{error, info, warn};
@@ -80,8 +81,6 @@ impl Deliverer {
                 Ok(courier) => self.serve(courier, &mut said).await,
                 Err(error) => Err(error),
             };
-            // Whoever delivers now counts it.
-            self.metrics.webhook_backlog(0);
             if let Err(error) = ended {
                 said.says(format!("lost touch with the database: {error}"), |text| {
                     warn!("webhooks: {text}")
@@ -100,9 +99,10 @@ impl Deliverer {
         // All of them end with this.
         let mut tasks = JoinSet::new();
         let mut running = HashMap::<WebhookId, (Webhook, AbortHandle)>::new();
-        let mut troubles = HashMap::<WebhookId, Said>::new();
         loop {
             if !courier.holds().await? {
+                // Whoever delivers counts it.
+                self.metrics.webhook_backlog(0);
                 // Never again once it was held: the connection is the same.
                 tokio::time::sleep(ROUND).await;
                 continue;
@@ -124,52 +124,47 @@ impl Deliverer {
                     (webhook.clone(), tasks.spawn(Arc::clone(self).follow(webhook.id)))
                 });
             }
-            troubles.retain(|id, _| wanted(*id).is_some());
             while let Some(ended) = tasks.try_join_next() {
-                match ended {
-                    Ok((id, Err(error))) => {
-                        troubles.entry(id).or_default().says(error.to_string(), |error| {
-                            warn!(webhook = %id, error, "a webhook is not delivered to for now");
-                        });
-                    }
-                    Err(error) if error.is_panic() => {
-                        error!(%error, "the delivery to a webhook broke down, and begins anew");
-                    }
-                    // One that was aborted had no trouble.
-                    Ok(_) | Err(_) => {}
+                // One that was aborted had no trouble.
+                if let Err(error) = ended
+                    && error.is_panic()
+                {
+                    error!(%error, "the delivery to a webhook broke down, and begins anew");
                 }
             }
             tokio::time::sleep(ROUND).await;
         }
     }
 
-    /// Delivers to one webhook until it is removed or switched off, or the database does not answer.
-    async fn follow(self: Arc<Self>, id: WebhookId) -> (WebhookId, Result<(), StoreError>) {
-        // What was put aside does not hold up what comes.
-        let ended = tokio::try_join!(self.deliver(id), self.deliver_dead(id));
-        (id, ended.map(|_| ()))
+    /// Delivers to one webhook until it is removed or switched off.
+    async fn follow(self: Arc<Self>, id: WebhookId) {
+        let said = Mutex::default();
+        // What was put aside does not hold up what comes, and neither ends the other in the middle of a post.
+        tokio::join!(self.deliver(id, &said), self.deliver_dead(id, &said));
     }
 
-    async fn deliver(&self, id: WebhookId) -> Result<(), StoreError> {
+    async fn deliver(&self, id: WebhookId, said: &Mutex<Said>) {
         let mut bell = self.bell.clone();
         loop {
-            match self.turn(id).await? {
-                Turn::More => {}
-                Turn::Done => {
+            match self.turn(id).await {
+                Ok(Turn::More) => {}
+                Ok(Turn::Done) => {
                     // What failed may be due again.
                     let _ = tokio::time::timeout(self.settings.retry_min, bell.heard()).await;
                 }
-                Turn::Over => return Ok(()),
+                Ok(Turn::Over) => return,
+                Err(error) => rest_after(&error, id, said).await,
             }
         }
     }
 
-    async fn deliver_dead(&self, id: WebhookId) -> Result<(), StoreError> {
+    async fn deliver_dead(&self, id: WebhookId, said: &Mutex<Said>) {
         loop {
-            match self.dead_turn(id).await? {
-                Turn::More => {}
-                Turn::Done => tokio::time::sleep(ROUND).await,
-                Turn::Over => return Ok(()),
+            match self.dead_turn(id).await {
+                Ok(Turn::More) => {}
+                Ok(Turn::Done) => tokio::time::sleep(ROUND).await,
+                Ok(Turn::Over) => return,
+                Err(error) => rest_after(&error, id, said).await,
             }
         }
     }
@@ -182,4 +177,12 @@ impl Deliverer {
         let _turn = self.statements.acquire().await;
         self.store.patiently(answer).await
     }
+}
+
+/// Tells of the trouble with a webhook, and leaves the database some time.
+async fn rest_after(error: &StoreError, id: WebhookId, said: &Mutex<Said>) {
+    said.lock().says(error.to_string(), |error| {
+        warn!(webhook = %id, error, "a webhook is not delivered to for now");
+    });
+    tokio::time::sleep(ROUND).await;
 }
