@@ -102,6 +102,18 @@ impl Config {
                  road.frame.bytes_max and form_bytes_max around them, has {passage} bytes"
             ));
         }
+        for (wait, min, max) in [
+            (
+                "events.webhook_retry_ms",
+                config.events.webhook_retry_ms_min,
+                config.events.webhook_retry_ms_max,
+            ),
+            ("mqtt.retry_ms", config.mqtt.retry_ms_min, config.mqtt.retry_ms_max),
+        ] {
+            if min > max {
+                errors.push(format!("{wait}_min: {min} is more than {wait}_max, which is {max}"));
+            }
+        }
         if errors.is_empty() { Ok(config) } else { Err(ConfigError(errors)) }
     }
 
@@ -276,6 +288,18 @@ mod tests {
         ] {
             let error = broker(url, more).unwrap_err().to_string();
             assert!(error.contains(part) && !error.contains("SECRET"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_first_wait_is_no_longer_than_the_longest() {
+        for (section, wait) in [("mqtt", "retry_ms"), ("events", "webhook_retry_ms")] {
+            let waits =
+                |min, max| load(&format!("[{section}]\n{wait}_min = {min}\n{wait}_max = {max}\n"));
+            assert!(waits(200, 200).is_ok());
+            let error = waits(201, 200).unwrap_err().to_string();
+            let expected = format!("{section}.{wait}_min: 201 is more than {section}.{wait}_max");
+            assert!(error.contains(&expected), "{error}");
         }
     }
 
