@@ -43,7 +43,7 @@ pub struct Audited<T> {
 #[derive(Debug)]
 pub enum GateRecord {
     /// It was asked to open.
-    Passage(Passage),
+    Passage(Box<Passage>),
     /// It noticed something.
     Input(GateInput),
 }
@@ -131,9 +131,9 @@ impl Snapshot {
             .await?;
         let inputs =
             input_row!("where id = any($1)", &ids).fetch_all(&mut *self.transaction).await?;
-        let passages = passages
-            .into_iter()
-            .map(|row| (("passages", row.id), Passage::try_from(row).map(GateRecord::Passage)));
+        let passages = passages.into_iter().map(|row| {
+            (("passages", row.id), Passage::try_from(row).map(Box::new).map(GateRecord::Passage))
+        });
         let inputs = inputs
             .into_iter()
             .map(|row| (("gate_inputs", row.id), GateInput::try_from(row).map(GateRecord::Input)));

@@ -328,7 +328,6 @@ impl Store {
             replay_of: Some(passage.id),
             evidence: verdict.evidence,
             request,
-            ..passage
         };
         // Nobody else has: a person's repeated passages are judged one after another.
         self.append(&mut transaction, &refusal).await?;
