@@ -4,8 +4,8 @@ use tracing::error;
 
 use super::Turn;
 use crate::domain::{
-    Author, Distance, EmployeeId, EmployeeStatus, FaceSeen, QualityIssue, Resemblance, Sighting,
-    Threshold, View,
+    Author, Distance, EmployeeId, EmployeeStatus, FaceSeen, QualityIssue, Resemblance, Shortfall,
+    Sighting, Threshold, View,
 };
 use crate::gallery::{Candidate, Gallery, SearchError};
 use crate::store::{Conflict, Face, FaceDraft, FaceRules, Store, StoreError};
@@ -20,8 +20,13 @@ pub enum EnrolmentError {
     #[error("the photo shows several faces of about the same size")]
     MultipleFaces,
     /// The picture is not good enough.
-    #[error("the face's picture is not good enough: {}", codes(.0))]
-    LowQuality(Vec<QualityIssue>),
+    #[error("the face's picture is not good enough: {}{}", codes(issues), figure(*shortfall))]
+    LowQuality {
+        /// What is wrong with it.
+        issues: Vec<QualityIssue>,
+        /// By how much the first of them is.
+        shortfall: Option<Shortfall>,
+    },
     /// The face looks like a print or a screen.
     #[error("the face looks like a print or a screen")]
     Spoof,
@@ -49,6 +54,10 @@ pub enum EnrolmentError {
     /// The database did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn figure(shortfall: Option<Shortfall>) -> String {
+    shortfall.map(|shortfall| format!(" ({shortfall})")).unwrap_or_default()
 }
 
 fn codes(issues: &[QualityIssue]) -> String {
@@ -149,7 +158,9 @@ fn face_of(view: View<FaceSeen>) -> Result<FaceSeen, EnrolmentError> {
         Sighting::Face(seen) => Ok(seen),
         Sighting::NoFace => Err(EnrolmentError::NoFace),
         Sighting::MultipleFaces => Err(EnrolmentError::MultipleFaces),
-        Sighting::LowQuality { issues, .. } => Err(EnrolmentError::LowQuality(issues)),
+        Sighting::LowQuality { issues, shortfall, .. } => {
+            Err(EnrolmentError::LowQuality { issues, shortfall })
+        }
         Sighting::Spoof { .. } => Err(EnrolmentError::Spoof),
     }
 }

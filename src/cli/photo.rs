@@ -58,10 +58,11 @@ pub(super) fn refusal(view: &View<FaceSeen>) -> Option<String> {
         Sighting::Face(_) => None,
         Sighting::NoFace => Some("no face was found".to_owned()),
         Sighting::MultipleFaces => Some("several faces are about equally near".to_owned()),
-        Sighting::LowQuality { issues, .. } => {
+        Sighting::LowQuality { issues, shortfall, .. } => {
+            let figure = shortfall.map(|shortfall| format!(": {shortfall}")).unwrap_or_default();
             let issues: Vec<_> =
                 issues.iter().map(|i| format!("{} ({})", i.code(), i.advice())).collect();
-            Some(format!("the picture is not good enough: {}", issues.join(", ")))
+            Some(format!("the picture is not good enough: {}{figure}", issues.join(", ")))
         }
         Sighting::Spoof { liveness } => {
             Some(format!("taken for a print or a screen (liveness {:.3})", liveness.value()))

@@ -1,5 +1,7 @@
 //! By how much a face's picture was not good enough.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::decision::codes;
@@ -30,6 +32,13 @@ pub struct Shortfall {
     figure: QualityFigure,
     value: f32,
     limit: f32,
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { figure, value, limit } = self;
+        write!(f, "{} {value:.2}, the limit is {limit:.2}", figure.code())
+    }
 }
 
 impl Shortfall {

@@ -550,7 +550,7 @@ impl From<EnrolmentError> for Problem {
             EnrolmentError::NoFace => Self::unprocessable("no_face", error),
             EnrolmentError::MultipleFaces => Self::unprocessable("multiple_faces", error),
             EnrolmentError::Spoof => Self::unprocessable("spoof", error),
-            EnrolmentError::LowQuality(ref issues) => {
+            EnrolmentError::LowQuality { ref issues, .. } => {
                 let advice = issues.iter().map(|issue| issue.advice()).collect();
                 let issues = issues.iter().map(|issue| issue.code()).collect();
                 Self { issues, advice, ..Self::unprocessable("low_quality", &error) }
