@@ -221,8 +221,11 @@ impl ScriptedBroker {
                     while client.read_buf(&mut said).await.is_ok_and(|read| read > 0) {
                         loop {
                             let packet = match Packet::read(&mut said, None) {
+                                Ok(packet) => packet,
                                 Err(Error::InsufficientBytes(_)) => break,
-                                packet => packet.unwrap(),
+                                // A farewell of two bytes, which the crate does not read.
+                                Err(Error::PayloadRequired) => return,
+                                Err(error) => panic!("{error}"),
                             };
                             let (answers, ends) = answers(packet, &keeps, &takes);
                             client.write_all(&answers).await.unwrap();
