@@ -11,7 +11,9 @@ begin
     foreach side in array '{before, after}'::text[] loop
         url := noted #>> array[side, 'url'];
         if url is not null then
-            noted := jsonb_set(noted, array[side, 'url'], to_jsonb(substring(url from '^[a-z]+://[^/?#]*')));
+            -- Whatever another client wrote: nothing of it is null, which would take the rest with it.
+            noted := jsonb_set(noted, array[side, 'url'], to_jsonb(coalesce(
+                regexp_replace(substring(url from '(?i)^[a-z][a-z0-9+.-]*://[^/?#]*'), '//.*@', '//'), '?')));
         end if;
     end loop;
     new.details := noted;

@@ -52,7 +52,17 @@ pub fn decide(
 
 /// The earlier passage of the person's that a verdict rests on.
 fn earlier(verdict: &Verdict, ground: &Ground) -> Option<PassageId> {
+    let direction = ground.gate.policy.direction;
+    let passed_back = || {
+        ground.zone.as_ref().is_some_and(|zone| {
+            pass_back(zone, direction, ground.now) == Ok(Some(Notice::AntiPassback))
+        })
+    };
     match (verdict.reason, verdict.notice) {
+        // Of two notices the alarm's is told; what the other rests on stands there all the same.
+        (Reason::Granted, Some(Notice::LikeBlocked)) if passed_back() => {
+            ground.zone.as_ref()?.last_crossing.map(|crossing| crossing.passage_id)
+        }
         (Reason::AlreadyGranted | Reason::PassedElsewhere, _) => {
             ground.settled.or(in_the_way(ground).map(|last| last.passage_id))
         }
@@ -187,10 +197,16 @@ fn debounce(ground: &Ground) -> Result<(), Reason> {
     }
 }
 
+/// For so long at most the debounce of one gate counts at another that asks for less.
+const ELSEWHERE_MS_MAX: u32 = 2_000;
+
 /// The passage after which the person may not be let through yet.
 fn in_the_way(ground: &Ground) -> Option<LastGate> {
     let own = ground.gate.policy.debounce_ms;
-    let window = |last: &LastGate| TimeDelta::milliseconds(own.max(last.debounce_ms).into());
+    // Elsewhere a long one of theirs counts only as far as nobody walks: else it would shut the way out.
+    let window = |last: &LastGate| {
+        TimeDelta::milliseconds(own.max(last.debounce_ms.min(ELSEWHERE_MS_MAX)).into())
+    };
     let last = ground.last_gate.filter(|last| ground.now - last.at < window(last));
     // Where nobody asks how often a person passes, the same gate may be passed again and again.
     let guarded = ground.zone.as_ref().is_some_and(|z| z.zone.anti_passback != AntiPassback::Off);

@@ -4,8 +4,8 @@ use tracing::error;
 
 use super::Turn;
 use crate::domain::{
-    Author, Distance, EmployeeId, EmployeeStatus, FaceSeen, QualityIssue, Resemblance, Shortfall,
-    Sighting, Threshold, View,
+    Author, Distance, EmployeeId, FaceSeen, QualityIssue, Resemblance, Shortfall, Sighting,
+    Threshold, View,
 };
 use crate::gallery::{Candidate, Gallery, SearchError};
 use crate::store::{Conflict, Face, FaceDraft, FaceRules, Store, StoreError};
@@ -145,10 +145,12 @@ impl Turn<'_> {
     ) -> Result<Resemblances, EnrolmentError> {
         let seen = face_of(view.clone())?;
         let alike = self.matcher.look_alikes(employee, seen.encoding).await?;
-        let blocked = alike.iter().find(|other| other.status == EmployeeStatus::Blocked);
+        let people: Vec<EmployeeId> = alike.iter().map(|other| other.employee_id).collect();
+        // As Postgres has it: the gallery of a command that runs for hours knows who was blocked when it began.
+        let blocked = self.store.blocked_among(&people).await?;
         Ok(Resemblances {
             nearest: alike.first().map(|other| self.matcher.resemblance(other)),
-            blocked: blocked.map(|other| other.employee_id),
+            blocked: people.into_iter().find(|person| blocked.contains(person)),
         })
     }
 }

@@ -2,12 +2,16 @@
 //! itself. Of two photos of one person that come at once as two people's, the second meets the first.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{EnrolmentError, Matcher};
 use crate::store::{EnrolmentLock, Store};
+
+/// What is stored in a transaction may bear a moment that lies so long before its end.
+const SLACK: Duration = Duration::from_secs(60);
 
 /// Who may enrol now. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -41,7 +45,11 @@ impl Enrolments {
     pub async fn turn(&self) -> Result<Turn<'_>, EnrolmentError> {
         let Self { store, matcher, last } = self;
         let mut last = last.lock().await;
-        let (lock, recent) = store.lock_enrolment(matcher.model(), *last).await?;
+        // What was stored before the gallery was read whole it knows.
+        let unread = matcher.gallery().age().map_or(TimeDelta::MAX, |age| {
+            TimeDelta::from_std(age + SLACK).unwrap_or(TimeDelta::MAX)
+        });
+        let (lock, recent) = store.lock_enrolment(matcher.model(), *last, unread).await?;
         for (employee, face) in recent {
             if !matcher.gallery().has_face(employee, face) {
                 matcher.gallery().refresh(store, employee).await?;

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
-use tracing::Instrument;
+use tracing::{Instrument, warn};
 
 use super::{Alarms, Attempt, Finding, Identity, Matcher, admit, decide};
 use crate::domain::{
-    Alarm, Employee, EmployeeId, Encoding, Evidence, FaceSeen, Gate, LivenessScore, Passage,
-    PassageRequest, Reason, RunnerUp, Sighting, Stage, StageTimings, View,
+    Alarm, Distance, Employee, EmployeeId, Encoding, Evidence, FaceSeen, Gate, LivenessScore,
+    Notice, Passage, PassageRequest, Reason, RunnerUp, Sighting, Stage, StageTimings, View,
 };
 use crate::gallery::{Candidate, SearchError};
 use crate::store::{Recorded, Store, StoreError, Verdict};
@@ -169,14 +169,39 @@ impl Gatekeeper {
             return self.search(face.encoding, evidence).await;
         };
         let mut attempt = self.claim(owner.as_ref(), &face.encoding, evidence.clone())?;
-        // Whatever the badge says, it may be somebody blocked: with another's badge, or entered anew under another
-        // name.
-        let found = self.search(face.encoding, evidence).await?;
-        let is_owners = !attempt.suspects.is_empty();
-        if is_owners && found.finding == Finding::Ended(Reason::AmbiguousPerson) {
-            attempt.resembled.extend(found.suspects.iter().filter_map(|other| other.employee_id));
-        } else {
-            attempt.suspects.extend(found.suspects);
+        if !attempt.suspects.is_empty() {
+            return self.look_beside(attempt, face.encoding).await;
+        }
+        // It is not the badge's owner: it may be somebody blocked, with another's badge.
+        attempt.suspects = self.search(face.encoding, evidence).await?.suspects;
+        Ok(attempt)
+    }
+
+    /// Looks whom else a face may show that matched its badge: somebody blocked may have been entered anew, under
+    /// another name. Whoever is nearer than the badge's owner, by the margin, is suspected, as without the badge.
+    async fn look_beside(
+        &self,
+        mut attempt: Attempt,
+        face: Encoding,
+    ) -> Result<Attempt, AccessError> {
+        let found = self.matcher.search(face, Matcher::NEAR_MAX).await?;
+        let Evidence { employee_id, distance, .. } = attempt.evidence;
+        let own = distance.map_or(f32::INFINITY, Distance::value);
+        let others = found.nearest.iter().filter(|other| {
+            Some(other.employee_id) != employee_id && other.distance.is_match(found.threshold)
+        });
+        for other in others {
+            if other.distance.value() + self.matcher.margin() <= own {
+                attempt.suspects.push(Evidence {
+                    employee_id: Some(other.employee_id),
+                    face_ids: Arc::clone(&other.face_ids),
+                    distance: Some(other.distance),
+                    threshold: Some(found.threshold),
+                    ..attempt.evidence.clone()
+                });
+            } else {
+                attempt.resembled.push(other.employee_id);
+            }
         }
         Ok(attempt)
     }
@@ -264,14 +289,21 @@ impl Gatekeeper {
     ) -> Result<Judged, AccessError> {
         let suspects = attempt.suspects.iter().filter_map(|suspect| suspect.employee_id);
         let suspects: Vec<EmployeeId> = suspects.chain(attempt.resembled.iter().copied()).collect();
+        let mut blocked = None;
         let recorded = self
             .store
             .record_passage(request.clone(), &attempt.evidence, &suspects, |ground| {
+                blocked = attempt.resembled.iter().find(|id| ground.blocked.contains(id)).copied();
                 decide(self.clock_skew_max, &request, &attempt, ground)
             })
             .await?;
         match recorded {
             Recorded::New(passage) => {
+                if let Some(blocked) =
+                    blocked.filter(|_| passage.notice == Some(Notice::LikeBlocked))
+                {
+                    warn!(passage = %passage.id, %blocked, "who passed by a badge looks like somebody blocked");
+                }
                 let alarm = passage.alarm();
                 Ok((Answered { decided_at: passage.decided_at, passage }, alarm))
             }

@@ -21,9 +21,6 @@ pub enum Identity {
     Unknown(Option<Candidate>),
 }
 
-/// How many people about equally near are told of, the nearest ones.
-const NEAR_MAX: usize = 8;
-
 /// How many people whom a new face is like are told of, the nearest ones.
 const LOOK_ALIKES_MAX: usize = 16;
 
@@ -52,6 +49,9 @@ pub struct Matcher {
 }
 
 impl Matcher {
+    /// How many people about equally near are told of, the nearest ones.
+    pub const NEAR_MAX: usize = 8;
+
     /// A matcher that asks `searcher`, at the accepted `risk`. Of two people the nearer is taken only when
     /// the other is farther by `margin`, a squared distance.
     #[must_use]
@@ -107,9 +107,9 @@ impl Matcher {
         let mut nearest = self.searcher.search(probe.clone(), count.max(2)).await?;
         let threshold = self.recognize_threshold().threshold;
         let mut found = identity(&nearest, threshold, self.margin);
-        if matches!(found, Identity::Ambiguous(_)) && nearest.len() < NEAR_MAX {
+        if matches!(found, Identity::Ambiguous(_)) && nearest.len() < Self::NEAR_MAX {
             // Who else is as near: rare, and a third slower, which every other search is spared.
-            nearest = self.searcher.search(probe, NEAR_MAX).await?;
+            nearest = self.searcher.search(probe, Self::NEAR_MAX).await?;
             found = identity(&nearest, threshold, self.margin);
         }
         Ok(Search { identity: found, nearest, threshold })
@@ -188,7 +188,9 @@ pub fn identity(nearest: &[Candidate], threshold: Threshold, margin: f32) -> Ide
         return Identity::Known(first.clone());
     }
     let near = nearest[1..].iter().take_while(|c| !is_clear(c) && c.distance.is_match(threshold));
-    Identity::Ambiguous(std::iter::once(first).chain(near).take(NEAR_MAX).cloned().collect())
+    Identity::Ambiguous(
+        std::iter::once(first).chain(near).take(Matcher::NEAR_MAX).cloned().collect(),
+    )
 }
 
 /// Two people whose faces are nearer to each other than this squared distance are look-alikes: a search by

@@ -175,8 +175,9 @@ async fn connect_whatever_signed(config: &Config) -> anyhow::Result<Store> {
 
 /// Connects to a database whose templates can be read: all are sealed, under keys that are here.
 async fn connect_to_templates(config: &Config) -> anyhow::Result<Store> {
-    let store = connect(config).await?;
+    let store = connect_whatever_signed(config).await?;
     store.check_sealed().await?;
+    store.check_signers().await?;
     Ok(store)
 }
 

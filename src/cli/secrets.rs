@@ -13,7 +13,7 @@ use clap::Subcommand;
 use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{author, connect};
+use super::{author, connect, connect_whatever_signed};
 use crate::config::Config;
 use crate::secrets::{KeyId, KeyIdError, Keyring, MasterKey};
 use crate::server::{keyring, secret_file};
@@ -262,7 +262,7 @@ async fn retire(store: &Store, file: &Path) -> anyhow::Result<()> {
 
 async fn status(config: &Config) -> anyhow::Result<ExitCode> {
     let keys = keyring(&config.secrets).await?;
-    let store = connect(config).await?;
+    let store = connect_whatever_signed(config).await?;
     let mut counts: BTreeMap<Option<KeyId>, [u64; 3]> =
         keys.ids().map(|id| (Some(id), [0; 3])).collect();
     for (key, faces) in store.faces_by_key().await? {

@@ -53,8 +53,8 @@ pub struct GatePolicy {
     pub zone_id: Option<ZoneId>,
     /// Which way it leads.
     pub direction: Direction,
-    /// For so many milliseconds after a person was let through this gate, it and every other stays shut to them; and
-    /// it, after they were let through another.
+    /// For so many milliseconds after a person was let through this gate or another, this one stays shut to them; and
+    /// for two seconds of them at most every other does.
     pub debounce_ms: u32,
     /// Whether it must sign its requests; an API key alone then asks in vain.
     pub signed_requests: bool,

@@ -207,8 +207,8 @@ impl Caller {
         let shut_out = state.wrong_keys.is_shut_out(origin, id);
         let _turn = match id {
             None if shut_out => return Err(Problem::too_many_wrong_keys()),
-            Some(_) if shut_out => {
-                let turn = state.wrong_keys.turn().await;
+            Some(id) if shut_out => {
+                let turn = state.wrong_keys.turn(id, &state.store).await?;
                 Some(turn.ok_or_else(Problem::too_many_wrong_keys)?)
             }
             _ => None,

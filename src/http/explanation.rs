@@ -12,9 +12,9 @@ use utoipa_axum::routes;
 
 use super::auth::{Allowed, SeeTrail};
 use super::extract::{NoQuery, Path};
-use super::schema::{DecisionCode, DirectionCode, GateModeCode, ReasonCode};
+use super::schema::{DecisionCode, DirectionCode, GateModeCode, NoticeCode, ReasonCode};
 use super::{AppState, Problem};
-use crate::domain::{Decision, Direction, GateMode, Passage, PassageId, Reason, ZoneId};
+use crate::domain::{Decision, Direction, GateMode, Notice, Passage, PassageId, Reason, ZoneId};
 
 /// The table of reasons that the documentation shows: one source for both.
 const REASONS: &str = include_str!("../../docs/REASONS.md");
@@ -54,6 +54,9 @@ struct Explanation {
     show: &'static str,
     /// What the officer should do.
     advice: &'static str,
+    /// What a rule that only reports had to say.
+    #[schema(value_type = Option<NoticeCode>)]
+    notice: Option<Notice>,
     /// The figures that were reached, against their limits.
     checks: Vec<Check>,
     /// The passage of the same person after which this one was one too many (`already_granted`, `passed_elsewhere`,
@@ -112,7 +115,11 @@ impl From<Passage> for Explanation {
             reason: passage.reason,
             meaning,
             show,
-            advice,
+            advice: match passage.notice {
+                Some(Notice::LikeBlocked) => LIKE_BLOCKED,
+                _ => advice,
+            },
+            notice: passage.notice,
             checks: [quality, liveness, distance, second].into_iter().flatten().collect(),
             earlier_passage_id: evidence.earlier_passage_id,
             mode: passage.mode,
@@ -124,6 +131,10 @@ impl From<Passage> for Explanation {
         }
     }
 }
+
+/// What the officer should do where the notice is `like_blocked`.
+const LIKE_BLOCKED: &str = "compare the person with whom the log names for this passage: it is a look-alike, or somebody \
+                            on the blocklist under another name";
 
 /// What a reason means, what to show and what to do, as the documentation says; a test keeps its table whole.
 fn words(reason: Reason) -> [&'static str; 3] {

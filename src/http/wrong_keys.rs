@@ -1,14 +1,16 @@
 //! Origins that try keys: after so many wrong ones within a minute little more is looked up for them.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use crate::domain::KeyId;
+use crate::store::{Store, StoreError};
 
 /// How long a wrong key counts.
 const COUNTED: Duration = Duration::from_secs(60);
@@ -25,6 +27,16 @@ const LOOKUPS_MAX: usize = 2;
 /// How long such a key waits for its turn.
 const TURN_MAX: Duration = Duration::from_secs(1);
 
+/// How old what is known of the keys that there are may be.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+
+/// The keys that are valid.
+#[derive(Debug, Default)]
+struct Ids {
+    keys: HashSet<KeyId>,
+    read_at: Option<Instant>,
+}
+
 /// Counts wrong keys by origin. Cheap to clone; each replica counts for itself.
 ///
 /// Whoever shares the address of a turnstile, behind a proxy say, cannot shut it out by guessing: a key that was right
@@ -34,6 +46,7 @@ const TURN_MAX: Duration = Duration::from_secs(1);
 pub struct WrongKeys {
     per_minute_max: u32,
     lookups: Arc<Semaphore>,
+    ids: Arc<Mutex<Ids>>,
     wrong: Cache<IpAddr, Arc<AtomicU32>>,
     known: Cache<(IpAddr, KeyId), ()>,
 }
@@ -45,12 +58,24 @@ impl WrongKeys {
         let wrong = Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(COUNTED).build();
         let known = Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(KNOWN).build();
         let lookups = Arc::new(Semaphore::new(LOOKUPS_MAX));
-        Self { per_minute_max, lookups, wrong, known }
+        Self { per_minute_max, lookups, ids: Arc::default(), wrong, known }
     }
 
-    /// Waits until a key of an origin that is shut out may be looked up; none when too many wait.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        tokio::time::timeout(TURN_MAX, self.lookups.acquire()).await.ok()?.ok()
+    /// Waits until a key of an origin that is shut out may be looked up; none when too many wait, and for what is no
+    /// key's id: those are read at most once a second, however many are guessed.
+    pub(super) async fn turn(
+        &self,
+        key: KeyId,
+        store: &Store,
+    ) -> Result<Option<SemaphorePermit<'_>>, StoreError> {
+        let Ok(Ok(turn)) = tokio::time::timeout(TURN_MAX, self.lookups.acquire()).await else {
+            return Ok(None);
+        };
+        let mut ids = self.ids.lock().await;
+        if ids.read_at.is_none_or(|at| at.elapsed() > READ_AGAIN) {
+            *ids = Ids { keys: store.valid_keys().await?, read_at: Some(Instant::now()) };
+        }
+        Ok(ids.keys.contains(&key).then_some(turn))
     }
 
     /// Whether that origin has sent too many of late, unless it is a key that was right there; none: what came could

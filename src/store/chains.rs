@@ -144,9 +144,13 @@ impl Store {
     /// [`StoreError::UnknownSigner`] when a head was signed with a key that is not among them.
     pub async fn check_signers(&self) -> Result<(), StoreError> {
         let trusted = &self.head_signer.as_ref().ok_or(StoreError::NoKeyring)?.trusted;
-        let signers = self.heads().await?.into_iter().filter_map(|signed| signed.signature);
+        // What no key signed is for the audit to find, and bars nobody.
+        let mut signers = self.heads().await?.into_iter().filter_map(|signed| {
+            let (_, key) = signed.signature?;
+            VerifyingKey::from_bytes(&key).is_ok_and(|key| signed.is_signed_by(&key)).then_some(key)
+        });
         let known = |key: &[u8; 32]| trusted.iter().any(|trusted| trusted.as_bytes() == key);
-        let signer = signers.map(|(_, key)| key).find(|key| !known(key));
+        let signer = signers.find(|key| !known(key));
         signer.map_or(Ok(()), |signer| {
             let given = trusted.iter().map(VerifyingKey::to_bytes).collect();
             Err(StoreError::UnknownSigner { signer, given })
@@ -163,28 +167,27 @@ impl Store {
         author: &Author,
         old: &VerifyingKey,
     ) -> Result<usize, StoreError> {
-        let mut taken = 0;
-        for SignedHead { head, .. } in self.heads().await? {
-            let mut transaction = self.pool.begin().await?;
-            let row = head_row!("where stream = $1 for update", head.stream.0);
-            let row = row.fetch_optional(&mut *transaction).await?;
-            let signed = row.map(SignedHead::try_from).transpose()?;
-            if let Some(signed) = signed.filter(|signed| signed.is_signed_by(old)) {
-                let end = ChainEnd { head: signed.head, sound: true };
-                self.advance(&mut transaction, &end).await?;
-                transaction.commit().await?;
-                taken += 1;
-            }
-        }
-        if taken == 0 {
+        let mut changing = self.changing(author).await?;
+        // All of them or none, with the note; the chain of the changes last, as whoever locks two does.
+        let rows = head_row!("order by stream desc for update").fetch_all(&mut *changing).await?;
+        let heads = rows.into_iter().map(SignedHead::try_from).collect::<Result<Vec<_>, _>>()?;
+        let taken: Vec<Head> = heads
+            .iter()
+            .filter(|signed| signed.is_signed_by(old))
+            .map(|signed| signed.head)
+            .collect();
+        if taken.is_empty() {
             // Nothing is chained behind heads that are still another's.
             return Ok(0);
         }
+        for head in &taken {
+            self.advance(&mut changing, &ChainEnd { head: *head, sound: true }).await?;
+        }
+        let taken = taken.len();
         let details = serde_json::json!({
             "before": {"signed_by": URL_SAFE_NO_PAD.encode(old.as_bytes())},
             "after": {"heads_signed_anew": taken},
         });
-        let mut changing = self.changing(author).await?;
         let (kind, subject) = ("chains", Stream::CHANGES.0);
         changing.note(Action::Changed, kind, subject, None, &details.to_string()).await?;
         changing.commit().await?;

@@ -156,6 +156,23 @@ impl TryFrom<EmployeeRow> for Employee {
 }
 
 impl Store {
+    /// Which of these people are on the blocklist.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn blocked_among(
+        &self,
+        people: &[EmployeeId],
+    ) -> Result<Vec<EmployeeId>, StoreError> {
+        let people: Vec<Uuid> = people.iter().map(|id| id.0).collect();
+        let blocked = sqlx::query_scalar!(
+            "select id from employees where id = any($1) and status = $2",
+            &people,
+            EmployeeStatus::Blocked.code(),
+        );
+        Ok(blocked.fetch_all(&self.pool).await?.into_iter().map(EmployeeId).collect())
+    }
+
     /// Creates an employee.
     ///
     /// # Errors

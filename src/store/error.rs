@@ -182,10 +182,10 @@ pub enum StoreError {
     #[error(
         "the trail's heads are signed with the key whose public half is {}, and those of the keys that were given are \
          {}: give the keys that belong to this database, in [secrets] of config.toml. Should they be lost, \
-         `limen audit take-over --public-key {}` signs anew what they signed",
+         `limen audit take-over --public-key KEY` signs anew what they signed: KEY is what `limen audit keys` printed \
+         while you had them. A key that you do not know from there is a forger's",
         public(signer),
-        given.iter().map(public).collect::<Vec<_>>().join(", "),
-        public(signer)
+        given.iter().map(public).collect::<Vec<_>>().join(", ")
     )]
     UnknownSigner {
         /// The public key of who signed.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -171,8 +171,8 @@ impl EnrolmentLock {
 }
 
 impl Store {
-    /// Waits until nobody enrols; with whose faces of `model` were stored `since` the last time, of the last minute
-    /// alone: a gallery that follows knows the others.
+    /// Waits until nobody enrols; with whose faces of `model` were stored `since` a moment and within `unread`, the
+    /// later of the two.
     ///
     /// # Errors
     /// When Postgres does not answer, or others take longer than a statement may.
@@ -180,18 +180,20 @@ impl Store {
         &self,
         model: &ModelId,
         since: Option<DateTime<Utc>>,
+        unread: TimeDelta,
     ) -> Result<(EnrolmentLock, Vec<(EmployeeId, FaceId)>), StoreError> {
         let mut transaction = self.pool.begin().await?;
         sqlx::query!("select pg_advisory_xact_lock($1)", ENROLMENT_LOCK)
             .execute(&mut *transaction)
             .await?;
         let began_at = now(&mut transaction).await?;
+        let floor = began_at.checked_sub_signed(unread).unwrap_or(DateTime::UNIX_EPOCH);
         let recent = sqlx::query!(
             "select employee_id, id from face_encodings
-             where model_id = $1 and created_at >= greatest($2::timestamptz, $3::timestamptz - interval '1 minute')",
+             where model_id = $1 and created_at >= greatest($2::timestamptz, $3::timestamptz)",
             model.as_str(),
             since,
-            began_at,
+            floor,
         )
         .fetch_all(&mut *transaction)
         .await?;

@@ -1,6 +1,6 @@
 //! The table `api_keys`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -118,6 +118,17 @@ impl TryFrom<KeyRow> for ApiKey {
 }
 
 impl Store {
+    /// The keys that are neither revoked nor over.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn valid_keys(&self) -> Result<HashSet<KeyId>, StoreError> {
+        let ids = sqlx::query_scalar!(
+            "select id from api_keys where revoked_at is null and coalesce(expires_at > now(), true)"
+        );
+        Ok(ids.fetch_all(&self.pool).await?.into_iter().map(KeyId).collect())
+    }
+
     /// Creates a key.
     ///
     /// # Errors

@@ -118,6 +118,13 @@ async fn keys_are_rotated_step_by_step(pool: PgPool) {
     let kept = run(&pool, &file, &["secrets", "drop", &new]).await;
     assert!(text(&kept).contains("not lost"), "{}", text(&kept));
     known().await;
+    let barred = with_database(&pool, &["secrets", "drop", &new]).await.output().unwrap();
+    assert!(text(&barred).contains("take-over"), "{}", text(&barred));
+    let public = run(&pool, &file, &["audit", "keys"]).await;
+    let take_over = ["audit", "take-over", "--public-key", text(&public).trim()].map(str::to_owned);
+    let take_over = take_over.each_ref().map(String::as_str);
+    let taken = with_database(&pool, &take_over).await.output().unwrap();
+    assert_eq!(taken.status.code(), Some(0), "{}", text(&taken));
     let dropped = with_database(&pool, &["secrets", "drop", &new]).await.output().unwrap();
     assert!(text(&dropped).contains("1 templates removed"), "{}", text(&dropped));
 }

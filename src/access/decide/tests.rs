@@ -412,6 +412,38 @@ fn soft_anti_passback_opens_and_reports() {
     assert_eq!(scene.verdict(), scene.opened(Some(Notice::AntiPassback)));
 }
 
+/// The badge says who they are; somebody hears of it all the same, and what else there is to report keeps its ground.
+#[test]
+fn who_looks_like_somebody_blocked_passes_by_their_badge_and_is_told_of() {
+    let mut scene = Scene::granted();
+    let other = EmployeeId::generate();
+    scene.attempt.resembled.push(other);
+    assert_eq!(scene.verdict(), scene.opened(None), "a look-alike of somebody who is not blocked");
+    scene.ground.blocked.push(other);
+    assert_eq!(scene.verdict(), scene.opened(Some(Notice::LikeBlocked)));
+    scene.zone().zone.anti_passback = AntiPassback::Soft;
+    scene.crossed(Direction::In, TimeDelta::seconds(60));
+    let verdict = scene.verdict();
+    assert_eq!(verdict.notice, Some(Notice::LikeBlocked));
+    assert_eq!(verdict.evidence.earlier_passage_id, Some(EARLIER));
+}
+
+/// Nobody is at two gates at once; but a long debounce on the way in shuts no way out.
+#[test]
+fn a_longer_debounce_of_another_gate_counts_for_two_seconds() {
+    let at = |own: u32, theirs: u32, ago_ms: i64| {
+        let mut scene = Scene::granted();
+        scene.ground.gate.policy.debounce_ms = own;
+        scene.passed(GateId::generate(), TimeDelta::milliseconds(ago_ms));
+        scene.ground.last_gate.as_mut().unwrap().debounce_ms = theirs;
+        scene.verdict().reason
+    };
+    assert_eq!(at(0, 600_000, 1_999), Reason::PassedElsewhere);
+    assert_eq!(at(0, 600_000, 2_000), Reason::Granted);
+    assert_eq!(at(0, 500, 1_000), Reason::Granted);
+    assert_eq!(at(5_000, 0, 4_999), Reason::PassedElsewhere);
+}
+
 proptest! {
     /// Looks for a grant that some condition forbids, in any mixture of conditions.
     #[test]
