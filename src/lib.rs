@@ -26,6 +26,7 @@
 //! | [`secrets`] | the operator's keys, and what is sealed under them |
 //! | [`http`] | the API; one file a resource |
 //! | [`evaluate`] | how often it errs, on labelled photos |
+//! | [`train`] | from labelled photos to the numbers of a network |
 //! | [`calibrate`] | from measured distances to the calibration that τ follows from |
 //! | [`server`] | builds the service from the configuration and runs it |
 //! | [`cli`] | one file a subcommand |
@@ -40,7 +41,7 @@
 //! 3. A grant and its row in the trail are one transaction, which reads whatever it rests on under locks:
 //!    a revocation that was acknowledged is never followed by a grant.
 //! 4. The preprocessing of the server, the command line and the evaluation is the same code.
-//! 5. Tensors stay within `nets`, `vision`, `inference` and `evaluate`.
+//! 5. Tensors stay within `nets`, `vision`, `inference`, `evaluate` and `train`.
 //! 6. An encoding carries the id of its model; those of different models are never compared.
 //! 7. Frames are not stored; of enrolled photos the face, sealed, where the site says so. Encodings, keys and passwords never reach a log.
 //! 8. Every queue, body, picture, list and wait has a limit with a name, in the configuration or as
@@ -67,4 +68,5 @@ pub mod secrets;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod train;
 pub mod vision;

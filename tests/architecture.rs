@@ -11,7 +11,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// What each room may import of ours. `domain` imports nothing, and whoever decodes, decides or
 /// stores does not know who asks.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("main", &["cli"]),
     ("cli", EVERYTHING),
     ("server", EVERYTHING),
@@ -40,6 +40,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("nets", &["domain"]),
     ("evaluate", &["domain", "nets", "vision"]),
     ("calibrate", &["domain"]),
+    ("train", &["domain", "evaluate", "nets"]),
     ("metrics", &["domain"]),
     ("telemetry", &[]),
     // Embeds the settings that each of these defines; only who builds the service reads it.
@@ -60,7 +61,7 @@ const CRATES: [(&str, &[&str]); 6] = [
     ("hkdf", &["secrets"]),
     ("rumqttc", &["events"]),
     ("sqlx", &["store"]),
-    ("tch", &["evaluate", "inference", "nets", "vision"]),
+    ("tch", &["evaluate", "inference", "nets", "train", "vision"]),
 ];
 
 #[test]

@@ -76,6 +76,14 @@ impl AlignedFace {
     pub fn rgb(&self) -> &[u8] {
         &self.rgb
     }
+
+    /// Its mirror image.
+    #[must_use]
+    pub fn mirrored(&self) -> Self {
+        let rows = self.rgb.chunks_exact(self.side() as usize * 3);
+        let rgb = rows.flat_map(|row| row.rchunks_exact(3)).flatten().copied().collect();
+        Self { template: self.template, rgb }
+    }
 }
 
 /// Shows the template only: a face must never reach a log.

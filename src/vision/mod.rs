@@ -39,6 +39,6 @@ pub use decode::{DecodeError, FrameFormat, FrameLimits};
 pub use device::{Device, DeviceError};
 pub use encode::{EncodeError, FaceEncoder};
 pub use precision::{Precision, PrecisionError};
-pub use quality::QualityLimits;
+pub use quality::{QualityLimits, issues};
 pub use road::{EncoderProfile, LookError, LookSettings, OpenError, Road, RoadSettings};
 pub use similarity::Similarity;

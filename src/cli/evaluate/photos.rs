@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::Source;
 use crate::config::Config;
 use crate::evaluate::acquire::{
-    AcquireSettings, Acquired, Cache, Failure, Sample, Template, acquire, liveness_score,
+    AcquireSettings, Acquired, BothSides, Cache, Failure, Sample, Template, acquire, liveness_score,
 };
 use crate::evaluate::dataset::{listed, missing};
 use crate::evaluate::report::Face;
@@ -106,6 +106,11 @@ impl Photos {
     /// The encodings of photos.
     pub fn templates(&self, photos: Vec<PathBuf>) -> anyhow::Result<Gathered<Template>> {
         self.gather("templates", photos, Template::look)
+    }
+
+    /// The encodings of photos and of their mirror images.
+    pub fn both_sides(&self, photos: Vec<PathBuf>) -> anyhow::Result<Gathered<BothSides>> {
+        self.gather("both-sides", photos, BothSides::look)
     }
 
     /// The liveness scores of photos.

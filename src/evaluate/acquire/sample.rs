@@ -48,6 +48,26 @@ impl Template {
     }
 }
 
+/// `f(x)` of a photo's face and of its mirror image: what can be learnt from without the photo.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BothSides {
+    /// The numbers of the encoding, whose squares sum to 1.
+    #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
+    pub plain: Box<[f32]>,
+    /// The same, of the mirror image.
+    #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
+    pub mirrored: Box<[f32]>,
+}
+
+impl BothSides {
+    /// Travels the road as far as the encodings.
+    pub fn look(road: &Road, bytes: &[u8], border_share: f32) -> Sample<Self> {
+        let view = road.look_at_both_sides(bytes, border_share, &SETTINGS);
+        let [plain, mirrored] = acquired(view)?.map(|encoding| encoding.values().into());
+        Ok(Self { plain, mirrored })
+    }
+}
+
 /// Travels the road as far as liveness.
 pub fn liveness_score(road: &Road, bytes: &[u8]) -> Sample<f32> {
     let view = road.look_alive(bytes, None, SETTINGS.pupil_distance_px_min, Default::default());

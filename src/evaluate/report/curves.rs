@@ -77,6 +77,15 @@ impl Curves {
         Self { caption: caption.into(), x, y, series, marks }
     }
 
+    /// The plot as an SVG file of its own.
+    ///
+    /// # Errors
+    /// When it cannot be drawn.
+    pub fn svg(&self) -> Result<String, PlotError> {
+        let (svg, _) = drawing(self)?;
+        Ok(svg.into_string().replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1))
+    }
+
     /// What the plot shows, for those who do not see it.
     fn description(&self) -> String {
         let names: Vec<_> = self.series.iter().map(|series| series.name.as_str()).collect();
@@ -103,6 +112,33 @@ fn ys(series: &[Series]) -> impl Iterator<Item = f64> {
 }
 
 pub(super) fn markup(curves: &Curves) -> Result<Markup, PlotError> {
+    let (svg, Shown { drawn, moved, skipped }) = drawing(curves)?;
+    Ok(html! {
+        figure.plot {
+            (svg)
+            figcaption {
+                (curves.caption)
+                @if drawn == 0 { " " span.note { "There are no points to draw." } }
+                @if moved > 0 {
+                    " " span.note {
+                        "Beyond the axes (a logarithmic one has no zero): " (points(moved))
+                        "; the curves end at the edge."
+                    }
+                }
+                @if skipped > 0 { " " span.note { "Undefined and left out: " (points(skipped)) "." } }
+            }
+        }
+    })
+}
+
+/// Points that a drawing shows, and those that it does not.
+struct Shown {
+    drawn: usize,
+    moved: usize,
+    skipped: usize,
+}
+
+fn drawing(curves: &Curves) -> Result<(Markup, Shown), PlotError> {
     let axes = (&curves.x, &curves.y);
     let (mut drawn, mut moved, mut skipped) = (0, 0, 0);
     let svg = plot::draw((&curves.caption, &curves.description()), axes, |sheet| {
@@ -125,22 +161,7 @@ pub(super) fn markup(curves: &Curves) -> Result<Markup, PlotError> {
         }
         labels.draw(sheet)
     })?;
-    Ok(html! {
-        figure.plot {
-            (svg)
-            figcaption {
-                (curves.caption)
-                @if drawn == 0 { " " span.note { "There are no points to draw." } }
-                @if moved > 0 {
-                    " " span.note {
-                        "Beyond the axes (a logarithmic one has no zero): " (points(moved))
-                        "; the curves end at the edge."
-                    }
-                }
-                @if skipped > 0 { " " span.note { "Undefined and left out: " (points(skipped)) "." } }
-            }
-        }
-    })
+    Ok((svg, Shown { drawn, moved, skipped }))
 }
 
 fn points(count: usize) -> String {

@@ -20,7 +20,7 @@ use super::precision::Precision;
 use super::quality::{issues, measure, shortfall};
 use super::refine::refine;
 use crate::domain::{
-    BoundingBox, Detection, FaceSeen, Frame, Landmarks, LivenessScore, ModelId, Quality,
+    BoundingBox, Detection, Encoding, FaceSeen, Frame, Landmarks, LivenessScore, ModelId, Quality,
     QualityFigure, QualityIssue, Shortfall, Sighting, Stage, StageTimings, View,
 };
 use crate::nets::{Crowd, Landmark68, MiniFasNet, Station, Yunet};
@@ -208,6 +208,32 @@ impl Road {
         self.look_at(photo, settings, StageClock::start(StageTimings::default()))
     }
 
+    /// As [`Road::look_at_crop`], as far as the encodings of the face and of its mirror image.
+    ///
+    /// # Errors
+    /// As [`Road::look`].
+    pub fn look_at_both_sides(
+        &self,
+        bytes: &[u8],
+        border_share: f32,
+        settings: &LookSettings,
+    ) -> Result<View<[Encoding; 2]>, LookError> {
+        let photo = Photo { bytes, declared: None, border_share };
+        let clock = StageClock::start(StageTimings::default());
+        self.travel(photo, settings.pupil_distance_px_min, clock, |approached, _| {
+            let quality = approached.quality;
+            let Some(face) = self.for_encoder(&approached) else {
+                let issues = vec![QualityIssue::TurnedAway];
+                return Ok(Sighting::LowQuality { quality, issues, shortfall: None });
+            };
+            let mirrored = face.mirrored();
+            let encodings = self.encoder.encode(&[face, mirrored])?;
+            let encodings = encodings.into_iter().map(|encoded| encoded.encoding);
+            let both = encodings.collect::<Vec<_>>().try_into().expect("two faces were encoded");
+            Ok(Sighting::Face(both))
+        })
+    }
+
     fn look_at(
         &self,
         photo: Photo<'_>,
@@ -343,6 +369,19 @@ impl Road {
         }
     }
 
+    /// The face on the encoder's template: it was measured on one whichever the encoder wants. None where the eyes
+    /// coincide though the five landmarks do not.
+    fn for_encoder(
+        &self,
+        Approached { frame, detection, face, .. }: &Approached,
+    ) -> Option<AlignedFace> {
+        let template = self.encoder.template;
+        if face.template() == template {
+            return Some(face.clone());
+        }
+        align(frame, &detection.landmarks, template)
+    }
+
     fn score(
         &self,
         approached: &Approached,
@@ -361,16 +400,9 @@ impl Road {
         with_picture: bool,
         clock: &mut StageClock,
     ) -> Result<Sighting<FaceSeen>, LookError> {
-        let Approached { frame, detection, face, quality } = approached;
-        // The face is measured on one template whichever the encoder wants.
-        let template = self.encoder.template;
-        let face = if face.template() == template {
-            Some(face)
-        } else {
-            align(&frame, &detection.landmarks, template)
-        };
-        let encodings = self.encoder.encode(face.as_slice())?;
+        let encodings = self.encoder.encode(self.for_encoder(&approached).as_slice())?;
         clock.lap(Stage::Encode);
+        let Approached { frame, detection, quality, .. } = approached;
         let limit = self.settings.quality.feature_norm_min.or(self.profile.feature_norm_min);
         Ok(match encodings.into_iter().next() {
             Some(Encoded { feature_norm, .. }) if limit.is_some_and(|min| feature_norm < min) => {
@@ -385,7 +417,6 @@ impl Road {
                 };
                 Sighting::Face(FaceSeen { encoding, liveness, quality, feature_norm, picture })
             }
-            // The eyes coincide though the five landmarks do not.
             None => {
                 let issues = vec![QualityIssue::TurnedAway];
                 Sighting::LowQuality { quality, issues, shortfall: None }

@@ -1,0 +1,81 @@
+//! What a frozen encoder says of photos: computed once, learnt from often.
+
+use tch::{Kind, TchError, Tensor};
+
+use super::loss::unit_rows;
+use super::projection::principal_components;
+
+/// Of each photo the encodings of its face and of the mirror image, `[N, 2, size]`, of unit length.
+#[derive(Debug)]
+pub struct Features(Tensor);
+
+impl Features {
+    /// Of `photos` photos, one after the other: the plain face's numbers, then the mirror image's.
+    ///
+    /// # Errors
+    /// When the numbers are not those of so many photos.
+    pub fn new(values: &[f32], photos: usize) -> Result<Self, TchError> {
+        Ok(Self(Tensor::f_from_slice(values)?.f_view([photos as i64, 2, -1])?))
+    }
+
+    /// All of them.
+    pub fn tensor(&self) -> Tensor {
+        self.0.shallow_clone()
+    }
+
+    /// The plain faces of all photos, `[N, size]`.
+    ///
+    /// # Errors
+    /// When libtorch fails.
+    pub fn plain(&self) -> Result<Tensor, TchError> {
+        self.0.f_select(1, 0)?.f_contiguous()
+    }
+
+    /// The plain faces of some photos, `[N, size]`.
+    ///
+    /// # Errors
+    /// When there is no such photo.
+    pub fn plain_of(&self, photos: &[usize]) -> Result<Tensor, TchError> {
+        self.of(photos)?.f_select(1, 0)
+    }
+
+    /// The plain faces of some photos by `outputs` principal components of others, `[N, outputs]`, of unit length.
+    ///
+    /// # Errors
+    /// When there are fewer numbers than that.
+    pub fn by_principal_components(
+        &self,
+        photos: &[usize],
+        components_of: &[usize],
+        outputs: i64,
+    ) -> Result<Tensor, TchError> {
+        let size = self.0.size3()?.2;
+        let components =
+            principal_components(&self.of(components_of)?.f_reshape([-1, size])?, outputs)?;
+        unit_rows(&self.plain_of(photos)?.f_linear(&components, None::<&Tensor>)?)
+    }
+
+    fn of(&self, photos: &[usize]) -> Result<Tensor, TchError> {
+        let numbers: Vec<i64> = photos.iter().map(|photo| *photo as i64).collect();
+        self.0.f_index_select(0, &Tensor::f_from_slice(&numbers)?.f_to_kind(Kind::Int64)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn photos_are_found_by_their_number_and_shortened_by_the_components_of_others() {
+        let values = [[1.0f32, 0.0, 0.0], [0.0, 1.0, 0.0], [0.6, 0.8, 0.0], [0.8, 0.6, 0.0]];
+        let features = Features::new(&values.concat(), 2).unwrap();
+        let row = |xs: Tensor| Vec::<f32>::try_from(xs.view([-1])).unwrap();
+        assert_eq!(row(features.plain_of(&[1]).unwrap()), values[2]);
+        assert_eq!(row(features.plain().unwrap()), [values[0], values[2]].concat());
+        // Nothing lies outside the plane of the first two numbers.
+        let short = row(features.by_principal_components(&[0, 1], &[0, 1], 2).unwrap());
+        let cosine = short[0] * short[2] + short[1] * short[3];
+        assert!((cosine - 0.6).abs() < 1e-5, "{short:?}");
+        assert!(Features::new(&values.concat(), 5).is_err());
+    }
+}

@@ -1,0 +1,88 @@
+//! How well encodings tell people apart: every photo against every other.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use tch::{TchError, Tensor};
+
+use crate::evaluate::metrics::{
+    AllPairsIntervals, Bootstrap, FMRS, MatchesByPerson, MetricError, Roc, RocSummary,
+};
+use crate::evaluate::protocol::{all_pairs, each_pair};
+
+/// The error rates of some encodings.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figures {
+    /// Photos that were compared.
+    pub photos: usize,
+    /// The rates.
+    #[serde(flatten)]
+    pub rates: RocSummary,
+    /// How far they may be off, where that was asked for.
+    #[serde(flatten)]
+    pub intervals: Option<AllPairsIntervals>,
+}
+
+/// Why they cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FiguresError {
+    /// There are too few photos.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// libtorch failed.
+    #[error("libtorch: {0}")]
+    Torch(#[from] TchError),
+}
+
+impl Figures {
+    /// Of unit encodings `[N, D]`, `person[i]` being who is in photo `i`; with 95 % intervals over the people where a
+    /// bootstrap is given.
+    ///
+    /// # Errors
+    /// When there is no pair of one person or none of two, or libtorch fails.
+    pub fn of(
+        encodings: &Tensor,
+        person: &[u32],
+        bootstrap: Option<Bootstrap>,
+    ) -> Result<Self, FiguresError> {
+        let (photos, size) = encodings.size2()?;
+        let values = encodings.f_detach()?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
+        let values = Vec::<f32>::try_from(values.f_view([-1i64])?)?;
+        let templates: Vec<Option<&[f32]>> =
+            values.chunks(size.unsigned_abs().max(1) as usize).map(Some).collect();
+        let all = all_pairs(person, &templates, 0)?;
+        let roc = Roc::new(&all.genuine, &all.impostor)?;
+        let rates = roc.summary();
+        let intervals = match bootstrap {
+            None => None,
+            Some(bootstrap) => {
+                let taus = FMRS.map(|(_, fmr)| roc.shown_at_fmr(fmr).and_then(|at| at.tau));
+                let mut matches = MatchesByPerson::new(taus, person);
+                each_pair(&templates, |left, right, distance| {
+                    matches.add([person[left], person[right]], distance);
+                })?;
+                Some(matches.intervals(bootstrap))
+            }
+        };
+        Ok(Self { photos: photos.unsigned_abs() as usize, rates, intervals })
+    }
+
+    /// The rates by name, without those that so few comparisons cannot show.
+    #[must_use]
+    pub fn named(&self) -> BTreeMap<String, f64> {
+        let fnmr = self.rates.tar_at_fmr.iter();
+        let fnmr =
+            fnmr.filter_map(|(fmr, tar)| Some((format!("FNMR at FMR {fmr}"), 1.0 - (*tar)?)));
+        fnmr.chain([("EER".to_owned(), self.rates.eer)]).collect()
+    }
+
+    /// What training chooses the best step by, the less the better: the mean of the EER and of the FNMR at each FMR of
+    /// 1e-3, 1e-4 and 1e-5 that so many comparisons can show. One alone would rest on a few pairs.
+    #[must_use]
+    pub fn badness(&self) -> f64 {
+        let shown = |fmr| self.rates.tar_at_fmr.get(fmr).copied().flatten();
+        let fnmr = ["1e-3", "1e-4", "1e-5"].into_iter().filter_map(shown).map(|tar| 1.0 - tar);
+        let all: Vec<f64> = fnmr.chain([self.rates.eer]).collect();
+        all.iter().sum::<f64>() / all.len() as f64
+    }
+}

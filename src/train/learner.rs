@@ -1,0 +1,34 @@
+//! What makes encodings and learns to.
+
+use rand::rngs::StdRng;
+use tch::{TchError, Tensor};
+
+use super::trainer::Parameters;
+
+/// Photos that are encoded at a time when all are.
+const ENCODED_AT_ONCE: usize = 256;
+
+/// From photos to encodings, by numbers that can be learnt. Both photos of a pair travel through the same numbers:
+/// a Siamese network (Bromley et al. 1993).
+pub trait Learner {
+    /// What is learnt.
+    fn parameters(&self) -> &Parameters;
+
+    /// The unit encodings `[N, D]` of photos, by their numbers. With random numbers they are varied as training
+    /// wants it, and gradients flow; without they are as the service sees them.
+    ///
+    /// # Errors
+    /// When libtorch fails.
+    fn encode(&self, photos: &[usize], random: Option<&mut StdRng>) -> Result<Tensor, TchError>;
+
+    /// The encodings of photos as the service would have them, `[N, D]`.
+    ///
+    /// # Errors
+    /// When libtorch fails.
+    fn encode_all(&self, photos: &[usize]) -> Result<Tensor, TchError> {
+        tch::no_grad(|| {
+            let parts = photos.chunks(ENCODED_AT_ONCE).map(|part| self.encode(part, None));
+            Tensor::f_cat(&parts.collect::<Result<Vec<_>, _>>()?, 0)
+        })
+    }
+}

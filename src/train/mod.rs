@@ -1,0 +1,65 @@
+//! Learning: from labelled photos to the numbers of a network.
+//!
+//! | module | what |
+//! |---|---|
+//! | `split` | people, never photos, are split |
+//! | `batch`, `mining`, `loss` | what a step learns from, and what it makes smaller |
+//! | `features`, `learner`, `projection` | what makes encodings and learns to |
+//! | `metric_learning`, `collapse` | learning by triplets, and the alarm |
+//! | `verifier`, `difference`, `reliability` | the logistic unit over two encodings, and whether its chance is one |
+//! | `trainer`, `adam`, `schedule` | step after step, whatever is learnt |
+//! | `run`, `parameters` | the folder of a run: whole whenever the process ends |
+//! | `figures` | how well encodings tell people apart |
+//! | `curves`, `model_card`, `export` | what is left of a run: plots, a model card, a weights folder |
+
+mod adam;
+mod batch;
+mod collapse;
+mod curves;
+mod difference;
+mod export;
+mod features;
+mod figures;
+#[cfg(test)]
+mod gradients;
+mod learner;
+mod loss;
+mod metric_learning;
+mod mining;
+mod model_card;
+mod parameters;
+mod projection;
+mod random;
+mod reliability;
+mod run;
+mod schedule;
+mod split;
+mod trainer;
+mod verifier;
+
+pub use adam::{Adam, Decay, Towards};
+pub use batch::{Batch, BatchShape, Sampler, SamplerError};
+pub use curves::curves;
+pub use difference::Difference;
+pub use export::{ExportError, LearntProjection, export_projection};
+pub use features::Features;
+pub use figures::{Figures, FiguresError};
+pub use learner::Learner;
+pub use loss::{TripletLoss, squared_distances, triplet, unit_rows};
+pub use metric_learning::{People, TripletSettings, TripletTask};
+pub use mining::{Mining, Triplet};
+pub use model_card::ModelCard;
+pub use parameters::{Tensors, TensorsError, from_bytes, to_bytes};
+pub use projection::{ProjectionLearner, Start, principal_components};
+pub use random::random;
+pub use reliability::{expected_calibration_error, logistic_curve};
+pub use run::{Run, RunError, Standing};
+pub use schedule::Schedule;
+pub use split::{Leak, Part, Split, leaks};
+pub use trainer::{
+    Ending, Judgement, Look, Loss, Note, Pace, Parameters, Step, Task, TaskError, TrainingError,
+    Watcher, restore, train,
+};
+pub use verifier::{
+    Labelled, PairSettings, Pairs, PhotoPair, Verifier, VerifierTask, logits, probability, roc,
+};

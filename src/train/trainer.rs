@@ -1,0 +1,296 @@
+//! Step after step.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use rand::rngs::StdRng;
+use serde::{Deserialize, Serialize};
+use tch::{TchError, Tensor};
+
+use super::adam::{Adam, Decay};
+use super::parameters::Tensors;
+use super::random::random;
+use super::run::{Run, RunError, Standing};
+use super::schedule::Schedule;
+
+/// Numbers that are learnt, by name, in an order that stays.
+pub type Parameters = [(String, Tensor)];
+
+/// What is learnt, and by what it is judged.
+pub trait Task {
+    /// The numbers.
+    fn parameters(&self) -> &Parameters;
+
+    /// The loss of the next step, with random numbers for each purpose.
+    ///
+    /// # Errors
+    /// When libtorch fails.
+    fn loss(&mut self, random: &dyn Fn(&str) -> StdRng) -> Result<Loss, TaskError>;
+
+    /// Measures on people who are not learnt from.
+    ///
+    /// # Errors
+    /// When they cannot be compared, or libtorch fails.
+    fn look(&self) -> Result<Judgement, TaskError>;
+}
+
+/// The loss of a step.
+#[derive(Debug)]
+pub struct Loss {
+    /// A scalar that gradients flow from.
+    pub mean: Tensor,
+    /// Faces that it was made of.
+    pub faces: usize,
+    /// What the eye wants to see beside it.
+    pub measures: BTreeMap<String, f64>,
+    /// Whether all encodings have been one for so long that nothing can come of it.
+    pub collapsed: bool,
+}
+
+/// How good the numbers are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// What the best look is chosen by: the less the better.
+    pub badness: f64,
+    /// Error rates, by name.
+    pub figures: BTreeMap<String, f64>,
+}
+
+/// Why a task cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// The people that are judged by cannot be compared.
+    #[error("the validation people cannot be compared: {0}")]
+    Figures(#[from] super::figures::FiguresError),
+    /// libtorch failed.
+    #[error("libtorch: {0}")]
+    Torch(#[from] TchError),
+}
+
+/// Why training ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// The loss is no number.
+    #[error(
+        "step {step}: the loss is not a number; the last state that was kept is whole. A lower --rate helps"
+    )]
+    NotANumber {
+        /// Where.
+        step: u64,
+    },
+    /// All encodings are one.
+    #[error(
+        "step {step}: all encodings have become one (the loss rests at the margin, and no gradient leads out). \
+         --mining semi-hard, a lower --rate or a longer --warm-up helps"
+    )]
+    Collapsed {
+        /// Where.
+        step: u64,
+    },
+    /// The task cannot go on.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// The run cannot be kept.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// libtorch failed.
+    #[error("libtorch: {0}")]
+    Torch(#[from] TchError),
+}
+
+/// How steps follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pace {
+    /// Where all random numbers begin.
+    pub seed: u64,
+    /// How fast is learnt.
+    pub schedule: Schedule,
+    /// How much weights shrink by themselves.
+    pub decay: Decay,
+    /// Steps from one look to the next; the state is kept each time.
+    pub interval: u64,
+    /// Looks without a better one after which training stops; 0: never.
+    pub patience: u64,
+}
+
+/// A line of a run's notes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "note", rename_all = "snake_case")]
+pub enum Note {
+    /// A step.
+    Step(Step),
+    /// A look.
+    Look(Look),
+}
+
+/// A step, as it is noted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// From 1.
+    pub step: u64,
+    /// The loss.
+    pub loss: f64,
+    /// The learning rate.
+    pub rate: f64,
+    /// What the eye wants to see beside it.
+    #[serde(flatten)]
+    pub measures: BTreeMap<String, f64>,
+}
+
+/// A look, as it is noted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Look {
+    /// After this step; 0: before the first.
+    pub step: u64,
+    /// What the best look is chosen by: the less the better.
+    pub badness: f64,
+    /// Error rates, by name.
+    #[serde(flatten)]
+    pub figures: BTreeMap<String, f64>,
+}
+
+/// Whoever watches a run.
+pub trait Watcher {
+    /// After a step; `faces_per_second` over the steps of this process.
+    fn stepped(&mut self, step: &Step, faces_per_second: f64);
+    /// After a look; whether it was the best so far.
+    fn looked(&mut self, look: &Look, best: bool);
+    /// Whether training shall stop after this step and be resumed another time.
+    fn is_interrupted(&self) -> bool;
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// After its last step.
+    Complete,
+    /// Nothing had become better for so long.
+    Stopped,
+    /// Somebody interrupted it: it can be resumed.
+    Interrupted,
+}
+
+/// Trains until the last step, until nothing becomes better, or until it is interrupted. With `kept` it goes on there.
+/// On the processor a run that was resumed ends bit for bit as one that was not.
+///
+/// # Errors
+/// [`TrainingError`]; what was kept last stays whole.
+pub fn train(
+    task: &mut dyn Task,
+    pace: &Pace,
+    run: &mut Run,
+    kept: Option<(Standing, Tensors)>,
+    watcher: &mut dyn Watcher,
+) -> Result<(Standing, Ending), TrainingError> {
+    let mut adam = Adam::new(task.parameters(), pace.decay)?;
+    let mut standing = match kept {
+        Some((standing, tensors)) => {
+            restore(task.parameters(), &tensors)?;
+            adam.load(standing.step, &tensors)?;
+            standing
+        }
+        None => {
+            let mut standing = Standing::default();
+            look(task, run, &mut standing, watcher)?;
+            keep(task, &adam, run, &standing)?;
+            standing
+        }
+    };
+    let (begun_at, mut faces) = (Instant::now(), 0);
+    while standing.step < pace.schedule.steps {
+        if pace.patience > 0 && standing.looks_since >= pace.patience {
+            return Ok((standing, Ending::Stopped));
+        }
+        if watcher.is_interrupted() {
+            keep(task, &adam, run, &standing)?;
+            return Ok((standing, Ending::Interrupted));
+        }
+        let (step, seen) = take(task, pace, &mut adam, standing.step)?;
+        standing.step = step.step;
+        faces += seen;
+        watcher.stepped(&step, faces as f64 / begun_at.elapsed().as_secs_f64().max(1e-9));
+        run.note(&Note::Step(step))?;
+        if standing.step.is_multiple_of(pace.interval) || standing.step == pace.schedule.steps {
+            look(task, run, &mut standing, watcher)?;
+            keep(task, &adam, run, &standing)?;
+        }
+    }
+    Ok((standing, Ending::Complete))
+}
+
+/// One step; with how many faces it saw.
+fn take(
+    task: &mut dyn Task,
+    pace: &Pace,
+    adam: &mut Adam,
+    number: u64,
+) -> Result<(Step, usize), TrainingError> {
+    let Loss { mean, faces, measures, collapsed } =
+        task.loss(&|purpose| random(pace.seed, purpose, number))?;
+    let step = Step {
+        step: number + 1,
+        loss: f64::try_from(&mean)?,
+        rate: pace.schedule.rate(number),
+        measures,
+    };
+    if !step.loss.is_finite() {
+        return Err(TrainingError::NotANumber { step: step.step });
+    }
+    if collapsed {
+        return Err(TrainingError::Collapsed { step: step.step });
+    }
+    mean.f_backward()?;
+    adam.step(task.parameters(), step.rate)?;
+    Ok((step, faces))
+}
+
+fn look(
+    task: &dyn Task,
+    run: &mut Run,
+    standing: &mut Standing,
+    watcher: &mut dyn Watcher,
+) -> Result<(), TrainingError> {
+    let Judgement { badness, figures } = task.look()?;
+    let look = Look { step: standing.step, badness, figures };
+    let best = standing.best.is_none_or(|(_, badness)| look.badness < badness);
+    if best {
+        standing.best = Some((look.step, look.badness));
+        standing.looks_since = 0;
+        run.keep_best(&detached(task.parameters())?)?;
+    } else {
+        standing.looks_since += 1;
+    }
+    watcher.looked(&look, best);
+    Ok(run.note(&Note::Look(look))?)
+}
+
+fn keep(
+    task: &dyn Task,
+    adam: &Adam,
+    run: &mut Run,
+    standing: &Standing,
+) -> Result<(), TrainingError> {
+    let mut tensors = detached(task.parameters())?;
+    adam.save(&mut tensors);
+    Ok(run.keep(standing, &tensors)?)
+}
+
+fn detached(parameters: &Parameters) -> Result<Tensors, TchError> {
+    parameters.iter().map(|(name, tensor)| Ok((name.clone(), tensor.f_detach()?))).collect()
+}
+
+/// Puts kept numbers into the parameters.
+///
+/// # Errors
+/// When one is missing or of another shape: it is of another architecture.
+pub fn restore(parameters: &Parameters, from: &Tensors) -> Result<(), TchError> {
+    for (name, tensor) in parameters {
+        let kept = from.get(name).ok_or_else(|| TchError::Shape(format!("`{name}` is missing")))?;
+        if kept.size() != tensor.size() {
+            let (found, wanted) = (kept.size(), tensor.size());
+            return Err(TchError::Shape(format!("`{name}` is {found:?}, not {wanted:?}")));
+        }
+        tch::no_grad(|| tensor.shallow_clone().f_copy_(kept))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,231 @@
+//! Learning, as whoever uses it from Rust sees it: from encodings to better ones, and over interruptions.
+
+use limen::train::{
+    Adam, BatchShape, Decay, Difference, Ending, Figures, Labelled, Learner, Look, Mining, Note,
+    Pace, PairSettings, Pairs, Part, People, ProjectionLearner, Run, Sampler, Schedule, Split,
+    Start, Step, Towards, TrainingError, TripletSettings, TripletTask, Verifier, VerifierTask,
+    Watcher, expected_calibration_error, principal_components, probability, random, restore, train,
+    unit_rows,
+};
+use rand::Rng;
+use serde_json::json;
+use tch::{Kind, Tensor};
+
+/// Numbers of an encoder that says more of the light than of the person: of each photo `[plain, mirrored]`.
+struct World {
+    features: Tensor,
+    person: Vec<u32>,
+}
+
+const PEOPLE: u32 = 90;
+const PHOTOS: usize = 5;
+const SIZE: usize = 24;
+/// The numbers that tell people apart; the others are of the light, and larger.
+const TELLING: usize = 6;
+
+impl World {
+    fn new() -> Self {
+        let mut random = random(11, "world", 0);
+        let mut normal = move |spread: f32| {
+            // Of twelve even numbers (Irwin-Hall).
+            let sum: f32 = (0..12).map(|_| random.random::<f32>()).sum();
+            (sum - 6.0) * spread
+        };
+        let (mut values, mut person) = (Vec::new(), Vec::new());
+        for number in 0..PEOPLE {
+            let face: Vec<f32> = (0..TELLING).map(|_| normal(1.0)).collect();
+            for _ in 0..PHOTOS {
+                let light: Vec<f32> = (TELLING..SIZE).map(|_| normal(2.0)).collect();
+                for _ in 0..2 {
+                    let noisy = face.iter().map(|value| value + normal(0.2)).collect::<Vec<_>>();
+                    values.extend(noisy.into_iter().chain(light.iter().copied()));
+                }
+                person.push(number);
+            }
+        }
+        let rows = Tensor::from_slice(&values).view([-1, SIZE as i64]);
+        let features = unit_rows(&rows).unwrap().view([-1, 2, SIZE as i64]);
+        Self { features, person }
+    }
+
+    fn part(&self, part: Part) -> People {
+        let split = Split { seed: 1, validation: 0.2, test: 0.3 };
+        let within = |photo: &usize| split.part_of(&self.person[*photo].to_string()) == part;
+        let photos: Vec<usize> = (0..self.person.len()).filter(within).collect();
+        let person = photos.iter().map(|photo| self.person[*photo]).collect();
+        People { photos, person }
+    }
+
+    fn task(&self, start: Start, mining: Mining) -> TripletTask<ProjectionLearner> {
+        let training = self.part(Part::Training);
+        let mut numbers = random(1, "start", 0);
+        let learner = ProjectionLearner::new(
+            self.features.shallow_clone(),
+            &training.photos,
+            TELLING as i64,
+            start,
+            &mut numbers,
+        );
+        let photos = training.photos.iter().copied().zip(training.person.iter().copied());
+        let settings = TripletSettings {
+            batch: BatchShape { people: 16, photos: 3, strangers: 0 },
+            mining,
+            margin: 0.3,
+        };
+        let validation = self.part(Part::Validation);
+        TripletTask::new(learner.unwrap(), Sampler::new(photos).unwrap(), validation, settings)
+    }
+}
+
+fn pace(steps: u64) -> Pace {
+    Pace {
+        seed: 1,
+        schedule: Schedule { rate: 0.01, warm_up: 5, steps },
+        decay: Decay { weight: 1e-4, towards: Towards::Zero },
+        interval: 20,
+        patience: 0,
+    }
+}
+
+/// Watches nothing, and stops where it is told.
+struct Until(u64, u64);
+
+impl Watcher for Until {
+    fn stepped(&mut self, step: &Step, _: f64) {
+        self.1 = step.step;
+    }
+    fn looked(&mut self, _: &Look, _: bool) {}
+    fn is_interrupted(&self) -> bool {
+        self.1 >= self.0
+    }
+}
+
+const TO_THE_END: Until = Until(u64::MAX, 0);
+
+fn eer(encodings: &Tensor, people: &People) -> f64 {
+    Figures::of(encodings, &people.person, None).unwrap().rates.eer
+}
+
+#[test]
+fn what_is_learnt_tells_people_apart_whom_it_never_saw_better_than_principal_components_do() {
+    let world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::begin(folder.path(), &json!({})).unwrap();
+    let mut task = world.task(Start::Random, Mining::SemiHard);
+    let (standing, ending) =
+        train(&mut task, &pace(300), &mut run, None, &mut { TO_THE_END }).unwrap();
+    assert_eq!((standing.step, ending), (300, Ending::Complete));
+    restore(task.learner().parameters(), &run.best().unwrap()).unwrap();
+
+    let test = world.part(Part::Test);
+    let rows = |people: &People| {
+        let numbers: Vec<i64> = people.photos.iter().map(|photo| *photo as i64).collect();
+        world.features.index_select(0, &Tensor::from_slice(&numbers))
+    };
+    let training = rows(&world.part(Part::Training)).reshape([-1, SIZE as i64]);
+    let pca = principal_components(&training, TELLING as i64).unwrap();
+    let pca = unit_rows(&rows(&test).select(1, 0).matmul(&pca.tr())).unwrap();
+    let learnt = task.learner().encode_all(&test.photos).unwrap();
+    let (learnt, pca, all) =
+        (eer(&learnt, &test), eer(&pca, &test), eer(&rows(&test).select(1, 0), &test));
+    // The components of most variance are the light's.
+    assert!(learnt < 0.1 && learnt < pca / 3.0 && learnt < all / 2.0, "{learnt} {pca} {all}");
+}
+
+#[test]
+fn a_run_that_was_interrupted_twice_ends_bit_for_bit_as_one_that_was_not() {
+    let world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let settings = json!({"seed": 1});
+    let whole = folder.path().join("whole");
+    let mut run = Run::begin(&whole, &settings).unwrap();
+    let mut task = world.task(Start::Random, Mining::Random);
+    train(&mut task, &pace(60), &mut run, None, &mut { TO_THE_END }).unwrap();
+    let undisturbed: Vec<Note> = run.notes().unwrap();
+
+    let parts = folder.path().join("parts");
+    let mut run = Run::begin(&parts, &settings).unwrap();
+    let mut task = world.task(Start::Random, Mining::Random);
+    let ended = train(&mut task, &pace(60), &mut run, None, &mut Until(17, 0)).unwrap();
+    assert_eq!((ended.0.step, ended.1), (17, Ending::Interrupted));
+    drop(run);
+    for (until, ending) in [(40, Ending::Interrupted), (u64::MAX, Ending::Complete)] {
+        let (mut run, kept) = Run::resume(&parts, &settings).unwrap();
+        // Another start, which the checkpoint replaces.
+        let mut task = world.task(Start::Pca, Mining::Random);
+        let ended = train(&mut task, &pace(60), &mut run, kept, &mut Until(until, 0)).unwrap();
+        assert_eq!(ended.1, ending);
+    }
+    let (mut run, _) = Run::resume(&parts, &settings).unwrap();
+    assert_eq!(run.notes::<Note>().unwrap(), undisturbed);
+    for file in ["checkpoint.safetensors", "best.safetensors"] {
+        let [one, other] = [&whole, &parts].map(|folder| std::fs::read(folder.join(file)).unwrap());
+        assert!(one == other, "{file}");
+    }
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_run_and_what_was_kept_is_whole() {
+    let mut world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::begin(folder.path(), &json!({})).unwrap();
+    let mut task = world.task(Start::Pca, Mining::Random);
+    train(&mut task, &pace(20), &mut run, None, &mut { TO_THE_END }).unwrap();
+    let before = std::fs::read(folder.path().join("checkpoint.safetensors")).unwrap();
+    drop(run);
+
+    world.features = &world.features * f64::NAN;
+    let (mut run, kept) = Run::resume(folder.path(), &json!({})).unwrap();
+    let mut task = world.task(Start::Random, Mining::Random);
+    let error = train(&mut task, &pace(40), &mut run, kept, &mut { TO_THE_END }).unwrap_err();
+    assert!(matches!(error, TrainingError::NotANumber { step: 21 }), "{error}");
+    assert_eq!(std::fs::read(folder.path().join("checkpoint.safetensors")).unwrap(), before);
+    Run::resume(folder.path(), &json!({})).unwrap().1.unwrap();
+}
+
+#[test]
+fn a_checkpoint_of_another_size_is_refused_by_name() {
+    let world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::begin(folder.path(), &json!({})).unwrap();
+    let mut task = world.task(Start::Random, Mining::Random);
+    let (_, _) = train(&mut task, &pace(20), &mut run, None, &mut { TO_THE_END }).unwrap();
+    drop(run);
+    let (_, kept) = Run::resume(folder.path(), &json!({})).unwrap();
+    let decay = pace(1).decay;
+    let parameters =
+        [("weight".to_owned(), Tensor::zeros([3, 3], (Kind::Float, tch::Device::Cpu)))];
+    let error = restore(&parameters, &kept.unwrap().1).unwrap_err().to_string();
+    assert!(error.contains("`weight` is [6, 24], not [3, 3]"), "{error}");
+    assert!(Adam::new(&parameters, decay).unwrap().load(1, &Default::default()).is_err());
+}
+
+#[test]
+fn a_verifier_says_how_likely_it_is_and_is_right_as_often_as_it_says() {
+    let world = World::new();
+    let telling = world.features.select(1, 0).narrow(1, 0, TELLING as i64);
+    let encodings = unit_rows(&telling).unwrap();
+    for difference in [Difference::Absolute, Difference::ChiSquare] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut run = Run::begin(folder.path(), &json!({})).unwrap();
+        let pairs = |part| Pairs::new(world.part(part)).unwrap();
+        let mut task = VerifierTask::new(
+            Verifier::new(difference, TELLING as i64).unwrap(),
+            encodings.shallow_clone(),
+            pairs(Part::Training),
+            Labelled::balanced(&pairs(Part::Validation), &mut random(1, "validation", 0)),
+            PairSettings { pairs: 256 },
+        );
+        let pace = Pace { schedule: Schedule { rate: 0.3, warm_up: 5, steps: 300 }, ..pace(300) };
+        train(&mut task, &pace, &mut run, None, &mut { TO_THE_END }).unwrap();
+        restore(task.verifier().parameters(), &run.best().unwrap()).unwrap();
+        let test = Labelled::balanced(&pairs(Part::Test), &mut random(1, "test", 0));
+        let logits = task.logits(&test.pairs).unwrap();
+        let predictions: Vec<(f64, bool)> =
+            logits.iter().map(|logit| probability(*logit)).zip(test.same.iter().copied()).collect();
+        let right = predictions.iter().filter(|(p, same)| (*p > 0.5) == *same).count();
+        let accuracy = right as f64 / predictions.len() as f64;
+        let ece = expected_calibration_error(&predictions);
+        assert!(accuracy > 0.9 && ece < 0.08, "{difference:?}: {accuracy} {ece}");
+    }
+}
