@@ -8,6 +8,8 @@ mod enroll;
 mod gate;
 #[path = "cli/secrets.rs"]
 mod secrets;
+#[path = "cli/train.rs"]
+mod train;
 
 use std::process::{Command, Output};
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod calibrate;
+mod dataset;
 mod enroll;
 mod evaluate;
 mod gallery;
@@ -15,6 +16,7 @@ mod recognize;
 mod secrets;
 mod serve;
 mod threshold;
+mod train;
 mod verify;
 mod weights;
 
@@ -58,6 +60,12 @@ enum Command {
     Evaluate(evaluate::EvaluateCommand),
     /// Make a calibration, from which τ follows, from labelled photos.
     Calibrate(calibrate::CalibrateArguments),
+    /// Look for what is wrong with labelled photos.
+    #[command(subcommand)]
+    Dataset(dataset::DatasetCommand),
+    /// Learn from labelled photos: make an encoder's numbers fewer, or a verifier of two of them.
+    #[command(subcommand)]
+    Train(train::TrainCommand),
     /// Say which τ follows from a risk and a gallery's size, and what it costs.
     Threshold(threshold::ThresholdArguments),
     /// List, check or import the networks' weights.
@@ -123,6 +131,8 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Evaluate(command) => return evaluate::run(&config, &command),
         Command::Calibrate(arguments) => return calibrate::run(&config, &arguments),
         Command::Threshold(arguments) => return threshold::run(&config, &arguments),
+        Command::Train(command) => return train::run(&config, &command),
+        Command::Dataset(command) => return dataset::run(&config, &command),
         Command::Weights(command) => return weights::run(&config, &command),
         Command::GrantKey(command) => return grant_key::run(&command),
         _ => {}
@@ -144,6 +154,8 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Evaluate(command) => evaluate::run(&config, &command),
             Command::Calibrate(arguments) => calibrate::run(&config, &arguments),
             Command::Threshold(arguments) => threshold::run(&config, &arguments),
+            Command::Train(command) => train::run(&config, &command),
+            Command::Dataset(command) => dataset::run(&config, &command),
             Command::Weights(command) => weights::run(&config, &command),
             Command::GrantKey(command) => grant_key::run(&command),
         }

@@ -1,0 +1,175 @@
+//! The photos to learn from: looked at by the road that serves, and split by person.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail, ensure};
+
+use crate::cli::evaluate::photos::{Photos, Tally};
+use crate::cli::evaluate::{Crop, Source};
+use crate::config::Config;
+use crate::evaluate::acquire::BothSides;
+use crate::evaluate::dataset::{LISTED_MAX, listed, read_people};
+use crate::nets::Digest;
+use crate::train::{Features, Part, People, Split, leaks};
+
+/// Labelled photos, each with the encodings of its face and of the mirror image.
+pub(super) struct Data {
+    /// `[N, 2, size]`: of each photo that shows a face the plain face and its mirror image, of unit length.
+    pub features: Features,
+    /// Who is in each photo, from 0.
+    person: Vec<u32>,
+    /// The part that each person belongs to.
+    part: Vec<Part>,
+    /// What became of the photos.
+    pub tally: Tally,
+    /// The encoder that was looked with.
+    pub model: String,
+    /// Tells these photos from any others.
+    pub fingerprint: Digest,
+    /// Where they lie.
+    pub images: PathBuf,
+}
+
+/// How many people and photos a part has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    pub people: usize,
+    pub photos: usize,
+    /// People with two photos or more, of whom there are genuine comparisons.
+    pub in_pairs: usize,
+}
+
+impl Data {
+    /// Looks at every photo; `config` says with which encoder.
+    pub fn look_at(
+        config: &Config,
+        source: &Source,
+        crop: Crop,
+        split: Split,
+    ) -> anyhow::Result<Self> {
+        let (people, strays) = read_people(&source.images)?;
+        if !strays.is_empty() {
+            eprintln!("limen: {}", listed("photos lie in no person's folder", &strays));
+        }
+        let photos = Photos::open(config, source, crop.crop_border)?;
+        let gathered = photos.both_sides(people.iter().flat_map(|p| p.photos.clone()).collect())?;
+        let (mut values, mut seen) = (Vec::<f32>::new(), Vec::new());
+        let (mut of, mut part) = (Vec::new(), Vec::new());
+        for person in &people {
+            let number = part.len() as u32;
+            for path in &person.photos {
+                let Some(Ok(BothSides { plain, mirrored })) = gathered.samples.get(path) else {
+                    continue;
+                };
+                values.extend(plain.iter().chain(mirrored));
+                of.push(number);
+                seen.push((person.name.as_str(), path));
+            }
+            part.push(split.part_of(&person.name));
+        }
+        ensure!(!seen.is_empty(), "no photo in {} shows a face", source.images.display());
+        let mut data = Self {
+            features: Features::new(&values, seen.len())?,
+            person: of,
+            part,
+            tally: gathered.tally,
+            model: photos.model(),
+            fingerprint: Digest::of(b""),
+            images: source.images.clone(),
+        };
+        data.check(&source.images, &seen, split)?;
+        Ok(data)
+    }
+
+    /// Refuses copies of a photo on both sides of the split, and tells the photos from others.
+    fn check(
+        &mut self,
+        images: &std::path::Path,
+        seen: &[(&str, &PathBuf)],
+        split: Split,
+    ) -> anyhow::Result<()> {
+        let digests = seen.iter().map(|(name, path)| {
+            let bytes = std::fs::read(images.join(path));
+            let bytes =
+                bytes.with_context(|| format!("{} cannot be read again", path.display()))?;
+            Ok((*name, *path, Digest::of(&bytes)))
+        });
+        let digests = digests.collect::<anyhow::Result<Vec<_>>>()?;
+        let leaks = leaks(digests.iter().copied());
+        let name_of =
+            |path: &PathBuf| path.iter().next().unwrap_or_default().to_string_lossy().into_owned();
+        let across = leaks.iter().filter(|leak| {
+            split.part_of(&name_of(&leak.first)) != split.part_of(&name_of(&leak.again))
+        });
+        let across: Vec<String> = across
+            .take(LISTED_MAX)
+            .map(|leak| format!("{} = {}", leak.first.display(), leak.again.display()))
+            .collect();
+        if !across.is_empty() {
+            bail!(
+                "photos are in two parts of the split under two names, so that what was learnt would be measured with \
+                 itself: {}. `limen dataset check` lists them all; remove the wrong ones",
+                across.join(", ")
+            );
+        }
+        let text: String = digests
+            .iter()
+            .map(|(_, path, digest)| format!("{} {digest}\n", path.display()))
+            .collect();
+        self.fingerprint = Digest::of(text.as_bytes());
+        Ok(())
+    }
+
+    /// The photos of a part.
+    pub fn part(&self, part: Part) -> People {
+        let photos = 0..self.person.len();
+        let photos: Vec<usize> =
+            photos.filter(|photo| self.part[self.person[*photo] as usize] == part).collect();
+        let person = photos.iter().map(|photo| self.person[*photo]).collect();
+        People { photos, person }
+    }
+
+    /// How large a part is.
+    pub fn size(&self, part: Part) -> Size {
+        let People { photos, person } = self.part(part);
+        let mut of = BTreeMap::<u32, usize>::new();
+        person.iter().for_each(|person| *of.entry(*person).or_default() += 1);
+        let in_pairs = of.values().filter(|photos| **photos > 1).count();
+        Size { people: of.len(), photos: photos.len(), in_pairs }
+    }
+
+    /// What there is, a line for each part.
+    pub fn lines(&self) -> Vec<String> {
+        let parts = [
+            (Part::Training, "to learn from"),
+            (Part::Validation, "to choose the best step by"),
+            (Part::Test, "to measure with"),
+        ];
+        let mut lines: Vec<String> =
+            parts.iter().map(|(part, what)| format!("{what}: {}", self.size(*part))).collect();
+        lines.push(format!(
+            "of {} photos {} show no face that could be used; no person and no photo is in two parts; their \
+             fingerprint is `{}`",
+            self.tally.photos,
+            self.tally.failures.total(),
+            self.fingerprint
+        ));
+        lines
+    }
+
+    /// Tells what there is.
+    pub fn tell(&self) {
+        for line in self.lines() {
+            println!("{line}");
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { people, photos, in_pairs } = self;
+        write!(f, "{people} people with {photos} photos, {in_pairs} of them with two or more")
+    }
+}

@@ -1,0 +1,112 @@
+//! `limen train`: learns from labelled photos, through the road that serves.
+
+mod data;
+mod encoder;
+mod verifier;
+mod watch;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::evaluate::{Crop, Source};
+use crate::config::Config;
+use crate::train::{Ending, ModelCard, Run, RunError, Split, Standing, Tensors};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TrainCommand {
+    /// Learn to encode faces, by the triplet loss, from photos in a folder for each person.
+    Encoder(encoder::EncoderArguments),
+    /// Learn to say how likely it is that two photos show one person.
+    Verifier(verifier::VerifierArguments),
+}
+
+/// What every training takes.
+#[derive(Debug, Args)]
+struct Common {
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    crop: Crop,
+    /// The folder of the run: its settings, metrics, checkpoints and what it comes to.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Go on with the run in --out, from its last checkpoint.
+    #[arg(long)]
+    resume: bool,
+    /// The share of the people by whom the best step is chosen.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.15, value_parser = share)]
+    validation: f64,
+    /// The share of the people whom the result is measured with, at the end alone.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.35, value_parser = share)]
+    test: f64,
+    /// Where all random numbers begin: the split, the batches, the start.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl Common {
+    /// The folder of the run, and where it stands if it goes on.
+    fn open<S: Serialize + DeserializeOwned + PartialEq>(
+        &self,
+        settings: &S,
+    ) -> Result<(Run, Option<(Standing, Tensors)>), RunError> {
+        if self.resume {
+            Run::resume(&self.out, settings)
+        } else {
+            Ok((Run::begin(&self.out, settings)?, None))
+        }
+    }
+
+    fn split(&self) -> Split {
+        Split { seed: self.seed, validation: self.validation, test: self.test }
+    }
+}
+
+/// Says how a run ended that did not take all its steps; whether somebody interrupted it.
+fn is_interrupted(standing: &Standing, ending: Ending) -> bool {
+    let Standing { step, looks_since, .. } = standing;
+    match ending {
+        Ending::Complete => {}
+        Ending::Stopped => {
+            println!(
+                "nothing has become better for {looks_since} looks: stopped after step {step}"
+            );
+        }
+        Ending::Interrupted => println!("stopped after step {step}; --resume goes on with it"),
+    }
+    ending == Ending::Interrupted
+}
+
+/// The figures of a card.
+fn table(card: &ModelCard) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.set_header(std::iter::once("").chain(card.columns.iter().map(String::as_str)));
+    for (name, values) in &card.figures {
+        table.add_row(std::iter::once(name).chain(values));
+    }
+    table
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    within(text, 1e-8, 10.0)
+}
+
+fn within(text: &str, low: f64, high: f64) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if (low..=high).contains(&value) { Ok(value) } else { Err(format!("must be {low} to {high}")) }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    within(text, 0.05, 0.45)
+}
+
+pub(super) fn run(config: &Config, command: &TrainCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        TrainCommand::Encoder(arguments) => encoder::run(config, arguments),
+        TrainCommand::Verifier(arguments) => verifier::run(config, arguments),
+    }
+}
