@@ -138,19 +138,40 @@ const LIKE_BLOCKED: &str = "compare the person with whom the log names for this 
 
 /// What a reason means, what to show and what to do, as the documentation says; a test keeps its table whole.
 fn words(reason: Reason) -> [&'static str; 3] {
-    static WORDS: LazyLock<BTreeMap<&str, [&str; 3]>> = LazyLock::new(|| {
+    static WORDS: LazyLock<BTreeMap<&str, [String; 3]>> = LazyLock::new(|| {
         let rows = REASONS.lines().filter_map(|line| line.strip_prefix("| "));
         let cells = rows.map(|row| row.trim_end_matches(" |").split(" | ").collect::<Vec<_>>());
         cells
             .filter_map(|cells| match cells[..] {
                 [_, code, meaning, show, advice] => {
-                    Some((code.trim_matches('`'), [meaning, show, advice]))
+                    Some((code.trim_matches('`'), [meaning, show, advice].map(without_links)))
                 }
                 _ => None,
             })
             .collect()
     });
-    WORDS.get(reason.code()).copied().unwrap_or_default()
+    let words = WORDS.get(reason.code());
+    words.map(|words| words.each_ref().map(String::as_str)).unwrap_or_default()
+}
+
+/// Markdown's links, `[text](address)`, as their text.
+fn without_links(markdown: &str) -> String {
+    let mut text = String::new();
+    let mut rest = markdown;
+    while let Some((before, after)) = rest.split_once('[') {
+        text += before;
+        let link = after
+            .split_once("](")
+            .and_then(|(label, after)| Some((label, after.split_once(')')?.1)));
+        let Some((label, after)) = link else {
+            text.push('[');
+            rest = after;
+            continue;
+        };
+        text += label;
+        rest = after;
+    }
+    text + rest
 }
 
 /// Says why a gate answered as it did.
@@ -177,7 +198,9 @@ mod tests {
     fn every_reason_has_its_words() {
         for reason in Reason::ALL {
             assert!(words(reason).iter().all(|text| !text.is_empty()), "{reason:?}");
+            assert!(words(reason).iter().all(|text| !text.contains("](")), "{reason:?}");
         }
         assert_eq!(words(Reason::GateDisabled)[0], "the gate is switched off");
+        assert_eq!(without_links("see [this](a.md#b) and [that"), "see this and [that");
     }
 }
