@@ -58,7 +58,7 @@ struct Settings {
     pace: Pace,
 }
 
-/// Pairs of two people per pair of one that FMR is measured with.
+/// Pairs of two people that FMR is measured with.
 const IMPOSTOR_PAIRS: usize = 1_000_000;
 
 pub(super) fn run(config: &Config, arguments: &VerifierArguments) -> anyhow::Result<ExitCode> {
