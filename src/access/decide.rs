@@ -52,22 +52,16 @@ pub fn decide(
 
 /// The earlier passage of the person's that a verdict rests on.
 fn earlier(verdict: &Verdict, ground: &Ground) -> Option<PassageId> {
-    let direction = ground.gate.policy.direction;
-    let passed_back = || {
-        ground.zone.as_ref().is_some_and(|zone| {
-            pass_back(zone, direction, ground.now) == Ok(Some(Notice::AntiPassback))
-        })
-    };
-    match (verdict.reason, verdict.notice) {
-        // Of two notices the alarm's is told; what the other rests on stands there all the same.
-        (Reason::Granted, Some(Notice::LikeBlocked)) if passed_back() => {
-            ground.zone.as_ref()?.last_crossing.map(|crossing| crossing.passage_id)
-        }
-        (Reason::AlreadyGranted | Reason::PassedElsewhere, _) => {
+    match verdict.reason {
+        Reason::AlreadyGranted | Reason::PassedElsewhere => {
             ground.settled.or(in_the_way(ground).map(|last| last.passage_id))
         }
-        (Reason::AntiPassback, _) | (_, Some(Notice::AntiPassback)) => {
-            ground.zone.as_ref()?.last_crossing.map(|crossing| crossing.passage_id)
+        // Where soft anti-passback reports it, also if the notice tells of an alarm instead.
+        Reason::AntiPassback | Reason::Granted => {
+            let zone = ground.zone.as_ref()?;
+            let passed_back = pass_back(zone, ground.gate.policy.direction, ground.now);
+            let crossing = zone.last_crossing.filter(|_| passed_back != Ok(None))?;
+            Some(crossing.passage_id)
         }
         _ => None,
     }
