@@ -1,11 +1,11 @@
 //! Learning, as whoever uses it from Rust sees it: from encodings to better ones, and over interruptions.
 
 use limen::train::{
-    Adam, BatchShape, Decay, Difference, Ending, Figures, Labelled, Learner, Look, Mining, Note,
-    Pace, PairSettings, Pairs, Part, People, ProjectionLearner, Run, Sampler, Schedule, Split,
-    Start, Step, Towards, TrainingError, TripletSettings, TripletTask, Verifier, VerifierTask,
-    Watcher, expected_calibration_error, principal_components, probability, random, restore, train,
-    unit_rows,
+    Adam, BatchShape, Decay, Difference, EncoderSettings, EncoderTask, Ending, Figures, Labelled,
+    Learner, Look, Margin, Mining, Note, Objective, Pace, PairSettings, Pairs, Part, People,
+    ProjectionLearner, Run, Sampler, Schedule, Split, Start, Step, Towards, TrainingError,
+    Verifier, VerifierTask, Watcher, expected_calibration_error, principal_components, probability,
+    random, restore, train, unit_rows,
 };
 use rand::Rng;
 use serde_json::json;
@@ -56,7 +56,7 @@ impl World {
         People { photos, person }
     }
 
-    fn task(&self, start: Start, mining: Mining) -> TripletTask<ProjectionLearner> {
+    fn task(&self, start: Start, objective: Objective) -> EncoderTask<ProjectionLearner> {
         let training = self.part(Part::Training);
         let mut numbers = random(1, "start", 0);
         let learner = ProjectionLearner::new(
@@ -67,14 +67,15 @@ impl World {
             &mut numbers,
         );
         let photos = training.photos.iter().copied().zip(training.person.iter().copied());
-        let settings = TripletSettings {
-            batch: BatchShape { people: 16, photos: 3, strangers: 0 },
-            mining,
-            margin: 0.3,
-        };
-        let validation = self.part(Part::Validation);
-        TripletTask::new(learner.unwrap(), Sampler::new(photos).unwrap(), validation, settings)
+        let batch = BatchShape { people: 16, photos: 3, strangers: 0 };
+        let settings = EncoderSettings { batch, objective };
+        let (sampler, validation) = (Sampler::new(photos).unwrap(), self.part(Part::Validation));
+        EncoderTask::new(learner.unwrap(), sampler, validation, settings, &mut numbers).unwrap()
     }
+}
+
+fn by_triplets(mining: Mining) -> Objective {
+    Objective::Triplet { mining, margin: 0.3 }
 }
 
 fn pace(steps: u64) -> Pace {
@@ -109,14 +110,6 @@ fn eer(encodings: &Tensor, people: &People) -> f64 {
 #[test]
 fn what_is_learnt_tells_people_apart_whom_it_never_saw_better_than_principal_components_do() {
     let world = World::new();
-    let folder = tempfile::tempdir().unwrap();
-    let mut run = Run::begin(folder.path(), &json!({})).unwrap();
-    let mut task = world.task(Start::Random, Mining::SemiHard);
-    let (standing, ending) =
-        train(&mut task, &pace(300), &mut run, None, &mut { TO_THE_END }).unwrap();
-    assert_eq!((standing.step, ending), (300, Ending::Complete));
-    restore(task.learner().parameters(), &run.best().unwrap()).unwrap();
-
     let test = world.part(Part::Test);
     let rows = |people: &People| {
         let numbers: Vec<i64> = people.photos.iter().map(|photo| *photo as i64).collect();
@@ -125,11 +118,26 @@ fn what_is_learnt_tells_people_apart_whom_it_never_saw_better_than_principal_com
     let training = rows(&world.part(Part::Training)).reshape([-1, SIZE as i64]);
     let pca = principal_components(&training, TELLING as i64).unwrap();
     let pca = unit_rows(&rows(&test).select(1, 0).matmul(&pca.tr())).unwrap();
-    let learnt = task.learner().encode_all(&test.photos).unwrap();
-    let (learnt, pca, all) =
-        (eer(&learnt, &test), eer(&pca, &test), eer(&rows(&test).select(1, 0), &test));
-    // The components of most variance are the light's.
-    assert!(learnt < 0.1 && learnt < pca / 3.0 && learnt < all / 2.0, "{learnt} {pca} {all}");
+    let (pca, all) = (eer(&pca, &test), eer(&rows(&test).select(1, 0), &test));
+    for objective in [
+        by_triplets(Mining::SemiHard),
+        Objective::Softmax { margin: Margin::Angle(0.3), scale: 16.0 },
+        Objective::Softmax { margin: Margin::Cosine(0.2), scale: 16.0 },
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut run = Run::begin(folder.path(), &json!({})).unwrap();
+        let mut task = world.task(Start::Scratch, objective);
+        let (standing, ending) =
+            train(&mut task, &pace(300), &mut run, None, &mut { TO_THE_END }).unwrap();
+        assert_eq!((standing.step, ending), (300, Ending::Complete));
+        restore(task.learner().parameters(), &run.best().unwrap()).unwrap();
+        let learnt = eer(&task.learner().encode_all(&test.photos).unwrap(), &test);
+        // The components of most variance are the light's.
+        assert!(
+            learnt < 0.1 && learnt < pca / 3.0 && learnt < all / 2.0,
+            "{objective:?}: {learnt} {pca} {all}"
+        );
+    }
 }
 
 #[test]
@@ -139,20 +147,20 @@ fn a_run_that_was_interrupted_twice_ends_bit_for_bit_as_one_that_was_not() {
     let settings = json!({"seed": 1});
     let whole = folder.path().join("whole");
     let mut run = Run::begin(&whole, &settings).unwrap();
-    let mut task = world.task(Start::Random, Mining::Random);
+    let mut task = world.task(Start::Scratch, by_triplets(Mining::Random));
     train(&mut task, &pace(60), &mut run, None, &mut { TO_THE_END }).unwrap();
     let undisturbed: Vec<Note> = run.notes().unwrap();
 
     let parts = folder.path().join("parts");
     let mut run = Run::begin(&parts, &settings).unwrap();
-    let mut task = world.task(Start::Random, Mining::Random);
+    let mut task = world.task(Start::Scratch, by_triplets(Mining::Random));
     let ended = train(&mut task, &pace(60), &mut run, None, &mut Until(17, 0)).unwrap();
     assert_eq!((ended.0.step, ended.1), (17, Ending::Interrupted));
     drop(run);
     for (until, ending) in [(40, Ending::Interrupted), (u64::MAX, Ending::Complete)] {
         let (mut run, kept) = Run::resume(&parts, &settings).unwrap();
         // Another start, which the checkpoint replaces.
-        let mut task = world.task(Start::Pca, Mining::Random);
+        let mut task = world.task(Start::Weights, by_triplets(Mining::Random));
         let ended = train(&mut task, &pace(60), &mut run, kept, &mut Until(until, 0)).unwrap();
         assert_eq!(ended.1, ending);
     }
@@ -169,14 +177,14 @@ fn a_loss_that_is_no_number_ends_the_run_and_what_was_kept_is_whole() {
     let mut world = World::new();
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::begin(folder.path(), &json!({})).unwrap();
-    let mut task = world.task(Start::Pca, Mining::Random);
+    let mut task = world.task(Start::Weights, by_triplets(Mining::Random));
     train(&mut task, &pace(20), &mut run, None, &mut { TO_THE_END }).unwrap();
     let before = std::fs::read(folder.path().join("checkpoint.safetensors")).unwrap();
     drop(run);
 
     world.features = &world.features * f64::NAN;
     let (mut run, kept) = Run::resume(folder.path(), &json!({})).unwrap();
-    let mut task = world.task(Start::Random, Mining::Random);
+    let mut task = world.task(Start::Scratch, by_triplets(Mining::Random));
     let error = train(&mut task, &pace(40), &mut run, kept, &mut { TO_THE_END }).unwrap_err();
     assert!(matches!(error, TrainingError::NotANumber { step: 21 }), "{error}");
     assert_eq!(std::fs::read(folder.path().join("checkpoint.safetensors")).unwrap(), before);
@@ -188,7 +196,7 @@ fn a_checkpoint_of_another_size_is_refused_by_name() {
     let world = World::new();
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::begin(folder.path(), &json!({})).unwrap();
-    let mut task = world.task(Start::Random, Mining::Random);
+    let mut task = world.task(Start::Scratch, by_triplets(Mining::Random));
     let (_, _) = train(&mut task, &pace(20), &mut run, None, &mut { TO_THE_END }).unwrap();
     drop(run);
     let (_, kept) = Run::resume(folder.path(), &json!({})).unwrap();

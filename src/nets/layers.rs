@@ -3,8 +3,12 @@
 //! `tch`'s own layers unwrap inside `forward`; these answer with an error instead, so that a bad
 //! input can never bring an inference thread down.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rand::Rng;
 use tch::nn::{Init, Path};
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::kernels::{Convolution, Geometry, Processor};
 use super::parameter::Parameter;
@@ -34,6 +38,8 @@ enum Numbers {
 struct Parameters {
     weight: Parameter,
     bias: Parameter,
+    /// Between the sums and the activation while the network learns from nothing; folded away afterwards.
+    norm: Option<BatchNorm>,
     activation: Activation,
 }
 
@@ -45,12 +51,19 @@ enum Activation {
     Prelu(Parameter),
 }
 
+impl Parameters {
+    /// Whether they are of a network that learns, which is given maps of `kind`.
+    fn learn(&self, kind: Kind) -> bool {
+        self.norm.is_some() || self.weight.requires_grad() || self.weight.kind() != kind
+    }
+}
+
 impl Activation {
     fn apply(&self, xs: Tensor) -> Result<Tensor, TchError> {
         match self {
             Self::None => Ok(xs),
             Self::Relu => xs.f_relu(),
-            Self::Prelu(slope) => xs.f_prelu(slope),
+            Self::Prelu(slope) => xs.f_prelu(&slope.f_to_kind(xs.kind())?),
         }
     }
 }
@@ -103,6 +116,7 @@ impl Conv {
                 .var("weight", &[outputs, inputs / groups, kernel, kernel], UNLOADED)
                 .into(),
             bias: path.var("bias", &[outputs], UNLOADED).into(),
+            norm: None,
             activation: Activation::None,
         };
         Self { numbers: Numbers::Loose(parameters), stride, padding, groups }
@@ -135,8 +149,11 @@ impl Conv {
     }
 
     fn run(&self, xs: &Tensor, shortcut: Option<&Tensor>) -> Result<Tensor, TchError> {
-        let Parameters { weight, bias, activation } = match &self.numbers {
+        let Parameters { weight, bias, activation, .. } = match &self.numbers {
             Numbers::Packed(convolution) => return convolution.forward(xs, shortcut),
+            Numbers::Loose(parameters) if parameters.learn(xs.kind()) => {
+                return self.learn(parameters, xs, shortcut);
+            }
             Numbers::Loose(parameters) => parameters,
         };
         let (on_gpu, is_dense) = (xs.device().is_cuda(), self.groups == 1);
@@ -156,6 +173,28 @@ impl Conv {
         }
     }
 
+    /// As libtorch computes gradients, in `xs`'s kind of numbers whatever the parameters' is: they stay exact while the
+    /// maps are rounded (Micikevicius et al.: "Mixed Precision Training", ICLR 2018, section 3.1).
+    fn learn(
+        &self,
+        Parameters { weight, bias, norm, activation }: &Parameters,
+        xs: &Tensor,
+        shortcut: Option<&Tensor>,
+    ) -> Result<Tensor, TchError> {
+        let [weight, bias] = [weight, bias].map(|numbers| numbers.f_to_kind(xs.kind()));
+        let sums =
+            xs.f_conv2d(&weight?, Some(&bias?), self.stride, self.padding, 1, self.groups)?;
+        let sums = match norm {
+            Some(norm) => norm.forward(&sums)?,
+            None => sums,
+        };
+        let ys = activation.apply(sums)?;
+        match shortcut {
+            Some(shortcut) => ys.f_add(shortcut),
+            None => Ok(ys),
+        }
+    }
+
     fn geometry(&self, weight: &Tensor) -> Result<Geometry, TchError> {
         Ok(Geometry {
             kernel: weight.size4()?.3 as usize,
@@ -167,7 +206,7 @@ impl Conv {
     /// Packs the parameters for the processor's kernels, once and for all: from then on the layer takes
     /// maps of `kind` only.
     pub fn pack(&mut self, processor: Processor, kind: Kind) -> Result<(), TchError> {
-        let Numbers::Loose(Parameters { weight, bias, activation }) = &self.numbers else {
+        let Numbers::Loose(Parameters { weight, bias, activation, .. }) = &self.numbers else {
             return Ok(());
         };
         let slope = match activation {
@@ -191,6 +230,7 @@ impl Conv {
         let parameters = Parameters {
             weight: Tensor::f_cat(&weights, 0)?.into(),
             bias: Tensor::f_cat(&biases, 0)?.into(),
+            norm: None,
             activation: Activation::None,
         };
         Ok(Self {
@@ -221,7 +261,7 @@ impl Conv {
         };
 
         for layer in [producer, self] {
-            let Parameters { weight, bias, activation } = layer.parameters_mut()?;
+            let Parameters { weight, bias, activation, .. } = layer.parameters_mut()?;
             *weight = kept(weight)?;
             *bias = kept(bias)?;
             if let Activation::Prelu(slope) = activation {
@@ -235,6 +275,48 @@ impl Conv {
         *bias = bias.f_add(&weight.f_view([-1, channels])?.f_mv(&constant)?)?.into();
         *weight = kept(&weight.f_transpose(0, 1)?)?.f_transpose(0, 1)?.f_contiguous()?.into();
         Ok(())
+    }
+
+    /// Puts batch normalisation, declared under `path`, behind the sums, and lets the layer begin with numbers by chance:
+    /// such that sums vary as much as what they are made of (He et al. 2015, equation 15).
+    pub fn begin(&mut self, path: &Path, random: &mut impl Rng) -> Result<(), TchError> {
+        let parameters = self.parameters_mut()?;
+        let channels = parameters.bias.size1()?;
+        let norm = BatchNorm::new(path, channels);
+        norm.reset()?;
+        parameters.norm = Some(norm);
+        by_chance(&parameters.weight, random)?;
+        // Its place is taken by the normalisation's.
+        let _ = parameters.bias.set_requires_grad(false);
+        if let Activation::Prelu(slope) = &parameters.activation {
+            let _ = no_grad(|| slope.shallow_clone().f_fill_(SLOPE))?;
+        }
+        Ok(())
+    }
+
+    /// Takes the batch normalisation into the weights and the bias: afterwards it changes nothing.
+    pub fn fold(&self) -> Result<(), TchError> {
+        let Parameters { weight, bias, norm: Some(norm), .. } = self.parameters()? else {
+            return Ok(());
+        };
+        no_grad(|| {
+            let [scale, shift] = norm.as_line()?;
+            let _ = weight.shallow_clone().f_mul_(&scale.f_view([-1, 1, 1, 1])?)?;
+            let mut bias = bias.shallow_clone();
+            let folded = bias.f_mul(&scale)?.f_add(&shift)?;
+            bias.f_copy_(&folded)?;
+            norm.reset()
+        })
+    }
+
+    /// Whether there is batch normalisation behind the sums.
+    pub fn has_norm(&self) -> bool {
+        self.parameters().is_ok_and(|parameters| parameters.norm.is_some())
+    }
+
+    /// Its batch normalisation.
+    pub fn norm(&mut self) -> Option<&mut BatchNorm> {
+        self.parameters_mut().ok()?.norm.as_mut()
     }
 
     fn parameters(&self) -> Result<&Parameters, TchError> {
@@ -274,22 +356,31 @@ impl Linear {
         Self { bias, ..Self::new(path, inputs, outputs) }
     }
 
+    /// Lets it begin with numbers by chance.
+    pub fn begin(&self, random: &mut impl Rng) -> Result<(), TchError> {
+        by_chance(&self.weight, random)
+    }
+
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
         xs.f_to_kind(self.weight.kind())?.f_linear(&self.weight, self.bias.as_deref())
     }
 }
 
-/// Batch normalisation with frozen statistics (Ioffe and Szegedy 2015).
+/// Batch normalisation (Ioffe and Szegedy 2015), with the statistics that were gathered unless it is told to learn.
 #[derive(Clone, Debug)]
 pub(super) struct BatchNorm {
     weight: Parameter,
     bias: Parameter,
     running_mean: Parameter,
     running_var: Parameter,
+    /// Whether it goes by the batch's own statistics, and gathers them.
+    learns: Arc<AtomicBool>,
 }
 
 impl BatchNorm {
     const EPSILON: f64 = 1e-5;
+    /// The share that a batch has in what is gathered.
+    const MOMENTUM: f64 = 0.1;
 
     pub fn new(path: &Path, channels: i64) -> Self {
         Self {
@@ -297,21 +388,59 @@ impl BatchNorm {
             bias: path.var("bias", &[channels], UNLOADED).into(),
             running_mean: path.zeros_no_train("running_mean", &[channels]).into(),
             running_var: path.zeros_no_train("running_var", &[channels]).into(),
+            learns: Arc::default(),
         }
     }
 
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        xs.f_to_kind(self.weight.kind())?.f_batch_norm(
+        xs.f_batch_norm(
             Some(&*self.weight),
             Some(&*self.bias),
             Some(&*self.running_mean),
             Some(&*self.running_var),
-            false,
-            0.0,
+            self.learns.load(Ordering::Relaxed),
+            Self::MOMENTUM,
             Self::EPSILON,
-            false,
+            true,
         )
     }
+
+    /// Learns whenever `learns` is set.
+    pub fn learn_when(&mut self, learns: &Arc<AtomicBool>) {
+        self.learns = Arc::clone(learns);
+    }
+
+    /// Lets it change nothing.
+    pub fn reset(&self) -> Result<(), TchError> {
+        let numbers = [&self.weight, &self.bias, &self.running_mean, &self.running_var];
+        no_grad(|| {
+            for (number, value) in numbers.into_iter().zip([1.0, 0.0, 0.0, 1.0 - Self::EPSILON]) {
+                let _ = number.shallow_clone().f_fill_(value)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The scale and the shift that it comes to with what was gathered.
+    fn as_line(&self) -> Result<[Tensor; 2], TchError> {
+        let scale = self.running_var.f_add_scalar(Self::EPSILON)?.f_rsqrt()?.f_mul(&self.weight)?;
+        let shift = self.bias.f_sub(&self.running_mean.f_mul(&scale)?)?;
+        Ok([scale, shift])
+    }
+}
+
+/// What PReLU begins with (He et al. 2015).
+const SLOPE: f64 = 0.25;
+
+/// Fills weights `[outputs, inputs, ..]` with even numbers of the spread that keeps the variance of what goes through them
+/// and PReLU (He et al. 2015, equation 15).
+fn by_chance(weight: &Tensor, random: &mut impl Rng) -> Result<(), TchError> {
+    let inputs: i64 = weight.size()[1..].iter().product();
+    let spread = (6.0 / ((1.0 + SLOPE * SLOPE) * inputs as f64)).sqrt() as f32;
+    let numbers: Vec<f32> =
+        (0..weight.numel()).map(|_| random.random_range(-spread..spread)).collect();
+    let numbers = Tensor::f_from_slice(&numbers)?.f_view_as(weight)?;
+    no_grad(|| weight.shallow_clone().f_copy_(&numbers))
 }
 
 /// The processor whose kernels take this map: no gradient is asked for.

@@ -161,7 +161,7 @@ pub fn liveness(
     }
 }
 
-fn wrong(entry: &WeightsEntry, wanted: &'static str) -> LoadError {
+pub(super) fn wrong(entry: &WeightsEntry, wanted: &'static str) -> LoadError {
     LoadError::WrongArchitecture { id: entry.id.clone(), wanted, found: entry.architecture }
 }
 
@@ -172,14 +172,7 @@ fn network<N: Network>(
     compute: Compute,
     build: impl FnOnce(&Path) -> N,
 ) -> Result<N, LoadError> {
-    expect_device(compute.device)?;
-    let bytes = manifest.read(entry)?;
-    let file = SafeTensors::deserialize(&bytes)
-        .map_err(|source| LoadError::Format { id: entry.id.clone(), source })?;
-    let mut store = VarStore::new(compute.device);
-    let mut network = build(&store.root());
-    store.freeze();
-    fill(store.variables(), &file, &entry.id)?;
+    let (mut network, mut store) = loose(manifest, entry, compute.device, build)?;
     if compute.kind == Kind::BFloat16 && compute.device != Device::Cpu {
         // On the processor the kernels round what they need, and the rest stays exact.
         store.bfloat16();
@@ -187,6 +180,24 @@ fn network<N: Network>(
     network.simplify()?;
     pack(network.layers(), compute)?;
     Ok(network)
+}
+
+/// Builds a network on a device, fills it from the entry's file and freezes it.
+pub(super) fn loose<N>(
+    manifest: &Manifest,
+    entry: &WeightsEntry,
+    device: Device,
+    build: impl FnOnce(&Path) -> N,
+) -> Result<(N, VarStore), LoadError> {
+    expect_device(device)?;
+    let bytes = manifest.read(entry)?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|source| LoadError::Format { id: entry.id.clone(), source })?;
+    let mut store = VarStore::new(device);
+    let network = build(&store.root());
+    store.freeze();
+    fill(store.variables(), &file, &entry.id)?;
+    Ok((network, store))
 }
 
 /// Hands the layers to the processor's kernels where it has some for these numbers.

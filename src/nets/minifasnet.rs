@@ -61,12 +61,23 @@ impl MiniFasNet {
 }
 
 impl Network for MiniFasNet {
+    const LAST: &'static [&'static str] =
+        &["stages.2.", "widen.", "global_depthwise.", "embedding.", "norm.", "classifier."];
+
     fn simplify(&mut self) -> Result<(), TchError> {
         self.trunk.thin()
     }
 
     fn layers(&mut self) -> Vec<&mut Conv> {
         self.trunk.layers()
+    }
+
+    fn products(&self) -> Vec<&Linear> {
+        vec![&self.embedding, &self.classifier]
+    }
+
+    fn norms(&mut self) -> Vec<&mut BatchNorm> {
+        vec![&mut self.norm]
     }
 }
 

@@ -55,6 +55,9 @@ impl MobileFaceNet {
 }
 
 impl Network for MobileFaceNet {
+    const LAST: &'static [&'static str] =
+        &["stages.2.", "widen.", "global_depthwise.", "embedding."];
+
     fn simplify(&mut self) -> Result<(), TchError> {
         self.trunk.thin()
     }

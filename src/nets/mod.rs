@@ -1,7 +1,7 @@
 //! The networks as `tch` modules, and the only road by which weights get into them.
 //!
 //! Parameter names mirror the safetensors files in `weights/`. Networks are frozen: nothing here
-//! computes a gradient. Whoever calls `forward` prepares the input as its type says; cropping,
+//! computes a gradient, but for what is wrapped in [`Trainable`]. Whoever calls `forward` prepares the input as its type says; cropping,
 //! aligning and decoding live in `vision`.
 
 mod bottleneck;
@@ -23,6 +23,7 @@ mod parameter;
 mod products;
 mod projection;
 mod station;
+mod trainable;
 mod trunk;
 mod yunet;
 
@@ -39,4 +40,5 @@ pub use minifasnet::MiniFasNet;
 pub use mobilefacenet::MobileFaceNet;
 pub use projection::Projection;
 pub use station::{Batching, Crowd, Model, Pictures, Planes, Station};
+pub use trainable::{Learns, Trainable};
 pub use yunet::{Yunet, YunetCell};

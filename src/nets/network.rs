@@ -2,10 +2,13 @@
 
 use tch::TchError;
 
-use super::layers::Conv;
+use super::layers::{BatchNorm, Conv, Linear};
 
-/// A network that is loaded to be used, not to learn.
+/// A stack of layers.
 pub(super) trait Network {
+    /// How the names of the parameters begin that `Learns::Last` is about.
+    const LAST: &'static [&'static str] = &[];
+
     /// Leaves out or joins what changes no answer.
     fn simplify(&mut self) -> Result<(), TchError> {
         Ok(())
@@ -13,6 +16,16 @@ pub(super) trait Network {
 
     /// Its convolutions, to be packed for the processor.
     fn layers(&mut self) -> Vec<&mut Conv> {
+        Vec::new()
+    }
+
+    /// Its matrix products.
+    fn products(&self) -> Vec<&Linear> {
+        Vec::new()
+    }
+
+    /// The batch normalisations that it has of its own.
+    fn norms(&mut self) -> Vec<&mut BatchNorm> {
         Vec::new()
     }
 }

@@ -19,10 +19,10 @@ pub struct BatchShape {
 /// Whose photos there are to learn from.
 #[derive(Clone, Debug)]
 pub struct Sampler {
-    /// Photos of each person of whom there are two or more.
-    pairs: Vec<Vec<usize>>,
-    /// The photo of each who has one.
-    singles: Vec<usize>,
+    /// People of whom there are two photos or more, and these.
+    pairs: Vec<(u32, Vec<usize>)>,
+    /// Who has one, and this.
+    singles: Vec<(u32, usize)>,
 }
 
 /// Why there is nothing to learn from.
@@ -43,7 +43,7 @@ pub enum SamplerError {
 pub struct Batch {
     /// The photos' numbers.
     pub photos: Vec<usize>,
-    /// Who is in each: equal numbers, the same person.
+    /// Who is in each.
     pub people: Vec<u32>,
 }
 
@@ -59,20 +59,25 @@ impl Sampler {
         }
         let people = of.len();
         let (pairs, singles): (Vec<_>, Vec<_>) =
-            of.into_values().partition(|photos| photos.len() > 1);
+            of.into_iter().partition(|(_, photos)| photos.len() > 1);
         if pairs.is_empty() {
             return Err(SamplerError::NoPositivePair);
         }
         if people < 2 {
             return Err(SamplerError::OnePerson);
         }
-        Ok(Self { pairs, singles: singles.into_iter().flatten().collect() })
+        let singles = singles.into_iter().map(|(person, photos)| (person, photos[0])).collect();
+        Ok(Self { pairs, singles })
     }
 
-    /// How many people can be a triplet's anchor.
+    /// Everybody who may be in a batch, in the order of their numbers.
     #[must_use]
-    pub fn people(&self) -> usize {
-        self.pairs.len()
+    pub fn people(&self) -> Vec<u32> {
+        let pairs = self.pairs.iter().map(|(person, _)| *person);
+        let mut people: Vec<u32> =
+            pairs.chain(self.singles.iter().map(|(person, _)| *person)).collect();
+        people.sort_unstable();
+        people
     }
 
     /// A batch by chance: at most as many people and photos as there are, and never less than two people.
@@ -80,10 +85,10 @@ impl Sampler {
         let (mut photos, mut people) = (Vec::new(), Vec::new());
         let mut chosen = (0..self.pairs.len()).choose_multiple(random, shape.people.max(1));
         chosen.shuffle(random);
-        for (number, person) in (0u32..).zip(chosen) {
-            let of =
-                self.pairs[person].iter().copied().choose_multiple(random, shape.photos.max(2));
-            people.extend(of.iter().map(|_| number));
+        for at in chosen {
+            let (person, all) = &self.pairs[at];
+            let of = all.iter().copied().choose_multiple(random, shape.photos.max(2));
+            people.extend(of.iter().map(|_| *person));
             photos.extend(of);
         }
         let strangers = if shape.people < 2 || self.pairs.len() < 2 {
@@ -91,12 +96,9 @@ impl Sampler {
         } else {
             shape.strangers
         };
-        let first = people.last().map_or(0, |last| last + 1);
-        for (number, photo) in
-            (first..).zip(self.singles.iter().copied().choose_multiple(random, strangers))
-        {
+        for (person, photo) in self.singles.iter().copied().choose_multiple(random, strangers) {
             photos.push(photo);
-            people.push(number);
+            people.push(person);
         }
         Batch { photos, people }
     }

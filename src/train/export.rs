@@ -6,23 +6,37 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use crate::nets::{Digest, Manifest, ManifestError};
+use crate::nets::{Digest, Manifest, ManifestError, MiniFasNet, MobileFaceNet};
 
-/// A projection that was learnt.
+/// A network that was learnt.
 #[derive(Clone, Debug)]
-pub struct LearntProjection<'a> {
-    /// The encoder whose output it takes.
-    pub encoder: &'a str,
+pub struct Learnt<'a> {
     /// What it is to be called.
     pub id: &'a str,
-    /// How many numbers it takes,
-    pub inputs: u32,
-    /// and gives.
-    pub outputs: u32,
+    /// What it does.
+    pub part: LearntPart<'a>,
     /// The safetensors file.
     pub file: &'a [u8],
     /// What the manifest says of its training.
     pub training: &'a str,
+}
+
+/// What a learnt network does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LearntPart<'a> {
+    /// A MobileFaceNet: one more encoder.
+    Encoder,
+    /// Shortens what an encoder says, in the place of the projection of the same encoder to as many numbers.
+    Projection {
+        /// The encoder whose output it takes.
+        encoder: &'a str,
+        /// How many numbers it takes,
+        inputs: u32,
+        /// and gives.
+        outputs: u32,
+    },
+    /// A MiniFASNetV2-SE, in the place of the one that was there.
+    Liveness,
 }
 
 /// Why a folder cannot be made.
@@ -48,86 +62,124 @@ const LICENCE_FILE: &str = "licences/learnt.txt";
 const LICENCE: &str = "These numbers were learnt from photos of the people who use them: model_card.md beside this \
     folder says from which. Whose they are and what may be done with them is for whoever has these photos to say.\n";
 
-/// Writes `folder`: what `from` lists and has, with the projection in the place of the one of its encoder and length.
+/// Writes `folder`: what `from` lists and has, with what was learnt added or in the place of what it supersedes.
 ///
 /// # Errors
 /// When a file cannot be read or written.
-pub fn export_projection(
-    from: &Manifest,
-    folder: &Path,
-    learnt: &LearntProjection<'_>,
-) -> Result<(), ExportError> {
+pub fn export(from: &Manifest, folder: &Path, learnt: &[Learnt<'_>]) -> Result<(), ExportError> {
     let path = from.folder().join(Manifest::FILE);
     let text = fs::read_to_string(&path).map_err(|error| at(&path, error))?;
     let mut listing: Table = text.parse().map_err(|error| ExportError::Form(format!("{error}")))?;
     let entries = listing.get_mut("weights").and_then(Value::as_array_mut);
     let entries = entries.ok_or_else(|| ExportError::Form("it lists no weights".to_owned()))?;
-    let outputs = i64::from(learnt.outputs);
     entries.retain(|entry| {
-        let text = |name: &str| entry.get(name).and_then(Value::as_str);
-        let is_here = text("file").is_some_and(|file| from.folder().join(file).is_file());
-        let is_replaced = text("projects") == Some(learnt.encoder)
-            && entry.get("output_size").and_then(Value::as_integer) == Some(outputs);
-        let projects_absent = text("projects").is_some_and(|encoder| {
-            let entry = from.get(encoder);
-            entry.is_ok_and(|entry| !from.path(entry).is_file())
-        });
-        is_here && !is_replaced && !projects_absent
+        is_here(from, entry) && !learnt.iter().any(|learnt| learnt.part.supersedes(entry))
     });
     let kept: Vec<String> = entries
         .iter()
         .flat_map(|entry| ["file", "licence_file"].map(|name| entry.get(name)))
         .filter_map(|name| name.and_then(Value::as_str).map(str::to_owned))
         .collect();
-    let file = format!("{}.safetensors", learnt.id);
-    entries.push(Value::Table(entry(learnt, &file)));
+    entries.extend(learnt.iter().map(|learnt| Value::Table(learnt.entry())));
     for name in kept {
         let (from, to) = (from.folder().join(&name), folder.join(&name));
         make_parent(&to)?;
         fs::copy(&from, &to).map_err(|error| at(&from, error))?;
     }
-    for (name, bytes) in [
-        (file.as_str(), learnt.file),
-        (LICENCE_FILE, LICENCE.as_bytes()),
+    let files = learnt.iter().map(|learnt| (learnt.file_name(), learnt.file));
+    let listing = listing.to_string();
+    let about = [
+        (LICENCE_FILE.to_owned(), LICENCE.as_bytes()),
         // Last: a folder without one is none.
-        (Manifest::FILE, listing.to_string().as_bytes()),
-    ] {
+        (Manifest::FILE.to_owned(), listing.as_bytes()),
+    ];
+    for (name, bytes) in files.chain(about) {
         let path = folder.join(name);
         make_parent(&path)?;
         fs::write(&path, bytes).map_err(|error| at(&path, error))?;
     }
     let made = Manifest::open(folder)?;
-    Ok(made.verify(made.get(learnt.id)?)?)
+    learnt.iter().try_for_each(|learnt| Ok(made.verify(made.get(learnt.id)?)?))
 }
 
-fn entry(learnt: &LearntProjection<'_>, file: &str) -> Table {
-    let digest = Digest::of(learnt.file).to_string();
-    let source = [
-        ("registry", "limen train"),
-        ("package", learnt.id),
-        ("version", env!("CARGO_PKG_VERSION")),
-        ("path", "model_card.md"),
-        ("sha256", &digest),
-    ];
-    let source = source.map(|(name, value)| (name.to_owned(), value.into()));
-    let texts = [
-        ("id", learnt.id),
-        ("role", "projection"),
-        ("architecture", "projection"),
-        ("projects", learnt.encoder),
-        ("file", file),
-        ("sha256", &digest),
-        ("licence", "LicenseRef-learnt"),
-        ("licence_file", LICENCE_FILE),
-        ("training", learnt.training),
-    ];
-    let mut entry: Table =
-        texts.map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect();
-    let input = Table::from_iter([("length".to_owned(), Value::from(i64::from(learnt.inputs)))]);
-    entry.insert("input".to_owned(), input.into());
-    entry.insert("output_size".to_owned(), i64::from(learnt.outputs).into());
-    entry.insert("source".to_owned(), Table::from_iter(source).into());
-    entry
+/// Whether an entry's file is there, and that of the encoder which it projects.
+fn is_here(from: &Manifest, entry: &Value) -> bool {
+    let text = |name: &str| entry.get(name).and_then(Value::as_str);
+    let projects_absent = text("projects").is_some_and(|encoder| {
+        from.get(encoder).is_ok_and(|encoder| !from.path(encoder).is_file())
+    });
+    text("file").is_some_and(|file| from.folder().join(file).is_file()) && !projects_absent
+}
+
+impl LearntPart<'_> {
+    /// Whether it takes the place of an entry.
+    fn supersedes(&self, entry: &Value) -> bool {
+        let text = |name: &str| entry.get(name).and_then(Value::as_str);
+        match *self {
+            Self::Encoder => false,
+            Self::Projection { encoder, outputs, .. } => {
+                let size = entry.get("output_size").and_then(Value::as_integer);
+                text("projects") == Some(encoder) && size == Some(i64::from(outputs))
+            }
+            Self::Liveness => text("role") == Some("liveness"),
+        }
+    }
+
+    /// Role, architecture, input and output of its entry.
+    fn form(&self) -> ([&'static str; 2], (&'static str, i64), i64) {
+        match *self {
+            Self::Encoder => {
+                let input = ("side", MobileFaceNet::SIDE);
+                (["encoder", "mobilefacenet"], input, MobileFaceNet::OUTPUT_SIZE)
+            }
+            Self::Projection { inputs, outputs, .. } => {
+                (["projection", "projection"], ("length", inputs.into()), outputs.into())
+            }
+            Self::Liveness => {
+                let input = ("side", MiniFasNet::SIDE);
+                (["liveness", "minifasnet_v2_se"], input, MiniFasNet::OUTPUT_SIZE)
+            }
+        }
+    }
+}
+
+impl Learnt<'_> {
+    fn file_name(&self) -> String {
+        format!("{}.safetensors", self.id)
+    }
+
+    fn entry(&self) -> Table {
+        let digest = Digest::of(self.file).to_string();
+        let source = [
+            ("registry", "limen train"),
+            ("package", self.id),
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("path", "model_card.md"),
+            ("sha256", &digest),
+        ];
+        let source = source.map(|(name, value)| (name.to_owned(), value.into()));
+        let ([role, architecture], (side, input), outputs) = self.part.form();
+        let texts = [
+            ("id", self.id),
+            ("role", role),
+            ("architecture", architecture),
+            ("file", &self.file_name()),
+            ("sha256", &digest),
+            ("licence", "LicenseRef-learnt"),
+            ("licence_file", LICENCE_FILE),
+            ("training", self.training),
+        ];
+        let mut entry: Table =
+            texts.map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect();
+        if let LearntPart::Projection { encoder, .. } = self.part {
+            entry.insert("projects".to_owned(), encoder.into());
+        }
+        let input = Table::from_iter([(side.to_owned(), Value::from(input))]);
+        entry.insert("input".to_owned(), input.into());
+        entry.insert("output_size".to_owned(), outputs.into());
+        entry.insert("source".to_owned(), Table::from_iter(source).into());
+        entry
+    }
 }
 
 fn make_parent(path: &Path) -> Result<(), ExportError> {
@@ -141,10 +193,12 @@ fn at(path: &Path, error: io::Error) -> ExportError {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
     use tch::{Device, Tensor};
 
     use super::*;
-    use crate::nets::load;
+    use crate::nets::{Role, Trainable, load};
     use crate::train::{Tensors, to_bytes};
 
     #[test]
@@ -155,15 +209,9 @@ mod tests {
         let bias = Tensor::zeros([128], (tch::Kind::Float, Device::Cpu));
         let tensors = Tensors::from([("weight".to_owned(), weight), ("bias".to_owned(), bias)]);
         let file = to_bytes(&tensors, None).unwrap();
-        let learnt = LearntProjection {
-            encoder: "mobilefacenet",
-            id: "site-128",
-            inputs: 512,
-            outputs: 128,
-            file: &file,
-            training: "a test",
-        };
-        export_projection(&shipped, folder.path(), &learnt).unwrap();
+        let part = LearntPart::Projection { encoder: "mobilefacenet", inputs: 512, outputs: 128 };
+        let learnt = Learnt { id: "site-128", part, file: &file, training: "a test" };
+        export(&shipped, folder.path(), &[learnt]).unwrap();
         let made = Manifest::open(folder.path()).unwrap();
         assert_eq!(made.projection_of("mobilefacenet", 128).unwrap().id, "site-128");
         assert!(made.get("mobilefacenet-pca128").is_err());
@@ -171,5 +219,35 @@ mod tests {
             made.verify(entry).unwrap();
         }
         load::projection(&made, "site-128", Device::Cpu).unwrap();
+    }
+
+    #[test]
+    fn a_learnt_encoder_stands_beside_the_others_and_a_learnt_liveness_network_replaces_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let shipped = Manifest::open(concat!(env!("CARGO_MANIFEST_DIR"), "/weights")).unwrap();
+        let mut random = StdRng::seed_from_u64(1);
+        let file = |weights: &Tensors| to_bytes(weights, None).unwrap();
+        let encoder = Trainable::new_encoder(Device::Cpu, &mut random).unwrap().weights().unwrap();
+        let liveness =
+            Trainable::new_liveness(Device::Cpu, &mut random).unwrap().weights().unwrap();
+        let projection = Tensors::from([
+            ("weight".to_owned(), Tensor::ones([128, 512], (tch::Kind::Float, Device::Cpu))),
+            ("bias".to_owned(), Tensor::zeros([128], (tch::Kind::Float, Device::Cpu))),
+        ]);
+        let part = LearntPart::Projection { encoder: "site", inputs: 512, outputs: 128 };
+        let learnt = |id, part, file| Learnt { id, part, file, training: "a test" };
+        let (encoder, liveness, projection) = (file(&encoder), file(&liveness), file(&projection));
+        let learnt = [
+            learnt("site", LearntPart::Encoder, &encoder),
+            learnt("site-128", part, &projection),
+            learnt("site-live", LearntPart::Liveness, &liveness),
+        ];
+        export(&shipped, folder.path(), &learnt).unwrap();
+        let made = Manifest::open(folder.path()).unwrap();
+        let of_role = |role| made.entries().iter().filter(|entry| entry.role == role).count();
+        assert_eq!((of_role(Role::Liveness), made.get("mobilefacenet").is_ok()), (1, true));
+        load::encoder(&made, "site", Device::Cpu).unwrap();
+        load::projection(&made, "site-128", Device::Cpu).unwrap();
+        load::liveness(&made, "site-live", Device::Cpu).unwrap();
     }
 }

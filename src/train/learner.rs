@@ -5,14 +5,20 @@ use tch::{TchError, Tensor};
 
 use super::trainer::Parameters;
 
+/// Encodings, a row for each photo.
+pub type Rows = Tensor;
+
 /// Photos that are encoded at a time when all are.
 const ENCODED_AT_ONCE: usize = 256;
 
 /// From photos to encodings, by numbers that can be learnt. Both photos of a pair travel through the same numbers:
 /// a Siamese network (Bromley et al. 1993).
 pub trait Learner {
-    /// What is learnt.
+    /// What is learnt, and what is gathered beside it: numbers that ask for no gradient.
     fn parameters(&self) -> &Parameters;
+
+    /// How many numbers an encoding has.
+    fn size(&self) -> i64;
 
     /// The unit encodings `[N, D]` of photos, by their numbers. With random numbers they are varied as training
     /// wants it, and gradients flow; without they are as the service sees them.
@@ -25,7 +31,7 @@ pub trait Learner {
     ///
     /// # Errors
     /// When libtorch fails.
-    fn encode_all(&self, photos: &[usize]) -> Result<Tensor, TchError> {
+    fn encode_all(&self, photos: &[usize]) -> Result<Rows, TchError> {
         tch::no_grad(|| {
             let parts = photos.chunks(ENCODED_AT_ONCE).map(|part| self.encode(part, None));
             Tensor::f_cat(&parts.collect::<Result<Vec<_>, _>>()?, 0)

@@ -3,9 +3,11 @@
 //! | module | what |
 //! |---|---|
 //! | `split` | people, never photos, are split |
-//! | `batch`, `mining`, `loss` | what a step learns from, and what it makes smaller |
-//! | `features`, `learner`, `projection` | what makes encodings and learns to |
-//! | `metric_learning`, `collapse` | learning by triplets, and the alarm |
+//! | `batch`, `mining` | what a step learns from |
+//! | `loss`, `margin_softmax` | what it makes smaller |
+//! | `learner`: `projection` over `features`, or `network_learner` over `pictures` | what makes encodings and learns to |
+//! | `variation` | what a camera may make of a picture |
+//! | `encoder_task`, `collapse` | learning an encoder, and the alarm |
 //! | `verifier`, `difference`, `reliability` | the logistic unit over two encodings, and whether its chance is one |
 //! | `trainer`, `adam`, `schedule` | step after step, whatever is learnt |
 //! | `run`, `parameters` | the folder of a run: whole whenever the process ends |
@@ -17,6 +19,7 @@ mod batch;
 mod collapse;
 mod curves;
 mod difference;
+mod encoder_task;
 mod export;
 mod features;
 mod figures;
@@ -24,10 +27,12 @@ mod figures;
 mod gradients;
 mod learner;
 mod loss;
-mod metric_learning;
+mod margin_softmax;
 mod mining;
 mod model_card;
+mod network_learner;
 mod parameters;
+mod pictures;
 mod projection;
 mod random;
 mod reliability;
@@ -35,21 +40,25 @@ mod run;
 mod schedule;
 mod split;
 mod trainer;
+mod variation;
 mod verifier;
 
 pub use adam::{Adam, Decay, Towards};
 pub use batch::{Batch, BatchShape, Sampler, SamplerError};
 pub use curves::curves;
 pub use difference::Difference;
-pub use export::{ExportError, LearntProjection, export_projection};
+pub use encoder_task::{EncoderSettings, EncoderTask, Objective, People};
+pub use export::{ExportError, Learnt, LearntPart, export};
 pub use features::Features;
 pub use figures::{Figures, FiguresError};
-pub use learner::Learner;
+pub use learner::{Learner, Rows};
 pub use loss::{TripletLoss, squared_distances, triplet, unit_rows};
-pub use metric_learning::{People, TripletSettings, TripletTask};
+pub use margin_softmax::{Centres, Margin, margin_softmax};
 pub use mining::{Mining, Triplet};
 pub use model_card::ModelCard;
+pub use network_learner::NetworkLearner;
 pub use parameters::{Tensors, TensorsError, from_bytes, to_bytes};
+pub use pictures::Pictures;
 pub use projection::{ProjectionLearner, Start, principal_components};
 pub use random::random;
 pub use reliability::{expected_calibration_error, logistic_curve};
@@ -60,6 +69,7 @@ pub use trainer::{
     Ending, Judgement, Look, Loss, Note, Pace, Parameters, Step, Task, TaskError, TrainingError,
     Watcher, restore, train,
 };
+pub use variation::{Variation, vary};
 pub use verifier::{
     Labelled, PairSettings, Pairs, PhotoPair, Verifier, VerifierTask, logits, probability, roc,
 };

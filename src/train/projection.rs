@@ -6,18 +6,20 @@ use tch::{Kind, TchError, Tensor};
 
 use super::learner::Learner;
 use super::loss::unit_rows;
+use super::parameters::Tensors;
 use super::trainer::Parameters;
 
-/// What a projection begins as.
+/// What learning begins with.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
-    /// The principal components of the training photos: what can be had without labels.
-    Pca,
-    /// Random numbers.
-    Random,
+    /// What there is without labels: the encoder as it ships, and the principal components of what it says of the training
+    /// photos.
+    Weights,
+    /// Nothing: numbers by chance.
+    Scratch,
 }
 
 /// `y = W x + b` over encodings that were computed once.
@@ -42,10 +44,10 @@ impl ProjectionLearner {
     ) -> Result<Self, TchError> {
         let inputs = features.size3()?.2;
         let weight = match start {
-            Start::Pca => {
+            Start::Weights => {
                 principal_components(&chosen(&features, training)?.f_view([-1, inputs])?, outputs)?
             }
-            Start::Random => {
+            Start::Scratch => {
                 let spread = 1.0 / (inputs as f64).sqrt();
                 let values: Vec<f32> = (0..outputs * inputs)
                     .map(|_| random.random_range(-spread..spread) as f32)
@@ -59,11 +61,22 @@ impl ProjectionLearner {
             vec![("weight".to_owned(), learnt(weight)?), ("bias".to_owned(), learnt(bias)?)];
         Ok(Self { features, parameters })
     }
+
+    /// The projection as a file keeps it.
+    #[must_use]
+    pub fn weights(&self) -> Tensors {
+        let parameters = self.parameters.iter();
+        parameters.map(|(name, tensor)| (name.clone(), tensor.detach())).collect()
+    }
 }
 
 impl Learner for ProjectionLearner {
     fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    fn size(&self) -> i64 {
+        self.parameters[0].1.size()[0]
     }
 
     fn encode(&self, photos: &[usize], random: Option<&mut StdRng>) -> Result<Tensor, TchError> {
@@ -131,7 +144,7 @@ mod tests {
             Tensor::from_slice(&[1.0f32, 0.0, 0.0, 1.0, 0.6, 0.8, 0.8, 0.6]).view([2, 2, 2]);
         let mut numbers = random(1, "start", 0);
         let learner =
-            ProjectionLearner::new(features, &[0, 1], 2, Start::Random, &mut numbers).unwrap();
+            ProjectionLearner::new(features, &[0, 1], 2, Start::Scratch, &mut numbers).unwrap();
         let plain = learner.encode(&[0, 1], None).unwrap();
         let mut varied = 0;
         for step in 0..32 {

@@ -10,7 +10,7 @@ use tch::{Kind, Reduction, TchError, Tensor};
 
 use super::batch::SamplerError;
 use super::difference::Difference;
-use super::metric_learning::People;
+use super::encoder_task::People;
 use super::reliability::expected_calibration_error;
 use super::trainer::{Judgement, Loss, Parameters, Task, TaskError};
 use crate::domain::Distance;

@@ -19,11 +19,39 @@ pub fn liveness(
     frame: &Frame,
     bounding_box: &BoundingBox,
 ) -> Result<LivenessScore, TchError> {
-    let side = MiniFasNet::SIDE as u32;
-    let crop = Crop::around(bounding_box, frame).resized(frame, side);
-    let classes = net.ask(Pictures { rgb: &crop, size: (side, side) })?;
+    let seen = Surroundings::of(frame, bounding_box);
+    let side = Surroundings::SIDE;
+    let classes = net.ask(Pictures { rgb: seen.rgb(), size: (side, side) })?;
     let live = classes.get(MiniFasNet::LIVE_CLASS as usize).copied().unwrap_or(f32::NAN);
     LivenessScore::try_from(live).map_err(|error| TchError::Shape(error.to_string()))
+}
+
+/// A face with its surroundings, square, as the network is shown it.
+#[derive(Clone, PartialEq)]
+pub struct Surroundings(Vec<u8>);
+
+impl Surroundings {
+    /// Its side in pixels.
+    pub const SIDE: u32 = MiniFasNet::SIDE as u32;
+
+    /// Of the face in `bounding_box`.
+    #[must_use]
+    pub fn of(frame: &Frame, bounding_box: &BoundingBox) -> Self {
+        Self(Crop::around(bounding_box, frame).resized(frame, Self::SIDE))
+    }
+
+    /// RGB bytes, rows from the top.
+    #[must_use]
+    pub fn rgb(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Shows nothing: a face must never reach a log.
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Surroundings")
+    }
 }
 
 impl Model for MiniFasNet {

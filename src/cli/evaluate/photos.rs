@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use super::Source;
 use crate::config::Config;
 use crate::evaluate::acquire::{
-    AcquireSettings, Acquired, BothSides, Cache, Failure, Sample, Template, acquire, liveness_score,
+    AcquireSettings, Acquired, BothSides, Cache, Failure, Picture, Sample, Template, acquire,
+    liveness_score,
 };
 use crate::evaluate::dataset::{listed, missing};
 use crate::evaluate::report::Face;
@@ -111,6 +112,16 @@ impl Photos {
     /// The encodings of photos and of their mirror images.
     pub fn both_sides(&self, photos: Vec<PathBuf>) -> anyhow::Result<Gathered<BothSides>> {
         self.gather("both-sides", photos, BothSides::look)
+    }
+
+    /// The faces of photos as the encoder is shown them.
+    pub fn aligned(&self, photos: Vec<PathBuf>) -> anyhow::Result<Gathered<Picture>> {
+        self.gather("aligned", photos, Picture::aligned)
+    }
+
+    /// The faces of photos with their surroundings, as the liveness network is shown them.
+    pub fn surroundings(&self, photos: Vec<PathBuf>) -> anyhow::Result<Gathered<Picture>> {
+        self.gather("surroundings", photos, Picture::surroundings)
     }
 
     /// The liveness scores of photos.

@@ -6,18 +6,18 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::cli::evaluate::photos::{Photos, Tally};
-use crate::cli::evaluate::{Crop, Source};
+use super::Common;
+use crate::cli::evaluate::photos::{Gathered, Photos, Tally};
 use crate::config::Config;
 use crate::evaluate::acquire::BothSides;
-use crate::evaluate::dataset::{LISTED_MAX, listed, read_people};
+use crate::evaluate::dataset::{LISTED_MAX, listed, read_labels, read_people};
 use crate::nets::Digest;
-use crate::train::{Features, Part, People, Split, leaks};
+use crate::train::{Features, Part, People, Sampler, Split, leaks};
 
-/// Labelled photos, each with the encodings of its face and of the mirror image.
-pub(super) struct Data {
-    /// `[N, 2, size]`: of each photo that shows a face the plain face and its mirror image, of unit length.
-    pub features: Features,
+/// Labelled photos.
+pub(super) struct Data<T> {
+    /// What each photo gave that shows a face.
+    pub samples: Vec<T>,
     /// Who is in each photo, from 0.
     person: Vec<u32>,
     /// The part that each person belongs to.
@@ -41,29 +41,42 @@ pub(super) struct Size {
     pub in_pairs: usize,
 }
 
-impl Data {
-    /// Looks at every photo; `config` says with which encoder.
+impl Data<BothSides> {
+    /// `[N, 2, size]`: of each photo the plain face and its mirror image, of unit length.
+    pub fn features(&self) -> anyhow::Result<Features> {
+        let sides = self.samples.iter().flat_map(|both| both.plain.iter().chain(&both.mirrored));
+        Ok(Features::new(&sides.copied().collect::<Vec<_>>(), self.samples.len())?)
+    }
+}
+
+impl<T: Clone> Data<T> {
+    /// Looks at every photo, as far as `gather` does; `config` says with which encoder.
     pub fn look_at(
         config: &Config,
-        source: &Source,
-        crop: Crop,
-        split: Split,
+        common: &Common,
+        gather: impl FnOnce(&Photos, Vec<PathBuf>) -> anyhow::Result<Gathered<T>>,
     ) -> anyhow::Result<Self> {
-        let (people, strays) = read_people(&source.images)?;
-        if !strays.is_empty() {
-            eprintln!("limen: {}", listed("photos lie in no person's folder", &strays));
-        }
-        let photos = Photos::open(config, source, crop.crop_border)?;
-        let gathered = photos.both_sides(people.iter().flat_map(|p| p.photos.clone()).collect())?;
-        let (mut values, mut seen) = (Vec::<f32>::new(), Vec::new());
+        let (source, split) = (&common.source, common.split());
+        let people = match &common.labels {
+            Some(file) => read_labels(file)?,
+            None => {
+                let (people, strays) = read_people(&source.images)?;
+                if !strays.is_empty() {
+                    eprintln!("limen: {}", listed("photos lie in no person's folder", &strays));
+                }
+                people
+            }
+        };
+        let photos = Photos::open(config, source, common.crop.crop_border)?;
+        let all = people.iter().flat_map(|person| person.photos.clone()).collect();
+        let gathered = gather(&photos, all)?;
+        let (mut samples, mut seen) = (Vec::new(), Vec::new());
         let (mut of, mut part) = (Vec::new(), Vec::new());
         for person in &people {
             let number = part.len() as u32;
             for path in &person.photos {
-                let Some(Ok(BothSides { plain, mirrored })) = gathered.samples.get(path) else {
-                    continue;
-                };
-                values.extend(plain.iter().chain(mirrored));
+                let Some(Ok(sample)) = gathered.samples.get(path) else { continue };
+                samples.push(sample.clone());
                 of.push(number);
                 seen.push((person.name.as_str(), path));
             }
@@ -71,7 +84,7 @@ impl Data {
         }
         ensure!(!seen.is_empty(), "no photo in {} shows a face", source.images.display());
         let mut data = Self {
-            features: Features::new(&values, seen.len())?,
+            samples,
             person: of,
             part,
             tally: gathered.tally,
@@ -98,11 +111,10 @@ impl Data {
         });
         let digests = digests.collect::<anyhow::Result<Vec<_>>>()?;
         let leaks = leaks(digests.iter().copied());
-        let name_of =
-            |path: &PathBuf| path.iter().next().unwrap_or_default().to_string_lossy().into_owned();
-        let across = leaks.iter().filter(|leak| {
-            split.part_of(&name_of(&leak.first)) != split.part_of(&name_of(&leak.again))
-        });
+        let part_of: BTreeMap<&PathBuf, Part> =
+            seen.iter().map(|(name, path)| (*path, split.part_of(name))).collect();
+        let across =
+            leaks.iter().filter(|leak| part_of.get(&leak.first) != part_of.get(&leak.again));
         let across: Vec<String> = across
             .take(LISTED_MAX)
             .map(|leak| format!("{} = {}", leak.first.display(), leak.again.display()))
@@ -129,6 +141,14 @@ impl Data {
             photos.filter(|photo| self.part[self.person[*photo] as usize] == part).collect();
         let person = photos.iter().map(|photo| self.person[*photo]).collect();
         People { photos, person }
+    }
+
+    /// Refuses a part whose people cannot be told apart or recognised again, for want of some.
+    ///
+    /// `who`: what to call them.
+    pub fn sampler(&self, part: Part, who: &'static str) -> anyhow::Result<Sampler> {
+        let People { photos, person } = self.part(part);
+        Sampler::new(photos.into_iter().zip(person)).context(who)
     }
 
     /// How large a part is.

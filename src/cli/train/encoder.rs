@@ -1,23 +1,25 @@
-//! `limen train encoder`: a projection of a frozen encoder's numbers, learnt by triplets.
+//! `limen train encoder`: a projection of a frozen encoder's numbers, or the encoder itself.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use super::data::Data;
+use super::encoder_card::{Base, LearntTensors, Outcome, Shipped, finish};
+use super::pace::{PaceArguments, Usual};
 use super::watch::Watch;
+use crate::cli::evaluate::photos::Photos;
 use crate::config::Config;
-use crate::evaluate::metrics::Bootstrap;
-use crate::nets::Manifest;
+use crate::evaluate::acquire::{BothSides, Picture};
+use crate::nets::{Architecture, Learns, Manifest, MobileFaceNet, Trainable, WeightsEntry};
 use crate::train::{
-    BatchShape, Decay, Figures, Learner, LearntProjection, Mining, ModelCard, Note, Pace, Part,
-    People, ProjectionLearner, Run, Sampler, Schedule, Split, Start, Tensors, Towards,
-    TripletSettings, TripletTask, curves, export_projection, random, restore, to_bytes, train,
+    BatchShape, EncoderSettings, EncoderTask, Learner, Margin, Mining, NetworkLearner, Objective,
+    Pace, Part, Pictures, ProjectionLearner, Split, Start, Towards, Variation, random, restore,
+    train,
 };
-use crate::vision::{EncoderProfile, RoadSettings};
+use crate::vision::RoadSettings;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct EncoderArguments {
@@ -29,306 +31,272 @@ pub(in crate::cli) struct EncoderArguments {
     /// How many numbers an encoding has.
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(8..=512))]
     size: u32,
-    /// What it begins as.
-    #[arg(long, value_enum, default_value_t = Start::Pca)]
+    /// What it begins with; scratch: with --train projection or all.
+    #[arg(long, value_enum, default_value_t = Start::Weights)]
     from: Start,
+    /// What is made smaller.
+    #[arg(long, value_enum, default_value_t = LossName::Triplet)]
+    loss: LossName,
     /// Which triplets of a batch are learnt from.
     #[arg(long, value_enum, default_value_t = Mining::SemiHard)]
     mining: Mining,
-    /// By how much a stranger must be farther, as a squared distance: α of the loss.
-    #[arg(long, default_value_t = 0.2, value_parser = margin)]
-    margin: f64,
-    /// Steps of the run.
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
-    steps: u64,
-    /// The highest learning rate: it rises over --warm-up steps and falls along half a cosine.
-    #[arg(long, default_value_t = 3e-4, value_parser = super::rate)]
-    rate: f64,
-    /// Steps of the rise.
-    #[arg(long, default_value_t = 50)]
-    warm_up: u64,
-    /// How much of the way back to where they began weights go by themselves, times the learning rate.
-    #[arg(long, default_value_t = 30.0)]
-    weight_decay: f64,
-    /// People of a batch of whom there are several photos.
-    #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(2..=1024))]
-    people: u16,
+    /// By how much a stranger must be farther [default: triplet 0.2, a squared distance: α; arcface 0.5, an angle in radians;
+    /// cosface 0.35, a cosine].
+    #[arg(long, value_parser = margin)]
+    margin: Option<f64>,
+    /// What the cosines of arcface and cosface are multiplied with.
+    #[arg(long, default_value_t = 32.0, value_parser = scale)]
+    scale: f64,
+    #[command(flatten)]
+    pace: PaceArguments,
+    /// People of a batch of whom there are several photos [default: 48; 16 where layers of the encoder learn].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(2..=1024))]
+    people: Option<u16>,
     /// Photos of each of them.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(2..=64))]
     photos: u16,
-    /// People of a batch of whom there is one photo: strangers to the others.
-    #[arg(long, default_value_t = 128)]
-    strangers: u16,
-    /// Steps from one look at the validation people to the next; the state is kept each time.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
-    interval: u64,
-    /// Looks without a better one after which training stops; 0: never.
-    #[arg(long, default_value_t = 8)]
-    patience: u64,
+    /// People of a batch of whom there is one photo: strangers to the others [default: 128; 16 where layers of the encoder
+    /// learn].
+    #[arg(long)]
+    strangers: Option<u16>,
+    /// How pictures are varied where layers of the encoder learn.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Variation::ALL)]
+    vary: Vec<Variation>,
+    /// Show pictures as they are.
+    #[arg(long, conflicts_with = "vary")]
+    unvaried: bool,
+    /// Mixed precision where layers of the encoder learn: maps in bf16, weights and their changes in f32.
+    #[arg(long)]
+    mixed: bool,
 }
 
 /// Which numbers are learnt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum What {
-    /// Fewer numbers out of those of the encoder, which stays as it is.
+    /// Fewer numbers out of those of the encoder, which stays as it is: minutes on two cores.
     Projection,
+    /// The encoder's last blocks, and the projection.
+    Last,
+    /// All of the encoder, and the projection.
+    All,
+}
+
+/// What is made smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LossName {
+    /// max(‖A − P‖² − ‖A − N‖² + α, 0), over triplets.
+    Triplet,
+    /// A softmax over the training people, an angle added to the one to the right person.
+    Arcface,
+    /// A softmax over the training people, a margin taken from the cosine with the right person.
+    Cosface,
 }
 
 /// What a run is told: the same makes the same.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Settings {
-    train: What,
+pub(super) struct Settings {
+    pub train: What,
     /// Hash over the photos' names and contents.
     photos: String,
-    encoder: String,
-    size: u32,
-    from: Start,
-    triplets: TripletSettings,
+    pub encoder: String,
+    pub size: u32,
+    pub from: Start,
+    pub learning: EncoderSettings,
+    pub vary: Vec<Variation>,
+    pub mixed: bool,
     split: Split,
-    pace: Pace,
+    pub pace: Pace,
 }
 
 fn margin(text: &str) -> Result<f64, String> {
-    super::within(text, 0.001, 4.0)
+    super::within(text, 0.0, 4.0)
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    super::within(text, 1.0, 1_000.0)
 }
 
 pub(super) fn run(config: &Config, arguments: &EncoderArguments) -> anyhow::Result<ExitCode> {
-    let common = &arguments.common;
     let mut config = config.clone();
     let manifest = Manifest::open(&config.inference.weights_dir)?;
     let encoder = manifest.get(&config.road.encoder)?;
-    let (encoder, inputs) = (encoder.id.clone(), encoder.output_size);
-    if arguments.size >= inputs {
-        bail!(
-            "--size {}: {encoder} gives {inputs} numbers, and fewer are made of them",
-            arguments.size
-        );
-    }
-    let road = RoadSettings { encoding_size: arguments.size, ..config.road.clone() };
-    // All that the encoder says, of each side by itself.
-    (config.road.encoding_size, config.road.mirror) = (inputs, false);
-    let data = Data::look_at(&config, &common.source, common.crop, common.split())?;
-    let settings = Settings {
-        train: arguments.train,
-        photos: data.fingerprint.to_string(),
-        encoder: data.model.clone(),
-        size: arguments.size,
-        from: arguments.from,
-        triplets: TripletSettings {
-            batch: BatchShape {
-                people: arguments.people.into(),
-                photos: arguments.photos.into(),
-                strangers: arguments.strangers.into(),
-            },
-            mining: arguments.mining,
-            margin: arguments.margin,
-        },
-        split: common.split(),
-        pace: Pace {
-            seed: common.seed,
-            schedule: Schedule {
-                rate: arguments.rate,
-                warm_up: arguments.warm_up.min(arguments.steps - 1),
-                steps: arguments.steps,
-            },
-            decay: Decay { weight: arguments.weight_decay, towards: Towards::Start },
-            interval: arguments.interval,
-            patience: arguments.patience,
-        },
+    arguments.check(encoder)?;
+    let base = Base {
+        manifest: &manifest,
+        road: &RoadSettings { encoding_size: arguments.size, ..config.road.clone() },
+        encoder,
     };
-    data.tell();
-
-    let training = data.part(Part::Training);
-    let sampler =
-        Sampler::new(training.photos.iter().copied().zip(training.person.iter().copied()))
-            .context("the training people")?;
-    let mut numbers = random(settings.pace.seed, "start", 0);
-    let size = i64::from(settings.size);
-    let features = data.features.tensor();
-    let learner =
-        ProjectionLearner::new(features, &training.photos, size, settings.from, &mut numbers)?;
-    for (part, who) in
-        [(Part::Validation, "the validation people"), (Part::Test, "the test people")]
-    {
-        let People { photos, person } = data.part(part);
-        let plain = data.features.plain_of(&photos)?;
-        Figures::of(&plain, &person, None).context(who)?;
+    // All that the encoder says, of each side by itself.
+    (config.road.encoding_size, config.road.mirror) = (encoder.output_size, false);
+    match arguments.train {
+        What::Projection => {
+            let data = Data::look_at(&config, &arguments.common, Photos::both_sides)?;
+            learn_projection(arguments, &data, &base)
+        }
+        What::Last | What::All => {
+            let data = Data::look_at(&config, &arguments.common, Photos::aligned)?;
+            learn_network(arguments, &data, &base)
+        }
     }
-    // Not before it is sure that something can be learnt, and measured.
-    let (mut run, kept) = common.open(&settings)?;
-    let mut task =
-        TripletTask::new(learner, sampler, data.part(Part::Validation), settings.triplets);
+}
 
+impl EncoderArguments {
+    /// Refuses what cannot be.
+    fn check(&self, encoder: &WeightsEntry) -> anyhow::Result<()> {
+        let (id, outputs) = (&encoder.id, encoder.output_size);
+        match self.train {
+            What::Projection => ensure!(
+                self.size < outputs,
+                "--size {}: {id} gives {outputs} numbers, and fewer are made of them",
+                self.size
+            ),
+            What::Last | What::All => ensure!(
+                encoder.architecture == Architecture::MobileFaceNet,
+                "{id}: only a MobileFaceNet's own layers can be learnt; --train projection takes any encoder"
+            ),
+        }
+        if self.train == What::Last && self.from == Start::Scratch {
+            bail!(
+                "--from scratch: an encoder that begins with nothing learns as a whole, --train all"
+            );
+        }
+        Ok(())
+    }
+
+    fn settings<T: Clone>(&self, data: &Data<T>) -> Settings {
+        let is_network = self.train != What::Projection;
+        let (people, strangers) = if is_network { (16, 16) } else { (48, 128) };
+        let usual = match (self.train, self.from) {
+            (What::Projection, _) => Usual { steps: 1_000, rate: 3e-4, decay: 30.0 },
+            (_, Start::Scratch) => Usual { steps: 5_000, rate: 1e-3, decay: 5e-4 },
+            (What::Last, _) => Usual { steps: 500, rate: 3e-5, decay: 30.0 },
+            (What::All, _) => Usual { steps: 500, rate: 1e-5, decay: 30.0 },
+        };
+        let towards = match (self.train, self.from) {
+            (What::Projection, _) | (_, Start::Weights) => Towards::Start,
+            (_, Start::Scratch) => Towards::Zero,
+        };
+        Settings {
+            train: self.train,
+            photos: data.fingerprint.to_string(),
+            encoder: data.model.clone(),
+            size: self.size,
+            from: self.from,
+            learning: EncoderSettings {
+                batch: BatchShape {
+                    people: self.people.unwrap_or(people).into(),
+                    photos: self.photos.into(),
+                    strangers: self.strangers.unwrap_or(strangers).into(),
+                },
+                objective: self.objective(),
+            },
+            vary: if is_network { self.variations() } else { vec![Variation::Mirror] },
+            mixed: is_network && self.mixed,
+            split: self.common.split(),
+            pace: self.pace.pace(self.common.seed, &usual, towards),
+        }
+    }
+
+    fn objective(&self) -> Objective {
+        let margin = |usual| self.margin.unwrap_or(usual);
+        let softmax = |margin| Objective::Softmax { margin, scale: self.scale };
+        match self.loss {
+            LossName::Triplet => Objective::Triplet { mining: self.mining, margin: margin(0.2) },
+            LossName::Arcface => softmax(Margin::Angle(margin(0.5))),
+            LossName::Cosface => softmax(Margin::Cosine(margin(0.35))),
+        }
+    }
+
+    fn variations(&self) -> Vec<Variation> {
+        if self.unvaried { vec![] } else { self.vary.clone() }
+    }
+}
+
+fn learn_projection(
+    arguments: &EncoderArguments,
+    data: &Data<BothSides>,
+    base: &Base<'_>,
+) -> anyhow::Result<ExitCode> {
+    let settings = arguments.settings(data);
+    let features = data.features()?;
+    let (training, test) = (data.part(Part::Training).photos, data.part(Part::Test).photos);
+    let mut numbers = random(settings.pace.seed, "start", 0);
+    let size = settings.size.into();
+    let learner =
+        ProjectionLearner::new(features.tensor(), &training, size, settings.from, &mut numbers)?;
+    let Some(outcome) = learn(arguments, data, &settings, learner)? else {
+        return Ok(ExitCode::from(130));
+    };
+    let projection = outcome.learner.weights();
+    let plain = features.plain_of(&test)?;
+    let components = features.by_principal_components(&test, &training, size)?;
+    let learnt = LearntTensors { encoder: None, projection: Some(projection) };
+    finish(outcome, data, &settings, base, &learnt, &Shipped { components, plain })
+}
+
+fn learn_network(
+    arguments: &EncoderArguments,
+    data: &Data<Picture>,
+    base: &Base<'_>,
+) -> anyhow::Result<ExitCode> {
+    let settings = arguments.settings(data);
+    let device = base.road.device.into();
+    let faces = data.samples.iter().map(Picture::rgb);
+    let pictures = Pictures::new(faces, MobileFaceNet::SIDE as u32, device)?;
+    let shipped = |learns| Trainable::encoder(base.manifest, &base.encoder.id, device, learns);
+    let (training, test) = (data.part(Part::Training).photos, data.part(Part::Test).photos);
+    let mut numbers = random(settings.pace.seed, "start", 0);
+    let network = match (settings.from, settings.train) {
+        (Start::Scratch, _) => Trainable::new_encoder(device, &mut numbers)?,
+        (Start::Weights, What::Last) => shipped(Learns::Last)?,
+        (Start::Weights, _) => shipped(Learns::All)?,
+    };
+    let varied = settings.vary.clone();
+    let learner = NetworkLearner::new(network, pictures.clone(), varied, settings.mixed);
+    let size = i64::from(settings.size);
+    let learner = match settings.from {
+        _ if size == MobileFaceNet::OUTPUT_SIZE => learner,
+        Start::Weights => learner.project_by_components(size, &training)?,
+        Start::Scratch => learner.project_by_chance(size, &mut numbers)?,
+    };
+    let Some(outcome) = learn(arguments, data, &settings, learner)? else {
+        return Ok(ExitCode::from(130));
+    };
+    let network = outcome.learner.network().weights()?;
+    let projection = outcome.learner.projection_weights()?;
+    let shipped = NetworkLearner::new(shipped(Learns::Last)?, pictures, vec![], false);
+    let plain = shipped.encode_all(&test)?;
+    let components = shipped.project_by_components(size, &training)?.encode_all(&test)?;
+    let learnt = LearntTensors { encoder: Some(network), projection };
+    finish(outcome, data, &settings, base, &learnt, &Shipped { components, plain })
+}
+
+/// Learns to the end; none where somebody interrupted it.
+fn learn<T: Clone, L: Learner>(
+    arguments: &EncoderArguments,
+    data: &Data<T>,
+    settings: &Settings,
+    learner: L,
+) -> anyhow::Result<Option<Outcome<L>>> {
+    data.tell();
+    let sampler = data.sampler(Part::Training, "the training people")?;
+    data.sampler(Part::Validation, "the validation people")?;
+    data.sampler(Part::Test, "the test people")?;
+    let mut numbers = random(settings.pace.seed, "centres", 0);
+    let validation = data.part(Part::Validation);
+    let mut task = EncoderTask::new(learner, sampler, validation, settings.learning, &mut numbers)?;
+    // Not before it is sure that something can be learnt, and measured.
+    let (mut run, kept) = arguments.common.open(settings)?;
     let taken = kept.as_ref().map_or(0, |(standing, _)| standing.step);
     let mut watch = Watch::begin(settings.pace.schedule.steps, taken)?;
     let ended = train(&mut task, &settings.pace, &mut run, kept, &mut watch);
     watch.end();
     let (standing, ending) = ended?;
     if super::is_interrupted(&standing, ending) {
-        return Ok(ExitCode::from(130));
+        return Ok(None);
     }
-    let base = Base { manifest: &manifest, road: &road, encoder: &encoder, inputs };
-    finish(&mut run, &data, &settings, &base, task.learner(), standing.best)
-}
-
-/// What is made fewer of.
-struct Base<'a> {
-    manifest: &'a Manifest,
-    /// The road that takes what is learnt.
-    road: &'a RoadSettings,
-    encoder: &'a str,
-    inputs: u32,
-}
-
-/// Measures the best numbers with people whom nothing was learnt from, and writes what the run comes to.
-fn finish(
-    run: &mut Run,
-    data: &Data,
-    settings: &Settings,
-    &Base { manifest, road, encoder, inputs }: &Base<'_>,
-    learner: &ProjectionLearner,
-    best: Option<(u64, f64)>,
-) -> anyhow::Result<ExitCode> {
-    let numbers = run.best()?;
-    restore(learner.parameters(), &numbers)?;
-    let (training, test) = (data.part(Part::Training), data.part(Part::Test));
-    let plain = data.features.plain_of(&test.photos)?;
-    let size = settings.size.into();
-    let pca = data.features.by_principal_components(&test.photos, &training.photos, size)?;
-    let learnt = learner.encode_all(&test.photos)?;
-    let of = |encodings| Figures::of(encodings, &test.person, Some(Bootstrap::default()));
-    let figures = [of(&learnt)?, of(&pca)?, of(&plain)?];
-
-    let id = format!("{encoder}-learnt-{}", &data.fingerprint.to_string()[..8]);
-    let notes: Vec<Note> = run.notes()?;
-    let [loss, looks] = curves(&notes)?;
-    run.write("loss.svg", loss.as_bytes())?;
-    run.write("curves.svg", looks.as_bytes())?;
-    let training = format!(
-        "{} numbers by the triplet loss ({:?} mining) from {} of {}; see model_card.md",
-        settings.size,
-        settings.triplets.mining,
-        data.size(Part::Training),
-        data.images.file_name().unwrap_or_default().to_string_lossy(),
-    );
-    let tensors: Tensors =
-        numbers.into_iter().filter(|(name, _)| name == "weight" || name == "bias").collect();
-    let learnt = LearntProjection {
-        encoder,
-        id: &id,
-        inputs,
-        outputs: settings.size,
-        file: &to_bytes(&tensors, None)?,
-        training: &training,
-    };
-    let weights = run.folder().join("weights");
-    export_projection(manifest, &weights, &learnt)?;
-    let model = EncoderProfile::of(&weights, road)?.model.to_string();
-    let card = card(data, settings, &weights, &model, &figures, best);
-    run.write("model_card.md", card.markdown().as_bytes())?;
-    println!("{}", super::table(&card));
-    println!(
-        "written to {}: model_card.md, curves.svg, loss.svg, weights/",
-        run.folder().display()
-    );
-    Ok(ExitCode::SUCCESS)
-}
-
-fn card(
-    data: &Data,
-    settings: &Settings,
-    weights: &Path,
-    model: &str,
-    figures: &[Figures; 3],
-    best: Option<(u64, f64)>,
-) -> ModelCard {
-    let percent = |value: f64| format!("{:.2} %", value * 100.0);
-    let mut rows = vec![(
-        "EER".to_owned(),
-        figures.iter().map(|of| percent(of.rates.eer)).collect::<Vec<_>>(),
-    )];
-    for fmr in ["1e-3", "1e-4", "1e-5"] {
-        let cell = |of: &Figures| {
-            let tar = of.rates.tar_at_fmr.get(fmr).copied().flatten();
-            let interval = of
-                .intervals
-                .as_ref()
-                .and_then(|all| all.tar_at_fmr_interval.get(fmr).copied().flatten());
-            match (tar, interval) {
-                (Some(tar), Some(interval)) => {
-                    format!(
-                        "{} ({} to {})",
-                        percent(tar),
-                        percent(interval.low),
-                        percent(interval.high)
-                    )
-                }
-                (Some(tar), None) => percent(tar),
-                (None, _) => "too few comparisons".to_owned(),
-            }
-        };
-        rows.push((format!("TAR at FMR {fmr}"), figures.iter().map(cell).collect()));
-    }
-    let Settings { triplets, pace, .. } = settings;
-    let training = [
-        ("encoder, frozen", data.model.clone()),
-        ("numbers", settings.size.to_string()),
-        ("begins as", format!("{:?}", settings.from)),
-        ("loss", format!("triplet, margin {}", triplets.margin)),
-        ("mining", format!("{:?}", triplets.mining)),
-        (
-            "batch",
-            format!(
-                "{} people x {} photos and {} strangers",
-                triplets.batch.people, triplets.batch.photos, triplets.batch.strangers
-            ),
-        ),
-        (
-            "steps",
-            format!("{}, the best after {}", pace.schedule.steps, best.map_or(0, |(step, _)| step)),
-        ),
-        (
-            "learning rate",
-            format!(
-                "{} after {} steps, then along half a cosine",
-                pace.schedule.rate, pace.schedule.warm_up
-            ),
-        ),
-        ("decay towards the start", pace.decay.weight.to_string()),
-        ("seed", pace.seed.to_string()),
-    ];
-    let genuine = figures[0].rates.genuine;
-    let impostor = figures[0].rates.impostor;
-    ModelCard {
-        title: format!("Model card: `{model}`"),
-        what: format!(
-            "Makes encodings of {} numbers out of those of `{}`: `y = W x + b`, scaled to length 1. Learnt by `limen \
-             train encoder` {}.",
-            settings.size,
-            data.model,
-            env!("CARGO_PKG_VERSION"),
-        ),
-        data: data.lines(),
-        training: training.map(|(name, value)| (name.to_owned(), value)).into(),
-        columns: vec!["learnt".to_owned(), "PCA of the same size".to_owned(), "all the encoder says".to_owned()],
-        figures: rows,
-        measured: format!(
-            "On the test people, every photo against every other: {genuine} genuine and {impostor} impostor comparisons; \
-             in brackets 95 % intervals, by a bootstrap over the people. The encoder sees the plain face alone, not \
-             averaged with its mirror image. Below: the error rates of the validation people over the steps."
-        ),
-        limits: vec![
-            "The figures are those of people like the ones above, photographed alike; what holds for others is not known."
-                .to_owned(),
-            "Encodings of this model are compared with no others: everybody is to be enrolled again.".to_owned(),
-            "There is no calibration yet: τ follows from one made with photos that were not learnt from.".to_owned(),
-        ],
-        usage: format!(
-            "export LIMEN_INFERENCE__WEIGHTS_DIR={}\nlimen weights list\nlimen calibrate --images OTHER_PHOTOS --name \
-             NAME --out {}/calibrations/{model}.toml\nlimen enroll PHOTOS --replace-model\nlimen serve",
-            weights.display(),
-            weights.display()
-        ),
-    }
+    let learner = task.into_learner();
+    restore(learner.parameters(), &run.best()?)?;
+    Ok(Some(Outcome { run, learner, best: standing.best.map_or(0, |(step, _)| step) }))
 }

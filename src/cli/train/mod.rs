@@ -2,6 +2,8 @@
 
 mod data;
 mod encoder;
+mod encoder_card;
+mod pace;
 mod verifier;
 mod watch;
 
@@ -31,6 +33,9 @@ struct Common {
     source: Source,
     #[command(flatten)]
     crop: Crop,
+    /// A CSV with the columns path, below --images, and person. Without it --images holds a folder for each person.
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
     /// The folder of the run: its settings, metrics, checkpoints and what it comes to.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,

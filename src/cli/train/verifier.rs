@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::data::Data;
 use super::watch::Watch;
+use crate::cli::evaluate::photos::Photos;
 use crate::config::Config;
 use crate::evaluate::metrics::Roc;
 use crate::train::{
@@ -63,7 +64,7 @@ const IMPOSTOR_PAIRS: usize = 1_000_000;
 
 pub(super) fn run(config: &Config, arguments: &VerifierArguments) -> anyhow::Result<ExitCode> {
     let common = &arguments.common;
-    let data = Data::look_at(config, &common.source, common.crop, common.split())?;
+    let data = Data::look_at(config, common, Photos::both_sides)?;
     let settings = Settings {
         difference: arguments.difference,
         photos: data.fingerprint.to_string(),
@@ -84,7 +85,7 @@ pub(super) fn run(config: &Config, arguments: &VerifierArguments) -> anyhow::Res
     };
     data.tell();
 
-    let encodings = data.features.plain()?;
+    let encodings = data.features()?.plain()?;
     let pairs = |part, who| Pairs::new(data.part(part)).context(who);
     let training = pairs(Part::Training, "the training people")?;
     let validation = pairs(Part::Validation, "the validation people")?;
@@ -178,7 +179,12 @@ impl Compared {
     }
 }
 
-fn card(data: &Data, settings: &Settings, compared: &Compared, best: u64) -> ModelCard {
+fn card<T: Clone>(
+    data: &Data<T>,
+    settings: &Settings,
+    compared: &Compared,
+    best: u64,
+) -> ModelCard {
     let percent = |value: f64| format!("{:.2} %", value * 100.0);
     let row = |name: &str, of: &dyn Fn(&Measured) -> String| {
         (name.to_owned(), compared.of.iter().map(of).collect::<Vec<_>>())

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use cache::{Cache, CacheError};
-pub use sample::{BothSides, Failure, Sample, Template, liveness_score};
+pub use sample::{BothSides, Failure, Picture, Sample, Template, liveness_score};
 
 use crate::nets::Digest;
 use crate::vision::{OpenError, Road, RoadSettings};

@@ -1,10 +1,15 @@
 //! What a photo gives: something to compare, or the reason why there is nothing.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ImageFormat, RgbImage};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::{FaceSeen, LivenessScore, Quality, QualityIssue, Sighting, View};
+use crate::vision::liveness::Surroundings;
 use crate::vision::{LookError, LookSettings, Road};
 
 /// What a photo gives.
@@ -68,6 +73,53 @@ impl BothSides {
     }
 }
 
+/// What a network is shown of a photo: what can be learnt from, with the photo itself no longer at hand.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Picture {
+    /// RGB, square.
+    #[serde(serialize_with = "to_png", deserialize_with = "from_png")]
+    pixels: RgbImage,
+}
+
+impl Picture {
+    /// Travels the road as far as the face as the encoder is shown it.
+    pub fn aligned(road: &Road, bytes: &[u8], border_share: f32) -> Sample<Self> {
+        let face = acquired(road.look_at_aligned(bytes, border_share, &SETTINGS))?;
+        Self::new(face.side(), face.rgb())
+    }
+
+    /// Travels the road as far as the face with its surroundings as the liveness network is shown it.
+    pub fn surroundings(road: &Road, bytes: &[u8], border_share: f32) -> Sample<Self> {
+        let seen = acquired(road.look_at_surroundings(bytes, border_share, &SETTINGS))?;
+        Self::new(Surroundings::SIDE, seen.rgb())
+    }
+
+    fn new(side: u32, rgb: &[u8]) -> Sample<Self> {
+        let pixels = RgbImage::from_raw(side, side, rgb.to_vec());
+        let pixels = pixels.ok_or_else(|| Failure::Unreadable("it is not square".to_owned()))?;
+        Ok(Self { pixels })
+    }
+
+    /// Its side in pixels.
+    #[must_use]
+    pub fn side(&self) -> u32 {
+        self.pixels.width()
+    }
+
+    /// RGB bytes, rows from the top.
+    #[must_use]
+    pub fn rgb(&self) -> &[u8] {
+        self.pixels.as_raw()
+    }
+}
+
+/// Shows the size only: a face must never reach a log.
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Picture({0} x {0})", self.side())
+    }
+}
+
 /// Travels the road as far as liveness.
 pub fn liveness_score(road: &Road, bytes: &[u8]) -> Sample<f32> {
     let view = road.look_alive(bytes, None, SETTINGS.pupil_distance_px_min, Default::default());
@@ -91,6 +143,23 @@ fn acquired<F>(view: Result<View<F>, LookError>) -> Sample<F> {
     }
 }
 
+fn to_png<S: Serializer>(pixels: &RgbImage, to: S) -> Result<S::Ok, S::Error> {
+    use serde::ser::Error;
+
+    let mut png = Vec::new();
+    let encoder = PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Up);
+    pixels.write_with_encoder(encoder).map_err(S::Error::custom)?;
+    to.serialize_str(&STANDARD_NO_PAD.encode(png))
+}
+
+fn from_png<'de, D: Deserializer<'de>>(from: D) -> Result<RgbImage, D::Error> {
+    use serde::de::Error;
+
+    let png = STANDARD_NO_PAD.decode(String::deserialize(from)?).map_err(D::Error::custom)?;
+    let picture = image::load_from_memory_with_format(&png, ImageFormat::Png);
+    Ok(picture.map_err(D::Error::custom)?.into_rgb8())
+}
+
 fn to_base64<S: Serializer>(values: &[f32], to: S) -> Result<S::Ok, S::Error> {
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     to.serialize_str(&STANDARD_NO_PAD.encode(bytes))
@@ -105,4 +174,19 @@ fn from_base64<'de, D: Deserializer<'de>>(from: D) -> Result<Box<[f32]>, D::Erro
         return Err(D::Error::custom("not a whole number of f32"));
     }
     Ok(values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_kept_to_the_last_bit() {
+        let rgb: Vec<u8> = (0..16 * 16 * 3).map(|i| (i * 37 % 251) as u8).collect();
+        let picture = Picture::new(16, &rgb).unwrap();
+        let text = serde_json::to_string(&picture).unwrap();
+        let back: Picture = serde_json::from_str(&text).unwrap();
+        assert_eq!((back.side(), back.rgb()), (16, &rgb[..]));
+        assert!(Picture::new(16, &rgb[1..]).is_err());
+    }
 }

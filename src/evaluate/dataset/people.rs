@@ -1,16 +1,18 @@
-//! A folder for each person.
+//! Photos by person: a folder for each, or a list.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use walkdir::WalkDir;
 
-use super::DatasetError;
+use super::{DatasetError, read_csv};
 use crate::vision::FrameFormat;
 
 /// A person and their photos.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
-    /// The folder's name.
+    /// The folder's name, or what the list says.
     pub name: String,
     /// Below the folder of images, in the order of their names; at least one.
     pub photos: Vec<PathBuf>,
@@ -51,6 +53,38 @@ pub fn read_people(images: &Path) -> Result<(Vec<Person>, Vec<PathBuf>), Dataset
     Ok((people, strays))
 }
 
+#[derive(Deserialize)]
+struct Row {
+    path: PathBuf,
+    person: String,
+}
+
+/// Reads a CSV with the columns `path`, below the folder of images, and `person`: people in the order of their names,
+/// their photos in the order of theirs.
+///
+/// # Errors
+/// When the file cannot be read, a line is none, a photo stands under two people or twice, or there is no line.
+pub fn read_labels(file: &Path) -> Result<Vec<Person>, DatasetError> {
+    let wrong = |line, what| DatasetError::Line { file: file.to_owned(), line, what };
+    let mut people = BTreeMap::<String, BTreeSet<PathBuf>>::new();
+    let mut seen = HashMap::<PathBuf, u64>::new();
+    for (line, Row { path, person }) in read_csv::<Row>(file)? {
+        if person.is_empty() || path.as_os_str().is_empty() {
+            return Err(wrong(line, "a path and a person are expected".to_owned()));
+        }
+        if let Some(first) = seen.insert(path.clone(), line) {
+            let what = format!("{} stands in line {first} already", path.display());
+            return Err(wrong(line, what));
+        }
+        people.entry(person).or_default().insert(path);
+    }
+    if people.is_empty() {
+        return Err(DatasetError::Empty { path: file.to_owned(), what: "photos" });
+    }
+    let people = people.into_iter();
+    Ok(people.map(|(name, photos)| Person { name, photos: photos.into_iter().collect() }).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +108,28 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(read_people(folder.path()).unwrap_err().to_string().contains("no folder"));
         assert!(read_people(&folder.path().join("absent")).is_err());
+    }
+
+    #[test]
+    fn a_list_names_who_is_in_each_photo_and_wrong_lines_are_told_by_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("people.csv");
+        let read = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            read_labels(&file)
+        };
+        let people = read("path,person\nb/2.jpg,Bob\na.jpg,Ada\nb/1.jpg, Bob\n").unwrap();
+        let found: Vec<_> = people.iter().map(|p| (p.name.as_str(), p.photos.len())).collect();
+        assert_eq!(found, [("Ada", 1), ("Bob", 2)]);
+        assert_eq!(people[1].photos[0], PathBuf::from("b/1.jpg"));
+        for (text, told) in [
+            ("path,person\na.jpg,Ada\na.jpg,Bob\n", "line 3: a.jpg stands in line 2 already"),
+            ("path,person\na.jpg,\n", "line 2: a path and a person"),
+            ("path,name\na.jpg,Ada\n", "missing field `person`"),
+            ("path,person\n", "no photos"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::align::{AlignedFace, FIVE_POINTS_112, Template, align};
 use super::decode::{DecodeError, FrameFormat, FrameLimits, decode, decode_at_least};
 use super::detect::detect;
 use super::encode::{EncodeError, Encoded, FaceEncoder};
-use super::liveness::liveness;
+use super::liveness::{Surroundings, liveness};
 use super::nearest::{Nearest, choose_nearest};
 use super::picture::picture;
 use super::precision::Precision;
@@ -221,16 +221,50 @@ impl Road {
         let photo = Photo { bytes, declared: None, border_share };
         let clock = StageClock::start(StageTimings::default());
         self.travel(photo, settings.pupil_distance_px_min, clock, |approached, _| {
-            let quality = approached.quality;
             let Some(face) = self.for_encoder(&approached) else {
-                let issues = vec![QualityIssue::TurnedAway];
-                return Ok(Sighting::LowQuality { quality, issues, shortfall: None });
+                return Ok(turned_away(approached.quality));
             };
             let mirrored = face.mirrored();
             let encodings = self.encoder.encode(&[face, mirrored])?;
             let encodings = encodings.into_iter().map(|encoded| encoded.encoding);
             let both = encodings.collect::<Vec<_>>().try_into().expect("two faces were encoded");
             Ok(Sighting::Face(both))
+        })
+    }
+
+    /// As [`Road::look_at_crop`], as far as the face as the encoder is shown it.
+    ///
+    /// # Errors
+    /// As [`Road::look`].
+    pub fn look_at_aligned(
+        &self,
+        bytes: &[u8],
+        border_share: f32,
+        settings: &LookSettings,
+    ) -> Result<View<AlignedFace>, LookError> {
+        let photo = Photo { bytes, declared: None, border_share };
+        let clock = StageClock::start(StageTimings::default());
+        self.travel(photo, settings.pupil_distance_px_min, clock, |approached, _| {
+            let face = self.for_encoder(&approached);
+            Ok(face.map_or_else(|| turned_away(approached.quality), Sighting::Face))
+        })
+    }
+
+    /// As [`Road::look_at_crop`], as far as the face with its surroundings as the liveness network is shown it.
+    ///
+    /// # Errors
+    /// As [`Road::look`].
+    pub fn look_at_surroundings(
+        &self,
+        bytes: &[u8],
+        border_share: f32,
+        settings: &LookSettings,
+    ) -> Result<View<Surroundings>, LookError> {
+        let photo = Photo { bytes, declared: None, border_share };
+        let clock = StageClock::start(StageTimings::default());
+        self.travel(photo, settings.pupil_distance_px_min, clock, |approached, _| {
+            let Approached { frame, detection, .. } = &approached;
+            Ok(Sighting::Face(Surroundings::of(frame, &detection.bounding_box)))
         })
     }
 
@@ -417,12 +451,14 @@ impl Road {
                 };
                 Sighting::Face(FaceSeen { encoding, liveness, quality, feature_norm, picture })
             }
-            None => {
-                let issues = vec![QualityIssue::TurnedAway];
-                Sighting::LowQuality { quality, issues, shortfall: None }
-            }
+            None => turned_away(quality),
         })
     }
+}
+
+/// What is said of a face whose landmarks lie so that it cannot be turned upright.
+fn turned_away<F>(quality: Quality) -> Sighting<F> {
+    Sighting::LowQuality { quality, issues: vec![QualityIssue::TurnedAway], shortfall: None }
 }
 
 /// What there is to say of a face whose landmarks coincide.
