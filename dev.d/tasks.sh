@@ -50,6 +50,7 @@ task_bench() {
     devices) task_setup && cargo bench --bench devices -- "${@:2}" ;;
     encoder) bench_beside benches/encoder_onnx.py --bench road encode ;;
     search) bench_beside benches/search_faiss.py --bench search ;;
+    train) bench_train ;;
     *) task_setup && cargo bench "$@" ;;
   esac
 }
@@ -63,6 +64,17 @@ bench_beside() {
   bench_python
   cargo bench "${@:2}"
   "$venv/bin/python" "$1"
+}
+
+# A training step of ours and PyTorch's, in turns. $TORCH_PYTHON: a Python that has PyTorch; else it is fetched (3 GB).
+bench_train() {
+  task_setup
+  local torch=${TORCH_PYTHON:-$cache/torch/bin/python}
+  [ -n "${TORCH_PYTHON:-}" ] || [ -e "$cache/torch/ready" ] ||
+    { "$python" -m venv "$cache/torch" && "$cache/torch/bin/pip" install --quiet numpy "torch==$libtorch_version" &&
+      touch "$cache/torch/ready"; } || die "PyTorch could not be installed into $cache/torch"
+  cargo bench --no-run --bench train
+  "$torch" benches/train_torch.py cargo bench --quiet --bench train
 }
 
 # A Python with what the peer and its parts need.

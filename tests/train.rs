@@ -1,11 +1,12 @@
 //! Learning, as whoever uses it from Rust sees it: from encodings to better ones, and over interruptions.
 
+use limen::nets::{MobileFaceNet, Trainable};
 use limen::train::{
     Adam, BatchShape, Decay, Difference, EncoderSettings, EncoderTask, Ending, Figures, Labelled,
-    Learner, Look, Margin, Mining, Note, Objective, Pace, PairSettings, Pairs, Part, People,
-    ProjectionLearner, Run, Sampler, Schedule, Split, Start, Step, Towards, TrainingError,
-    Verifier, VerifierTask, Watcher, expected_calibration_error, principal_components, probability,
-    random, restore, train, unit_rows,
+    Learner, Look, Margin, Mining, NetworkLearner, Note, Objective, Pace, PairSettings, Pairs,
+    Part, People, Pictures, ProjectionLearner, Run, Sampler, Schedule, Split, Start, Step, Towards,
+    TrainingError, Variation, Verifier, VerifierTask, Watcher, expected_calibration_error,
+    principal_components, probability, random, restore, train, unit_rows,
 };
 use rand::Rng;
 use serde_json::json;
@@ -172,6 +173,45 @@ fn a_run_that_was_interrupted_twice_ends_bit_for_bit_as_one_that_was_not() {
     }
 }
 
+/// An encoder that begins with nothing, and pictures by chance of eight people.
+fn network_task() -> EncoderTask<NetworkLearner> {
+    let device = tch::Device::Cpu;
+    let (side, mut numbers) = (MobileFaceNet::SIDE as usize, random(3, "pictures", 0));
+    let faces: Vec<Vec<u8>> =
+        (0..16).map(|_| (0..side * side * 3).map(|_| numbers.random()).collect()).collect();
+    let pictures = Pictures::new(faces.iter().map(Vec::as_slice), side as u32, device).unwrap();
+    let network = Trainable::new_encoder(device, &mut numbers).unwrap();
+    let learner = NetworkLearner::new(network, pictures, Variation::ALL.to_vec(), false);
+    let learner = learner.project_by_chance(16, &mut numbers).unwrap();
+    let people =
+        People { photos: (0..16).collect(), person: (0..16).map(|photo| photo / 2).collect() };
+    let sampler = Sampler::new(people.photos.iter().copied().zip(people.person.iter().copied()));
+    let settings = EncoderSettings {
+        batch: BatchShape { people: 4, photos: 2, strangers: 0 },
+        objective: Objective::Softmax { margin: Margin::Angle(0.3), scale: 16.0 },
+    };
+    EncoderTask::new(learner, sampler.unwrap(), people, settings, &mut numbers).unwrap()
+}
+
+#[test]
+fn an_encoder_s_own_layers_with_what_they_gather_go_on_bit_for_bit_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let pace = Pace { interval: 2, ..pace(6) };
+    let files = ["whole", "parts"].map(|name| {
+        let folder = folder.path().join(name);
+        let mut run = Run::begin(&folder, &json!({})).unwrap();
+        let until = if name == "whole" { u64::MAX } else { 3 };
+        train(&mut network_task(), &pace, &mut run, None, &mut Until(until, 0)).unwrap();
+        drop(run);
+        let (mut run, kept) = Run::resume(&folder, &json!({})).unwrap();
+        let (standing, _) =
+            train(&mut network_task(), &pace, &mut run, kept, &mut { TO_THE_END }).unwrap();
+        assert_eq!(standing.step, 6);
+        std::fs::read(folder.join("checkpoint.safetensors")).unwrap()
+    });
+    assert!(files[0] == files[1]);
+}
+
 #[test]
 fn a_loss_that_is_no_number_ends_the_run_and_what_was_kept_is_whole() {
     let mut world = World::new();
@@ -201,8 +241,8 @@ fn a_checkpoint_of_another_size_is_refused_by_name() {
     drop(run);
     let (_, kept) = Run::resume(folder.path(), &json!({})).unwrap();
     let decay = pace(1).decay;
-    let parameters =
-        [("weight".to_owned(), Tensor::zeros([3, 3], (Kind::Float, tch::Device::Cpu)))];
+    let weight = Tensor::zeros([3, 3], (Kind::Float, tch::Device::Cpu)).set_requires_grad(true);
+    let parameters = [("weight".to_owned(), weight)];
     let error = restore(&parameters, &kept.unwrap().1).unwrap_err().to_string();
     assert!(error.contains("`weight` is [6, 24], not [3, 3]"), "{error}");
     assert!(Adam::new(&parameters, decay).unwrap().load(1, &Default::default()).is_err());

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use comfy_table::Table;
 use serde::Serialize;
 
-use super::evaluate::people::People;
+use super::evaluate::people::{People, people_of};
 use super::evaluate::{Crop, Source};
 use crate::config::Config;
 use crate::domain::QualityIssue;
@@ -19,8 +19,8 @@ use crate::vision::issues;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DatasetCommand {
-    /// Find photos without a usable face, blurred ones, copies, and people who are probably named wrongly, in a folder
-    /// for each person. Exits with 1 where there are any.
+    /// Find photos without a usable face, blurred ones, copies, and people who are probably named wrongly, in labelled
+    /// photos. Exits with 1 where there are any.
     Check(CheckArguments),
 }
 
@@ -30,6 +30,9 @@ pub(in crate::cli) struct CheckArguments {
     source: Source,
     #[command(flatten)]
     crop: Crop,
+    /// A CSV with the columns path, below --images, and person. Without it --images holds a folder for each person.
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -86,7 +89,9 @@ impl What {
 }
 
 fn check(config: &Config, arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
-    let people = People::look_at(config, &arguments.source, arguments.crop)?;
+    let (source, labels) = (&arguments.source, arguments.labels.as_deref());
+    let people = people_of(&source.images, labels)?;
+    let people = People::look_at_all(config, source, arguments.crop, people)?;
     let tau = config.matching.risk(people.photos.profile())?.verify().threshold.value();
     let mut findings = alone(config, &people);
     findings.extend(copies(&arguments.source.images, &people));

@@ -203,7 +203,14 @@ async fn reach(config: &Config) -> anyhow::Result<Store> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
+
+    #[test]
+    fn no_two_options_of_a_command_have_one_name() {
+        Arguments::command().debug_assert();
+    }
 
     #[test]
     fn a_cause_that_was_named_is_not_named_again() {

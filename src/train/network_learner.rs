@@ -180,4 +180,17 @@ mod tests {
         assert!(one.len() > 100 && one.iter().all(Tensor::defined));
         assert!(one.iter().zip(&other).all(|(one, other)| one == other));
     }
+
+    #[test]
+    fn mixed_precision_says_nearly_the_same_and_learns_exact_numbers() {
+        let exact = learner(vec![]);
+        let mixed = NetworkLearner { kind: Kind::BFloat16, ..learner(vec![]) };
+        let [one, other] = [&exact, &mixed]
+            .map(|learner| learner.encode(&[0, 1], Some(&mut random(1, "", 0))).unwrap());
+        let cosines = (&one * &other).sum_dim_intlist([1i64].as_slice(), false, Kind::Float);
+        assert!(cosines.min().double_value(&[]) > 0.99, "{cosines:?}");
+        assert_ne!(one, other);
+        other.sum(Kind::Float).backward();
+        assert!(mixed.parameters().iter().all(|(_, tensor)| tensor.grad().kind() == Kind::Float));
+    }
 }

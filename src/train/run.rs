@@ -334,4 +334,23 @@ mod tests {
         assert_eq!((standing.step, kept["x"].double_value(&[0])), (1, 1.0));
         fs::remove_dir_all(moved).unwrap();
     }
+
+    #[test]
+    fn a_full_disk_is_told_by_the_name_of_the_file_and_spoils_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let tensors = |value: f32| Tensors::from([("x".to_owned(), Tensor::from_slice(&[value]))]);
+        let mut run = Run::begin(folder.path(), &json!({})).unwrap();
+        run.keep(&Standing { step: 1, ..Standing::default() }, &tensors(1.0)).unwrap();
+        drop(run);
+        // A device that is always full.
+        fs::remove_file(folder.path().join(METRICS)).unwrap();
+        std::os::unix::fs::symlink("/dev/full", folder.path().join(METRICS)).unwrap();
+        let mut run = Run::open(folder.path()).unwrap();
+        run.note(&json!({"step": 2})).unwrap();
+        let error = run.keep(&Standing { step: 2, ..Standing::default() }, &tensors(2.0));
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(METRICS) && error.contains("No space left"), "{error}");
+        let (standing, kept) = read_checkpoint(&folder.path().join(CHECKPOINT)).unwrap().unwrap();
+        assert_eq!((standing.step, kept["x"].double_value(&[0])), (1, 1.0));
+    }
 }

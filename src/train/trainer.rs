@@ -271,7 +271,7 @@ fn keep(
     standing: &Standing,
 ) -> Result<(), TrainingError> {
     let mut tensors = detached(task.parameters())?;
-    adam.save(&mut tensors);
+    adam.save(&mut tensors)?;
     Ok(run.keep(standing, &tensors)?)
 }
 

@@ -2,6 +2,12 @@
 
 use std::path::Path;
 
+use image::RgbImage;
+use limen::nets::{Compute, Manifest, Station, load};
+use limen::vision::decode::{FrameLimits, decode};
+use limen::vision::detect::{DetectSettings, detect};
+use limen::vision::nearest::NearestSettings;
+
 use super::{fixture, limen, text};
 
 /// A folder for each person, of fixtures.
@@ -74,4 +80,86 @@ fn where_nothing_can_be_learnt_it_is_said_and_no_run_is_begun() {
     std::fs::write(images.join("Obama/broken.jpg"), b"no photo").unwrap();
     let broken = train("encoder");
     assert!(text(&broken).contains("cannot be read: Obama/broken.jpg"), "{}", text(&broken));
+}
+
+/// Two photos of each physicist of the fifth Solvay conference: the second is a darker print.
+fn physicists(folder: &Path) {
+    let manifest = Manifest::open("weights").unwrap();
+    let f32 = Compute::from(tch::Device::Cpu);
+    let detector = load::detector(&manifest, "yunet-2023mar", f32.device).unwrap();
+    let photo = std::fs::read(fixture("group-solvay-1927.jpg")).unwrap();
+    let frame = decode(&photo, None, &FrameLimits::default()).unwrap();
+    let (settings, nearest) = (DetectSettings::default(), NearestSettings::default());
+    let detector = Station::here(detector, f32);
+    let faces = detect(&detector, &frame, 0.0, &settings, &nearest).unwrap();
+    assert!(faces.len() > 20, "{}", faces.len());
+    let whole = image::load_from_memory(&photo).unwrap().into_rgb8();
+    for (number, face) in faces.iter().enumerate() {
+        let (side, centre) = (2.0 * face.bounding_box.longer_side(), face.bounding_box.centre());
+        let corner = [centre.x, centre.y].map(|at| (at - side / 2.0).max(0.0) as u32);
+        let face =
+            image::imageops::crop_imm(&whole, corner[0], corner[1], side as u32, side as u32);
+        let face: RgbImage = face.to_image();
+        let face =
+            image::imageops::resize(&face, 224, 224, image::imageops::FilterType::CatmullRom);
+        let person = folder.join(format!("physicist-{number}"));
+        std::fs::create_dir_all(&person).unwrap();
+        face.save(person.join("1.png")).unwrap();
+        image::imageops::colorops::brighten(&face, -20).save(person.join("2.png")).unwrap();
+    }
+}
+
+#[test]
+fn an_encoder_s_last_blocks_learn_go_on_after_an_end_and_are_written_as_weights_that_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let (images, out) = (folder.path().join("images"), folder.path().join("run"));
+    physicists(&images);
+    let (images, out) = (images.to_str().unwrap(), out.to_str().unwrap());
+    let train = |more: &[&str]| {
+        let what = ["train", "encoder", "--train", "last", "--no-cache", "--images", images];
+        let how = ["--out", out, "--people", "4", "--strangers", "0", "--warm-up", "0"];
+        let how = [&how[..], &["--validation", "0.3", "--interval", "1"]].concat();
+        limen(&[&what[..], &how, more].concat()).output().unwrap()
+    };
+    let output = train(&["--steps", "2"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("TAR at FMR 1e-3"), "{}", text(&output));
+    // As if it had been killed after its end: nothing is left to do but to write what it came to.
+    let again = train(&["--steps", "2", "--resume"]);
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again));
+    let other = train(&["--steps", "2", "--resume", "--loss", "arcface"]);
+    assert!(text(&other).contains("other settings"), "{}", text(&other));
+
+    let card = std::fs::read_to_string(Path::new(out).join("model_card.md")).unwrap();
+    assert!(card.contains("the encoder's last blocks") && card.contains("LIMEN_ROAD__ENCODER"));
+    let id =
+        card.lines().find_map(|line| line.strip_prefix("export LIMEN_ROAD__ENCODER=")).unwrap();
+    let weights = Path::new(out).join("weights");
+    let photo = fixture("obama-1.jpg");
+    let mut recognised = limen(&["verify", &photo, &fixture("obama-2.jpg"), "--json"]);
+    recognised.env("LIMEN_INFERENCE__WEIGHTS_DIR", &weights).env("LIMEN_ROAD__ENCODER", id);
+    // An encoder so new has no calibration: τ is given.
+    recognised.env("LIMEN_MATCHING__VERIFY_THRESHOLD", "1.0");
+    recognised.env("LIMEN_MATCHING__RECOGNIZE_THRESHOLD", "1.0");
+    let output = recognised.output().unwrap();
+    let verdict: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(
+        verdict["distance"].as_f64().is_some_and(|distance| distance < 1.5),
+        "{}",
+        text(&output)
+    );
+}
+
+#[test]
+fn what_cannot_be_learnt_together_is_refused_before_a_photo_is_read() {
+    let train = |more: &[&str]| {
+        let what = ["train", "encoder", "--images", "/nowhere", "--out", "/nowhere"];
+        text(&limen(&[&what[..], more].concat()).output().unwrap())
+    };
+    let scratch = train(&["--train", "last", "--from", "scratch"]);
+    assert!(scratch.contains("--train all"), "{scratch}");
+    let size = train(&["--size", "512"]);
+    assert!(size.contains("512 numbers, and fewer are made of them"), "{size}");
+    let margin = train(&["--margin", "5"]);
+    assert!(margin.contains("must be 0 to 4"), "{margin}");
 }

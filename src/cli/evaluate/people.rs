@@ -1,4 +1,4 @@
-//! A folder for each person, every photo looked at.
+//! Photos by person, every one looked at.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::photos::{Gathered, Photos};
 use super::{Crop, Source};
 use crate::config::Config;
 use crate::evaluate::acquire::Template;
-use crate::evaluate::dataset::{Person, listed, read_people};
+use crate::evaluate::dataset::{Person, listed, read_labels, read_people};
 
 /// The people of a folder and what their photos gave.
 pub(in crate::cli) struct People {
@@ -27,13 +27,34 @@ pub(in crate::cli) struct Labelled<'a> {
     pub path: Vec<&'a Path>,
 }
 
+/// The people of a list, or of a folder for each of them; photos in no person's folder are told of.
+pub(in crate::cli) fn people_of(
+    images: &Path,
+    labels: Option<&Path>,
+) -> anyhow::Result<Vec<Person>> {
+    if let Some(labels) = labels {
+        return Ok(read_labels(labels)?);
+    }
+    let (people, strays) = read_people(images)?;
+    if !strays.is_empty() {
+        eprintln!("limen: {}", listed("photos lie in no person's folder", &strays));
+    }
+    Ok(people)
+}
+
 impl People {
-    /// Reads the folder and looks at every photo; photos in no person's folder are told of.
+    /// Reads a folder for each person and looks at every photo.
     pub fn look_at(config: &Config, source: &Source, crop: Crop) -> anyhow::Result<Self> {
-        let (people, strays) = read_people(&source.images)?;
-        if !strays.is_empty() {
-            eprintln!("limen: {}", listed("photos lie in no person's folder", &strays));
-        }
+        Self::look_at_all(config, source, crop, people_of(&source.images, None)?)
+    }
+
+    /// Looks at every photo of some people.
+    pub fn look_at_all(
+        config: &Config,
+        source: &Source,
+        crop: Crop,
+        people: Vec<Person>,
+    ) -> anyhow::Result<Self> {
         let photos = Photos::open(config, source, crop.crop_border)?;
         let gathered = photos.templates(people.iter().flat_map(|p| p.photos.clone()).collect())?;
         Ok(Self { people, photos, gathered })

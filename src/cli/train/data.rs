@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use anyhow::{Context, bail, ensure};
 
 use super::Common;
+use crate::cli::evaluate::people::people_of;
 use crate::cli::evaluate::photos::{Gathered, Photos, Tally};
 use crate::config::Config;
 use crate::evaluate::acquire::BothSides;
-use crate::evaluate::dataset::{LISTED_MAX, listed, read_labels, read_people};
+use crate::evaluate::dataset::LISTED_MAX;
 use crate::nets::Digest;
 use crate::train::{Features, Part, People, Sampler, Split, leaks};
 
@@ -57,16 +58,7 @@ impl<T: Clone> Data<T> {
         gather: impl FnOnce(&Photos, Vec<PathBuf>) -> anyhow::Result<Gathered<T>>,
     ) -> anyhow::Result<Self> {
         let (source, split) = (&common.source, common.split());
-        let people = match &common.labels {
-            Some(file) => read_labels(file)?,
-            None => {
-                let (people, strays) = read_people(&source.images)?;
-                if !strays.is_empty() {
-                    eprintln!("limen: {}", listed("photos lie in no person's folder", &strays));
-                }
-                people
-            }
-        };
+        let people = people_of(&source.images, common.labels.as_deref())?;
         let photos = Photos::open(config, source, common.crop.crop_border)?;
         let all = people.iter().flat_map(|person| person.photos.clone()).collect();
         let gathered = gather(&photos, all)?;
