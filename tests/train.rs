@@ -239,13 +239,17 @@ fn a_checkpoint_of_another_size_is_refused_by_name() {
     let mut task = world.task(Start::Scratch, by_triplets(Mining::Random));
     let (_, _) = train(&mut task, &pace(20), &mut run, None, &mut { TO_THE_END }).unwrap();
     drop(run);
-    let (_, kept) = Run::resume(folder.path(), &json!({})).unwrap();
+    let (mut run, kept) = Run::resume(folder.path(), &json!({})).unwrap();
     let decay = pace(1).decay;
     let weight = Tensor::zeros([3, 3], (Kind::Float, tch::Device::Cpu)).set_requires_grad(true);
     let parameters = [("weight".to_owned(), weight)];
-    let error = restore(&parameters, &kept.unwrap().1).unwrap_err().to_string();
+    let kept = kept.unwrap();
+    let error = restore(&parameters, &kept.1).unwrap_err().to_string();
     assert!(error.contains("`weight` is [6, 24], not [3, 3]"), "{error}");
     assert!(Adam::new(&parameters, decay).unwrap().load(1, &Default::default()).is_err());
+    let ended = train(&mut network_task(), &pace(40), &mut run, Some(kept), &mut { TO_THE_END });
+    let error = ended.unwrap_err().to_string();
+    assert!(error.contains("checkpoint is of another architecture"), "{error}");
 }
 
 #[test]

@@ -17,7 +17,8 @@ use super::products;
 /// Parameters are overwritten by strict loading, so random initial values would be wasted work.
 const UNLOADED: Init = Init::Const(0.0);
 
-/// A square 2-D convolution with a bias and its activation; any batch normalisation is folded in.
+/// A square 2-D convolution with a bias and its activation; any batch normalisation is folded in, but for a network that
+/// began with nothing and learns still.
 #[derive(Clone, Debug)]
 pub(super) struct Conv {
     numbers: Numbers,

@@ -144,6 +144,14 @@ impl Adam {
         })
     }
 
+    /// Whether all numbers that learn are numbers still.
+    ///
+    /// # Errors
+    /// When libtorch fails.
+    pub fn is_finite(&self) -> Result<bool, TchError> {
+        Ok(self.row.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0)
+    }
+
     /// What it remembers, to be kept.
     ///
     /// # Errors

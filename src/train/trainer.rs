@@ -70,7 +70,7 @@ pub enum TaskError {
 /// Why training ended before its time.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
-    /// The loss is no number.
+    /// The loss, or what is learnt, is no number.
     #[error(
         "step {step}: the loss is not a number; the last state that was kept is whole. A lower --rate helps"
     )]
@@ -87,6 +87,9 @@ pub enum TrainingError {
         /// Where.
         step: u64,
     },
+    /// What was kept are other numbers.
+    #[error("the checkpoint is of another architecture: {0}; begin anew in another --out")]
+    OtherArchitecture(TchError),
     /// The task cannot go on.
     #[error(transparent)]
     Task(#[from] TaskError),
@@ -185,8 +188,8 @@ pub fn train(
     let mut adam = Adam::new(task.parameters(), pace.decay)?;
     let mut standing = match kept {
         Some((standing, tensors)) => {
-            restore(task.parameters(), &tensors)?;
-            adam.load(standing.step, &tensors)?;
+            restore(task.parameters(), &tensors).map_err(TrainingError::OtherArchitecture)?;
+            adam.load(standing.step, &tensors).map_err(TrainingError::OtherArchitecture)?;
             standing
         }
         None => {
@@ -241,6 +244,10 @@ fn take(
     }
     mean.f_backward()?;
     adam.step(task.parameters(), step.rate)?;
+    // Else the next loss would say so, and by then this might have taken the place of the last sound state.
+    if !adam.is_finite()? {
+        return Err(TrainingError::NotANumber { step: step.step });
+    }
     Ok((step, faces))
 }
 
