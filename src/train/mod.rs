@@ -59,7 +59,7 @@ pub use model_card::ModelCard;
 pub use network_learner::NetworkLearner;
 pub use parameters::{Tensors, TensorsError, from_bytes, to_bytes};
 pub use pictures::Pictures;
-pub use projection::{ProjectionLearner, Start, principal_components};
+pub use projection::{LinearMap, ProjectionLearner, Start, principal_components};
 pub use random::random;
 pub use reliability::{expected_calibration_error, logistic_curve};
 pub use run::{Run, RunError, Standing};
