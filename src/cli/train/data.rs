@@ -56,7 +56,7 @@ impl<T: Clone> Data<T> {
         common: &Common,
         gather: impl FnOnce(&Photos, Vec<PathBuf>) -> anyhow::Result<Gathered<T>>,
     ) -> anyhow::Result<Self> {
-        let (source, split) = (&common.source, common.split());
+        let (source, split) = (&common.source, common.run.split());
         let people = match &common.labels {
             Some(file) => read_labels(file)?,
             None => {
