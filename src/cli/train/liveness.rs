@@ -31,9 +31,9 @@ pub(in crate::cli) struct LivenessArguments {
     manifest: PathBuf,
     #[command(flatten)]
     run: RunArguments,
-    /// Which layers learn.
-    #[arg(long, value_enum, default_value_t = Layers::All)]
-    train: Layers,
+    /// Which layers learn [default: last; all with --from scratch].
+    #[arg(long, value_enum)]
+    train: Option<Layers>,
     /// What it begins with; scratch: with --train all.
     #[arg(long, value_enum, default_value_t = Start::Weights)]
     from: Start,
@@ -142,9 +142,16 @@ pub(super) fn run(config: &Config, arguments: &LivenessArguments) -> anyhow::Res
 }
 
 impl LivenessArguments {
+    fn layers(&self) -> Layers {
+        self.train.unwrap_or(match self.from {
+            Start::Weights => Layers::Last,
+            Start::Scratch => Layers::All,
+        })
+    }
+
     /// Refuses what cannot be.
     fn check(&self) -> anyhow::Result<()> {
-        if self.train == Layers::All {
+        if self.layers() == Layers::All {
             return Ok(());
         }
         if self.from == Start::Scratch {
@@ -160,19 +167,28 @@ impl LivenessArguments {
         Ok(())
     }
 
-    fn settings(&self, config: &Config, data: &Presentations, shipped: &WeightsEntry) -> Settings {
-        let usual = match (self.from, self.train) {
-            (Start::Scratch, _) => Usual { steps: 400, rate: 1e-3, decay: 5e-4 },
+    fn settings(
+        &self,
+        config: &Config,
+        data: &Presentations,
+        shipped: &WeightsEntry,
+    ) -> Settings {
+        let layers = self.layers();
+        let usual = match (self.from, layers) {
+            (Start::Scratch, _) => Usual { steps: 200, rate: 1e-3, decay: 5e-4 },
             (_, Layers::Last) => Usual { steps: 200, rate: 3e-4, decay: 1.0 },
-            (_, Layers::All) => Usual { steps: 200, rate: 1e-4, decay: 3.0 },
+            (_, Layers::All) => Usual { steps: 200, rate: 1e-6, decay: 30.0 },
         };
-        let (towards, head) = match (self.from, self.train) {
-            (Start::Scratch, _) => (Towards::Zero, 0.5),
-            (_, Layers::Last) => (Towards::Start, 0.0),
-            (_, Layers::All) => (Towards::Start, 0.5),
+        let towards = match self.from {
+            Start::Scratch => Towards::Zero,
+            Start::Weights => Towards::Start,
+        };
+        let head = match layers {
+            Layers::Last => 0.0,
+            Layers::All => 0.5,
         };
         Settings {
-            train: self.train.into(),
+            train: layers.into(),
             photos: data.fingerprint.to_string(),
             network: shipped.id.clone(),
             from: self.from,

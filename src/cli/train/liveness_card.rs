@@ -127,6 +127,10 @@ fn rows_of_training(settings: &Settings, best: u64) -> Vec<(String, String)> {
             1.0 - weight
         ),
     };
+    let best = match best {
+        0 => "none better than what it began with".to_owned(),
+        step => format!("the best after {step}"),
+    };
     let rows = [
         ("learns", learns.to_owned()),
         ("begins with", format!("{:?}", settings.from).to_lowercase()),
@@ -140,7 +144,7 @@ fn rows_of_training(settings: &Settings, best: u64) -> Vec<(String, String)> {
         ),
         ("pictures are varied by", vary.join(", ")),
         ("precision", if settings.mixed { "mixed, bf16" } else { "f32" }.to_owned()),
-        ("steps", format!("{}, the best after {best}", pace.schedule.steps)),
+        ("steps", format!("{}, {best}", pace.schedule.steps)),
         (
             "learning rate",
             format!(
@@ -178,14 +182,16 @@ fn rows(figures: &[Liveness; 2]) -> Vec<(String, Vec<String>)> {
         row("ACER".to_owned(), &|of| percent(of.acer, of.acer_interval)),
     ]);
     rows.extend(APCERS.map(|(name, apcer)| {
-        let at = Value::Percent(apcer).shown();
-        row(format!("BPCER at APCER {at}"), &|of| match of.bpcer_at_apcer.get(name) {
-            Some(Some(bpcer)) => {
-                let interval = of.bpcer_at_apcer_interval.get(name).copied().flatten();
-                percent(*bpcer, interval)
-            }
-            _ => "at no threshold".to_owned(),
-        })
+        row(
+            format!("BPCER at APCER {} %", apcer * 100.0),
+            &|of| match of.bpcer_at_apcer.get(name) {
+                Some(Some(bpcer)) => {
+                    let interval = of.bpcer_at_apcer_interval.get(name).copied().flatten();
+                    percent(*bpcer, interval)
+                }
+                _ => "at no threshold".to_owned(),
+            },
+        )
     }));
     rows.push(row("live photos without a face".to_owned(), &|of| of.live_no_response.to_string()));
     rows
