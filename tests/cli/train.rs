@@ -146,7 +146,8 @@ fn a_liveness_network_that_was_learnt_serves_at_once_and_its_card_counts_what_sh
     let folder = tempfile::tempdir().unwrap();
     let with_faceless =
         [lines(&PRESENTED), lines(&[("no-face-rocket.jpg", "screen", "Obama")])].concat();
-    let more = ["--steps", "2", "--interval", "1", "--per-class", "1", "--rate", "1e-5"];
+    let more =
+        ["--train", "all", "--steps", "2", "--interval", "1", "--per-class", "1", "--rate", "1e-5"];
     let train =
         |more: &[&str]| train_liveness(folder.path(), "path,label,subject", &with_faceless, more);
     let output = train(&more);

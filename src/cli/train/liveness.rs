@@ -40,7 +40,7 @@ pub(in crate::cli) struct LivenessArguments {
     #[command(flatten)]
     pace: PaceArguments,
     /// Live photos of a batch, and as many attacks.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     per_class: u16,
     /// The share that the loss of the Fourier head has; 0: without the head [default: 0.5; 0 with --train last, whose layers
     /// lie behind the head].
@@ -167,12 +167,7 @@ impl LivenessArguments {
         Ok(())
     }
 
-    fn settings(
-        &self,
-        config: &Config,
-        data: &Presentations,
-        shipped: &WeightsEntry,
-    ) -> Settings {
+    fn settings(&self, config: &Config, data: &Presentations, shipped: &WeightsEntry) -> Settings {
         let layers = self.layers();
         let usual = match (self.from, layers) {
             (Start::Scratch, _) => Usual { steps: 200, rate: 1e-3, decay: 5e-4 },
