@@ -172,7 +172,7 @@ impl LivenessArguments {
         let usual = match (self.from, layers) {
             (Start::Scratch, _) => Usual { steps: 200, rate: 1e-3, decay: 5e-4 },
             (_, Layers::Last) => Usual { steps: 200, rate: 3e-4, decay: 1.0 },
-            (_, Layers::All) => Usual { steps: 200, rate: 1e-6, decay: 30.0 },
+            (_, Layers::All) => Usual { steps: 200, rate: 1e-5, decay: 30.0 },
         };
         let towards = match self.from {
             Start::Scratch => Towards::Zero,
