@@ -10,6 +10,8 @@ mod gate;
 mod secrets;
 #[path = "cli/train.rs"]
 mod train;
+#[path = "cli/train_liveness.rs"]
+mod train_liveness;
 
 use std::process::{Command, Output};
 

@@ -1,5 +1,8 @@
 //! Learning, as whoever uses it from Rust sees it: from encodings to better ones, and over interruptions.
 
+#[path = "train/liveness.rs"]
+mod liveness;
+
 use limen::nets::{MobileFaceNet, Trainable};
 use limen::train::{
     Adam, BatchShape, Decay, Difference, EncoderSettings, EncoderTask, Ending, Figures, Labelled,

@@ -22,6 +22,15 @@ pub struct MiniFasNet {
     classifier: Linear,
 }
 
+/// What a MiniFASNet makes of pictures on its way.
+#[derive(Debug)]
+pub struct LivenessMaps {
+    /// `[N, 3]`: what the softmax makes probabilities of.
+    pub logits: Tensor,
+    /// `[N, 128, 16, 16]`: the map behind the second stage.
+    pub middle: Tensor,
+}
+
 impl MiniFasNet {
     /// Side of the input in pixels.
     pub const SIDE: i64 = 128;
@@ -29,6 +38,11 @@ impl MiniFasNet {
     pub const OUTPUT_SIZE: i64 = 3;
     /// The class of a live face; the others are attacks.
     pub const LIVE_CLASS: i64 = 0;
+
+    /// Channels of the map behind the second stage.
+    pub(super) const MIDDLE_CHANNELS: i64 = Self::STAGES[1].0;
+    /// Bottlenecks of the first two stages.
+    const MIDDLE: usize = Self::STAGES[0].1.len() + Self::STAGES[1].1.len();
 
     /// One row per stage: output channels, then the expansion of each block as pruning left it. The
     /// first block has stride 2 and no shortcut, the last has squeeze and excitation.
@@ -53,10 +67,26 @@ impl MiniFasNet {
     /// # Errors
     /// When the input is not `[N, 3, 128, 128]`.
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
-        expect_pictures(xs, "[N, 3, 128, 128]", |h, w| h == Self::SIDE && w == Self::SIDE)?;
-        let xs = self.trunk.forward(xs)?;
+        expect_own_pictures(xs)?;
+        self.classify(&self.trunk.forward(xs)?)?.f_softmax(1, Kind::Float)
+    }
+
+    /// What the network is taught by: the softmax left out, and the map of its middle.
+    ///
+    /// # Errors
+    /// When the input is not `[N, 3, 128, 128]`.
+    pub fn forward_to_learn(&self, xs: &Tensor) -> Result<LivenessMaps, TchError> {
+        expect_own_pictures(xs)?;
+        let middle = self.trunk.forward_as_far_as(Self::MIDDLE, xs)?;
+        let behind = self.trunk.forward_behind(Self::MIDDLE, middle.shallow_clone())?;
+        let logits = self.classify(&behind)?;
+        Ok(LivenessMaps { logits, middle })
+    }
+
+    /// `[N, 3]` out of the trunk's `[N, 512, 1, 1]`.
+    fn classify(&self, xs: &Tensor) -> Result<Tensor, TchError> {
         let embedding = self.norm.forward(&self.embedding.forward(&xs.f_flatten(1, 3)?)?)?;
-        self.classifier.forward(&embedding)?.f_softmax(1, Kind::Float)
+        self.classifier.forward(&embedding)
     }
 }
 
@@ -79,6 +109,11 @@ impl Network for MiniFasNet {
     fn norms(&mut self) -> Vec<&mut BatchNorm> {
         vec![&mut self.norm]
     }
+}
+
+fn expect_own_pictures(xs: &Tensor) -> Result<(), TchError> {
+    let side = MiniFasNet::SIDE;
+    expect_pictures(xs, "[N, 3, 128, 128]", |height, width| height == side && width == side)
 }
 
 fn bottlenecks(path: &Path) -> Vec<Bottleneck> {

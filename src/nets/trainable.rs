@@ -13,7 +13,7 @@ use super::layers::Conv;
 use super::load::{LoadError, expect_device, loose, wrong};
 use super::manifest::{Architecture, Manifest};
 use super::network::Network;
-use super::{MiniFasNet, MobileFaceNet};
+use super::{FourierHead, LivenessMaps, MiniFasNet, MobileFaceNet};
 
 /// Which numbers of a network learn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,11 +73,11 @@ impl<N> Trainable<N> {
     }
 
     /// What `forward` makes of pictures, batch normalisation going by the batch where `learns` says so.
-    fn run(
+    fn run<T>(
         &self,
         learns: bool,
-        forward: impl FnOnce(&N) -> Result<Tensor, TchError>,
-    ) -> Result<Tensor, TchError> {
+        forward: impl FnOnce(&N) -> Result<T, TchError>,
+    ) -> Result<T, TchError> {
         self.learns.store(learns, Ordering::Relaxed);
         forward(&self.network)
     }
@@ -190,6 +190,32 @@ impl Trainable<MiniFasNet> {
     pub fn forward(&self, xs: &Tensor, learns: bool) -> Result<Tensor, TchError> {
         self.run(learns, |network| network.forward(xs))
     }
+
+    /// See [`MiniFasNet::forward_to_learn`]; batch normalisation goes by these pictures.
+    ///
+    /// # Errors
+    /// When the input is not `[N, 3, 128, 128]`.
+    pub fn forward_to_learn(&self, xs: &Tensor) -> Result<LivenessMaps, TchError> {
+        self.run(true, |network| network.forward_to_learn(xs))
+    }
+}
+
+impl Trainable<FourierHead> {
+    /// One that knows nothing.
+    ///
+    /// # Errors
+    /// When there is no such device, or libtorch fails.
+    pub fn new_fourier_head(device: Device, random: &mut impl Rng) -> Result<Self, LoadError> {
+        begun(device, random, FourierHead::new)
+    }
+
+    /// The spectrum `[N, 1, 16, 16]` that the middle of a MiniFASNet tells of; batch normalisation goes by these maps.
+    ///
+    /// # Errors
+    /// When the input is not `[N, 128, 16, 16]`.
+    pub fn forward_to_learn(&self, middle: &Tensor) -> Result<Tensor, TchError> {
+        self.run(true, |head| head.forward(middle))
+    }
 }
 
 #[cfg(test)]
@@ -278,5 +304,32 @@ mod tests {
         let loaded =
             Trainable::liveness(&manifest, "minifasnet-v2-se", Device::Cpu, Learns::Last).unwrap();
         assert!(network.weights().unwrap().keys().eq(loaded.weights().unwrap().keys()));
+    }
+
+    #[test]
+    fn a_live_network_is_taught_by_what_it_says_and_its_middle_by_a_head_of_its_own() {
+        let manifest = shipped();
+        let network =
+            Trainable::liveness(&manifest, "minifasnet-v2-se", Device::Cpu, Learns::All).unwrap();
+        tch::manual_seed(7);
+        let xs =
+            Tensor::rand([3, 3, MiniFasNet::SIDE, MiniFasNet::SIDE], (Kind::Float, Device::Cpu))
+                * 255.0;
+        let LivenessMaps { logits, middle } = network.forward_to_learn(&xs).unwrap();
+        let said = network.forward(&xs, false).unwrap();
+        assert!(largest(logits.softmax(1, Kind::Float) - said) < 1e-5);
+        let head = Trainable::new_fourier_head(Device::Cpu, &mut StdRng::seed_from_u64(1)).unwrap();
+        let spectrum = head.forward_to_learn(&middle).unwrap();
+        assert_eq!(spectrum.size(), [3, 1, FourierHead::SIDE, FourierHead::SIDE]);
+        spectrum.sum(Kind::Float).backward();
+        // What lies behind the middle is not taught by the spectrum.
+        let taught = |name: &str| {
+            let parameters = network.parameters().into_iter();
+            let mut of = parameters.filter(|(its, _)| its.starts_with(name));
+            of.any(|(_, tensor)| tensor.grad().defined())
+        };
+        assert!(taught("stem.") && taught("stages.1.") && !taught("stages.2."));
+        let names: Vec<_> = head.parameters().into_iter().map(|(name, _)| name).collect();
+        assert!(names.iter().any(|name| name.ends_with(".running_mean")), "{names:?}");
     }
 }

@@ -46,8 +46,22 @@ impl Trunk {
 
     /// `[N, 512, 1, 1]`.
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
+        self.forward_behind(0, self.forward_as_far_as(0, xs)?)
+    }
+
+    /// The map behind the first so many bottlenecks.
+    pub fn forward_as_far_as(&self, bottlenecks: usize, xs: &Tensor) -> Result<Tensor, TchError> {
         let mut xs = self.stem_depthwise.forward(&self.stem.forward(xs)?)?;
-        for bottleneck in &self.bottlenecks {
+        for bottleneck in self.bottlenecks.iter().take(bottlenecks) {
+            xs = bottleneck.forward(&xs)?;
+        }
+        Ok(xs)
+    }
+
+    /// `[N, 512, 1, 1]` out of that map.
+    pub fn forward_behind(&self, bottlenecks: usize, map: Tensor) -> Result<Tensor, TchError> {
+        let mut xs = map;
+        for bottleneck in self.bottlenecks.iter().skip(bottlenecks) {
             xs = bottleneck.forward(&xs)?;
         }
         self.global_depthwise.forward(&self.widen.forward(&xs)?)

@@ -8,6 +8,8 @@
 //! | `learner`: `projection` over `features`, or `network_learner` over `pictures` | what makes encodings and learns to |
 //! | `variation` | what a camera may make of a picture |
 //! | `encoder_task`, `collapse` | learning an encoder, and the alarm |
+//! | `deal`, `presentation_sampler` | subjects who are presented, live and in attacks: split, and drawn evenly |
+//! | `liveness_learner`, `liveness_loss`, `spectrum`, `liveness_task` | learning to tell live faces from attacks |
 //! | `verifier`, `difference`, `reliability` | the logistic unit over two encodings, and whether its chance is one |
 //! | `trainer`, `adam`, `schedule` | step after step, whatever is learnt |
 //! | `run`, `parameters` | the folder of a run: whole whenever the process ends |
@@ -18,6 +20,7 @@ mod adam;
 mod batch;
 mod collapse;
 mod curves;
+mod deal;
 mod difference;
 mod encoder_task;
 mod export;
@@ -26,6 +29,9 @@ mod figures;
 #[cfg(test)]
 mod gradients;
 mod learner;
+mod liveness_learner;
+mod liveness_loss;
+mod liveness_task;
 mod loss;
 mod margin_softmax;
 mod mining;
@@ -33,11 +39,13 @@ mod model_card;
 mod network_learner;
 mod parameters;
 mod pictures;
+mod presentation_sampler;
 mod projection;
 mod random;
 mod reliability;
 mod run;
 mod schedule;
+mod spectrum;
 mod split;
 mod trainer;
 mod variation;
@@ -46,12 +54,16 @@ mod verifier;
 pub use adam::{Adam, Decay, Towards};
 pub use batch::{Batch, BatchShape, Sampler, SamplerError};
 pub use curves::curves;
+pub use deal::{Shows, deal};
 pub use difference::Difference;
 pub use encoder_task::{EncoderSettings, EncoderTask, Objective, People};
 pub use export::{ExportError, Learnt, LearntPart, export};
 pub use features::Features;
 pub use figures::{Figures, FiguresError};
 pub use learner::{Learner, Rows};
+pub use liveness_learner::{LivenessLearner, LivenessLosses};
+pub use liveness_loss::{fourier_loss, liveness_loss};
+pub use liveness_task::{LivenessSettings, LivenessTask, Presented, liveness_rates};
 pub use loss::{TripletLoss, squared_distances, triplet, unit_rows};
 pub use margin_softmax::{Centres, Margin, margin_softmax};
 pub use mining::{Mining, Triplet};
@@ -59,11 +71,15 @@ pub use model_card::ModelCard;
 pub use network_learner::NetworkLearner;
 pub use parameters::{Tensors, TensorsError, from_bytes, to_bytes};
 pub use pictures::Pictures;
+pub use presentation_sampler::{
+    LabelledPresentation, OneClass, PresentationBatch, PresentationSampler,
+};
 pub use projection::{LinearMap, ProjectionLearner, Start, principal_components};
 pub use random::random;
 pub use reliability::{expected_calibration_error, logistic_curve};
 pub use run::{Run, RunError, Standing};
 pub use schedule::Schedule;
+pub use spectrum::spectra;
 pub use split::{Leak, Part, Split, leaks};
 pub use trainer::{
     Ending, Judgement, Look, Loss, Note, Pace, Parameters, Step, Task, TaskError, TrainingError,

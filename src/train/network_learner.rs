@@ -95,7 +95,7 @@ impl Learner for NetworkLearner {
 }
 
 /// The same pictures with the planes of each pixel beside each other: convolutions on the processor take half the time.
-fn channels_last(xs: &Tensor) -> Result<Tensor, TchError> {
+pub(super) fn channels_last(xs: &Tensor) -> Result<Tensor, TchError> {
     if xs.device() != Device::Cpu {
         return Ok(xs.shallow_clone());
     }

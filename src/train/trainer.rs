@@ -62,6 +62,11 @@ pub enum TaskError {
     /// The people that are judged by cannot be compared.
     #[error("the validation people cannot be compared: {0}")]
     Figures(#[from] super::figures::FiguresError),
+    /// What the network says of pictures is no number.
+    #[error(
+        "what the network says is no longer a number; the last state that was kept is whole. A lower --rate helps"
+    )]
+    NotANumber,
     /// libtorch failed.
     #[error("libtorch: {0}")]
     Torch(#[from] TchError),

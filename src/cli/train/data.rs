@@ -57,7 +57,7 @@ impl<T: Clone> Data<T> {
         common: &Common,
         gather: impl FnOnce(&Photos, Vec<PathBuf>) -> anyhow::Result<Gathered<T>>,
     ) -> anyhow::Result<Self> {
-        let (source, split) = (&common.source, common.split());
+        let (source, split) = (&common.source, common.run.split());
         let people = people_of(&source.images, common.labels.as_deref())?;
         let photos = Photos::open(config, source, common.crop.crop_border)?;
         let all = people.iter().flat_map(|person| person.photos.clone()).collect();

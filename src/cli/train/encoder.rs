@@ -193,8 +193,8 @@ impl EncoderArguments {
             },
             vary: if is_network { self.variations() } else { vec![Variation::Mirror] },
             mixed: is_network && self.mixed,
-            split: self.common.split(),
-            pace: self.pace.pace(self.common.seed, &usual, towards),
+            split: self.common.run.split(),
+            pace: self.pace.pace(self.common.run.seed, &usual, towards),
         }
     }
 
@@ -293,7 +293,7 @@ fn learn<T: Clone, L: Learner>(
     let validation = data.part(Part::Validation);
     let mut task = EncoderTask::new(learner, sampler, validation, settings.learning, &mut numbers)?;
     // Not before it is sure that something can be learnt, and measured.
-    let (mut run, kept) = arguments.common.open(settings)?;
+    let (mut run, kept) = arguments.common.run.open(settings)?;
     let taken = kept.as_ref().map_or(0, |(standing, _)| standing.step);
     let mut watch = Watch::begin(settings.pace.schedule.steps, taken)?;
     let ended = train(&mut task, &settings.pace, &mut run, kept, &mut watch);

@@ -3,7 +3,10 @@
 mod data;
 mod encoder;
 mod encoder_card;
+mod liveness;
+mod liveness_card;
 mod pace;
+mod presentations;
 mod verifier;
 mod watch;
 
@@ -22,11 +25,13 @@ use crate::train::{Ending, ModelCard, Run, RunError, Split, Standing, Tensors};
 pub(super) enum TrainCommand {
     /// Learn to encode faces, by the triplet loss, from photos in a folder for each person.
     Encoder(encoder::EncoderArguments),
+    /// Learn to tell live faces from attacks, from photos that a list labels.
+    Liveness(liveness::LivenessArguments),
     /// Learn to say how likely it is that two photos show one person.
     Verifier(verifier::VerifierArguments),
 }
 
-/// What every training takes.
+/// What a training takes that learns people by their photos.
 #[derive(Debug, Args)]
 struct Common {
     #[command(flatten)]
@@ -36,6 +41,13 @@ struct Common {
     /// A CSV with the columns path, below --images, and person. Without it --images holds a folder for each person.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+/// Where a run is kept, and how those are split whom it is about.
+#[derive(Debug, Args)]
+struct RunArguments {
     /// The folder of the run: its settings, metrics, checkpoints and what it comes to.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -53,7 +65,7 @@ struct Common {
     seed: u64,
 }
 
-impl Common {
+impl RunArguments {
     /// The folder of the run, and where it stands if it goes on.
     fn open<S: Serialize + DeserializeOwned + PartialEq>(
         &self,
@@ -112,6 +124,7 @@ fn share(text: &str) -> Result<f64, String> {
 pub(super) fn run(config: &Config, command: &TrainCommand) -> anyhow::Result<ExitCode> {
     match command {
         TrainCommand::Encoder(arguments) => encoder::run(config, arguments),
+        TrainCommand::Liveness(arguments) => liveness::run(config, arguments),
         TrainCommand::Verifier(arguments) => verifier::run(config, arguments),
     }
 }

@@ -70,9 +70,9 @@ pub(super) fn run(config: &Config, arguments: &VerifierArguments) -> anyhow::Res
         photos: data.fingerprint.to_string(),
         encoder: data.model.clone(),
         pairs: PairSettings { pairs: arguments.pairs as usize },
-        split: common.split(),
+        split: common.run.split(),
         pace: Pace {
-            seed: common.seed,
+            seed: common.run.seed,
             schedule: Schedule {
                 rate: arguments.rate,
                 warm_up: arguments.warm_up.min(arguments.steps - 1),
@@ -95,7 +95,7 @@ pub(super) fn run(config: &Config, arguments: &VerifierArguments) -> anyhow::Res
     let held_back = validation.clone();
     let test = pairs(Part::Test, "the test people")?;
     // Not before it is sure that something can be learnt, and measured.
-    let (mut run, kept) = common.open(&settings)?;
+    let (mut run, kept) = common.run.open(&settings)?;
     let mut task = VerifierTask::new(verifier, encodings, training, validation, settings.pairs);
 
     let taken = kept.as_ref().map_or(0, |(standing, _)| standing.step);
