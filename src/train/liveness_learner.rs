@@ -64,7 +64,6 @@ impl LivenessLearner {
     }
 
     /// What is learnt, and what is gathered beside it.
-    #[must_use]
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
     }

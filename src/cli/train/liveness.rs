@@ -180,7 +180,7 @@ impl LivenessArguments {
     fn settings(&self, config: &Config, data: &Presentations, shipped: &WeightsEntry) -> Settings {
         let layers = self.layers();
         let usual = match (self.from, layers) {
-            (Begin::Scratch, _) => Usual { steps: 200, rate: 1e-3, decay: 5e-4 },
+            (Begin::Scratch, _) => Usual { steps: 150, rate: 2e-3, decay: 5e-4 },
             (_, Layers::Last) => Usual { steps: 200, rate: 3e-4, decay: 1.0 },
             (_, Layers::All) => Usual { steps: 200, rate: 1e-5, decay: 30.0 },
         };
