@@ -1,14 +1,14 @@
 //! Enrols a photo: one picture makes a person known, nothing is retrained.
 
-use tracing::error;
+use tracing::{error, info};
 
 use super::Turn;
 use crate::domain::{
-    Author, Distance, EmployeeId, FaceSeen, QualityIssue, Resemblance, Shortfall, Sighting,
-    Threshold, View,
+    Author, Distance, EmployeeId, FacePicture, FaceSeen, QualityIssue, Resemblance, Shortfall,
+    Sighting, Threshold, View,
 };
 use crate::gallery::{Candidate, Gallery, SearchError};
-use crate::store::{Conflict, Face, FaceDraft, FaceRules, Store, StoreError};
+use crate::store::{Conflict, Face, FaceDraft, FaceRules, OldFace, Store, StoreError};
 
 /// Why a photo cannot be enrolled.
 #[derive(Debug, thiserror::Error)]
@@ -101,16 +101,52 @@ impl Turn<'_> {
         view: View<FaceSeen>,
         photo_sha256: [u8; 32],
     ) -> Result<Enrolled, EnrolmentError> {
-        let Self { store, matcher, .. } = self;
         let seen = face_of(view)?;
-        let alike = matcher.look_alikes(Some(employee), seen.encoding.clone()).await?;
         let draft = FaceDraft {
             employee_id: employee,
             encoding: seen.encoding,
             quality: seen.quality,
             photo_sha256,
             picture: seen.picture,
+            made_from: None,
         };
+        self.store_face(author, rules, draft).await
+    }
+
+    /// Stores what the kept photo of a face of another model showed as a face of this one: the same person's, under
+    /// the same rules as one that is enrolled, but for what was measured of the whole photo, of which the kept one is a
+    /// part. `picture` is the photo, where it is to be kept beside the new face too, for no longer than beside the old.
+    ///
+    /// # Errors
+    /// [`EnrolmentError`]; then nothing was stored.
+    pub async fn reencode(
+        &self,
+        author: &Author,
+        rules: EnrolmentRules,
+        old: &OldFace,
+        view: View<FaceSeen>,
+        picture: Option<FacePicture>,
+    ) -> Result<Enrolled, EnrolmentError> {
+        let draft = FaceDraft {
+            employee_id: old.employee_id,
+            encoding: face_of(view)?.encoding,
+            quality: old.quality,
+            photo_sha256: old.photo_sha256,
+            picture,
+            made_from: Some(old.id),
+        };
+        self.store_face(author, rules, draft).await
+    }
+
+    async fn store_face(
+        &self,
+        author: &Author,
+        rules: EnrolmentRules,
+        draft: FaceDraft,
+    ) -> Result<Enrolled, EnrolmentError> {
+        let Self { store, matcher, .. } = self;
+        let employee = draft.employee_id;
+        let alike = matcher.look_alikes(Some(employee), draft.encoding.clone()).await?;
         let in_need = alike.iter().filter(|_| rules.lookalikes_need_badge);
         let in_need: Vec<EmployeeId> = in_need.map(|candidate| candidate.employee_id).collect();
         let faces = FaceRules {
@@ -176,45 +212,56 @@ pub struct Resemblances {
     pub blocked: Option<EmployeeId>,
 }
 
-/// A gallery that holds encodings of models that the configured encoder cannot be compared with.
+/// People whom the configured encoder does not know: their encodings are of models that it cannot be compared with.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the database holds {faces} face(s) encoded by {found}, but the configured encoder makes \
-     {configured}, and encodings of different models cannot be compared. Either set \
-     `encoder`, `encoding_size` and `mirror` of [road] in config.toml back to what made {found}, or enrol \
-     everybody again with this encoder: `limen enroll PHOTOS --replace-model`, which removes a person's \
-     old faces when a new one is stored. `limen gallery models` names who is left, `limen gallery drop \
+     {configured}, of which {people} of those enrolled have no face, and encodings of different models cannot be \
+     compared. Either set `encoder`, `encoding_size` and `mirror` of [road] in config.toml back to what made \
+     {found}; or encode the photos that are kept anew, `limen reencode`, and enrol whom it names again, or everybody, \
+     with `limen enroll PHOTOS --replace-model`. `limen gallery models` names who is left, `limen gallery drop \
      {found}` removes what is"
 )]
 pub struct ForeignGallery {
-    /// How many such faces there are.
+    /// How many faces there are of other models.
     pub faces: u64,
     /// The (first) other model.
     pub found: String,
     /// The model of the configured encoder.
     pub configured: String,
+    /// How many people have none of it.
+    pub people: u64,
 }
 
-/// Refuses a database that holds encodings of another model than the gallery's.
+/// Refuses a database in which people have encodings, but none of the gallery's model. Beside one of it those of other
+/// models may stay, for a way back: nothing is compared with them. Returns how many there are of the gallery's.
 ///
 /// # Errors
 /// [`ForeignGallery`] in the inner result, [`StoreError`] when Postgres does not answer.
 pub async fn check_models(
     store: &Store,
     gallery: &Gallery,
-) -> Result<Result<(), ForeignGallery>, StoreError> {
-    let foreign: Vec<_> = store
-        .faces_by_model()
-        .await?
-        .into_iter()
-        .filter(|(model, _)| model != gallery.model())
-        .collect();
+) -> Result<Result<u64, ForeignGallery>, StoreError> {
+    let stored = store.faces_by_model().await?;
+    let (own, foreign): (Vec<_>, Vec<_>) =
+        stored.into_iter().partition(|(model, _)| model == gallery.model());
+    let own = own.iter().map(|(_, faces)| faces).sum();
     let Some((model, _)) = foreign.first() else {
-        return Ok(Ok(()));
+        return Ok(Ok(own));
     };
+    let faces = foreign.iter().map(|(_, faces)| faces).sum();
+    let (people, _) = store.people_without(gallery.model(), 1).await?;
+    if people == 0 {
+        info!(
+            faces,
+            "faces of other models are stored beside those of the encoder: they are passed over"
+        );
+        return Ok(Ok(own));
+    }
     Ok(Err(ForeignGallery {
-        faces: foreign.iter().map(|(_, faces)| faces).sum(),
+        faces,
         found: model.to_string(),
         configured: gallery.model().to_string(),
+        people,
     }))
 }

@@ -148,7 +148,7 @@ async fn load(
     if let Some(file) = &config.audit.heads_file {
         heads::check(file).await?;
     }
-    let stored = store.check_sealed().await?;
+    store.check_sealed().await?;
     store.check_signers().await?;
     for (key, secrets) in store.device_secrets_by_key().await? {
         if !ring.has(key) {
@@ -165,7 +165,7 @@ async fn load(
     let engine = tokio::task::spawn_blocking(move || Engine::start(&settings)).await??;
     let encoder = engine.encoder().clone();
     let gallery = Arc::new(Gallery::new(encoder.model.clone(), encoder.encoding_size));
-    check_models(&store, &gallery).await??;
+    let stored = check_models(&store, &gallery).await??;
     let listener = gallery::load(&gallery, &store).await.context("the gallery cannot be loaded")?;
     ensure!(
         stored == 0 || gallery.people() > 0,

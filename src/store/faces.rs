@@ -31,6 +31,8 @@ pub struct FaceDraft {
     pub photo_sha256: [u8; 32],
     /// The face's picture, where it is to be kept.
     pub picture: Option<FacePicture>,
+    /// The face of another model whose kept photo this encoding was made from.
+    pub made_from: Option<FaceId>,
 }
 
 /// Which faces may be enrolled.
@@ -205,10 +207,10 @@ impl Store {
     /// Enrols a face, unless the employee then had more than `faces_max` of this model, or has others
     /// that it does not match: is not nearer to than `threshold`. Where there are `look_alikes` the face
     /// alone opens no longer, from the moment the face is there, neither for them nor for the employee.
-    /// Where the author is invited, the face uses the invitation up.
+    /// Where the author is invited, the face uses the invitation up. What it was made from must still be there.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is no such employee; [`Conflict::PhotoAlreadyEnrolled`],
+    /// [`StoreError::NotFound`] when there is no such employee, or no such face to be made from; [`Conflict::PhotoAlreadyEnrolled`],
     /// [`Conflict::TooManyFaces`], [`Conflict::AnotherPerson`], [`Conflict::UnreadableFaces`],
     /// [`Conflict::InvitationOver`].
     pub async fn add_face(
@@ -251,6 +253,17 @@ impl Store {
             }
         }
         let (employee, model) = (draft.employee_id, draft.encoding.model());
+        if let Some(old) = draft.made_from {
+            // Whoever removes a face takes the person's lock too: it was not removed since it was looked at.
+            let exists = sqlx::query_scalar!(
+                r#"select exists (select from face_encodings where id = $1 and employee_id = $2) as "exists!""#,
+                old.0,
+                employee.0,
+            );
+            if !exists.fetch_one(&mut *changing).await? {
+                return Err(StoreError::NotFound("face"));
+            }
+        }
         if let Some(known) = person(&mut changing, employee, model, keys).await? {
             let distance = known.template().and_then(|known| Ok(known.distance(&draft.encoding)?));
             let distance = distance.map_err(|_| StoreError::Conflict(Conflict::UnreadableFaces))?;
@@ -286,7 +299,8 @@ impl Store {
         .fetch_one(&mut *changing)
         .await?;
         if let Some(picture) = &draft.picture {
-            photos::keep(&mut changing, keys, employee, FaceId(face.id), picture).await?;
+            let face = FaceId(face.id);
+            photos::keep(&mut changing, keys, employee, face, picture, draft.made_from).await?;
         }
         let faces = sqlx::query_scalar!(
             r#"select count(*) as "count!" from face_encodings
@@ -329,7 +343,8 @@ impl Store {
         Ok(faces)
     }
 
-    /// Removes one face of an employee.
+    /// Removes one face of an employee, and with it what other models made of the same photo: it would come back by
+    /// another change of the encoder.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the employee has no such face.
@@ -346,7 +361,8 @@ impl Store {
             guarded => guarded?,
         };
         let deleted = sqlx::query!(
-            "delete from face_encodings where id = $1 and employee_id = $2",
+            "delete from face_encodings where employee_id = $2 and photo_sha256 =
+                 (select photo_sha256 from face_encodings where id = $1 and employee_id = $2)",
             face.0,
             employee.0,
         )
@@ -399,7 +415,8 @@ impl Store {
         Ok(deleted.rows_affected())
     }
 
-    /// How many people have templates, but none of `model`, and the names of at most `limit` of them.
+    /// How many people have templates, but none of `model`, and the names of at most `limit` of them. Whoever is
+    /// revoked misses none; whoever is blocked would no longer be known.
     ///
     /// # Errors
     /// When Postgres does not answer.
@@ -410,7 +427,8 @@ impl Store {
     ) -> Result<(u64, Vec<(EmployeeId, String)>), StoreError> {
         let people = sqlx::query!(
             r#"select e.id, e.name, count(*) over () as "people!" from employees e
-               where exists (select from face_encodings f where f.employee_id = e.id)
+               where e.status <> 'revoked'
+                 and exists (select from face_encodings f where f.employee_id = e.id)
                  and not exists (select from face_encodings f
                                  where f.employee_id = e.id and f.model_id = $1)
                order by e.id limit $2"#,

@@ -42,8 +42,10 @@ pub(super) async fn run(config: &Config, arguments: &EnrollArguments) -> anyhow:
     // One photo waits for each worker while it looks at another.
     let settings = EngineSettings { queue_max: config.engine().workers, ..config.engine() };
     let in_flight = settings.workers + settings.queue_max;
-    let _only =
-        store.bulk_enrolment().await?.context("another `limen enroll` runs on this database")?;
+    let _only = store
+        .bulk_enrolment()
+        .await?
+        .context("another `limen enroll` or `limen reencode` runs on this database")?;
     let engine = Arc::new(tokio::task::spawn_blocking(move || Engine::start(&settings)).await??);
     let encoder = engine.encoder();
     let gallery = Gallery::new(encoder.model.clone(), encoder.encoding_size);
