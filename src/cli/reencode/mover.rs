@@ -6,10 +6,10 @@ use anyhow::Context;
 use indicatif::ProgressBar;
 
 use super::report::{LookAlike, Moved, Outcome};
-use crate::access::{Enrolled, EnrolmentError, EnrolmentRules, Enrolments};
+use crate::access::{Enrolled, EnrolmentError, EnrolmentRules, Enrolments, Turn};
 use crate::cli::{author, photo};
 use crate::config::Config;
-use crate::domain::EmployeeStatus;
+use crate::domain::{EmployeeStatus, FacePicture, FaceSeen, View};
 use crate::inference::{Engine, EngineError, FrameBytes};
 use crate::store::{Conflict, OldFace, Store, StoreError};
 use crate::vision::{KEPT_PUPILS_PX, LookSettings};
@@ -42,40 +42,13 @@ impl Mover<'_> {
             Err(error @ StoreError::Corrupt(_)) => return Ok(Outcome::Failed(error.to_string())),
             Err(error) => return Err(error.into()),
         };
-        let settings = LookSettings {
-            // It was asked when the photo was taken. What is kept has not the room around it that tells.
-            liveness_threshold: None,
-            pupil_distance_px_min: self.config.enrolment.pupil_distance_px_min.min(KEPT_PUPILS_PX),
-            picture: false,
-        };
-        let frame = FrameBytes { bytes: picture.as_bytes().to_vec().into(), declared: None };
-        let place = self.engine.place()?;
-        let view = match self.engine.look(place, frame, settings).await {
+        let view = match self.look(&picture).await? {
             Ok(view) => view,
-            Err(error @ (EngineError::Look(_) | EngineError::Panicked))
-                if self.engine.is_sound() =>
-            {
-                return Ok(Outcome::Failed(error.to_string()));
-            }
-            Err(error) => return Err(error).context("the networks do not run any more"),
+            Err(why) => return Ok(Outcome::Failed(why)),
         };
-        if let Some(refusal) = photo::refusal(&view) {
-            return Ok(Outcome::Failed(refusal));
-        }
         let turn = self.enrolments.turn().await?;
-        let like = turn.resemblances(Some(old.employee_id), &view).await?;
-        if let Some(blocked) = like.blocked
-            && old.status != EmployeeStatus::Blocked
-        {
-            if !self.dry_run {
-                let author = author("reencode");
-                self.store.note_blocked_face(&author, Some(old.employee_id), blocked).await?;
-            }
-            return Ok(Outcome::Failed(format!(
-                "the face is like that of {blocked}, who is on the blocklist: if it is another's, an officer \
-                 enrols it by POST /v1/employees/{}/faces",
-                old.employee_id
-            )));
+        if let Some(why) = self.like_blocked(&turn, old, &view).await? {
+            return Ok(Outcome::Failed(why));
         }
         if self.dry_run {
             return Ok(Outcome::Moved(None));
@@ -102,5 +75,50 @@ impl Mover<'_> {
             Err(error @ EnrolmentError::Match(_)) => Err(error.into()),
             Err(error) => Ok(Outcome::Failed(error.to_string())),
         }
+    }
+
+    /// A face in a kept photo that could be enrolled; the inner error says why there is none.
+    async fn look(&self, picture: &FacePicture) -> anyhow::Result<Result<View<FaceSeen>, String>> {
+        let settings = LookSettings {
+            // It was asked when the photo was taken. What is kept has not the room around it that tells.
+            liveness_threshold: None,
+            pupil_distance_px_min: self.config.enrolment.pupil_distance_px_min.min(KEPT_PUPILS_PX),
+            picture: false,
+        };
+        let frame = FrameBytes { bytes: picture.as_bytes().to_vec().into(), declared: None };
+        match self.engine.look(self.engine.place()?, frame, settings).await {
+            Ok(view) => Ok(match photo::refusal(&view) {
+                Some(refusal) => Err(refusal),
+                None => Ok(view),
+            }),
+            Err(error @ (EngineError::Look(_) | EngineError::Panicked))
+                if self.engine.is_sound() =>
+            {
+                Ok(Err(error.to_string()))
+            }
+            Err(error) => Err(error).context("the networks do not run any more"),
+        }
+    }
+
+    /// Why a face is not moved that is like a blocked person's, who is somebody else; the trail tells of it.
+    async fn like_blocked(
+        &self,
+        turn: &Turn<'_>,
+        old: &OldFace,
+        view: &View<FaceSeen>,
+    ) -> anyhow::Result<Option<String>> {
+        let like = turn.resemblances(Some(old.employee_id), view).await?;
+        let Some(blocked) = like.blocked.filter(|_| old.status != EmployeeStatus::Blocked) else {
+            return Ok(None);
+        };
+        if !self.dry_run {
+            let author = author("reencode");
+            self.store.note_blocked_face(&author, Some(old.employee_id), blocked).await?;
+        }
+        Ok(Some(format!(
+            "the face is like that of {blocked}, who is on the blocklist: if it is another's, an officer \
+             enrols it by POST /v1/employees/{}/faces",
+            old.employee_id
+        )))
     }
 }
