@@ -65,7 +65,7 @@ pub(super) async fn left_behind(
     store: &Store,
     configured: &ModelId,
 ) -> anyhow::Result<Option<String>> {
-    let (people, named) = store.people_without(configured, NAMED_MAX).await?;
+    let (people, named) = store.people_without(&[configured], NAMED_MAX).await?;
     if people == 0 {
         return Ok(None);
     }

@@ -198,7 +198,7 @@ pub(super) async fn keep(
     employee: EmployeeId,
     face: FaceId,
     picture: &FacePicture,
-    made_from: Option<FaceId>,
+    follows: Option<FaceId>,
 ) -> Result<(), StoreError> {
     let sealed = keys.seal(Purpose::Photo, &context(employee, face), picture.as_bytes())?;
     sqlx::query!(
@@ -210,7 +210,7 @@ pub(super) async fn keep(
         face.0,
         employee.0,
         sealed.as_bytes(),
-        made_from.map(|face| face.0),
+        follows.map(|face| face.0),
     )
     .execute(connection)
     .await?;

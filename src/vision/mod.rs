@@ -41,5 +41,7 @@ pub use encode::{EncodeError, FaceEncoder};
 pub use picture::KEPT_PUPILS_PX;
 pub use precision::{Precision, PrecisionError};
 pub use quality::{QualityLimits, issues};
-pub use road::{EncoderProfile, LookError, LookSettings, OpenError, Road, RoadSettings};
+pub use road::{
+    EncoderProfile, LookError, LookSettings, OpenError, PreviousEncoder, Road, RoadSettings,
+};
 pub use similarity::Similarity;

@@ -14,11 +14,11 @@ use futures_util::{StreamExt, TryStreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::connect_to_templates;
-use crate::access::{Enrolments, Matcher};
+use crate::access::Enrolments;
 use crate::config::Config;
 use crate::domain::ModelId;
-use crate::gallery::{Gallery, Searcher};
 use crate::inference::{Engine, EngineSettings};
+use crate::server::matcher;
 use crate::store::Store;
 use crate::vision::EncoderProfile;
 use mover::Mover;
@@ -119,13 +119,8 @@ async fn mover<'a>(
     engine: Engine,
     dry_run: bool,
 ) -> anyhow::Result<Mover<'a>> {
-    let encoder = engine.encoder();
-    let gallery = Gallery::new(encoder.model.clone(), encoder.encoding_size);
-    gallery.resync(store).await?;
-    let risk = config.matching.risk(encoder)?;
-    let searcher = Searcher::start(Arc::new(gallery), config.matching.probes_at_once_max)
-        .context("the thread that searches could not be started")?;
-    let matcher = Matcher::new(searcher, risk, config.matching.margin);
+    let matcher = matcher(config, engine.encoder(), engine.previous())?;
+    matcher.resync(store).await?;
     Ok(Mover {
         store: store.clone(),
         enrolments: Enrolments::new(store.clone(), matcher),

@@ -25,7 +25,7 @@ struct Somebody {
 impl Left {
     /// Those who have faces, but none of `model`.
     pub async fn without(store: &Store, model: &ModelId) -> anyhow::Result<Self> {
-        Ok(Self::of(store.people_without(model, NAMED_MAX).await?))
+        Ok(Self::of(store.people_without(&[model], NAMED_MAX).await?))
     }
 
     /// Those who have faces of `model` and of no other.
@@ -45,12 +45,12 @@ impl Left {
         names.collect::<String>() + more
     }
 
-    /// What is to be done about those who have none of `model`.
-    pub fn told(&self, model: &ModelId) -> String {
+    /// How many have none of `model`, and what is to be done about it.
+    pub fn told(&self, model: &ModelId, way_out: &str) -> String {
         match self.people {
             0 => format!("everybody who is enrolled has a face of {model}"),
             people => format!(
-                "{people} of those enrolled have no face of {model} and must be enrolled again:{}",
+                "{people} of those enrolled have no face of {model}{way_out}:{}",
                 self.names()
             ),
         }
@@ -125,7 +125,7 @@ impl Progress {
             "of the faces of other models {} are moved, {} can be by `limen reencode`, {} have no kept photo",
             self.moved, self.to_move, self.without_photo
         );
-        println!("{}", self.left.told(&self.model));
+        println!("{}", self.left.told(&self.model, " yet"));
         Ok(())
     }
 }

@@ -142,7 +142,7 @@ impl Report {
         }
         println!("{table}");
         if !self.dry_run {
-            println!("{}", self.left.told(&self.model));
+            println!("{}", self.left.told(&self.model, " and must be enrolled again"));
         }
         Ok(())
     }
