@@ -229,7 +229,7 @@ impl Road {
         let clock = StageClock::start(StageTimings::default());
         self.travel(photo, settings.pupil_distance_px_min, clock, |approached, _| {
             let quality = approached.quality;
-            let Some(face) = aligned_for(&approached, self.encoder.template) else {
+            let Some(face) = self.for_encoder(&approached) else {
                 let issues = vec![QualityIssue::TurnedAway];
                 return Ok(Sighting::LowQuality { quality, issues, shortfall: None });
             };
@@ -377,6 +377,10 @@ impl Road {
         }
     }
 
+    fn for_encoder(&self, approached: &Approached) -> Option<AlignedFace> {
+        aligned_for(approached, self.encoder.template)
+    }
+
     fn score(
         &self,
         approached: &Approached,
@@ -395,8 +399,7 @@ impl Road {
         with_picture: bool,
         clock: &mut StageClock,
     ) -> Result<Sighting<FaceSeen>, LookError> {
-        let face = aligned_for(&approached, self.encoder.template);
-        let encodings = self.encoder.encode(face.as_slice())?;
+        let encodings = self.encoder.encode(self.for_encoder(&approached).as_slice())?;
         let previous = self.say_previous(&approached)?.transpose();
         clock.lap(Stage::Encode);
         let Approached { frame, detection, quality, .. } = approached;
@@ -437,6 +440,16 @@ impl Road {
     }
 }
 
+/// What there is to say of a face whose landmarks coincide.
+const NO_SIZE: Quality = Quality {
+    pupil_distance_px: 0.0,
+    brightness: 0.0,
+    sharpness: 0.0,
+    yaw: 0.0,
+    pitch: 0.0,
+    roll_degrees: 0.0,
+};
+
 /// The face on an encoder's template: it was measured on one whichever the encoder wants. None where the eyes coincide
 /// though the five landmarks do not.
 fn aligned_for(
@@ -448,13 +461,3 @@ fn aligned_for(
     }
     align(frame, &detection.landmarks, template)
 }
-
-/// What there is to say of a face whose landmarks coincide.
-const NO_SIZE: Quality = Quality {
-    pupil_distance_px: 0.0,
-    brightness: 0.0,
-    sharpness: 0.0,
-    yaw: 0.0,
-    pitch: 0.0,
-    roll_degrees: 0.0,
-};
