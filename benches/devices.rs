@@ -99,6 +99,7 @@ fn road(device: Device, precision: Precision, frames: &[FrameBytes], exact: &mut
     let settings = EngineSettings {
         weights_dir: "weights".into(),
         road: RoadSettings { device, precision, ..RoadSettings::default() },
+        previous: None,
         workers,
         queue_max: 64,
     };

@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::domain::{Alarm, InputKind, Reason, StageTimings};
+use crate::domain::{Alarm, InputKind, ModelId, Reason, StageTimings};
 
 /// The labels of an answered request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -57,6 +57,11 @@ struct OverloadLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ModelLabels {
+    model: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ConnectionLabels {
     state: &'static str,
 }
@@ -90,8 +95,19 @@ struct DeliveryLabels {
     outcome: &'static str,
 }
 
+/// How much is known by one model.
+#[derive(Clone, Debug)]
+pub struct ModelReading {
+    /// Which.
+    pub model: ModelId,
+    /// Faces that its gallery's templates were fused of.
+    pub faces: usize,
+    /// People in its gallery.
+    pub people: usize,
+}
+
 /// The values of the gauges, read when Prometheus asks.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Readings {
     /// Frames that wait for an inference worker, and how many may.
     pub queue: (usize, usize),
@@ -99,6 +115,8 @@ pub struct Readings {
     pub gallery_faces: usize,
     /// People in the gallery.
     pub gallery_people: usize,
+    /// The models that are served: the configured one, then the one that people move away from.
+    pub models: Vec<ModelReading>,
     /// Time since the gallery was last loaded whole; none before the first time.
     pub gallery_age: Option<Duration>,
     /// τ of 1:N now.
@@ -138,6 +156,9 @@ pub struct Metrics {
     queue_max: Gauge,
     gallery_faces: Gauge,
     gallery_people: Gauge,
+    model_faces: Family<ModelLabels, Gauge>,
+    model_people: Family<ModelLabels, Gauge>,
+    people_left: Gauge,
     gallery_age_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
     recognize_threshold: Gauge<f64, std::sync::atomic::AtomicU64>,
     risk_supported: Gauge,
@@ -184,6 +205,9 @@ impl Metrics {
             queue_max: Gauge::default(),
             gallery_faces: Gauge::default(),
             gallery_people: Gauge::default(),
+            model_faces: Family::default(),
+            model_people: Family::default(),
+            people_left: Gauge::default(),
             gallery_age_seconds: Gauge::default(),
             recognize_threshold: Gauge::default(),
             risk_supported: Gauge::default(),
@@ -334,6 +358,21 @@ impl Metrics {
             "People in the gallery, one template each",
             self.gallery_people.clone(),
         );
+        registry.register(
+            "model_faces",
+            "Faces by the model that is served and made them; of the previous one, those of who has none of the other",
+            self.model_faces.clone(),
+        );
+        registry.register(
+            "model_people",
+            "People by the model that they are known by",
+            self.model_people.clone(),
+        );
+        registry.register(
+            "people_left",
+            "People who are known by the previous model alone; 0 where none is served",
+            self.people_left.clone(),
+        );
         registry.register_with_unit(
             "gallery_age",
             "Time since the gallery was last loaded whole; changes are followed in between",
@@ -461,6 +500,12 @@ impl Metrics {
         self.queue_max.set(readings.queue.1 as i64);
         self.gallery_faces.set(readings.gallery_faces as i64);
         self.gallery_people.set(readings.gallery_people as i64);
+        for ModelReading { model, faces, people } in &readings.models {
+            let labels = ModelLabels { model: model.to_string() };
+            self.model_faces.get_or_create(&labels).set(*faces as i64);
+            self.model_people.get_or_create(&labels).set(*people as i64);
+        }
+        self.people_left.set(readings.models.get(1).map_or(0, |previous| previous.people as i64));
         self.gallery_age_seconds.set(readings.gallery_age.map_or(f64::NAN, |a| a.as_secs_f64()));
         self.recognize_threshold.set(readings.recognize_threshold.into());
         self.risk_supported.set(readings.risk_supported.into());

@@ -6,6 +6,8 @@ mod audit;
 mod enroll;
 #[path = "cli/gate.rs"]
 mod gate;
+#[path = "cli/reencode.rs"]
+mod reencode;
 #[path = "cli/secrets.rs"]
 mod secrets;
 #[path = "cli/train.rs"]

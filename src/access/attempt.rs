@@ -58,7 +58,8 @@ impl Attempt {
     ///
     /// - any frame that ends in a denial (a spoof) decides, else any that could be two people;
     /// - frames in which nothing could be compared are passed over when another was;
-    /// - the compared ones must agree on the person, and the worst distance counts;
+    /// - the compared ones must agree on the person, and the worst distance counts; on the model, too, for distances
+    ///   of two models say nothing of each other;
     /// - whom any of them may show is suspected, unless one is a spoof: who holds up a picture is asked for, not
     ///   who is in it.
     ///
@@ -80,8 +81,11 @@ impl Attempt {
             attempts.swap_remove(decides)
         } else if attempts.iter().any(Self::is_compared) {
             attempts.retain(Self::is_compared);
-            let person = attempts[0].evidence.employee_id;
-            let agree = attempts.iter().all(|a| a.evidence.employee_id == person);
+            let Evidence { employee_id: person, model_id: model, .. } =
+                attempts[0].evidence.clone();
+            let of_model = |a: &Self| a.evidence.model_id == model;
+            let agree = attempts.iter().all(|a| a.evidence.employee_id == person && of_model(a));
+            attempts.retain(of_model);
             let distance = |a: &Self| a.evidence.distance.map_or(f32::INFINITY, |d| d.value());
             let mut worst =
                 attempts.into_iter().max_by(|a, b| distance(a).total_cmp(&distance(b)))?;
@@ -160,6 +164,24 @@ mod tests {
         let combined = Attempt::combine(frames).unwrap();
         assert_eq!(combined.finding, Finding::Ended(Reason::FramesDisagree));
         assert_eq!(combined.evidence.employee_id, None);
+    }
+
+    #[test]
+    fn distances_of_two_models_are_not_held_against_each_other() {
+        use crate::domain::ModelId;
+
+        let person = Some(EmployeeId::generate());
+        let by = |model: &str, distance: f32| {
+            let mut attempt = compared(person, distance);
+            attempt.evidence.model_id = Some(ModelId::new(model));
+            attempt
+        };
+        let combined =
+            Attempt::combine(vec![by("new", 0.3), by("old", 0.9), by("new", 0.4)]).unwrap();
+        assert_eq!(combined.finding, Finding::Ended(Reason::FramesDisagree));
+        assert_eq!(combined.evidence.distance.unwrap().value(), 0.4);
+        let combined = Attempt::combine(vec![by("old", 0.3), by("old", 0.9)]).unwrap();
+        assert_eq!(combined.finding, Finding::ComparedWithAll);
     }
 
     #[test]

@@ -38,6 +38,11 @@ impl Enrolments {
         Self { store, matcher, last: Arc::default() }
     }
 
+    /// What they are compared by.
+    pub(super) fn matcher(&self) -> &Matcher {
+        &self.matcher
+    }
+
     /// Waits for a turn. The gallery then knows every face that was enrolled in an earlier one.
     ///
     /// # Errors

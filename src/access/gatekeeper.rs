@@ -1,18 +1,19 @@
 //! From the views of a passage's frames to the recorded decision.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
 use tracing::{Instrument, warn};
 
-use super::{Alarms, Attempt, Finding, Identity, Matcher, admit, decide};
-use crate::domain::{
-    Alarm, Distance, Employee, EmployeeId, Encoding, Evidence, FaceSeen, Gate, LivenessScore,
-    Notice, Passage, PassageRequest, Reason, RunnerUp, Sighting, Stage, StageTimings, View,
+use super::{
+    Alarms, Attempt, Finding, Found, Matcher, Probe, ReEnrolment, Scale, Whom, admit, decide,
 };
-use crate::gallery::{Candidate, SearchError};
+use crate::domain::{
+    Alarm, Distance, Employee, EmployeeId, Evidence, FaceSeen, Gate, LivenessScore, Notice,
+    Passage, PassageRequest, Reason, Sighting, Stage, StageTimings, View,
+};
+use crate::gallery::SearchError;
 use crate::store::{Recorded, Store, StoreError, Verdict};
 
 /// Why there is no decision. The gate stays shut.
@@ -54,6 +55,7 @@ pub struct Gatekeeper {
     matcher: Matcher,
     clock_skew_max: TimeDelta,
     alarms: Alarms,
+    re_enrolment: Option<ReEnrolment>,
 }
 
 impl Gatekeeper {
@@ -61,7 +63,13 @@ impl Gatekeeper {
     /// ours by `clock_skew_max`.
     #[must_use]
     pub fn new(store: Store, matcher: Matcher, clock_skew_max: TimeDelta, alarms: Alarms) -> Self {
-        Self { store, matcher, clock_skew_max, alarms }
+        Self { store, matcher, clock_skew_max, alarms, re_enrolment: None }
+    }
+
+    /// The same gatekeeper, after whose grants people are enrolled with the current model.
+    #[must_use]
+    pub fn with_re_enrolment(self, re_enrolment: Option<ReEnrolment>) -> Self {
+        Self { re_enrolment, ..self }
     }
 
     /// Decides a passage and records it. `look` is called only when the frames matter: not for an
@@ -86,8 +94,10 @@ impl Gatekeeper {
             let answered = self.finish(|keeper| keeper.repeat(request, passage)).await?;
             return Ok((answered, timings));
         }
+        let mut successor = None;
         let attempt = if self.is_worth_a_look(gate, &request).await? {
             let views = look().await?;
+            successor = self.re_enrolment.as_ref().and_then(|one| Some((one, one.best(&views)?)));
             let begun_at = Instant::now();
             let attempt = self.compare(gate, &request, views).await?;
             timings.push(Stage::Match, begun_at.elapsed());
@@ -99,6 +109,9 @@ impl Gatekeeper {
         let begun_at = Instant::now();
         let answered = self.finish(|keeper| keeper.record(request, attempt)).await?;
         timings.push(Stage::Record, begun_at.elapsed());
+        if let Some((re_enrolment, face)) = successor {
+            re_enrolment.consider(&answered.passage, face);
+        }
         Ok((answered, timings))
     }
 
@@ -165,42 +178,40 @@ impl Gatekeeper {
             }
         };
         evidence.liveness = face.liveness;
+        let probe = Probe::from(&face);
         let Some(owner) = owner else {
-            return self.search(face.encoding, evidence).await;
+            return self.search(&probe, evidence).await;
         };
-        let mut attempt = self.claim(owner.as_ref(), &face.encoding, evidence.clone())?;
+        let mut attempt = self.claim(owner.as_ref(), &probe, evidence.clone())?;
         if !attempt.suspects.is_empty() {
-            return self.look_beside(attempt, face.encoding).await;
+            return self.look_beside(attempt, &probe).await;
         }
         // It is not the badge's owner: it may be somebody blocked, with another's badge.
-        attempt.suspects = self.search(face.encoding, evidence).await?.suspects;
+        attempt.suspects = self.search(&probe, evidence).await?.suspects;
         Ok(attempt)
     }
 
     /// Looks whom else a face may show that matched its badge: somebody blocked may have been entered anew, under
-    /// another name. Whoever is nearer than the badge's owner, by the margin, is suspected, as without the badge.
+    /// another name. Whoever is nearer than the badge's owner, by the margin, is suspected, as without the badge; by
+    /// the other model, of which nobody knows what is nearer, whoever is under its τ.
     async fn look_beside(
         &self,
         mut attempt: Attempt,
-        face: Encoding,
+        probe: &Probe,
     ) -> Result<Attempt, AccessError> {
-        let found = self.matcher.search(face, Matcher::NEAR_MAX).await?;
-        let Evidence { employee_id, distance, .. } = attempt.evidence;
-        let own = distance.map_or(f32::INFINITY, Distance::value);
-        let others = found.nearest.iter().filter(|other| {
-            Some(other.employee_id) != employee_id && other.distance.is_match(found.threshold)
-        });
-        for other in others {
-            if other.distance.value() + self.matcher.margin() <= own {
-                attempt.suspects.push(Evidence {
-                    employee_id: Some(other.employee_id),
-                    face_ids: Arc::clone(&other.face_ids),
-                    distance: Some(other.distance),
-                    threshold: Some(found.threshold),
-                    ..attempt.evidence.clone()
-                });
+        let owner = attempt.evidence.clone();
+        let own = owner.distance.map_or(f32::INFINITY, Distance::value);
+        for other in self.matcher.all_under_threshold(probe).await? {
+            let Found { candidate, scale } = &other;
+            if Some(candidate.employee_id) == owner.employee_id {
+                continue;
+            }
+            let is_comparable = owner.model_id.as_ref() == Some(&scale.model);
+            let distance = candidate.distance.value();
+            if !is_comparable || distance + self.matcher.margin_of(&scale.model) <= own {
+                attempt.suspects.push(named(other, &owner));
             } else {
-                attempt.resembled.push(other.employee_id);
+                attempt.resembled.push(candidate.employee_id);
             }
         }
         Ok(attempt)
@@ -210,58 +221,48 @@ impl Gatekeeper {
     fn claim(
         &self,
         owner: Option<&Employee>,
-        face: &Encoding,
+        probe: &Probe,
         mut evidence: Evidence,
     ) -> Result<Attempt, AccessError> {
         let Some(owner) = owner else {
             return Ok(Attempt::ended(Reason::UnknownBadge, evidence));
         };
-        let threshold = self.matcher.verify_threshold();
-        (evidence.employee_id, evidence.threshold) = (Some(owner.id), Some(threshold));
-        let Some(candidate) = self.matcher.claimed(owner.id, face)? else {
+        (evidence.employee_id, evidence.threshold) =
+            (Some(owner.id), Some(self.matcher.verify_threshold()));
+        let Some(found) = self.matcher.claim(owner.id, probe)? else {
             return Ok(Attempt::ended(Reason::NotEnrolled, evidence));
         };
-        evidence.distance = Some(candidate.distance);
-        evidence.face_ids = candidate.face_ids;
-        let mut attempt = Attempt::found(Finding::ComparedWithBadge, evidence);
-        attempt.suspects.retain(|_| candidate.distance.is_match(threshold));
+        let is_match = found.is_match();
+        let mut attempt = Attempt::found(Finding::ComparedWithBadge, named(found, &evidence));
+        attempt.suspects.retain(|_| is_match);
         Ok(attempt)
     }
 
     /// Compares a face with everybody (1:N).
-    async fn search(&self, face: Encoding, evidence: Evidence) -> Result<Attempt, AccessError> {
-        let found = self.matcher.search(face, 1).await?;
-        let at =
-            |distance| Evidence { distance, threshold: Some(found.threshold), ..evidence.clone() };
-        let named = |candidate: &Candidate| Evidence {
-            employee_id: Some(candidate.employee_id),
-            face_ids: Arc::clone(&candidate.face_ids),
-            ..at(Some(candidate.distance))
+    async fn search(&self, probe: &Probe, evidence: Evidence) -> Result<Attempt, AccessError> {
+        let found = self.matcher.find(probe, 1).await?;
+        // Beyond the threshold the nearest person is as good as anybody.
+        let nearest = Evidence {
+            distance: found.nearest.first().map(|nearest| nearest.distance),
+            ..judged(evidence.clone(), found.scale)
         };
-        Ok(match &found.identity {
-            Identity::Known(person) => Attempt::found(Finding::ComparedWithAll, named(person)),
-            Identity::Ambiguous(people) => Attempt {
+        Ok(match found.whom {
+            Whom::Known(person) => {
+                Attempt::found(Finding::ComparedWithAll, named(person, &evidence))
+            }
+            Whom::Ambiguous(people) => Attempt {
                 finding: Finding::Ended(Reason::AmbiguousPerson),
-                evidence: Evidence {
-                    runner_up: self.runner_up(&found.nearest),
-                    ..at(people.first().map(|nearest| nearest.distance))
-                },
-                suspects: people.iter().map(named).collect(),
+                evidence: Evidence { runner_up: found.runner_up, ..nearest },
+                suspects: people.into_iter().map(|person| named(person, &evidence)).collect(),
                 resembled: Vec::new(),
             },
-            // Beyond the threshold the nearest person is as good as anybody.
-            Identity::Unknown(nearest) => Attempt {
+            Whom::Unknown => Attempt {
                 finding: Finding::ComparedWithAll,
-                evidence: at(nearest.as_ref().map(|nearest| nearest.distance)),
+                evidence: nearest,
                 suspects: Vec::new(),
                 resembled: Vec::new(),
             },
         })
-    }
-
-    /// The second-nearest person of a search.
-    fn runner_up(&self, nearest: &[Candidate]) -> Option<RunnerUp> {
-        RunnerUp::new(nearest.get(1)?.distance, self.matcher.margin())
     }
 
     /// Does something to its end, also when whoever asked hangs up meanwhile: what is recorded then still raises its
@@ -348,5 +349,25 @@ impl Gatekeeper {
         // Not a refusal that was recorded when the event was repeated before.
         let alarm = passage.alarm().filter(|_| passage.decided_at == decided_at);
         Ok((Answered { passage, decided_at }, alarm))
+    }
+}
+
+/// What a distance rests on, with what it was measured by.
+fn judged(evidence: Evidence, scale: Scale) -> Evidence {
+    Evidence {
+        model_id: Some(scale.model),
+        calibration: scale.calibration,
+        threshold: Some(scale.threshold),
+        ..evidence
+    }
+}
+
+/// What it rests on that a face is somebody's.
+fn named(Found { candidate, scale }: Found, evidence: &Evidence) -> Evidence {
+    Evidence {
+        employee_id: Some(candidate.employee_id),
+        face_ids: candidate.face_ids,
+        distance: Some(candidate.distance),
+        ..judged(evidence.clone(), scale)
     }
 }

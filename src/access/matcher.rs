@@ -38,7 +38,7 @@ pub struct Search {
 /// Compares probes with the gallery, and knows the τ to judge them by.
 #[derive(Clone, Debug)]
 pub struct Matcher {
-    searcher: Searcher,
+    pub(super) searcher: Searcher,
     risk: Arc<RiskPolicy>,
     /// How much farther the second-nearest person must be, as a squared distance.
     margin: f32,
@@ -46,6 +46,10 @@ pub struct Matcher {
     calibration: Option<Arc<str>>,
     /// τ of 1:N when it was last asked for, so that changes can be told.
     last: Arc<Mutex<Option<Tau>>>,
+    /// That of the model which people move away from.
+    pub(super) previous: Option<Arc<Matcher>>,
+    /// What is searched beside this gallery, by the other of the two models.
+    pub(super) other: Option<Searcher>,
 }
 
 impl Matcher {
@@ -57,7 +61,15 @@ impl Matcher {
     #[must_use]
     pub fn new(searcher: Searcher, risk: RiskPolicy, margin: f32) -> Self {
         let calibration = risk.calibration().map(|c| Arc::from(c.fingerprint()));
-        Self { searcher, risk: Arc::new(risk), margin, calibration, last: Arc::default() }
+        Self {
+            searcher,
+            risk: Arc::new(risk),
+            margin,
+            calibration,
+            last: Arc::default(),
+            previous: None,
+            other: None,
+        }
     }
 
     /// The model whose encodings it compares.
@@ -78,15 +90,22 @@ impl Matcher {
         self.risk.verify().threshold
     }
 
+    /// τ of 1:N in a gallery of so many people, beside the other one as it is now.
+    fn search_tau(&self, people: usize) -> Tau {
+        let others = self.other.as_ref().map_or(0, |other| other.gallery().people());
+        self.risk.recognize_beside(people, people + others)
+    }
+
     /// τ of a search (1:N) in the gallery as it is now. Every change of it is logged.
     #[must_use]
     pub fn recognize_threshold(&self) -> Tau {
         let people = self.gallery().people();
-        let tau = self.risk.recognize(people);
+        let tau = self.search_tau(people);
         let before = self.last.lock().replace(tau);
         if before != Some(tau) {
             let threshold = tau.threshold.value();
-            info!(threshold, people, supported = tau.supported, "the threshold of 1:N changed");
+            let model = self.model();
+            info!(%model, threshold, people, supported = tau.supported, "the threshold of 1:N changed");
             if !tau.supported && before.is_none_or(|before| before.supported) {
                 warn!(
                     people,
@@ -123,7 +142,7 @@ impl Matcher {
 
     /// The gallery that it compares with.
     #[must_use]
-    pub fn gallery(&self) -> &Gallery {
+    pub fn gallery(&self) -> &Arc<Gallery> {
         self.searcher.gallery()
     }
 
@@ -136,7 +155,7 @@ impl Matcher {
         employee: Option<EmployeeId>,
         face: Encoding,
     ) -> Result<Vec<Candidate>, SearchError> {
-        let threshold = self.risk.recognize(self.gallery().people()).threshold;
+        let threshold = self.search_tau(self.gallery().people()).threshold;
         let limit = look_alike_limit(threshold, self.margin);
         let mut nearest = self.searcher.search(face, LOOK_ALIKES_MAX + 1).await?;
         nearest.retain(|c| Some(c.employee_id) != employee && c.distance.value() < limit);
@@ -150,7 +169,7 @@ impl Matcher {
     /// that of 1:N.
     #[must_use]
     pub fn resemblance(&self, other: &Candidate) -> Resemblance {
-        let search = self.risk.recognize(self.gallery().people()).threshold;
+        let search = self.search_tau(self.gallery().people()).threshold;
         let is_taken_for =
             other.distance.is_match(search) && other.distance.is_match(self.verify_threshold());
         Resemblance {

@@ -11,6 +11,8 @@ mod enrolment_turn;
 mod gatekeeper;
 mod grant_signer;
 mod matcher;
+mod re_enrolment;
+mod side_by_side;
 
 pub use alarms::Alarms;
 pub use attempt::{Attempt, Finding};
@@ -22,3 +24,5 @@ pub use enrolment_turn::{Enrolments, Turn};
 pub use gatekeeper::{AccessError, Answered, Gatekeeper};
 pub use grant_signer::{GrantKey, GrantKeyError, GrantSigner};
 pub use matcher::{Identity, Matcher, Search, identity, look_alike_limit};
+pub use re_enrolment::{ReEnrolment, ReEnrolmentRules, Told};
+pub use side_by_side::{Findings, Found, Probe, Scale, Whom};

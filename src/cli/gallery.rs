@@ -65,7 +65,7 @@ pub(super) async fn left_behind(
     store: &Store,
     configured: &ModelId,
 ) -> anyhow::Result<Option<String>> {
-    let (people, named) = store.people_without(configured, NAMED_MAX).await?;
+    let (people, named) = store.people_without(&[configured], NAMED_MAX).await?;
     if people == 0 {
         return Ok(None);
     }
@@ -76,8 +76,8 @@ pub(super) async fn left_behind(
     }
     Ok(Some(format!(
         "{people} of those enrolled have no face of {configured}:\n{}\nThe service does not start \
-         beside faces of other models: enrol these people again, or remove what is left with `limen \
-         gallery drop`",
+         while they have faces of other models alone: encode what photos are kept anew with `limen reencode`, enrol \
+         these people again, or remove what is left with `limen gallery drop`",
         names.join("\n")
     )))
 }

@@ -13,6 +13,7 @@ mod load;
 mod migrate;
 mod photo;
 mod recognize;
+mod reencode;
 mod secrets;
 mod serve;
 mod threshold;
@@ -51,6 +52,8 @@ enum Command {
     Migrate,
     /// Enrol people from a folder of photos or a CSV.
     Enroll(enroll::EnrollArguments),
+    /// Move the enrolled faces to the configured encoder from the photos that are kept; say how far that has come.
+    Reencode(reencode::ReencodeArguments),
     /// Compare two photos (1:1), without a database.
     Verify(verify::VerifyArguments),
     /// Find whom a photo shows (1:N).
@@ -143,6 +146,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Serve => serve::run(&config).await,
             Command::Migrate => migrate::run(&config).await,
             Command::Enroll(arguments) => enroll::run(&config, &arguments).await,
+            Command::Reencode(arguments) => reencode::run(&config, &arguments).await,
             Command::Recognize(arguments) => recognize::run(&config, &arguments).await,
             Command::Load(arguments) => load::run(&arguments).await,
             Command::Gallery(command) => gallery::run(&config, command).await,

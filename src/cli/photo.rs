@@ -27,6 +27,15 @@ pub(super) fn open_road(config: &Config) -> anyhow::Result<Road> {
     Ok(Road::open(&config.inference.weights_dir, config.road.clone())?)
 }
 
+/// As [`open_road`], with the encoder that people move away from, where one is served.
+pub(super) fn open_whole_road(config: &Config) -> anyhow::Result<Road> {
+    let road = open_road(config)?;
+    Ok(match config.previous_encoder() {
+        Some(previous) => road.with_previous(&previous)?,
+        None => road,
+    })
+}
+
 /// The face of a photo; an error that names the photo where there is none to compare.
 pub(super) fn face(
     config: &Config,

@@ -7,10 +7,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{connect_to_templates, photo};
-use crate::access::{Identity, check_models, identity};
+use crate::access::{Findings, Probe, Whom, check_models};
 use crate::config::Config;
 use crate::domain::EmployeeId;
-use crate::gallery::Gallery;
+use crate::server::matcher;
 
 #[derive(Debug, Args)]
 pub(super) struct RecognizeArguments {
@@ -48,22 +48,20 @@ pub(super) async fn run(
     arguments: &RecognizeArguments,
 ) -> anyhow::Result<ExitCode> {
     let store = connect_to_templates(config).await?;
-    let road = photo::open_road(config)?;
-    let encoder = road.profile();
-    let gallery = Gallery::new(encoder.model.clone(), encoder.encoding_size);
-    check_models(&store, &gallery).await??;
-    gallery.resync(&store).await?;
+    let road = photo::open_whole_road(config)?;
+    let matcher = matcher(config, road.profile(), road.previous())?;
+    check_models(&store, &matcher).await??;
+    matcher.resync(&store).await?;
     let face = photo::face(config, &road, &arguments.photo, arguments.liveness)?;
-    let threshold = config.matching.risk(encoder)?.recognize(gallery.people()).threshold;
     let count = usize::from(arguments.candidates);
-    let mut nearest = gallery.search(&face.encoding, count.max(2))?;
-    let identity = identity(&nearest, threshold, config.matching.margin);
+    let Findings { whom, scale, mut nearest, .. } =
+        matcher.find(&Probe::from(&face), count).await?;
     nearest.truncate(count);
-    let known = matches!(identity, Identity::Known(_));
-    let outcome = match identity {
-        Identity::Known(_) => "match",
-        Identity::Ambiguous(_) => "ambiguous",
-        Identity::Unknown(_) => "unknown",
+    let known = matches!(whom, Whom::Known(_));
+    let outcome = match whom {
+        Whom::Known(_) => "match",
+        Whom::Ambiguous(_) => "ambiguous",
+        Whom::Unknown => "unknown",
     };
     let mut candidates = Vec::with_capacity(nearest.len());
     for candidate in nearest {
@@ -76,8 +74,8 @@ pub(super) async fn run(
     }
     let recognition = Recognition {
         outcome,
-        threshold: threshold.value(),
-        model_id: encoder.model.to_string(),
+        threshold: scale.threshold.value(),
+        model_id: scale.model.to_string(),
         candidates,
     };
     if arguments.json {
@@ -87,10 +85,10 @@ pub(super) async fn run(
             println!("{:.4}  {}  {}", candidate.distance, candidate.employee_id, candidate.name);
         }
         println!("threshold  {:.4}", recognition.threshold);
-        let verdict = match identity {
-            Identity::Known(_) => "known (the first above)",
-            Identity::Ambiguous(_) => "ambiguous: two people are about equally near",
-            Identity::Unknown(_) => "unknown",
+        let verdict = match whom {
+            Whom::Known(_) => "known (the first above)",
+            Whom::Ambiguous(_) => "ambiguous: two people are about equally near",
+            Whom::Unknown => "unknown",
         };
         println!("verdict    {verdict}");
     }

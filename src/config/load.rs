@@ -8,7 +8,7 @@ use figment::value::Value;
 use garde::Validate;
 use serde::de::DeserializeOwned;
 
-use super::Config;
+use super::{Config, PreviousConfig};
 use crate::inference::EngineSettings;
 use crate::vision::Device;
 
@@ -27,6 +27,7 @@ impl Config {
         "secrets",
         "inference",
         "road",
+        "previous",
         "matching",
         "gates",
         "enrolment",
@@ -82,6 +83,7 @@ impl Config {
             secrets: section(figment, "secrets", &mut errors),
             inference: section(figment, "inference", &mut errors),
             road: section(figment, "road", &mut errors),
+            previous: section(figment, "previous", &mut errors),
             matching: section(figment, "matching", &mut errors),
             gates: section(figment, "gates", &mut errors),
             enrolment: section(figment, "enrolment", &mut errors),
@@ -101,6 +103,9 @@ impl Config {
                 "server.frame_bytes_in_flight_max: the largest passage, frames_per_passage_max times \
                  road.frame.bytes_max and form_bytes_max around them, has {passage} bytes"
             ));
+        }
+        if config.previous.encoder.is_none() && config.previous != PreviousConfig::default() {
+            errors.push("previous.encoder: it must say which encoder the rest is about".to_owned());
         }
         for (wait, min, max) in [
             (
@@ -128,6 +133,7 @@ impl Config {
         EngineSettings {
             weights_dir: self.inference.weights_dir.clone(),
             road: self.road.clone(),
+            previous: self.previous_encoder(),
             workers,
             queue_max: or(self.inference.queue_max, workers),
         }
@@ -289,6 +295,16 @@ mod tests {
             let error = broker(url, more).unwrap_err().to_string();
             assert!(error.contains(part) && !error.contains("SECRET"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_previous_encoder_is_named_or_nothing_is_said_of_it() {
+        let error = load("[previous]\nre_enrol_at_gate = true").unwrap_err().to_string();
+        assert!(error.contains("previous.encoder"), "{error}");
+        let named = "[previous]\nencoder = \"mobilefacenet\"\nencoding_size = 512\n";
+        let previous = load(named).unwrap().previous_encoder().unwrap();
+        assert_eq!((previous.encoding_size, previous.weights_dir), (512, "weights".into()));
+        assert_eq!(load("").unwrap().previous_encoder(), None);
     }
 
     #[test]

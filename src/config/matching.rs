@@ -72,7 +72,7 @@ impl MatchingConfig {
     pub fn calibration(&self, encoder: &EncoderProfile) -> anyhow::Result<Option<Calibration>> {
         match &self.calibration {
             None => Ok(encoder.calibration.clone()),
-            Some(file) => Ok(Some(read_calibration(file, &encoder.model)?)),
+            Some(file) => Ok(Some(read_calibration("[matching]", file, &encoder.model)?)),
         }
     }
 
@@ -93,8 +93,13 @@ impl MatchingConfig {
     }
 }
 
-fn read_calibration(file: &Path, model: &ModelId) -> anyhow::Result<Calibration> {
-    let named = || format!("`calibration` of [matching], {}", file.display());
+/// The calibration of a model that a section names.
+pub(super) fn read_calibration(
+    section: &str,
+    file: &Path,
+    model: &ModelId,
+) -> anyhow::Result<Calibration> {
+    let named = || format!("`calibration` of {section}, {}", file.display());
     let text = std::fs::read_to_string(file).with_context(named)?;
     let calibration = Calibration::from_toml(&text).with_context(named)?;
     calibration.check_model(model).with_context(named)?;

@@ -16,6 +16,7 @@ mod matching;
 mod mqtt;
 mod networks;
 mod photos;
+mod previous;
 mod privacy;
 mod secrets;
 mod server;
@@ -32,6 +33,7 @@ pub use log::LogConfig;
 pub use matching::MatchingConfig;
 pub use mqtt::{MqttConfig, PasswordText};
 pub use photos::PhotosConfig;
+pub use previous::PreviousConfig;
 pub use privacy::PrivacyConfig;
 pub use secrets::{KeysText, SecretsConfig};
 pub use server::ServerConfig;
@@ -52,6 +54,8 @@ pub struct Config {
     pub inference: InferenceConfig,
     /// `[road]`
     pub road: RoadSettings,
+    /// `[previous]`
+    pub previous: PreviousConfig,
     /// `[matching]`
     pub matching: MatchingConfig,
     /// `[gates]`

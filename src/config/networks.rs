@@ -11,16 +11,30 @@ impl Config {
     /// [`ConfigError`] with everything that does not fit, and the way out.
     pub fn check_networks(&self) -> Result<(), ConfigError> {
         let profile = EncoderProfile::of(&self.inference.weights_dir, &self.road);
-        let wrong = [
+        let wrong: [Option<String>; 3] = [
             self.road.check_device().err().map(|error| format!("[road]: {error}")),
-            match profile {
+            match &profile {
                 Err(error) => Some(format!("[road]: {error}")),
                 Ok(encoder) => {
-                    self.matching.risk(&encoder).err().map(|error| format!("[matching]: {error:#}"))
+                    self.matching.risk(encoder).err().map(|error| format!("[matching]: {error:#}"))
                 }
             },
+            profile.ok().and_then(|encoder| self.check_previous(&encoder)),
         ];
         let wrong: Vec<String> = wrong.into_iter().flatten().collect();
         if wrong.is_empty() { Ok(()) } else { Err(ConfigError(wrong)) }
+    }
+
+    /// What does not fit of the encoder that people move away from.
+    fn check_previous(&self, current: &EncoderProfile) -> Option<String> {
+        let previous = self.previous_encoder()?;
+        match previous.profile(&self.road, current) {
+            Err(error) => Some(format!("[previous]: {error}")),
+            Ok(previous) => self
+                .previous
+                .risk(&self.matching, &previous)
+                .err()
+                .map(|error| format!("{error:#}")),
+        }
     }
 }

@@ -62,6 +62,8 @@ impl fmt::Debug for FacePicture {
 pub struct FaceSeen {
     /// `f(x)`.
     pub encoding: Encoding,
+    /// `f(x)` by the model that people move away from; none where none is served.
+    pub previous: Option<Encoding>,
     /// Its liveness; none when liveness was not asked for.
     pub liveness: Option<LivenessScore>,
     /// What was measured of its picture.

@@ -26,6 +26,8 @@ pub use sync::{ResyncSettings, follow, load};
 #[derive(Debug)]
 pub struct Gallery {
     model: ModelId,
+    /// The model that people move to: who has a face of it is not in this gallery.
+    superseded_by: Option<ModelId>,
     /// Whoever searches keeps the one they found: a change puts another in its place.
     index: ArcSwap<Index>,
     /// When it was last known to equal Postgres.
@@ -44,11 +46,18 @@ impl Gallery {
     pub fn new(model: ModelId, size: usize) -> Self {
         Self {
             model,
+            superseded_by: None,
             index: ArcSwap::from_pointee(Index::new(size)),
             synced_at: Mutex::new(None),
             changing: tokio::sync::Mutex::new(None),
             resyncing: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// As [`new`](Self::new), of a model that people move away from: it holds those who have no face of `current`.
+    #[must_use]
+    pub fn previous(model: ModelId, size: usize, current: ModelId) -> Self {
+        Self { superseded_by: Some(current), ..Self::new(model, size) }
     }
 
     /// A gallery of these people, each with one template; it follows no database.
@@ -134,6 +143,12 @@ impl Gallery {
     ) -> Result<Option<Candidate>, EncodingError> {
         self.check_model(probe)?;
         Ok(self.index.load().verify(employee, probe.values()))
+    }
+
+    /// Whether an employee is known.
+    #[must_use]
+    pub fn has(&self, employee: EmployeeId) -> bool {
+        self.index.load().faces_of(employee).is_some()
     }
 
     /// Whether a face of an employee's is known.

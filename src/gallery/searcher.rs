@@ -53,7 +53,7 @@ impl Searcher {
 
     /// What it searches.
     #[must_use]
-    pub fn gallery(&self) -> &Gallery {
+    pub fn gallery(&self) -> &Arc<Gallery> {
         &self.gallery
     }
 

@@ -31,7 +31,8 @@ impl Gallery {
         let read_at = Instant::now();
         *self.changing.lock().await = Some(HashSet::new());
         let mut index = Index::new(self.index.load().size());
-        let mut page = store.gallery_page(&self.model, None).await?;
+        let except = self.superseded_by.as_ref();
+        let mut page = store.gallery_page(&self.model, except, None).await?;
         while let Some(last) = page.last().map(|row| row.employee_id) {
             // Beside the next page's reading, and off the async threads.
             let taken_in = tokio::task::spawn_blocking(move || {
@@ -39,7 +40,7 @@ impl Gallery {
                 index
             });
             let (next, taken_in) =
-                tokio::join!(store.gallery_page(&self.model, Some(last)), taken_in);
+                tokio::join!(store.gallery_page(&self.model, except, Some(last)), taken_in);
             page = next?;
             index = taken_in.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         }
@@ -78,7 +79,7 @@ impl Gallery {
         employee: EmployeeId,
         index: &mut Index,
     ) -> Result<(), StoreError> {
-        let row = store.gallery_of(employee, &self.model).await?;
+        let row = store.gallery_of(employee, &self.model, self.superseded_by.as_ref()).await?;
         index.remove(employee);
         row.into_iter().for_each(|row| take_in(index, row));
         Ok(())
@@ -113,7 +114,7 @@ fn take_in(index: &mut Index, row: GalleryRow) {
 pub async fn load(gallery: &Gallery, store: &Store) -> Result<GalleryListener, StoreError> {
     let listener = store.listen_gallery().await?;
     gallery.resync(store).await?;
-    info!(faces = gallery.faces(), people = gallery.people(), "the gallery is in step");
+    info!(model = %gallery.model(), faces = gallery.faces(), people = gallery.people(), "the gallery is in step");
     Ok(listener)
 }
 

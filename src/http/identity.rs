@@ -9,6 +9,7 @@ use super::Problem;
 use super::frames::OneFrame;
 use super::schema::{EmployeeStatusCode, IssueCode, StandingCode};
 use super::state::AppState;
+use crate::access::Scale;
 use crate::domain::{EmployeeId, EmployeeStatus, FaceSeen, Sighting, StageTimings, View};
 use crate::gallery::Candidate;
 use crate::vision::LookSettings;
@@ -90,12 +91,12 @@ pub(super) struct IdentityAnswer {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<IssueCode>)]
     pub issues: Vec<&'static str>,
-    /// The nearest people, the nearest first, where `candidates` asked for them.
+    /// The nearest people by the model below, the nearest first, where `candidates` asked for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub candidates: Option<Vec<CandidateView>>,
     /// How many faces the frame shows.
     pub faces: usize,
-    /// The model that made the encodings.
+    /// The model whose distances these are.
     pub model_id: String,
     /// Milliseconds in each stage of the road.
     pub timings_ms: BTreeMap<&'static str, f64>,
@@ -122,6 +123,11 @@ pub(super) async fn look(state: &AppState, frame: &OneFrame) -> Result<View<Face
 }
 
 impl IdentityAnswer {
+    /// Says by which model the distance was measured, and by which τ it is judged.
+    pub fn judged_by(&mut self, scale: &Scale) {
+        (self.threshold, self.model_id) = (scale.threshold.value(), scale.model.to_string());
+    }
+
     /// The answer to a frame that cannot be compared, or the face that can.
     pub fn begin(
         view: View<FaceSeen>,

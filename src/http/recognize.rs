@@ -13,7 +13,7 @@ use super::extract::Query;
 use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::identity::{CandidateView, IdentityAnswer, Outcome, look};
 use super::{AppState, Problem};
-use crate::access::Identity;
+use crate::access::{Found, Probe, Whom};
 use crate::domain::Permission;
 use crate::store::StoreError;
 
@@ -57,11 +57,12 @@ async fn recognize(
     let model = state.matcher.model().to_string();
     let (mut answer, face) = IdentityAnswer::begin(view, threshold.value(), model);
     if let Some(face) = face {
-        let found = state.matcher.search(face.encoding, query.candidates.unwrap_or(1)).await?;
-        answer.threshold = found.threshold.value();
+        let count = query.candidates.unwrap_or(1);
+        let found = state.matcher.find(&Probe::from(&face), count).await?;
+        answer.judged_by(&found.scale);
         answer.distance = found.nearest.first().map(|candidate| candidate.distance.value());
-        answer.outcome = match found.identity {
-            Identity::Known(person) => {
+        answer.outcome = match found.whom {
+            Whom::Known(Found { candidate: person, .. }) => {
                 answer.employee_id = Some(person.employee_id);
                 answer.employee_status = Some(person.status);
                 match state.store.employee(person.employee_id).await {
@@ -77,8 +78,8 @@ async fn recognize(
                     Err(error) => return Err(error.into()),
                 }
             }
-            Identity::Ambiguous(_) => Outcome::Ambiguous,
-            Identity::Unknown(_) => Outcome::Unknown,
+            Whom::Ambiguous(_) => Outcome::Ambiguous,
+            Whom::Unknown => Outcome::Unknown,
         };
         let nearest = found.nearest.into_iter().map(CandidateView::from);
         answer.candidates = query.candidates.map(|count| nearest.take(count).collect());

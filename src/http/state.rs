@@ -17,7 +17,7 @@ use crate::domain::{EmployeeId, GatePolicy, LivenessScore, WebhookHosts};
 use crate::events::Bell;
 use crate::gallery::Gallery;
 use crate::inference::Engine;
-use crate::metrics::{Metrics, Readings};
+use crate::metrics::{Metrics, ModelReading, Readings};
 use crate::store::Store;
 use crate::vision::LookSettings;
 
@@ -155,7 +155,7 @@ impl AppState {
     /// the change stands all the same: the gallery is loaded again once Postgres answers, and until
     /// then every grant still re-reads the person and the template.
     pub async fn refresh_gallery(&self, employee: EmployeeId) {
-        if let Err(error) = self.gallery.refresh(&self.store, employee).await {
+        if let Err(error) = self.matcher.refresh(&self.store, employee).await {
             tracing::warn!(%error, %employee, "the gallery lags behind a committed change");
         }
     }
@@ -163,12 +163,19 @@ impl AppState {
     /// The values of the gauges now.
     pub async fn readings(&self) -> Readings {
         let tau = self.matcher.recognize_threshold();
+        let models = [Some(&self.matcher), self.matcher.previous()].into_iter().flatten();
+        let reading = |matcher: &Matcher| ModelReading {
+            model: matcher.model().clone(),
+            faces: matcher.gallery().faces(),
+            people: matcher.gallery().people(),
+        };
         Readings {
             recognize_threshold: tau.threshold.value(),
             risk_supported: tau.supported,
             queue: self.engine.queue(),
             gallery_faces: self.gallery.faces(),
             gallery_people: self.gallery.people(),
+            models: models.map(reading).collect(),
             gallery_age: self.gallery.age(),
             connections: self.store.connections(),
             ready: self.store.ping().await.is_ok(),

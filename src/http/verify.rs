@@ -13,6 +13,7 @@ use super::extract::Query;
 use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::identity::{IdentityAnswer, Outcome, look};
 use super::{AppState, Problem};
+use crate::access::Probe;
 use crate::domain::EmployeeId;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -52,12 +53,13 @@ async fn verify(
     let (mut answer, face) = IdentityAnswer::begin(view, threshold.value(), model);
     answer.employee_id = Some(employee.id);
     if let Some(face) = face {
-        let candidate = state.matcher.claimed(employee.id, &face.encoding)?.ok_or_else(|| {
+        let found = state.matcher.claim(employee.id, &Probe::from(&face))?.ok_or_else(|| {
             Problem::conflict("not_enrolled", "the employee has no face of this model enrolled")
         })?;
-        answer.distance = Some(candidate.distance.value());
+        answer.judged_by(&found.scale);
+        answer.distance = Some(found.candidate.distance.value());
         answer.outcome = Outcome::NoMatch;
-        if candidate.distance.is_match(threshold) {
+        if found.is_match() {
             answer.outcome = Outcome::Match;
             answer.employee_status = Some(employee.status);
             answer.employee_standing = Some(employee.standing(Utc::now()).code());

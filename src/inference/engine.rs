@@ -15,7 +15,8 @@ use super::memory;
 use super::worker::{self, Job, Task};
 use crate::domain::{FaceSeen, LivenessScore, View};
 use crate::vision::{
-    EncoderProfile, FrameFormat, LookError, LookSettings, OpenError, Road, RoadSettings,
+    EncoderProfile, FrameFormat, LookError, LookSettings, OpenError, PreviousEncoder, Road,
+    RoadSettings,
 };
 
 /// How the engine runs.
@@ -25,6 +26,8 @@ pub struct EngineSettings {
     pub weights_dir: PathBuf,
     /// Which networks, on which device, with which settings.
     pub road: RoadSettings,
+    /// The encoder that people move away from, where one is served beside.
+    pub previous: Option<PreviousEncoder>,
     /// Threads that each look at a frame; at least 1.
     pub workers: usize,
     /// Frames that may wait while every worker looks at one; one more is answered as overload.
@@ -100,6 +103,7 @@ pub struct Engine {
     places: Arc<Semaphore>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     encoder: EncoderProfile,
+    previous: Option<EncoderProfile>,
     queue_max: usize,
     health: Arc<Health>,
 }
@@ -118,7 +122,10 @@ impl Engine {
         let (ready, readiness) = std::sync::mpsc::channel();
         // Loading is not worth threads that would stay.
         tch::set_num_threads(1);
-        let road = Road::open(&settings.weights_dir, settings.road.clone())?;
+        let mut road = Road::open(&settings.weights_dir, settings.road.clone())?;
+        if let Some(previous) = &settings.previous {
+            road = road.with_previous(previous)?;
+        }
         let health = Arc::new(Health::default());
         let threads = (0..workers)
             .map(|number| {
@@ -134,7 +141,7 @@ impl Engine {
             readiness.recv().map_err(|_| StartError::Ended)??;
         }
         info!(model = %road.model(), precision = %road.precision(), workers, "the networks are warm");
-        let encoder = road.profile().clone();
+        let (encoder, previous) = (road.profile().clone(), road.previous().cloned());
         drop(road);
         memory::return_what_only_the_start_needed();
         Ok(Self {
@@ -142,6 +149,7 @@ impl Engine {
             places: Arc::new(Semaphore::new(workers + settings.queue_max)),
             threads: Mutex::new(threads),
             encoder,
+            previous,
             queue_max: settings.queue_max,
             health,
         })
@@ -151,6 +159,12 @@ impl Engine {
     #[must_use]
     pub fn encoder(&self) -> &EncoderProfile {
         &self.encoder
+    }
+
+    /// What there is to know of the encoder that people move away from, where one is served beside.
+    #[must_use]
+    pub fn previous(&self) -> Option<&EncoderProfile> {
+        self.previous.as_ref()
     }
 
     /// Frames that wait for a worker now, and how many may.

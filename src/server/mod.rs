@@ -4,6 +4,7 @@ mod addresses;
 mod connections;
 mod heads;
 mod keys;
+mod matching;
 mod mqtt;
 mod retention;
 
@@ -14,12 +15,15 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use crate::access::{Alarms, Enrolments, Gatekeeper, GrantSigner, Matcher, check_models};
+use crate::access::{
+    Alarms, Enrolments, Gatekeeper, GrantSigner, ReEnrolment, ReEnrolmentRules, Told, check_models,
+};
 use crate::config::{Config, EventsConfig, ServerConfig};
 use crate::events::{self, Bell, DeliverySettings};
-use crate::gallery::{self, Gallery, ResyncSettings, Searcher};
+use crate::gallery::{self, Gallery, ResyncSettings};
 use crate::http::{
     self, AppState, Entrance, HttpSettings, InvitationSettings, LeftoverLimits, Streams, WrongKeys,
 };
@@ -28,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::store::{GalleryListener, Store};
 use connections::{ConnectionLimits, serve};
 pub use keys::{grant_key, keyring, secret_file};
+pub use matching::matcher;
 use retention::Retention;
 
 /// How long the broker is waited for at the end.
@@ -57,7 +62,7 @@ pub async fn run(
     };
     let limits = ConnectionLimits::of(&config.server);
     let mut connections = std::pin::pin!(serve(listener, entrance.router(), &limits, shutdown));
-    let (state, rope, listener) = tokio::select! {
+    let (state, rope, listeners) = tokio::select! {
         loaded = load(config, stopping) => loaded?,
         // Told to stop before there was anything to stop.
         () = &mut connections => return Ok(()),
@@ -70,9 +75,10 @@ pub async fn run(
         interval: Duration::from_secs(config.database.resync_interval_s),
         retry: Duration::from_millis(config.database.resync_retry_ms),
     };
-    let follower =
-        gallery::follow(Arc::clone(&state.gallery), state.store.clone(), listener, resync);
-    let follower = tokio::spawn(follower);
+    let followers = listeners.into_iter().map(|(gallery, listener)| {
+        tokio::spawn(gallery::follow(gallery, state.store.clone(), listener, resync))
+    });
+    let followers: Vec<_> = followers.collect();
     let ringer = tokio::spawn(events::ring(state.store.clone(), rope));
     let deliverer = events::Deliverer::new(
         delivery(&config.events),
@@ -104,7 +110,7 @@ pub async fn run(
     });
     let retention = tokio::spawn(retention::keep(kept, state.store.clone(), gallery, metrics));
     connections.await;
-    follower.abort();
+    followers.iter().for_each(JoinHandle::abort);
     retention.abort();
     if let Some(heads) = heads {
         heads.abort();
@@ -132,7 +138,7 @@ pub async fn run(
 async fn load(
     config: &Config,
     stopping: watch::Receiver<bool>,
-) -> anyhow::Result<(AppState, watch::Sender<()>, GalleryListener)> {
+) -> anyhow::Result<(AppState, watch::Sender<()>, Vec<(Arc<Gallery>, GalleryListener)>)> {
     let checked = config.clone();
     tokio::task::spawn_blocking(move || checked.check_networks()).await??;
     let keys = keyring(&config.secrets).await?;
@@ -148,7 +154,7 @@ async fn load(
     if let Some(file) = &config.audit.heads_file {
         heads::check(file).await?;
     }
-    let stored = store.check_sealed().await?;
+    store.check_sealed().await?;
     store.check_signers().await?;
     for (key, secrets) in store.device_secrets_by_key().await? {
         if !ring.has(key) {
@@ -163,18 +169,24 @@ async fn load(
     let settings = config.engine();
     info!(workers = settings.workers, device = %settings.road.device, "loading the networks");
     let engine = tokio::task::spawn_blocking(move || Engine::start(&settings)).await??;
-    let encoder = engine.encoder().clone();
-    let gallery = Arc::new(Gallery::new(encoder.model.clone(), encoder.encoding_size));
-    check_models(&store, &gallery).await??;
-    let listener = gallery::load(&gallery, &store).await.context("the gallery cannot be loaded")?;
+    let matcher = matcher(config, engine.encoder(), engine.previous())?;
+    let stored = check_models(&store, &matcher).await??;
+    let mut listeners = Vec::new();
+    let mut people = 0;
+    for matcher in [Some(&matcher), matcher.previous()].into_iter().flatten() {
+        let gallery = matcher.gallery();
+        let loaded = gallery::load(gallery, &store).await;
+        let listener = loaded.context("the gallery cannot be loaded")?;
+        people += gallery.people();
+        listeners.push((Arc::clone(gallery), listener));
+    }
     ensure!(
-        stored == 0 || gallery.people() > 0,
+        stored == 0 || people > 0,
         "none of the {stored} stored templates can be opened, although their keys are here: they were altered, \
          or their rows come from elsewhere. Restore a backup, or remove them and enrol these people again \
          (docs/ENCRYPTION.md)"
     );
 
-    let risk = config.matching.risk(&encoder)?;
     let grant_signer = match &config.gates.grant_key_file {
         None => None,
         Some(file) => {
@@ -183,25 +195,27 @@ async fn load(
             Some(Arc::new(GrantSigner::new(key, config.gates.grant_token_lifetime())))
         }
     };
-    let searcher = Searcher::start(Arc::clone(&gallery), config.matching.probes_at_once_max)
-        .context("the thread that searches could not be started")?;
-    let matcher = Matcher::new(searcher, risk, config.matching.margin);
     let (rope, bell) = Bell::new();
-    let metrics = Arc::new(Metrics::new(encoder.model.as_str(), http::overload_limits()));
+    let metrics = Arc::new(Metrics::new(matcher.model().as_str(), http::overload_limits()));
     let alarms = Arc::clone(&metrics);
     let alarms = Alarms::new(move |alarm, passage| http::raise_alarm(&alarms, alarm, passage));
     let clock_skew_max = config.gates.clock_skew_max();
+    let enrolments = Enrolments::new(store.clone(), matcher.clone());
+    let settings = Arc::new(http_settings(config));
+    let re_enrolment = re_enrolment(config, &enrolments, &settings, &metrics);
+    let gatekeeper = Gatekeeper::new(store.clone(), matcher.clone(), clock_skew_max, alarms)
+        .with_re_enrolment(re_enrolment);
     let state = AppState {
         metrics,
         metrics_readers: Arc::default(),
         wrong_keys: WrongKeys::new(config.server.wrong_keys_per_minute_max),
         wrong_tokens: WrongKeys::new(config.server.wrong_keys_per_minute_max),
         engine: Arc::new(engine),
-        enrolments: Enrolments::new(store.clone(), matcher.clone()),
-        gatekeeper: Gatekeeper::new(store.clone(), matcher.clone(), clock_skew_max, alarms),
+        enrolments,
+        gatekeeper,
         grant_signer,
+        gallery: Arc::clone(matcher.gallery()),
         matcher,
-        gallery,
         store,
         request_permits: Arc::new(Semaphore::new(config.server.requests_max)),
         // Lists may read much: gates keep the other half of the connections to Postgres.
@@ -214,9 +228,27 @@ async fn load(
         bell,
         stopping,
         frame_bytes: Arc::new(Semaphore::new(config.server.frame_bytes_in_flight_max)),
-        settings: Arc::new(http_settings(config)),
+        settings,
     };
-    Ok((state, rope, listener))
+    Ok((state, rope, listeners))
+}
+
+/// Who re-enrols at the gates, where the site wants it and there is a previous model.
+fn re_enrolment(
+    config: &Config,
+    enrolments: &Enrolments,
+    settings: &HttpSettings,
+    metrics: &Arc<Metrics>,
+) -> Option<ReEnrolment> {
+    config.previous_encoder().filter(|_| config.previous.re_enrol_at_gate)?;
+    let rules = ReEnrolmentRules {
+        enrolment: settings.enrolment_rules(),
+        pupil_distance_px_min: settings.enrolment_pupil_distance_px_min,
+        liveness_threshold: settings.liveness_threshold,
+    };
+    let metrics = Arc::clone(metrics);
+    let told = Told::new(move |outcome| metrics.outcome("re_enrol", outcome));
+    Some(ReEnrolment::new(enrolments.clone(), rules, told))
 }
 
 fn delivery(config: &EventsConfig) -> DeliverySettings {

@@ -31,6 +31,8 @@ pub struct FaceDraft {
     pub photo_sha256: [u8; 32],
     /// The face's picture, where it is to be kept.
     pub picture: Option<FacePicture>,
+    /// The face of another model that this one follows: made from its kept photo, or seen by it at a gate.
+    pub follows: Option<FaceId>,
 }
 
 /// Which faces may be enrolled.
@@ -205,10 +207,10 @@ impl Store {
     /// Enrols a face, unless the employee then had more than `faces_max` of this model, or has others
     /// that it does not match: is not nearer to than `threshold`. Where there are `look_alikes` the face
     /// alone opens no longer, from the moment the face is there, neither for them nor for the employee.
-    /// Where the author is invited, the face uses the invitation up.
+    /// Where the author is invited, the face uses the invitation up. What it follows must still be there.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is no such employee; [`Conflict::PhotoAlreadyEnrolled`],
+    /// [`StoreError::NotFound`] when there is no such employee, or no such face to follow; [`Conflict::PhotoAlreadyEnrolled`],
     /// [`Conflict::TooManyFaces`], [`Conflict::AnotherPerson`], [`Conflict::UnreadableFaces`],
     /// [`Conflict::InvitationOver`].
     pub async fn add_face(
@@ -251,7 +253,18 @@ impl Store {
             }
         }
         let (employee, model) = (draft.employee_id, draft.encoding.model());
-        if let Some(known) = person(&mut changing, employee, model, keys).await? {
+        if let Some(old) = draft.follows {
+            // Whoever removes a face takes the person's lock too: it was not removed since it was looked at.
+            let exists = sqlx::query_scalar!(
+                r#"select exists (select from face_encodings where id = $1 and employee_id = $2) as "exists!""#,
+                old.0,
+                employee.0,
+            );
+            if !exists.fetch_one(&mut *changing).await? {
+                return Err(StoreError::NotFound("face"));
+            }
+        }
+        if let Some(known) = person(&mut changing, employee, model, None, keys).await? {
             let distance = known.template().and_then(|known| Ok(known.distance(&draft.encoding)?));
             let distance = distance.map_err(|_| StoreError::Conflict(Conflict::UnreadableFaces))?;
             if !distance.is_match(threshold) {
@@ -286,7 +299,8 @@ impl Store {
         .fetch_one(&mut *changing)
         .await?;
         if let Some(picture) = &draft.picture {
-            photos::keep(&mut changing, keys, employee, FaceId(face.id), picture).await?;
+            let face = FaceId(face.id);
+            photos::keep(&mut changing, keys, employee, face, picture, draft.follows).await?;
         }
         let faces = sqlx::query_scalar!(
             r#"select count(*) as "count!" from face_encodings
@@ -329,7 +343,8 @@ impl Store {
         Ok(faces)
     }
 
-    /// Removes one face of an employee.
+    /// Removes one face of an employee, and with it what other models made of the same photo: it would come back by
+    /// another change of the encoder.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the employee has no such face.
@@ -346,7 +361,8 @@ impl Store {
             guarded => guarded?,
         };
         let deleted = sqlx::query!(
-            "delete from face_encodings where id = $1 and employee_id = $2",
+            "delete from face_encodings where employee_id = $2 and photo_sha256 =
+                 (select photo_sha256 from face_encodings where id = $1 and employee_id = $2)",
             face.0,
             employee.0,
         )
@@ -399,22 +415,24 @@ impl Store {
         Ok(deleted.rows_affected())
     }
 
-    /// How many people have templates, but none of `model`, and the names of at most `limit` of them.
+    /// How many people have templates, but none of these models, and the names of at most `limit` of them. Whoever is
+    /// revoked misses none; whoever is blocked would no longer be known.
     ///
     /// # Errors
     /// When Postgres does not answer.
     pub async fn people_without(
         &self,
-        model: &ModelId,
+        models: &[&ModelId],
         limit: u32,
     ) -> Result<(u64, Vec<(EmployeeId, String)>), StoreError> {
         let people = sqlx::query!(
             r#"select e.id, e.name, count(*) over () as "people!" from employees e
-               where exists (select from face_encodings f where f.employee_id = e.id)
+               where e.status <> 'revoked'
+                 and exists (select from face_encodings f where f.employee_id = e.id)
                  and not exists (select from face_encodings f
-                                 where f.employee_id = e.id and f.model_id = $1)
+                                 where f.employee_id = e.id and f.model_id = any($1))
                order by e.id limit $2"#,
-            model.as_str(),
+            &models.iter().map(|model| model.to_string()).collect::<Vec<_>>(),
             i64::from(limit),
         )
         .fetch_all(&self.pool)
@@ -460,7 +478,8 @@ impl Store {
         Ok(counts.into_iter().map(|c| (ModelId::new(c.model_id), c.count.unsigned_abs())).collect())
     }
 
-    /// The next people with faces of `model` after one, in the order of their ids; empty after the last.
+    /// The next people with faces of `model` after one, in the order of their ids; empty after the last. Those are left
+    /// out who have a face of `except`.
     /// Each page is a statement of its own, so that a large gallery does not run into the time that
     /// one statement may take; it names both tables' ids, so that neither index is read from its start.
     ///
@@ -469,6 +488,7 @@ impl Store {
     pub async fn gallery_page(
         &self,
         model: &ModelId,
+        except: Option<&ModelId>,
         after: Option<EmployeeId>,
     ) -> Result<Vec<GalleryRow>, StoreError> {
         let keys = self.keyring()?;
@@ -481,17 +501,20 @@ impl Store {
                      array_agg(f.size order by f.id) as "sizes!"
                  from employees e join face_encodings f on f.employee_id = e.id
                  where f.model_id = $1 and e.id > $2 and f.employee_id > $2
+                   and ($4::text is null or not exists (
+                       select from face_encodings n where n.employee_id = e.id and n.model_id = $4))
                  group by e.id order by e.id limit $3"#,
                 model.as_str(),
                 after.map_or(Uuid::nil(), |employee| employee.0),
                 i64::from(self.gallery_page_people),
+                except.map(ModelId::as_str),
             );
             Ok(people.fetch_all(&self.pool).await?)
         });
         people.await?.into_iter().map(|row| row.into_gallery_row(model, keys)).collect()
     }
 
-    /// One employee with the faces of `model`; none when there are no such faces.
+    /// One employee with the faces of `model`; none when there are no such faces, or there is one of `except`.
     ///
     /// # Errors
     /// When Postgres does not answer, or a template cannot be read.
@@ -499,20 +522,22 @@ impl Store {
         &self,
         employee: EmployeeId,
         model: &ModelId,
+        except: Option<&ModelId>,
     ) -> Result<Option<GalleryRow>, StoreError> {
         let keys = self.keyring()?;
         within(self.patience, async {
-            person(&mut *self.pool.acquire().await?, employee, model, keys).await
+            person(&mut *self.pool.acquire().await?, employee, model, except, keys).await
         })
         .await
     }
 }
 
-/// One employee with the faces of `model`; none when there are no such faces.
+/// One employee with the faces of `model`; none when there are no such faces, or there is one of `except`.
 async fn person(
     connection: &mut PgConnection,
     employee: EmployeeId,
     model: &ModelId,
+    except: Option<&ModelId>,
     keys: &Arc<Keyring>,
 ) -> Result<Option<GalleryRow>, StoreError> {
     sqlx::query_as!(
@@ -523,9 +548,12 @@ async fn person(
              array_agg(f.size order by f.id) as "sizes!"
          from employees e join face_encodings f on f.employee_id = e.id
          where e.id = $1 and f.model_id = $2
+           and ($3::text is null or not exists (
+               select from face_encodings n where n.employee_id = e.id and n.model_id = $3))
          group by e.id"#,
         employee.0,
         model.as_str(),
+        except.map(ModelId::as_str),
     )
     .fetch_optional(connection)
     .await?

@@ -42,6 +42,10 @@ fn open(
     keys.open(Purpose::Photo, &context(employee, face), &Sealed::parse(stored)?)
 }
 
+fn unopened(face: FaceId, error: &OpenError) -> StoreError {
+    StoreError::corrupt(format!("the photo of face {face}: {error}"))
+}
+
 impl Store {
     /// The photos that are kept of a person, as JPEG, in the order of the faces.
     ///
@@ -60,11 +64,30 @@ impl Store {
         rows.map(|row| {
             let face = FaceId(row.id);
             let photo = open(keys, employee, face, row.encoding);
-            let unopened =
-                |error| StoreError::corrupt(format!("the photo of face {face}: {error}"));
-            Ok((face, photo.map_err(unopened)?))
+            Ok((face, photo.map_err(|error| unopened(face, &error))?))
         })
         .collect()
+    }
+
+    /// The photo that is kept of a face, as JPEG; none where none is kept any more.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it does not open in its place.
+    pub async fn photo(
+        &self,
+        employee: EmployeeId,
+        face: FaceId,
+    ) -> Result<Option<FacePicture>, StoreError> {
+        let keys = self.keyring()?;
+        let stored = sqlx::query_scalar!(
+            "select encoding from face_photos where id = $1 and employee_id = $2",
+            face.0,
+            employee.0,
+        );
+        let Some(stored) = stored.fetch_optional(&self.pool).await? else { return Ok(None) };
+        let photo = open(keys, employee, face, stored);
+        let photo = photo.map_err(|error| unopened(face, &error))?;
+        Ok(Some(FacePicture::new(photo.to_vec())))
     }
 
     /// How many photos are sealed under each key.
@@ -167,20 +190,27 @@ impl Store {
     }
 }
 
-/// Keeps the picture of a face, in the transaction that enrols it.
+/// Keeps the picture of a face, in the transaction that enrols it. A picture that is kept of another face already goes
+/// on being kept from when that was; where its time is over meanwhile, it is over for this one too.
 pub(super) async fn keep(
     connection: &mut PgConnection,
     keys: &Keyring,
     employee: EmployeeId,
     face: FaceId,
     picture: &FacePicture,
+    follows: Option<FaceId>,
 ) -> Result<(), StoreError> {
     let sealed = keys.seal(Purpose::Photo, &context(employee, face), picture.as_bytes())?;
     sqlx::query!(
-        "insert into face_photos (id, employee_id, encoding) values ($1, $2, $3)",
+        "insert into face_photos (id, employee_id, encoding, created_at)
+         select $1, $2, $3, since from (
+             select created_at as since from face_photos where id = $4
+             union all
+             select now() where $4::uuid is null) as kept",
         face.0,
         employee.0,
         sealed.as_bytes(),
+        follows.map(|face| face.0),
     )
     .execute(connection)
     .await?;

@@ -38,7 +38,10 @@ pub use batch::BatchSettings;
 pub use decode::{DecodeError, FrameFormat, FrameLimits};
 pub use device::{Device, DeviceError};
 pub use encode::{EncodeError, FaceEncoder};
+pub use picture::KEPT_PUPILS_PX;
 pub use precision::{Precision, PrecisionError};
 pub use quality::{QualityLimits, issues};
-pub use road::{EncoderProfile, LookError, LookSettings, OpenError, Road, RoadSettings};
+pub use road::{
+    EncoderProfile, LookError, LookSettings, OpenError, PreviousEncoder, Road, RoadSettings,
+};
 pub use similarity::Similarity;

@@ -13,6 +13,9 @@ const ROOM_SHARE: f32 = 0.75;
 /// The longest side of the picture, in pixels; its pupils are then some 130 apart, more than any encoder looks at.
 const SIDE_PX_MAX: u32 = 800;
 
+/// The least pixels between the pupils of a face in its picture, where the picture was shrunk: a turned one's.
+pub const KEPT_PUPILS_PX: f32 = 64.0;
+
 /// Of the JPEG: a tenth of the size of a lossless picture, and the encoding is the same to three digits.
 const JPEG_QUALITY: u8 = 95;
 

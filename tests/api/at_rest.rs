@@ -62,7 +62,7 @@ async fn model(pool: &PgPool) -> ModelId {
 
 /// An employee's encoding as it was stored before it was sealed.
 async fn plain(store: &Store, pool: &PgPool, employee: &str) -> Vec<u8> {
-    let row = store.gallery_of(employee.parse().unwrap(), &model(pool).await).await.unwrap();
+    let row = store.gallery_of(employee.parse().unwrap(), &model(pool).await, None).await.unwrap();
     row.expect("a face").template().expect("a template").to_le_bytes()
 }
 
@@ -217,7 +217,7 @@ async fn a_template_of_another_model_person_face_or_size_does_not_open(pool: PgP
     let (employee, model) = (EmployeeId::generate(), ModelId::new("a-model"));
     insert_face(&pool, employee, model.as_str()).await;
     let opened = async |model: &ModelId| {
-        store.gallery_of(employee, model).await.unwrap().expect("a face").template().map(drop)
+        store.gallery_of(employee, model, None).await.unwrap().expect("a face").template().map(drop)
     };
     assert_eq!(opened(&model).await, Ok(()));
     let altered = Err(TemplateError::Open(OpenError::Altered));
@@ -229,7 +229,7 @@ async fn a_template_of_another_model_person_face_or_size_does_not_open(pool: PgP
     let other = EmployeeId::generate();
     execute(&pool, &format!("insert into employees (id, name) values ('{other}', 'Other')")).await;
     execute(&pool, &format!("update face_encodings set employee_id = '{other}'")).await;
-    let moved = store.gallery_of(other, &model).await.unwrap().expect("a face");
+    let moved = store.gallery_of(other, &model, None).await.unwrap().expect("a face");
     assert_eq!(moved.template().map(drop), altered);
     execute(&pool, &format!("update face_encodings set employee_id = '{employee}'")).await;
     assert_eq!(opened(&model).await, Ok(()));
@@ -344,7 +344,7 @@ async fn a_database_of_the_version_before_is_migrated_whole(pool: PgPool) {
     }
     let store = store(&config(&pool)).await;
     assert_eq!(store.migrate().await.unwrap(), people);
-    let page = store.gallery_page(&model, None).await.unwrap();
+    let page = store.gallery_page(&model, None, None).await.unwrap();
     let slopes = page.iter().map(|row| {
         let template = row.template().expect("a template");
         (template.values()[1] / template.values()[0]).round() as u64

@@ -56,6 +56,7 @@ pub async fn insert_face(pool: &PgPool, employee: EmployeeId, model: &str) {
         },
         photo_sha256: [0; 32],
         picture: None,
+        follows: None,
     };
     let threshold = Threshold::try_from(1.0).unwrap();
     let rules = FaceRules { faces_max: 1, threshold, consent_required: false };

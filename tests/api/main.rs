@@ -41,6 +41,7 @@ mod roles;
 mod schedules;
 mod service;
 mod shutdown;
+mod side_by_side;
 mod sites;
 mod start;
 mod webhooks;

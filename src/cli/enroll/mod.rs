@@ -16,10 +16,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::connect_to_templates;
 use super::gallery::left_behind;
-use crate::access::{Enrolments, Matcher};
+use crate::access::Enrolments;
 use crate::config::Config;
-use crate::gallery::{Gallery, Searcher};
 use crate::inference::{Engine, EngineSettings};
+use crate::server::matcher;
 use enroller::Enroller;
 use people::People;
 use plan::Plan;
@@ -42,24 +42,19 @@ pub(super) async fn run(config: &Config, arguments: &EnrollArguments) -> anyhow:
     // One photo waits for each worker while it looks at another.
     let settings = EngineSettings { queue_max: config.engine().workers, ..config.engine() };
     let in_flight = settings.workers + settings.queue_max;
-    let _only =
-        store.bulk_enrolment().await?.context("another `limen enroll` runs on this database")?;
+    let _only = store
+        .bulk_enrolment()
+        .await?
+        .context("another `limen enroll` or `limen reencode` runs on this database")?;
     let engine = Arc::new(tokio::task::spawn_blocking(move || Engine::start(&settings)).await??);
-    let encoder = engine.encoder();
-    let gallery = Gallery::new(encoder.model.clone(), encoder.encoding_size);
-    gallery.resync(&store).await?;
-    let risk = config.matching.risk(encoder)?;
-    let searcher = Searcher::start(Arc::new(gallery), config.matching.probes_at_once_max)
-        .context("the thread that searches could not be started")?;
+    let matcher = matcher(config, engine.encoder(), engine.previous())?;
+    matcher.resync(&store).await?;
     let bar = ProgressBar::new(plan.photos() as u64).with_style(ProgressStyle::with_template(
         "{bar:40} {pos}/{len} photos, {per_sec}, {eta} left {msg}",
     )?);
     let enroller = Enroller {
         people: People::new(store.clone()),
-        enrolments: Enrolments::new(
-            store.clone(),
-            Matcher::new(searcher, risk, config.matching.margin),
-        ),
+        enrolments: Enrolments::new(store.clone(), matcher),
         store,
         engine: Arc::clone(&engine),
         config,

@@ -115,7 +115,7 @@ async fn gallery(store: &Store, encoder: &EncoderProfile) -> anyhow::Result<Vec<
     let mut rows = Vec::new();
     let mut last = None;
     loop {
-        let page = store.gallery_page(&encoder.model, last).await?;
+        let page = store.gallery_page(&encoder.model, None, last).await?;
         let Some(row) = page.last() else { return Ok(rows) };
         last = Some(row.employee_id);
         rows.extend(page);

@@ -79,8 +79,18 @@ impl RiskPolicy {
     /// comparison is as strict as 1:1, however much risk is accepted.
     #[must_use]
     pub fn recognize(&self, people: usize) -> Tau {
+        self.recognize_beside(people, people)
+    }
+
+    /// τ of a search among `people`, beside which another model searches among others, `all` of them together. Each
+    /// search has its people's share of the accepted risk, so that the chances of the two add up to it: a stranger is
+    /// taken for somebody by one or the other with no more than their sum, however the two depend on each other.
+    #[must_use]
+    pub fn recognize_beside(&self, people: usize, all: usize) -> Tau {
+        let (people, all) = (people.max(1), all.max(people).max(1));
+        let share = self.risk.max_fpir * people as f64 / all as f64;
         let people = u32::try_from(people).unwrap_or(u32::MAX);
-        let needed = Search { people }.fmr(self.risk.max_fpir).min(self.risk.max_fmr);
+        let needed = Search { people }.fmr(share).min(self.risk.max_fmr);
         self.tau(self.risk.recognize_threshold, needed)
     }
 
@@ -169,6 +179,28 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_chances_of_two_searches_beside_each_other_add_up_to_the_accepted_one(
+            one in 0usize..5_000, other in 0usize..5_000, max_fpir in 1e-3f64..0.5
+        ) {
+            let policy = policy(max_fpir);
+            let chance = |people: usize| {
+                let tau = policy.recognize_beside(people, one + other);
+                let fmr = calibration().fmr(tau.threshold);
+                let search = Search { people: people as u32 };
+                if people == 0 { 0.0 } else { search.fpir(fmr) }
+            };
+            let supported = [one, other]
+                .iter()
+                .all(|people| policy.recognize_beside(*people, one + other).supported);
+            prop_assume!(supported);
+            prop_assert!(chance(one) + chance(other) <= max_fpir * (1.0 + 1e-9));
+            prop_assert!(
+                policy.recognize_beside(one, one + other).threshold
+                    <= policy.recognize(one).threshold
+            );
+        }
+
         #[test]
         fn the_threshold_never_rises_as_the_gallery_grows(
             a in 0usize..10_000_000, b in 0usize..10_000_000, max_fpir in 1e-6f64..0.5

@@ -15,7 +15,7 @@ use super::intake::{End, Intake, Looked, Looking, Seen};
 use super::row::Person;
 use super::upload::{Arrived, parts};
 use super::{Format, archive, lines, person};
-use crate::access::{EnrolmentError, Turn};
+use crate::access::{EnrolmentError, Probe, Turn};
 use crate::domain::{
     Author, Employee, EmployeeId, EmployeeStatus, FaceSeen, GroupId, Import, ImportProblem,
     ImportProgress, ImportRow, ImportState, RowCounts, RowOutcome, Sighting, TextVersion, Validity,
@@ -211,8 +211,7 @@ impl Run {
             match turn.enroll(author, rules, employee, *view, sha256).await {
                 Ok(enrolled) => {
                     row.face_id = Some(enrolled.face.id);
-                    let looks_like = enrolled.looks_like.as_ref();
-                    row.looks_like = looks_like.map(|other| state.matcher.resemblance(other));
+                    row.looks_like = enrolled.looks_like;
                 }
                 // Somebody else was faster.
                 Err(EnrolmentError::Store(StoreError::Conflict(
@@ -250,13 +249,13 @@ impl Run {
             return Err(EnrolmentError::Duplicate(other).into());
         }
         let (Some(known), Sighting::Face(face)) = (known, &view.sighting) else { return Ok(()) };
-        matcher.gallery().refresh(store, known.id).await?;
-        let own = matcher.claimed(known.id, &face.encoding).map_err(EnrolmentError::from)?;
-        let threshold = matcher.verify_threshold();
-        match own.map(|own| own.distance) {
-            Some(distance) if !distance.is_match(threshold) => {
-                Err(EnrolmentError::AnotherPerson { distance, threshold }.into())
+        matcher.refresh(store, known.id).await?;
+        match matcher.claim(known.id, &Probe::from(face)).map_err(EnrolmentError::from)? {
+            Some(own) if !own.is_match() => Err(EnrolmentError::AnotherPerson {
+                distance: own.candidate.distance,
+                threshold: own.scale.threshold,
             }
+            .into()),
             _ => Ok(()),
         }
     }

@@ -2,10 +2,13 @@
 
 mod clock;
 mod open;
+mod previous;
 mod profile;
 
 use clock::StageClock;
 pub use open::{OpenError, RoadSettings};
+use previous::Previous;
+pub use previous::PreviousEncoder;
 pub use profile::EncoderProfile;
 use tch::TchError;
 
@@ -63,6 +66,8 @@ pub struct Road {
     liveness: Station<MiniFasNet>,
     liveness_model: ModelId,
     encoder: FaceEncoder,
+    /// The encoder that people move away from, where one is served beside.
+    previous: Option<Previous>,
     /// Those who are under way on this road and its clones.
     crowd: Crowd,
     profile: EncoderProfile,
@@ -171,8 +176,10 @@ impl Road {
         self.detect(&black, 0.0)?;
         self.refine(&black, Detection { bounding_box, landmarks, score: 1.0 })?;
         liveness(&self.liveness, &black, &bounding_box)?;
-        let face = align(&black, &landmarks, self.encoder.template);
-        self.encoder.encode(face.as_slice())?;
+        for encoder in [Some(&self.encoder), self.previous_encoder()].into_iter().flatten() {
+            let face = align(&black, &landmarks, encoder.template);
+            encoder.encode(face.as_slice())?;
+        }
         Ok(())
     }
 
@@ -348,7 +355,8 @@ impl Road {
         clock: &mut StageClock,
     ) -> Result<(Detection, Frame), LookError> {
         let reduction = frame.reduction();
-        let enough = ENOUGH * self.encoder.template.pupil_distance_px();
+        let previous = self.previous_encoder().map_or(0.0, |e| e.template.pupil_distance_px());
+        let enough = ENOUGH * self.encoder.template.pupil_distance_px().max(previous);
         if reduction == 1 || face.landmarks.pupil_distance() >= enough {
             return Ok((face, frame));
         }
@@ -403,17 +411,8 @@ impl Road {
         }
     }
 
-    /// The face on the encoder's template: it was measured on one whichever the encoder wants. None where the eyes
-    /// coincide though the five landmarks do not.
-    fn for_encoder(
-        &self,
-        Approached { frame, detection, face, .. }: &Approached,
-    ) -> Option<AlignedFace> {
-        let template = self.encoder.template;
-        if face.template() == template {
-            return Some(face.clone());
-        }
-        align(frame, &detection.landmarks, template)
+    fn for_encoder(&self, approached: &Approached) -> Option<AlignedFace> {
+        aligned_for(approached, self.encoder.template)
     }
 
     fn score(
@@ -435,6 +434,7 @@ impl Road {
         clock: &mut StageClock,
     ) -> Result<Sighting<FaceSeen>, LookError> {
         let encodings = self.encoder.encode(self.for_encoder(&approached).as_slice())?;
+        let previous = self.say_previous(&approached)?.transpose();
         clock.lap(Stage::Encode);
         let Approached { frame, detection, quality, .. } = approached;
         let limit = self.settings.quality.feature_norm_min.or(self.profile.feature_norm_min);
@@ -445,11 +445,26 @@ impl Road {
                 Sighting::LowQuality { quality, issues: vec![QualityIssue::Unclear], shortfall }
             }
             Some(Encoded { encoding, feature_norm }) => {
+                // Whoever the other model alone knows is asked again, and not said to be nobody.
+                let previous = match previous {
+                    Ok(previous) => previous,
+                    Err(shortfall) => {
+                        let issues = vec![QualityIssue::Unclear];
+                        return Ok(Sighting::LowQuality { quality, issues, shortfall });
+                    }
+                };
                 let picture = match with_picture {
                     true => picture(&frame, &detection.bounding_box)?,
                     false => None,
                 };
-                Sighting::Face(FaceSeen { encoding, liveness, quality, feature_norm, picture })
+                Sighting::Face(FaceSeen {
+                    encoding,
+                    previous,
+                    liveness,
+                    quality,
+                    feature_norm,
+                    picture,
+                })
             }
             None => turned_away(quality),
         })
@@ -470,3 +485,15 @@ const NO_SIZE: Quality = Quality {
     pitch: 0.0,
     roll_degrees: 0.0,
 };
+
+/// The face on an encoder's template: it was measured on one whichever the encoder wants. None where the eyes coincide
+/// though the five landmarks do not.
+fn aligned_for(
+    Approached { frame, detection, face, .. }: &Approached,
+    template: Template,
+) -> Option<AlignedFace> {
+    if face.template() == template {
+        return Some(face.clone());
+    }
+    align(frame, &detection.landmarks, template)
+}

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::Road;
 use super::profile::{Chosen, with_digest};
+use crate::domain::ModelId;
 use crate::domain::risk::CalibrationError;
 use crate::nets::{
     Batching, Compute, Crowd, Encoder, LoadError, Manifest, ManifestError, Role, Station, load,
@@ -115,6 +116,28 @@ pub enum OpenError {
         /// What is wrong.
         error: CalibrationError,
     },
+    /// The encoder that people are to move away from is the one that they move to.
+    #[error(
+        "the previous encoder makes {model}, as the configured one does: set [previous] to what [road] and \
+         `weights_dir` in [inference] were before, or leave it out"
+    )]
+    SameModel {
+        /// Whose encodings both make.
+        model: String,
+    },
+    /// The previous encoder's faces are found and aligned by other networks.
+    #[error(
+        "{model} cannot be served beside the configured encoder: its faces are aligned by {found}, those of the other \
+         by {wanted}. `limen reencode` moves people without serving both"
+    )]
+    OtherAlignment {
+        /// The previous model.
+        model: String,
+        /// What aligns its faces.
+        found: String,
+        /// What aligns the configured encoder's.
+        wanted: String,
+    },
     /// The system gave no thread to a GPU's network.
     #[error("a thread for a network could not be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -173,34 +196,18 @@ impl Road {
         let device = compute.device;
         let chosen = Chosen::of(&manifest, &settings)?;
         let profile = chosen.profile(weights, settings.mirror)?;
-        let Chosen { detector, landmarks, liveness, encoder, projection } = chosen;
-
-        let network = load::encoder(&manifest, &encoder.id, compute).map_err(in_folder)?;
-        let projection = projection
-            .map(|projection| load::projection(&manifest, &projection.id, device))
-            .transpose()
-            .map_err(in_folder)?;
-        let encoder_compute = match network {
-            Encoder::MobileFaceNet(_) => compute,
-            Encoder::DlibResnet(_) => device.into(),
-        };
+        let Chosen { detector, landmarks, liveness, .. } = chosen;
         // How places are computed: in `bf16` the FNIR at FPIR 1 % of LFW-dev rose from 3.03 to 3.15 %.
         let places = Compute::from(device);
         let detector = load::detector(&manifest, &detector.id, device).map_err(in_folder)?;
         let landmarks = load::landmarks(&manifest, &landmarks.id, device).map_err(in_folder)?;
         let liveness_model = with_digest(&liveness.id, &liveness.sha256);
         let liveness = load::liveness(&manifest, &liveness.id, compute).map_err(in_folder)?;
-        let embedding = Embedding { network, projection, mirror: settings.mirror };
-
         let crowd = Crowd::default();
         let batching = Batching::from(&settings.batch);
         Ok(Self {
-            encoder: FaceEncoder {
-                template: embedding.template(),
-                station: Station::new(embedding, encoder_compute, batching, &crowd)?,
-                model: profile.model.clone(),
-                compute: encoder_compute,
-            },
+            encoder: encoder(&manifest, &settings, &profile.model, batching, &crowd)?,
+            previous: None,
             detector: Station::new(detector, places, batching, &crowd)?,
             landmarks: Station::new(landmarks, places, batching, &crowd)?,
             liveness: Station::new(liveness, compute, batching, &crowd)?,
@@ -210,4 +217,33 @@ impl Road {
             settings,
         })
     }
+}
+
+/// Loads the encoder that the settings name, which makes encodings of `model`.
+pub(super) fn encoder(
+    manifest: &Manifest,
+    settings: &RoadSettings,
+    model: &ModelId,
+    batching: Batching,
+    crowd: &Crowd,
+) -> Result<FaceEncoder, OpenError> {
+    let in_folder = |error| OpenError::of(error, manifest.folder());
+    let compute = settings.compute()?;
+    let Chosen { encoder, projection, .. } = Chosen::of(manifest, settings)?;
+    let network = load::encoder(manifest, &encoder.id, compute).map_err(in_folder)?;
+    let projection = projection
+        .map(|projection| load::projection(manifest, &projection.id, compute.device))
+        .transpose()
+        .map_err(in_folder)?;
+    let compute = match network {
+        Encoder::MobileFaceNet(_) => compute,
+        Encoder::DlibResnet(_) => compute.device.into(),
+    };
+    let embedding = Embedding { network, projection, mirror: settings.mirror };
+    Ok(FaceEncoder {
+        template: embedding.template(),
+        station: Station::new(embedding, compute, batching, crowd)?,
+        model: model.clone(),
+        compute,
+    })
 }

@@ -18,6 +18,8 @@ pub struct EncoderProfile {
     pub calibration: Option<Calibration>,
     /// The length of its output under which a face is unclear; none where it tells nothing.
     pub feature_norm_min: Option<f32>,
+    /// What finds a face and places its landmarks: the detector, with the start of a SHA-256 over both networks.
+    pub alignment: ModelId,
 }
 
 impl EncoderProfile {
@@ -69,8 +71,14 @@ impl<'m> Chosen<'m> {
             encoding_size: self.last().output_size as usize,
             calibration: calibration(weights, &model)?,
             feature_norm_min: self.encoder.feature_norm_min,
+            alignment: self.alignment(),
             model,
         })
+    }
+
+    fn alignment(&self) -> ModelId {
+        let digests = format!("{}{}", self.detector.sha256, self.landmarks.sha256);
+        with_digest(&self.detector.id, &Digest::of(digests.as_bytes()))
     }
 
     /// The last network that makes an encoding.
