@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
 use tracing::{Instrument, warn};
 
-use super::{Alarms, Attempt, Finding, Identity, Matcher, admit, decide};
+use super::{Alarms, Attempt, Finding, Identity, Limit, Matcher, admit, decide};
 use crate::domain::{
     Alarm, Distance, Employee, EmployeeId, Encoding, Evidence, FaceSeen, Gate, LivenessScore,
     Notice, Passage, PassageRequest, Reason, RunnerUp, Sighting, Stage, StageTimings, View,
@@ -197,6 +197,8 @@ impl Gatekeeper {
                     face_ids: Arc::clone(&other.face_ids),
                     distance: Some(other.distance),
                     threshold: Some(found.threshold),
+                    likelihood: None,
+                    calibration: self.matcher.calibration(),
                     ..attempt.evidence.clone()
                 });
             } else {
@@ -216,15 +218,19 @@ impl Gatekeeper {
         let Some(owner) = owner else {
             return Ok(Attempt::ended(Reason::UnknownBadge, evidence));
         };
-        let threshold = self.matcher.verify_threshold();
-        (evidence.employee_id, evidence.threshold) = (Some(owner.id), Some(threshold));
-        let Some(candidate) = self.matcher.claimed(owner.id, face)? else {
+        evidence.employee_id = Some(owner.id);
+        evidence.calibration = self.matcher.verify_calibration();
+        let Some(claim) = self.matcher.claimed(owner.id, face)? else {
             return Ok(Attempt::ended(Reason::NotEnrolled, evidence));
         };
-        evidence.distance = Some(candidate.distance);
-        evidence.face_ids = candidate.face_ids;
+        evidence.distance = Some(claim.candidate.distance);
+        evidence.face_ids = claim.candidate.face_ids;
+        (evidence.threshold, evidence.likelihood) = match claim.limit {
+            Limit::Distance(threshold) => (Some(threshold), None),
+            Limit::Likelihood(likelihood) => (None, Some(likelihood)),
+        };
         let mut attempt = Attempt::found(Finding::ComparedWithBadge, evidence);
-        attempt.suspects.retain(|_| candidate.distance.is_match(threshold));
+        attempt.suspects.retain(Evidence::is_match);
         Ok(attempt)
     }
 

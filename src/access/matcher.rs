@@ -5,8 +5,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tracing::{info, warn};
 
-use crate::domain::risk::{RiskPolicy, Tau};
-use crate::domain::{EmployeeId, Encoding, Likeness, ModelId, Resemblance, Threshold};
+use crate::domain::risk::{RiskPolicy, Tau, VerifierPolicy};
+use crate::domain::{EmployeeId, Encoding, Likelihood, Likeness, ModelId, Resemblance, Threshold};
 use crate::gallery::{Candidate, Gallery, SearchError, Searcher};
 
 /// Whom a search found.
@@ -35,6 +35,35 @@ pub struct Search {
     pub threshold: Threshold,
 }
 
+/// What a comparison with one person gave (1:1).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// The person.
+    pub candidate: Candidate,
+    /// What decides whether the face is theirs.
+    pub limit: Limit,
+}
+
+/// What decides whether a face is somebody's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Limit {
+    /// The τ that the distance must stay under.
+    Distance(Threshold),
+    /// How likely a verifier finds it.
+    Likelihood(Likelihood),
+}
+
+impl Claim {
+    /// Whether the face is theirs.
+    #[must_use]
+    pub fn is_match(&self) -> bool {
+        match self.limit {
+            Limit::Distance(threshold) => self.candidate.distance.is_match(threshold),
+            Limit::Likelihood(likelihood) => likelihood.is_match(),
+        }
+    }
+}
+
 /// Compares probes with the gallery, and knows the τ to judge them by.
 #[derive(Clone, Debug)]
 pub struct Matcher {
@@ -44,6 +73,8 @@ pub struct Matcher {
     margin: f32,
     /// The fingerprint of the calibration.
     calibration: Option<Arc<str>>,
+    /// What compares a face with one person (1:1) in the place of the distance, if anything does.
+    verifier: Option<Arc<VerifierPolicy>>,
     /// τ of 1:N when it was last asked for, so that changes can be told.
     last: Arc<Mutex<Option<Tau>>>,
 }
@@ -57,7 +88,14 @@ impl Matcher {
     #[must_use]
     pub fn new(searcher: Searcher, risk: RiskPolicy, margin: f32) -> Self {
         let calibration = risk.calibration().map(|c| Arc::from(c.fingerprint()));
-        Self { searcher, risk: Arc::new(risk), margin, calibration, last: Arc::default() }
+        let (risk, last) = (Arc::new(risk), Arc::default());
+        Self { searcher, risk, margin, calibration, verifier: None, last }
+    }
+
+    /// The same, but that a face is compared with one person (1:1) by a verifier, where there is one.
+    #[must_use]
+    pub fn with_verifier(self, verifier: Option<VerifierPolicy>) -> Self {
+        Self { verifier: verifier.map(Arc::new), ..self }
     }
 
     /// The model whose encodings it compares.
@@ -72,7 +110,20 @@ impl Matcher {
         self.calibration.clone()
     }
 
-    /// τ of a comparison with one employee (1:1).
+    /// The calibration that the limit of a comparison with one employee (1:1) follows from; none where that is fixed.
+    #[must_use]
+    pub fn verify_calibration(&self) -> Option<Arc<str>> {
+        let verifier = self.verifier.as_ref();
+        verifier.map_or_else(|| self.calibration(), |verifier| Some(verifier.calibration()))
+    }
+
+    /// The verifier that compares a face with one employee (1:1), if one does.
+    #[must_use]
+    pub fn verifier(&self) -> Option<&VerifierPolicy> {
+        self.verifier.as_deref()
+    }
+
+    /// τ of a comparison with one employee (1:1), where no verifier decides; and of new faces with each other.
     #[must_use]
     pub fn verify_threshold(&self) -> Threshold {
         self.risk.verify().threshold
@@ -160,17 +211,24 @@ impl Matcher {
         }
     }
 
-    /// The claimed employee (1:1), whether under the threshold or not;
+    /// The claimed employee (1:1), whether the face is theirs or not;
     /// none when the employee has none of this model.
     ///
     /// # Errors
-    /// When `probe` is of another model.
+    /// When `probe` is of another model, or a verifier finds no number.
     pub fn claimed(
         &self,
         employee: EmployeeId,
         probe: &Encoding,
-    ) -> Result<Option<Candidate>, SearchError> {
-        Ok(self.gallery().verify(employee, probe)?)
+    ) -> Result<Option<Claim>, SearchError> {
+        let judge = |template: &[f32]| match &self.verifier {
+            None => Ok(Limit::Distance(self.verify_threshold())),
+            Some(verifier) => verifier.judge(probe, template).map(Limit::Likelihood),
+        };
+        let Some((candidate, limit)) = self.gallery().verify_with(employee, probe, judge)? else {
+            return Ok(None);
+        };
+        Ok(Some(Claim { candidate, limit: limit? }))
     }
 }
 

@@ -21,4 +21,4 @@ pub use enrolment::{
 pub use enrolment_turn::{Enrolments, Turn};
 pub use gatekeeper::{AccessError, Answered, Gatekeeper};
 pub use grant_signer::{GrantKey, GrantKeyError, GrantSigner};
-pub use matcher::{Identity, Matcher, Search, identity, look_alike_limit};
+pub use matcher::{Claim, Identity, Limit, Matcher, Search, identity, look_alike_limit};

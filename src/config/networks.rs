@@ -4,13 +4,18 @@ use super::{Config, ConfigError};
 use crate::vision::EncoderProfile;
 
 impl Config {
-    /// Holds the device, the encoder, its size and the calibrations against the machine and the weights
+    /// Holds the device, the encoder, its size, the calibrations and the verifier against the machine and the weights
     /// folder, without loading a network.
     ///
     /// # Errors
     /// [`ConfigError`] with everything that does not fit, and the way out.
     pub fn check_networks(&self) -> Result<(), ConfigError> {
         let profile = EncoderProfile::of(&self.inference.weights_dir, &self.road);
+        let verifier = match &profile {
+            // Of no encoder there is no verifier.
+            Err(_) => None,
+            Ok(_) => self.matching.verifier(&self.inference.weights_dir, &self.road).err(),
+        };
         let wrong = [
             self.road.check_device().err().map(|error| format!("[road]: {error}")),
             match profile {
@@ -19,6 +24,7 @@ impl Config {
                     self.matching.risk(&encoder).err().map(|error| format!("[matching]: {error:#}"))
                 }
             },
+            verifier.map(|error| format!("{error:#}")),
         ];
         let wrong: Vec<String> = wrong.into_iter().flatten().collect();
         if wrong.is_empty() { Ok(()) } else { Err(ConfigError(wrong)) }

@@ -55,10 +55,11 @@ async fn recognize(
     let threshold = state.matcher.recognize_threshold().threshold;
     let view = look(&state, &frame).await?;
     let model = state.matcher.model().to_string();
-    let (mut answer, face) = IdentityAnswer::begin(view, threshold.value(), model);
+    let (mut answer, face) = IdentityAnswer::begin(view, model);
+    answer.threshold = Some(threshold.value());
     if let Some(face) = face {
         let found = state.matcher.search(face.encoding, query.candidates.unwrap_or(1)).await?;
-        answer.threshold = found.threshold.value();
+        answer.threshold = Some(found.threshold.value());
         answer.distance = found.nearest.first().map(|candidate| candidate.distance.value());
         answer.outcome = match found.identity {
             Identity::Known(person) => {

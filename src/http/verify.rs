@@ -13,6 +13,7 @@ use super::extract::Query;
 use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::identity::{IdentityAnswer, Outcome, look};
 use super::{AppState, Problem};
+use crate::access::Limit;
 use crate::domain::EmployeeId;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -46,18 +47,24 @@ async fn verify(
     frame: OneFrame,
 ) -> Result<Json<IdentityAnswer>, Problem> {
     let employee = state.store.employee(query.employee_id).await?;
-    let threshold = state.matcher.verify_threshold();
     let view = look(&state, &frame).await?;
     let model = state.matcher.model().to_string();
-    let (mut answer, face) = IdentityAnswer::begin(view, threshold.value(), model);
+    let (mut answer, face) = IdentityAnswer::begin(view, model);
     answer.employee_id = Some(employee.id);
+    match state.matcher.verifier() {
+        None => answer.threshold = Some(state.matcher.verify_threshold().value()),
+        Some(verifier) => answer.probability_min = Some(verifier.minimum().value()),
+    }
     if let Some(face) = face {
-        let candidate = state.matcher.claimed(employee.id, &face.encoding)?.ok_or_else(|| {
+        let claim = state.matcher.claimed(employee.id, &face.encoding)?.ok_or_else(|| {
             Problem::conflict("not_enrolled", "the employee has no face of this model enrolled")
         })?;
-        answer.distance = Some(candidate.distance.value());
+        answer.distance = Some(claim.candidate.distance.value());
+        if let Limit::Likelihood(likelihood) = claim.limit {
+            answer.probability = Some(likelihood.probability.value());
+        }
         answer.outcome = Outcome::NoMatch;
-        if candidate.distance.is_match(threshold) {
+        if claim.is_match() {
             answer.outcome = Outcome::Match;
             answer.employee_status = Some(employee.status);
             answer.employee_standing = Some(employee.standing(Utc::now()).code());

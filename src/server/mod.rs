@@ -175,6 +175,11 @@ async fn load(
     );
 
     let risk = config.matching.risk(&encoder)?;
+    let verifier = config.matching.verifier(&config.inference.weights_dir, &config.road)?;
+    if let Some(verifier) = &verifier {
+        let minimum = verifier.minimum().value();
+        info!(minimum, "faces are compared with one person by a verifier");
+    }
     let grant_signer = match &config.gates.grant_key_file {
         None => None,
         Some(file) => {
@@ -185,7 +190,7 @@ async fn load(
     };
     let searcher = Searcher::start(Arc::clone(&gallery), config.matching.probes_at_once_max)
         .context("the thread that searches could not be started")?;
-    let matcher = Matcher::new(searcher, risk, config.matching.margin);
+    let matcher = Matcher::new(searcher, risk, config.matching.margin).with_verifier(verifier);
     let (rope, bell) = Bell::new();
     let metrics = Arc::new(Metrics::new(encoder.model.as_str(), http::overload_limits()));
     let alarms = Arc::clone(&metrics);

@@ -40,5 +40,8 @@ pub use device::{Device, DeviceError};
 pub use encode::{EncodeError, FaceEncoder};
 pub use precision::{Precision, PrecisionError};
 pub use quality::{QualityLimits, issues};
-pub use road::{EncoderProfile, LookError, LookSettings, OpenError, Road, RoadSettings};
+pub use road::{
+    EncoderProfile, LookError, LookSettings, NoVerifier, OpenError, Road, RoadSettings,
+    VerifierProfile, with_digest,
+};
 pub use similarity::Similarity;

@@ -43,5 +43,6 @@ mod service;
 mod shutdown;
 mod sites;
 mod start;
+mod verifier;
 mod webhooks;
 mod zones;

@@ -253,7 +253,7 @@ impl Run {
         matcher.gallery().refresh(store, known.id).await?;
         let own = matcher.claimed(known.id, &face.encoding).map_err(EnrolmentError::from)?;
         let threshold = matcher.verify_threshold();
-        match own.map(|own| own.distance) {
+        match own.map(|own| own.candidate.distance) {
             Some(distance) if !distance.is_match(threshold) => {
                 Err(EnrolmentError::AnotherPerson { distance, threshold }.into())
             }

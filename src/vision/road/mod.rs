@@ -3,11 +3,13 @@
 mod clock;
 mod open;
 mod profile;
+mod verifier;
 
 use clock::StageClock;
 pub use open::{OpenError, RoadSettings};
-pub use profile::EncoderProfile;
+pub use profile::{EncoderProfile, with_digest};
 use tch::TchError;
+pub use verifier::{NoVerifier, VerifierProfile};
 
 use super::align::{AlignedFace, FIVE_POINTS_112, Template, align};
 use super::decode::{DecodeError, FrameFormat, FrameLimits, decode, decode_at_least};
