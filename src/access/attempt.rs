@@ -48,6 +48,15 @@ impl Attempt {
         Self { finding, suspects: vec![evidence.clone()], evidence, resembled: Vec::new() }
     }
 
+    /// How far the face is from whom it was compared with: the less likely, where a verifier compared them.
+    fn apart(&self) -> f32 {
+        let Evidence { distance, likelihood, .. } = &self.evidence;
+        match likelihood {
+            Some(likelihood) => 1.0 - likelihood.probability.value(),
+            None => distance.map_or(f32::INFINITY, |distance| distance.value()),
+        }
+    }
+
     /// A comparison, as opposed to a road that ended before.
     fn is_compared(&self) -> bool {
         matches!(self.finding, Finding::ComparedWithBadge | Finding::ComparedWithAll)
@@ -86,9 +95,7 @@ impl Attempt {
             let of_model = |a: &Self| a.evidence.model_id == model;
             let agree = attempts.iter().all(|a| a.evidence.employee_id == person && of_model(a));
             attempts.retain(of_model);
-            let distance = |a: &Self| a.evidence.distance.map_or(f32::INFINITY, |d| d.value());
-            let mut worst =
-                attempts.into_iter().max_by(|a, b| distance(a).total_cmp(&distance(b)))?;
+            let mut worst = attempts.into_iter().max_by(|a, b| a.apart().total_cmp(&b.apart()))?;
             if !agree {
                 worst.finding = Finding::Ended(Reason::FramesDisagree);
                 (worst.evidence.employee_id, worst.evidence.face_ids) = (None, [].into());
@@ -109,7 +116,7 @@ impl Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Distance;
+    use crate::domain::{Distance, Likelihood};
 
     fn compared(person: Option<EmployeeId>, distance: f32) -> Attempt {
         let distance = Some(Distance::try_from(distance).unwrap());
@@ -153,6 +160,19 @@ mod tests {
         let combined = Attempt::combine(frames).unwrap();
         assert_eq!(combined.finding, Finding::ComparedWithAll);
         assert_eq!(combined.evidence.distance.unwrap().value(), 0.9);
+    }
+
+    #[test]
+    fn the_least_likely_of_the_compared_frames_counts_however_near_it_is() {
+        let person = Some(EmployeeId::generate());
+        let frames = [(0.9, 0.95f32), (0.3, 0.85), (0.5, 0.99)].map(|(distance, probability)| {
+            let [probability, minimum] = [probability, 0.9].map(|p| p.try_into().unwrap());
+            let mut attempt = compared(person, distance);
+            attempt.evidence.likelihood = Some(Likelihood { probability, minimum });
+            attempt
+        });
+        let combined = Attempt::combine(frames.into()).unwrap();
+        assert!(!combined.evidence.likelihood.unwrap().is_match());
     }
 
     #[test]

@@ -129,9 +129,9 @@ fn grant(
     {
         return Err(Reason::Spoof);
     }
-    match (evidence.distance, evidence.threshold) {
-        (Some(distance), Some(threshold)) if distance.is_match(threshold) => {}
-        _ => return Err(no_match),
+    // A verifier compares with one person, never with everybody.
+    if !evidence.is_match() || (evidence.likelihood.is_some() && !by_badge) {
+        return Err(no_match);
     }
     let employee = ground.employee.as_ref().ok_or(Reason::TemplateRemoved)?;
     if evidence.employee_id != Some(employee.id) || !ground.faces_exist {

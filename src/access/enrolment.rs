@@ -187,7 +187,7 @@ impl Turn<'_> {
         }
         self.matcher.refresh(self.store, employee).await?;
         match self.matcher.claim(employee, probe)? {
-            Some(found) if found.scale.model != *self.matcher.model() && !found.is_match() => {
+            Some(found) if found.scale.model != *self.matcher.model() && !found.is_near() => {
                 Err(EnrolmentError::AnotherPerson {
                     distance: found.candidate.distance,
                     threshold: found.scale.threshold,

@@ -202,7 +202,7 @@ impl Gatekeeper {
         let owner = attempt.evidence.clone();
         let own = owner.distance.map_or(f32::INFINITY, Distance::value);
         for other in self.matcher.all_under_threshold(probe).await? {
-            let Found { candidate, scale } = &other;
+            let Found { candidate, scale, .. } = &other;
             if Some(candidate.employee_id) == owner.employee_id {
                 continue;
             }
@@ -227,14 +227,17 @@ impl Gatekeeper {
         let Some(owner) = owner else {
             return Ok(Attempt::ended(Reason::UnknownBadge, evidence));
         };
-        (evidence.employee_id, evidence.threshold) =
-            (Some(owner.id), Some(self.matcher.verify_threshold()));
+        evidence.employee_id = Some(owner.id);
+        evidence.calibration = self.matcher.verify_calibration();
+        evidence.threshold = match self.matcher.verifier() {
+            None => Some(self.matcher.verify_threshold()),
+            Some(_) => None,
+        };
         let Some(found) = self.matcher.claim(owner.id, probe)? else {
             return Ok(Attempt::ended(Reason::NotEnrolled, evidence));
         };
-        let is_match = found.is_match();
         let mut attempt = Attempt::found(Finding::ComparedWithBadge, named(found, &evidence));
-        attempt.suspects.retain(|_| is_match);
+        attempt.suspects.retain(Evidence::is_match);
         Ok(attempt)
     }
 
@@ -358,16 +361,20 @@ fn judged(evidence: Evidence, scale: Scale) -> Evidence {
         model_id: Some(scale.model),
         calibration: scale.calibration,
         threshold: Some(scale.threshold),
+        likelihood: None,
         ..evidence
     }
 }
 
 /// What it rests on that a face is somebody's.
-fn named(Found { candidate, scale }: Found, evidence: &Evidence) -> Evidence {
+fn named(Found { candidate, scale, likelihood }: Found, evidence: &Evidence) -> Evidence {
+    let judged = judged(evidence.clone(), scale);
     Evidence {
         employee_id: Some(candidate.employee_id),
         face_ids: candidate.face_ids,
         distance: Some(candidate.distance),
-        ..judged(evidence.clone(), scale)
+        threshold: judged.threshold.filter(|_| likelihood.is_none()),
+        likelihood,
+        ..judged
     }
 }

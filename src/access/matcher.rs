@@ -5,7 +5,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tracing::{info, warn};
 
-use crate::domain::risk::{RiskPolicy, Tau};
+use super::side_by_side::{Found, Scale};
+use crate::domain::risk::{RiskPolicy, Tau, VerifierPolicy};
 use crate::domain::{EmployeeId, Encoding, Likeness, ModelId, Resemblance, Threshold};
 use crate::gallery::{Candidate, Gallery, SearchError, Searcher};
 
@@ -44,6 +45,8 @@ pub struct Matcher {
     margin: f32,
     /// The fingerprint of the calibration.
     calibration: Option<Arc<str>>,
+    /// What compares a face with one person (1:1) in the place of the distance, if anything does.
+    verifier: Option<Arc<VerifierPolicy>>,
     /// τ of 1:N when it was last asked for, so that changes can be told.
     last: Arc<Mutex<Option<Tau>>>,
     /// That of the model which people move away from.
@@ -61,15 +64,15 @@ impl Matcher {
     #[must_use]
     pub fn new(searcher: Searcher, risk: RiskPolicy, margin: f32) -> Self {
         let calibration = risk.calibration().map(|c| Arc::from(c.fingerprint()));
-        Self {
-            searcher,
-            risk: Arc::new(risk),
-            margin,
-            calibration,
-            last: Arc::default(),
-            previous: None,
-            other: None,
-        }
+        let (risk, last) = (Arc::new(risk), Arc::default());
+        let (verifier, previous, other) = (None, None, None);
+        Self { searcher, risk, margin, calibration, verifier, last, previous, other }
+    }
+
+    /// The same, but that a face is compared with one person (1:1) by a verifier, where there is one.
+    #[must_use]
+    pub fn with_verifier(self, verifier: Option<VerifierPolicy>) -> Self {
+        Self { verifier: verifier.map(Arc::new), ..self }
     }
 
     /// The model whose encodings it compares.
@@ -84,7 +87,20 @@ impl Matcher {
         self.calibration.clone()
     }
 
-    /// τ of a comparison with one employee (1:1).
+    /// The calibration that the limit of a comparison with one employee (1:1) follows from; none where that is fixed.
+    #[must_use]
+    pub fn verify_calibration(&self) -> Option<Arc<str>> {
+        let verifier = self.verifier.as_ref();
+        verifier.map_or_else(|| self.calibration(), |verifier| Some(verifier.calibration()))
+    }
+
+    /// The verifier that compares a face with one employee (1:1), if one does.
+    #[must_use]
+    pub fn verifier(&self) -> Option<&VerifierPolicy> {
+        self.verifier.as_deref()
+    }
+
+    /// τ of a comparison with one employee (1:1), where no verifier decides; and of new faces with each other.
     #[must_use]
     pub fn verify_threshold(&self) -> Threshold {
         self.risk.verify().threshold
@@ -179,17 +195,28 @@ impl Matcher {
         }
     }
 
-    /// The claimed employee (1:1), whether under the threshold or not;
+    /// The claimed employee (1:1), whether the face is theirs or not;
     /// none when the employee has none of this model.
     ///
     /// # Errors
-    /// When `probe` is of another model.
+    /// When `probe` is of another model, or a verifier finds no number.
     pub fn claimed(
         &self,
         employee: EmployeeId,
         probe: &Encoding,
-    ) -> Result<Option<Candidate>, SearchError> {
-        Ok(self.gallery().verify(employee, probe)?)
+    ) -> Result<Option<Found>, SearchError> {
+        let judge = |template: &[f32]| {
+            let verifier = self.verifier.as_ref();
+            verifier.map(|verifier| verifier.judge(probe, template)).transpose()
+        };
+        let found = self.gallery().verify_with(employee, probe, judge)?;
+        let Some((candidate, likelihood)) = found else { return Ok(None) };
+        let scale = Scale {
+            model: self.model().clone(),
+            calibration: self.verify_calibration(),
+            threshold: self.verify_threshold(),
+        };
+        Ok(Some(Found { candidate, scale, likelihood: likelihood? }))
     }
 }
 

@@ -11,7 +11,9 @@
 use std::sync::Arc;
 
 use super::{Identity, Matcher, Search};
-use crate::domain::{EmployeeId, Encoding, FaceSeen, ModelId, Resemblance, RunnerUp, Threshold};
+use crate::domain::{
+    EmployeeId, Encoding, FaceSeen, Likelihood, ModelId, Resemblance, RunnerUp, Threshold,
+};
 use crate::gallery::{Candidate, SearchError};
 use crate::store::{Store, StoreError};
 
@@ -48,12 +50,20 @@ pub struct Found {
     pub candidate: Candidate,
     /// By what.
     pub scale: Scale,
+    /// Where a verifier compared the face with them alone (1:1): how likely it is theirs. It decides, and not τ.
+    pub likelihood: Option<Likelihood>,
 }
 
 impl Found {
-    /// Whether the distance is under the τ of its own model.
+    /// Whether the face is theirs: by a verifier where one compared them, else by the distance.
     #[must_use]
     pub fn is_match(&self) -> bool {
+        self.likelihood.map_or_else(|| self.is_near(), Likelihood::is_match)
+    }
+
+    /// Whether the distance is under the τ of its own model.
+    #[must_use]
+    pub fn is_near(&self) -> bool {
         self.candidate.distance.is_match(self.scale.threshold)
     }
 }
@@ -149,7 +159,8 @@ impl Matcher {
         let search = self.search(encoding, Self::NEAR_MAX).await?;
         let scale = self.scale(search.threshold);
         let found = search.nearest.into_iter();
-        let found = found.map(|candidate| Found { candidate, scale: scale.clone() });
+        let found =
+            found.map(|candidate| Found { candidate, scale: scale.clone(), likelihood: None });
         Ok(found.filter(Found::is_match).collect())
     }
 
@@ -168,13 +179,11 @@ impl Matcher {
     /// # Errors
     /// When the encodings are of other models.
     pub fn claim(&self, employee: EmployeeId, probe: &Probe) -> Result<Option<Found>, SearchError> {
-        if let Some(candidate) = self.claimed(employee, &probe.encoding)? {
-            return Ok(Some(Found { candidate, scale: self.scale(self.verify_threshold()) }));
+        if let Some(found) = self.claimed(employee, &probe.encoding)? {
+            return Ok(Some(found));
         }
         let Some((previous, encoding)) = self.previous_of(probe) else { return Ok(None) };
-        let candidate = previous.claimed(employee, encoding)?;
-        let scale = previous.scale(previous.verify_threshold());
-        Ok(candidate.map(|candidate| Found { candidate, scale }))
+        previous.claimed(employee, encoding)
     }
 
     /// Whom a new face is like by either model but `employee`, whose it would be: those of a model the nearest first,
@@ -236,8 +245,11 @@ struct Side {
 impl Side {
     /// Those under τ who may be meant, with whether it is more than one.
     fn people(&self) -> (Vec<Found>, bool) {
-        let found =
-            |person: &Candidate| Found { candidate: person.clone(), scale: self.scale.clone() };
+        let found = |person: &Candidate| Found {
+            candidate: person.clone(),
+            scale: self.scale.clone(),
+            likelihood: None,
+        };
         match &self.search.identity {
             Identity::Known(person) => (vec![found(person)], false),
             Identity::Ambiguous(people) => (people.iter().map(found).collect(), true),

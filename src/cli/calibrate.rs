@@ -68,13 +68,23 @@ fn scores(labelled: &Labelled<'_>) -> anyhow::Result<(ImpostorScores, GenuineSco
     for (person, template) in person.iter().zip(template) {
         photos_of[*person as usize] += u32::from(template.is_some());
     }
+    gathered(person, &photos_of, |visit| Ok(each_pair(template, visit)?))
+}
+
+/// The scores of photos, `person[i]` being who is in photo `i` and `photos_of` how many each person has, of which `each`
+/// visits every two once, with how far apart they are.
+pub(super) fn gathered(
+    person: &[u32],
+    photos_of: &[u32],
+    each: impl FnOnce(&mut dyn FnMut(usize, usize, Distance)) -> anyhow::Result<()>,
+) -> anyhow::Result<(ImpostorScores, GenuineScores)> {
     let who = |photo: usize| {
         let index = person[photo];
         Person { index, photos: photos_of[index as usize] }
     };
     let mut impostor = ImpostorScores::default();
-    let mut of_person: Vec<Vec<Distance>> = vec![Vec::new(); *people];
-    each_pair(template, |left, right, distance| {
+    let mut of_person: Vec<Vec<Distance>> = vec![Vec::new(); photos_of.len()];
+    each(&mut |left, right, distance| {
         if person[left] == person[right] {
             of_person[person[left] as usize].push(distance);
         } else {

@@ -2,13 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use garde::Validate;
 use serde::Deserialize;
 
-use crate::domain::risk::{AcceptedRisk, Calibration, RiskPolicy};
+use crate::domain::risk::{AcceptedRisk, Calibration, RiskPolicy, VerifierPolicy};
 use crate::domain::{LivenessScore, ModelId, Threshold};
-use crate::vision::EncoderProfile;
+use crate::vision::{EncoderProfile, RoadSettings, VerifierProfile};
+
+/// What compares a face with one person (1:1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerifyBy {
+    /// The distance, which must stay under τ.
+    #[default]
+    Distance,
+    /// The weights folder's verifier, whose probability must reach a minimum.
+    Verifier,
+}
 
 /// The thresholds (τ) of comparisons and of liveness.
 #[derive(Clone, Debug, PartialEq, Deserialize, Validate)]
@@ -17,6 +28,9 @@ pub struct MatchingConfig {
     /// 1:1: the highest chance that a stranger with somebody's badge matches its owner. τ follows.
     #[garde(range(min = 1e-9, max = 0.5))]
     pub max_fmr: f64,
+    /// 1:1: whether the distance decides or a verifier.
+    #[garde(skip)]
+    pub verify_by: VerifyBy,
     /// 1:N: the highest chance that a stranger matches anybody. τ follows from it and the gallery.
     #[garde(range(min = 1e-9, max = 0.5))]
     pub max_fpir: f64,
@@ -51,6 +65,7 @@ impl Default for MatchingConfig {
     fn default() -> Self {
         Self {
             max_fmr: 1e-4,
+            verify_by: VerifyBy::Distance,
             max_fpir: 0.01,
             calibration: None,
             verify_threshold: None,
@@ -90,6 +105,31 @@ impl MatchingConfig {
             recognize_threshold: self.recognize_threshold,
         };
         RiskPolicy::new(risk, calibration).with_context(|| format!("no τ for {}", encoder.model))
+    }
+}
+
+impl MatchingConfig {
+    /// The verifier that compares a face with one person (1:1), and the probability that the accepted risk asks for; none
+    /// where the distance decides.
+    ///
+    /// # Errors
+    /// When the weights folder has none for this encoder, it was measured too coarsely for the risk, or τ is fixed.
+    pub fn verifier(
+        &self,
+        weights: &Path,
+        road: &RoadSettings,
+    ) -> anyhow::Result<Option<VerifierPolicy>> {
+        if self.verify_by == VerifyBy::Distance {
+            return Ok(None);
+        }
+        let named = "`verify_by = \"verifier\"` of [matching]";
+        ensure!(
+            self.verify_threshold.is_none(),
+            "{named}: `verify_threshold` fixes a distance, which then does not decide; remove one of both"
+        );
+        let VerifierProfile { verifier, calibration } =
+            VerifierProfile::of(weights, road).context(named)?;
+        Ok(Some(VerifierPolicy::new(verifier, &calibration, self.max_fmr).context(named)?))
     }
 }
 

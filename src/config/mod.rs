@@ -30,7 +30,7 @@ pub use inference::InferenceConfig;
 pub use invitations::InvitationsConfig;
 pub use load::ConfigError;
 pub use log::LogConfig;
-pub use matching::MatchingConfig;
+pub use matching::{MatchingConfig, VerifyBy};
 pub use mqtt::{MqttConfig, PasswordText};
 pub use photos::PhotosConfig;
 pub use previous::PreviousConfig;

@@ -4,14 +4,19 @@ use super::{Config, ConfigError};
 use crate::vision::EncoderProfile;
 
 impl Config {
-    /// Holds the device, the encoder, its size and the calibrations against the machine and the weights
+    /// Holds the device, the encoder, its size, the calibrations and the verifier against the machine and the weights
     /// folder, without loading a network.
     ///
     /// # Errors
     /// [`ConfigError`] with everything that does not fit, and the way out.
     pub fn check_networks(&self) -> Result<(), ConfigError> {
         let profile = EncoderProfile::of(&self.inference.weights_dir, &self.road);
-        let wrong: [Option<String>; 3] = [
+        let verifier = match &profile {
+            // Of no encoder there is no verifier.
+            Err(_) => None,
+            Ok(_) => self.matching.verifier(&self.inference.weights_dir, &self.road).err(),
+        };
+        let wrong: [Option<String>; 4] = [
             self.road.check_device().err().map(|error| format!("[road]: {error}")),
             match &profile {
                 Err(error) => Some(format!("[road]: {error}")),
@@ -19,6 +24,7 @@ impl Config {
                     self.matching.risk(encoder).err().map(|error| format!("[matching]: {error:#}"))
                 }
             },
+            verifier.map(|error| format!("{error:#}")),
             profile.ok().and_then(|encoder| self.check_previous(&encoder)),
         ];
         let wrong: Vec<String> = wrong.into_iter().flatten().collect();

@@ -179,6 +179,10 @@ struct PassageRecord<'a> {
     quality_value: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quality_limit: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probability: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probability_min: Option<f32>,
 }
 
 /// Whose passage it was, as the commitment covers it: also which of theirs came before it, which is left out where
@@ -240,6 +244,8 @@ impl Passage {
             quality_figure: evidence.shortfall.map(|shortfall| shortfall.figure().code()),
             quality_value: evidence.shortfall.map(super::Shortfall::value),
             quality_limit: evidence.shortfall.map(super::Shortfall::limit),
+            probability: evidence.likelihood.map(|likelihood| likelihood.probability.value()),
+            probability_min: evidence.likelihood.map(|likelihood| likelihood.minimum.value()),
         })
     }
 }
@@ -400,7 +406,7 @@ mod tests {
 
     #[test]
     fn whatever_was_added_since_is_covered() {
-        use crate::domain::{PassageId, QualityFigure as F, RunnerUp, Shortfall};
+        use crate::domain::{Likelihood, PassageId, QualityFigure as F, RunnerUp, Shortfall};
 
         let covered =
             |passage: &Passage| (passage.record(1, Commitment([0; 32])), passage.personal());
@@ -415,6 +421,12 @@ mod tests {
         {
             let mut passage = passage();
             passage.evidence.shortfall = Shortfall::new(figure, value, limit);
+            seen.push(covered(&passage));
+        }
+        for (probability, minimum) in [(0.5f32, 0.9f32), (0.6, 0.9), (0.5, 0.8)] {
+            let [probability, minimum] = [probability, minimum].map(|p| p.try_into().unwrap());
+            let mut passage = passage();
+            passage.evidence.likelihood = Some(Likelihood { probability, minimum });
             seen.push(covered(&passage));
         }
         for earlier in [8, 9] {

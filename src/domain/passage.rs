@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Alarm, BadgeId, Direction, Distance, EmployeeId, EventId, FaceId, GateId, GateMode, KeyId,
-    LivenessScore, ModelId, Notice, PassageId, Reason, RunnerUp, Shortfall, Threshold, ZoneId,
+    Likelihood, LivenessScore, ModelId, Notice, PassageId, Reason, RunnerUp, Shortfall, Threshold,
+    ZoneId,
 };
 
 /// What a gate asked: the part of a passage that is known before anything is decided.
@@ -35,8 +36,10 @@ pub struct Evidence {
     pub face_ids: Arc<[FaceId]>,
     /// The distance to the nearest person, whoever it is.
     pub distance: Option<Distance>,
-    /// The τ that the distance had to stay under.
+    /// The τ that the distance had to stay under; none where the likelihood decides.
     pub threshold: Option<Threshold>,
+    /// Where a verifier compared the face with the badge's owner: how likely it is theirs, and had to be.
+    pub likelihood: Option<Likelihood>,
     /// Where the nearest person could not be told from the next: how near that one is.
     pub runner_up: Option<RunnerUp>,
     /// Where the face's picture was not good enough: by how much.
@@ -47,12 +50,25 @@ pub struct Evidence {
     pub liveness_threshold: Option<LivenessScore>,
     /// The encoder.
     pub model_id: Option<ModelId>,
-    /// The calibration that τ followed from; none where τ is fixed, or nothing was compared.
+    /// The calibration that τ followed from, or the least likelihood; none where τ is fixed, or nothing was compared.
     pub calibration: Option<Arc<str>>,
     /// How many frames were sent.
     pub frames: u16,
     /// The passage of the same person after which this one is one too many.
     pub earlier_passage_id: Option<PassageId>,
+}
+
+impl Evidence {
+    /// Whether the face matches whom it was compared with: by its distance, or by a verifier. Whatever else the figures
+    /// are, it does not.
+    #[must_use]
+    pub fn is_match(&self) -> bool {
+        match (self.distance, self.threshold, self.likelihood) {
+            (Some(distance), Some(threshold), None) => distance.is_match(threshold),
+            (Some(_), None, Some(likelihood)) => likelihood.is_match(),
+            _ => false,
+        }
+    }
 }
 
 /// A decision of a gate, as recorded; never changed afterwards.

@@ -151,6 +151,23 @@ impl Gallery {
         self.index.load().faces_of(employee).is_some()
     }
 
+    /// One employee, and what `judge` says of their template; none when the employee has no face.
+    ///
+    /// # Errors
+    /// When `probe` is of another model.
+    pub fn verify_with<T>(
+        &self,
+        employee: EmployeeId,
+        probe: &Encoding,
+        judge: impl FnOnce(&[f32]) -> T,
+    ) -> Result<Option<(Candidate, T)>, EncodingError> {
+        self.check_model(probe)?;
+        let index = self.index.load();
+        // Of one index, so that both are of one template.
+        let candidate = index.verify(employee, probe.values());
+        Ok(candidate.zip(index.template_of(employee).map(judge)))
+    }
+
     /// Whether a face of an employee's is known.
     #[must_use]
     pub fn has_face(&self, employee: EmployeeId, face: FaceId) -> bool {

@@ -27,7 +27,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[derive(Debug, Serialize, ToSchema)]
 struct Check {
     /// `distance`: to the nearest template, which must stay under the limit. `second_distance`: to the second-nearest,
-    /// which must reach it: the nearest's and the margin between the two. `liveness`: must reach it. Of the picture:
+    /// which must reach it: the nearest's and the margin between the two. `probability`, where a verifier decided: that
+    /// the face is the badge's owner's; must reach it. `liveness`: must reach it. Of the picture:
     /// `pupil_distance_px`, `sharpness` and `feature_norm` must reach it, `yaw`, `pitch` and `roll_degrees` not exceed
     /// it to either side; `brightness` must reach it where the reason is `too_dark`, and not exceed it where it is
     /// `too_bright`.
@@ -73,7 +74,7 @@ struct Explanation {
     direction: Option<Direction>,
     /// The model that made the encodings.
     model_id: Option<String>,
-    /// The calibration that the threshold followed from: its fingerprint.
+    /// The calibration that the threshold, or the least probability, followed from: its fingerprint.
     #[schema(value_type = Option<String>)]
     calibration: Option<Arc<str>>,
     /// How many changes of `/v1/changes` the policy that decided rested on.
@@ -101,6 +102,12 @@ impl From<Passage> for Explanation {
             limit: limit.value(),
             passed: distance.is_match(limit),
         });
+        let probability = evidence.likelihood.map(|likelihood| Check {
+            figure: "probability",
+            value: likelihood.probability.value(),
+            limit: likelihood.minimum.value(),
+            passed: likelihood.is_match(),
+        });
         let liveness =
             evidence.liveness.zip(evidence.liveness_threshold).map(|(liveness, limit)| Check {
                 figure: "liveness",
@@ -120,7 +127,10 @@ impl From<Passage> for Explanation {
                 _ => advice,
             },
             notice: passage.notice,
-            checks: [quality, liveness, distance, second].into_iter().flatten().collect(),
+            checks: [quality, liveness, distance, probability, second]
+                .into_iter()
+                .flatten()
+                .collect(),
             earlier_passage_id: evidence.earlier_passage_id,
             mode: passage.mode,
             zone_id: passage.zone_id,

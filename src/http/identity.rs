@@ -82,8 +82,16 @@ pub(super) struct IdentityAnswer {
     /// The squared distance to the nearest template, 0 to 4; absent where nothing was compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distance: Option<f32>,
-    /// The τ that the distance must stay under.
-    pub threshold: f32,
+    /// The τ that the distance must stay under; absent where a verifier decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f32>,
+    /// How likely a verifier finds it that the face is the claimed employee's, 0 to 1; absent where none decides, or
+    /// nothing was compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f32>,
+    /// The probability that must be reached, where a verifier decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability_min: Option<f32>,
     /// 0 (an attack) to 1 (alive); absent where the road ended before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness: Option<f32>,
@@ -125,22 +133,21 @@ pub(super) async fn look(state: &AppState, frame: &OneFrame) -> Result<View<Face
 impl IdentityAnswer {
     /// Says by which model the distance was measured, and by which τ it is judged.
     pub fn judged_by(&mut self, scale: &Scale) {
-        (self.threshold, self.model_id) = (scale.threshold.value(), scale.model.to_string());
+        (self.threshold, self.model_id) = (Some(scale.threshold.value()), scale.model.to_string());
+        self.probability_min = None;
     }
 
     /// The answer to a frame that cannot be compared, or the face that can.
-    pub fn begin(
-        view: View<FaceSeen>,
-        threshold: f32,
-        model_id: String,
-    ) -> (Self, Option<FaceSeen>) {
+    pub fn begin(view: View<FaceSeen>, model_id: String) -> (Self, Option<FaceSeen>) {
         let mut answer = Self {
             outcome: Outcome::NoFace,
             employee_id: None,
             employee_status: None,
             employee_standing: None,
             distance: None,
-            threshold,
+            threshold: None,
+            probability: None,
+            probability_min: None,
             liveness: None,
             issues: Vec::new(),
             candidates: None,

@@ -65,12 +65,9 @@ struct PassageAnswer {
 impl PassageAnswer {
     fn new(passage: &Passage, token: Option<String>) -> Self {
         let (evidence, reason) = (&passage.evidence, passage.told());
-        let matched = matches!(
-            (evidence.distance, evidence.threshold),
-            (Some(distance), Some(threshold)) if distance.is_match(threshold)
-        );
         // A look-alike's face alone identifies nobody, and who is blocked the gate must not learn.
-        let identified = matched && reason == passage.reason && reason != Reason::BadgeRequired;
+        let identified =
+            evidence.is_match() && reason == passage.reason && reason != Reason::BadgeRequired;
         Self {
             decision: reason.decision(),
             reason,
@@ -294,8 +291,12 @@ pub(super) struct PassageView {
     badge_id: Option<BadgeId>,
     /// The squared distance to the nearest template, 0 to 4.
     distance: Option<f32>,
-    /// The τ that it had to stay under.
+    /// The τ that it had to stay under; null where a verifier decided.
     threshold: Option<f32>,
+    /// Where a verifier decided: how likely it found it that the face is the badge's owner's, 0 to 1.
+    probability: Option<f32>,
+    /// The probability that had to be reached.
+    probability_min: Option<f32>,
     /// Where the nearest person could not be told from the next: the squared distance to that one.
     second_distance: Option<f32>,
     /// By how much farther than the nearest they had to be.
@@ -310,7 +311,7 @@ pub(super) struct PassageView {
     liveness: Option<f32>,
     liveness_threshold: Option<f32>,
     model_id: Option<String>,
-    /// The calibration that the threshold followed from: its fingerprint.
+    /// The calibration that the threshold, or the least probability, followed from: its fingerprint.
     #[schema(value_type = Option<String>)]
     calibration: Option<Arc<str>>,
     /// How many changes of `/v1/changes` the policy that decided rested on.
@@ -358,6 +359,8 @@ impl From<Passage> for PassageView {
             badge_id: request.badge_id,
             distance: evidence.distance.map(|d| d.value()),
             threshold: evidence.threshold.map(|t| t.value()),
+            probability: evidence.likelihood.map(|l| l.probability.value()),
+            probability_min: evidence.likelihood.map(|l| l.minimum.value()),
             second_distance: evidence.runner_up.map(|second| second.distance().value()),
             margin: evidence.runner_up.map(|second| second.margin()),
             quality_figure: evidence.shortfall.map(|shortfall| shortfall.figure()),

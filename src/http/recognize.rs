@@ -55,7 +55,8 @@ async fn recognize(
     let threshold = state.matcher.recognize_threshold().threshold;
     let view = look(&state, &frame).await?;
     let model = state.matcher.model().to_string();
-    let (mut answer, face) = IdentityAnswer::begin(view, threshold.value(), model);
+    let (mut answer, face) = IdentityAnswer::begin(view, model);
+    answer.threshold = Some(threshold.value());
     if let Some(face) = face {
         let count = query.candidates.unwrap_or(1);
         let found = state.matcher.find(&Probe::from(&face), count).await?;

@@ -47,16 +47,24 @@ async fn verify(
     frame: OneFrame,
 ) -> Result<Json<IdentityAnswer>, Problem> {
     let employee = state.store.employee(query.employee_id).await?;
-    let threshold = state.matcher.verify_threshold();
     let view = look(&state, &frame).await?;
     let model = state.matcher.model().to_string();
-    let (mut answer, face) = IdentityAnswer::begin(view, threshold.value(), model);
+    let (mut answer, face) = IdentityAnswer::begin(view, model);
     answer.employee_id = Some(employee.id);
+    match state.matcher.verifier() {
+        None => answer.threshold = Some(state.matcher.verify_threshold().value()),
+        Some(verifier) => answer.probability_min = Some(verifier.minimum().value()),
+    }
     if let Some(face) = face {
         let found = state.matcher.claim(employee.id, &Probe::from(&face))?.ok_or_else(|| {
             Problem::conflict("not_enrolled", "the employee has no face of this model enrolled")
         })?;
         answer.judged_by(&found.scale);
+        if let Some(likelihood) = found.likelihood {
+            answer.threshold = None;
+            answer.probability = Some(likelihood.probability.value());
+            answer.probability_min = Some(likelihood.minimum.value());
+        }
         answer.distance = Some(found.candidate.distance.value());
         answer.outcome = Outcome::NoMatch;
         if found.is_match() {

@@ -8,11 +8,13 @@ use tch::{Cuda, Device, Kind, TchError, Tensor};
 
 use super::kernels::Processor;
 use super::layers::Conv;
+use super::logistic_unit::LogisticUnit;
 use super::manifest::{Architecture, Input, Manifest, ManifestError, Role, WeightsEntry};
 use super::network::Network;
 use super::{
     Compute, DlibResnet, Encoder, Landmark68, MiniFasNet, MobileFaceNet, Projection, Yunet,
 };
+use crate::domain::{ModelId, Verifier, VerifierError};
 
 /// Why a network could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +74,14 @@ pub enum LoadError {
         found: Vec<usize>,
         /// The file's element type.
         dtype: Dtype,
+    },
+    /// The numbers of a verifier are none.
+    #[error("weights `{id}`: {source}")]
+    Verifier {
+        /// The entry.
+        id: String,
+        /// What is wrong.
+        source: VerifierError,
     },
     /// libtorch refused.
     #[error("libtorch: {0}")]
@@ -159,6 +169,26 @@ pub fn liveness(
         Architecture::MiniFasNet => network(manifest, entry, compute.into(), MiniFasNet::new),
         _ => Err(wrong(entry, "a liveness network")),
     }
+}
+
+/// Loads the verifier `id`.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn verifier(manifest: &Manifest, id: &str) -> Result<Verifier, LoadError> {
+    let entry = manifest.get_as(id, Role::Verifier)?;
+    let (Input::Length(size), Some(model), Some(difference)) =
+        (entry.input, &entry.verifies, entry.difference)
+    else {
+        return Err(wrong(entry, "a verifier"));
+    };
+    let size = size as usize;
+    let inputs = difference.size(size) as i64;
+    let unit =
+        network(manifest, entry, Device::Cpu.into(), |path| LogisticUnit::new(path, inputs))?;
+    let (weights, bias) = unit.numbers()?;
+    Verifier::new(ModelId::new(model.as_str()), size, difference, weights, bias)
+        .map_err(|source| LoadError::Verifier { id: entry.id.clone(), source })
 }
 
 pub(super) fn wrong(entry: &WeightsEntry, wanted: &'static str) -> LoadError {

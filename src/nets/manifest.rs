@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::digest::Digest;
+use crate::domain::Difference;
 
 /// The manifest of a weights folder, parsed and checked.
 #[derive(Debug, Clone)]
@@ -28,6 +29,10 @@ pub struct WeightsEntry {
     pub architecture: Architecture,
     /// For a projection, the id of the encoder whose output it takes.
     pub projects: Option<String>,
+    /// For a verifier, the id of the model whose encodings it compares, with its digest,
+    pub verifies: Option<String>,
+    /// and in what it takes these to differ.
+    pub difference: Option<Difference>,
     /// The name under which `limen weights import` writes the file, when it is not shipped.
     pub import: Option<String>,
     /// Name of the safetensors file in the weights folder.
@@ -65,6 +70,8 @@ pub enum Role {
     Projection,
     /// Tells a live face from a presentation attack.
     Liveness,
+    /// Says how likely it is that two encodings are of one person.
+    Verifier,
 }
 
 /// The networks that `nets` knows how to build.
@@ -86,6 +93,8 @@ pub enum Architecture {
     /// [`MiniFasNet`](super::MiniFasNet)
     #[serde(rename = "minifasnet_v2_se")]
     MiniFasNet,
+    /// [`Verifier`](crate::domain::Verifier)
+    LogisticUnit,
 }
 
 impl Architecture {
@@ -97,6 +106,7 @@ impl Architecture {
             Self::MobileFaceNet | Self::DlibResnet => Role::Encoder,
             Self::Projection => Role::Projection,
             Self::MiniFasNet => Role::Liveness,
+            Self::LogisticUnit => Role::Verifier,
         }
     }
 }
@@ -251,6 +261,11 @@ impl Manifest {
         })
     }
 
+    /// The verifier of a model's encodings, if there is one.
+    pub fn verifier_of(&self, model: &str) -> Option<&WeightsEntry> {
+        self.weights.iter().find(|entry| entry.verifies.as_deref() == Some(model))
+    }
+
     /// Where the entry's file is, or would be.
     pub fn path(&self, entry: &WeightsEntry) -> PathBuf {
         self.folder.join(&entry.file)
@@ -312,6 +327,9 @@ fn check(entries: &[WeightsEntry]) -> Result<(), (String, String)> {
         if let Err(problem) = check_projection(entry, entries) {
             return complain(problem);
         }
+        if let Err(problem) = check_verifier(entry, entries) {
+            return complain(problem.to_owned());
+        }
     }
     Ok(())
 }
@@ -330,6 +348,25 @@ fn check_projection(entry: &WeightsEntry, entries: &[WeightsEntry]) -> Result<()
             _ => Err(format!("`{encoder}` is no encoder whose output it could take")),
         },
         (Some(_), _) => Err("only a projection `projects`".into()),
+    }
+}
+
+fn check_verifier(entry: &WeightsEntry, entries: &[WeightsEntry]) -> Result<(), &'static str> {
+    match (&entry.verifies, entry.difference, entry.role) {
+        (None, None, role) if role != Role::Verifier => Ok(()),
+        (Some(model), Some(_), Role::Verifier) => {
+            let same = entries.iter().filter(|other| other.verifies.as_ref() == Some(model));
+            let is_unit = matches!(entry.input, Input::Length(_)) && entry.output_size == 1;
+            match (same.count(), is_unit) {
+                (1, true) => Ok(()),
+                (1, false) => Err("a verifier takes numbers and gives one"),
+                _ => Err("there is another verifier of the same model"),
+            }
+        }
+        (_, _, Role::Verifier) => {
+            Err("it does not say which model it `verifies`, and by what `difference`")
+        }
+        _ => Err("only a verifier `verifies`, by a `difference`"),
     }
 }
 
@@ -377,6 +414,43 @@ mod tests {
     fn a_projection_of_an_unknown_encoder_is_refused() {
         let text = shipped().replace("projects = \"mobilefacenet\"", "projects = \"facenet\"");
         assert!(matches!(open(&text), Err(ManifestError::Inconsistent { .. })));
+    }
+
+    #[test]
+    fn a_verifier_says_of_which_model_and_by_what() {
+        let verifier = |id: &str, of: &str| {
+            let text = shipped();
+            let projection = text.split("[[weights]]").find(|entry| entry.contains("projects ="));
+            let entry = projection.unwrap().split("[weights.source]").collect::<Vec<_>>();
+            let mut entry = format!("[[weights]]{}[weights.source]{}", entry[0], entry[1]);
+            for (from, to) in [
+                ("id = \"mobilefacenet-pca128\"", format!("id = \"{id}\"")),
+                ("file = \"mobilefacenet-pca128.safetensors\"", format!("file = \"{id}\"")),
+                ("role = \"projection\"", "role = \"verifier\"".to_owned()),
+                ("architecture = \"projection\"", "architecture = \"logistic_unit\"".to_owned()),
+                ("projects = \"mobilefacenet\"", of.to_owned()),
+                ("output_size = 128", "output_size = 1".to_owned()),
+            ] {
+                assert!(entry.contains(from), "{entry}");
+                entry = entry.replace(from, &to);
+            }
+            entry
+        };
+        let good = verifier("v", "verifies = \"a@1\"\ndifference = \"squared\"");
+        let manifest = open(&(shipped() + &good)).unwrap();
+        assert_eq!(manifest.verifier_of("a@1").unwrap().id, "v");
+        assert!(manifest.verifier_of("a@2").is_none());
+        let again = verifier("w", "verifies = \"a@1\"\ndifference = \"absolute\"");
+        for bad in [
+            good.clone() + &again,
+            good.replace("output_size = 1", "output_size = 2"),
+            verifier("v", "verifies = \"a@1\""),
+            verifier("v", "difference = \"squared\""),
+            verifier("v", "projects = \"mobilefacenet\""),
+        ] {
+            let opened = open(&(shipped() + &bad));
+            assert!(matches!(opened, Err(ManifestError::Inconsistent { .. })), "{bad}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod kernels;
 mod landmark68;
 mod layers;
 pub mod load;
+mod logistic_unit;
 mod manifest;
 mod minifasnet;
 mod mobilefacenet;

@@ -11,8 +11,8 @@ use super::listed::{Listed, ListedPassage, OfGate};
 use super::{Store, StoreError};
 use crate::domain::{
     BadgeId, Blind, Commitment, Decision, Direction, Distance, EmployeeId, EventId, Evidence,
-    FaceId, GateId, GateMode, Head, KeyId, LivenessScore, ModelId, Notice, Passage, PassageId,
-    PassageRequest, Reason, RunnerUp, Shortfall, Threshold, ZoneId,
+    FaceId, GateId, GateMode, Head, KeyId, Likelihood, LivenessScore, ModelId, Notice, Passage,
+    PassageId, PassageRequest, Reason, RunnerUp, Shortfall, Threshold, ZoneId,
 };
 
 /// What the policy made of the ground.
@@ -78,7 +78,7 @@ macro_rules! passage_row {
              badge_id, distance, threshold, liveness, liveness_threshold, model_id, frames,\
              frames_sha256, key_id, replay_of, notice, zone_id, direction, mode, calibration,\
              policy_version, second_distance, margin, quality_figure, quality_value, quality_limit,\
-             earlier_passage_id"
+             earlier_passage_id, probability, probability_min"
                 + $after
             $(, $value)*
         )
@@ -119,6 +119,8 @@ pub(super) struct PassageRow {
     pub quality_value: Option<f32>,
     pub quality_limit: Option<f32>,
     pub earlier_passage_id: Option<Uuid>,
+    pub probability: Option<f32>,
+    pub probability_min: Option<f32>,
 }
 
 impl TryFrom<PassageRow> for Passage {
@@ -145,6 +147,14 @@ impl TryFrom<PassageRow> for Passage {
                     .ok_or_else(|| corrupt(&"the margin is no number"))?,
             ),
             _ => return Err(corrupt(&"a second distance and its margin come together")),
+        };
+        let likelihood = match (row.probability, row.probability_min) {
+            (None, None) => None,
+            (Some(probability), Some(minimum)) => Some(Likelihood {
+                probability: probability.try_into().map_err(|e| corrupt(&e))?,
+                minimum: minimum.try_into().map_err(|e| corrupt(&e))?,
+            }),
+            _ => return Err(corrupt(&"a probability and its minimum come together")),
         };
         let shortfall = match (row.quality_figure, row.quality_value, row.quality_limit) {
             (None, None, None) => None,
@@ -193,6 +203,7 @@ impl TryFrom<PassageRow> for Passage {
                     .map(Threshold::try_from)
                     .transpose()
                     .map_err(|e| corrupt(&e))?,
+                likelihood,
                 runner_up,
                 shortfall,
                 liveness: liveness(row.liveness)?,
@@ -453,9 +464,11 @@ async fn insert(
               employee_id, face_ids, badge_id, distance, threshold, liveness, liveness_threshold,
               model_id, frames, frames_sha256, key_id, replay_of, notice, zone_id, direction,
               mode, calibration, policy_version, position, hash, commitment, blind, second_distance,
-              margin, quality_figure, quality_value, quality_limit, earlier_passage_id)
+              margin, quality_figure, quality_value, quality_limit, earlier_passage_id,
+              probability, probability_min)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-              $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36)
+              $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37,
+              $38)
          on conflict do nothing",
         passage.id.0,
         request.gate_id.0,
@@ -493,6 +506,8 @@ async fn insert(
         evidence.shortfall.map(Shortfall::value),
         evidence.shortfall.map(Shortfall::limit),
         evidence.earlier_passage_id.map(|id| id.0),
+        evidence.likelihood.map(|likelihood| likelihood.probability.value()),
+        evidence.likelihood.map(|likelihood| likelihood.minimum.value()),
     )
     .execute(connection)
     .await?;

@@ -1,46 +1,25 @@
-//! In what two encodings differ, number by number: what a logistic unit weighs.
+//! In what two encodings differ, number by number, as tensors: what a logistic unit learns to weigh.
 
-use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
 
-/// What is taken of two encodings `a` and `b`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Difference {
-    /// `|a_k - b_k|` (Taigman et al.: "DeepFace", CVPR 2014, section 4.2, have it weighted as here).
-    Absolute,
-    /// `(a_k - b_k)² / (a_k + b_k)` (there, equation 4). It asks for numbers that are not negative, which those of an
-    /// encoding are not: each is taken as two, what is over 0 and what is under it, so that there are twice as many. And
-    /// it is not defined where both are 0: ε is added below, so small beside an encoding's numbers (of the order
-    /// `1/√size`) that it matters there alone, where both variants say 0.
-    ChiSquare,
-}
+use crate::domain::Difference;
 
-/// What is added below the chi-square's line.
-const EPSILON: f64 = 1e-4;
-
-impl Difference {
-    /// How many numbers it makes of two encodings of `size` numbers each.
-    #[must_use]
-    pub fn size(self, size: i64) -> i64 {
-        match self {
-            Self::Absolute => size,
-            Self::ChiSquare => 2 * size,
-        }
-    }
-
-    /// Of the encodings `[N, size]` of both photos of N pairs, `[N, self.size(size)]`. The same whichever comes first.
-    ///
-    /// # Errors
-    /// When the shapes differ.
-    pub fn of(self, left: &Tensor, right: &Tensor) -> Result<Tensor, TchError> {
-        match self {
-            Self::Absolute => left.f_sub(right)?.f_abs(),
-            Self::ChiSquare => {
-                let (left, right) = (both_signs(left)?, both_signs(right)?);
-                let below = left.f_add(&right)?.f_add_scalar(EPSILON)?;
-                left.f_sub(&right)?.f_square()?.f_div(&below)
-            }
+/// Of the encodings `[N, size]` of both photos of N pairs, `[N, difference.size(size)]`. The same whichever comes first.
+///
+/// # Errors
+/// When the shapes differ.
+pub fn differences(
+    difference: Difference,
+    left: &Tensor,
+    right: &Tensor,
+) -> Result<Tensor, TchError> {
+    match difference {
+        Difference::Squared => left.f_sub(right)?.f_square(),
+        Difference::Absolute => left.f_sub(right)?.f_abs(),
+        Difference::ChiSquare => {
+            let (left, right) = (both_signs(left)?, both_signs(right)?);
+            let below = left.f_add(&right)?.f_add_scalar(f64::from(Difference::EPSILON))?;
+            left.f_sub(&right)?.f_square()?.f_div(&below)
         }
     }
 }
@@ -52,26 +31,30 @@ fn both_signs(xs: &Tensor) -> Result<Tensor, TchError> {
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
-
-    fn of(difference: Difference, left: [f32; 2], right: [f32; 2]) -> Vec<f32> {
-        let row = |numbers: [f32; 2]| Tensor::from_slice(&numbers).view([1, 2]);
-        let found = difference.of(&row(left), &row(right)).unwrap();
-        Vec::try_from(found.view([-1])).unwrap()
-    }
+    use crate::domain::{ModelId, Verifier};
+    use crate::train::gradients::numbers;
 
     #[test]
-    fn the_absolute_difference_is_taken_number_by_number() {
-        assert_eq!(of(Difference::Absolute, [0.5, -0.25], [0.25, 0.5]), [0.25, 0.75]);
-    }
-
-    #[test]
-    fn the_chi_square_is_defined_everywhere_and_the_same_both_ways() {
-        // (0.5 - 0.25)² / 0.75, nothing under 0 of the first; nothing over 0 of the second but 0.5, under it 0.25.
-        let found = of(Difference::ChiSquare, [0.5, -0.25], [0.25, 0.5]);
-        let expected = [0.0625 / 0.75, 0.5, 0.0, 0.25];
-        assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-3), "{found:?}");
-        assert_eq!(found, of(Difference::ChiSquare, [0.25, 0.5], [0.5, -0.25]));
-        assert_eq!(of(Difference::ChiSquare, [0.0, 0.0], [0.0, 0.0]), [0.0; 4]);
+    fn what_is_learnt_from_is_what_is_served() {
+        let [left, right] = [1, 2].map(|seed| numbers(&[8, 6], seed).to_kind(Kind::Float));
+        for difference in Difference::ALL {
+            let size = difference.size(6);
+            let weight = numbers(&[size as i64], 3).to_kind(Kind::Float);
+            let learnt = differences(difference, &left, &right).unwrap().matmul(&weight);
+            let learnt = Vec::<f32>::try_from(learnt).unwrap();
+            let list = |xs: &Tensor| Vec::<f32>::try_from(xs.contiguous().view([-1])).unwrap();
+            let served =
+                Verifier::new(ModelId::new("test"), 6, difference, list(&weight), 0.0).unwrap();
+            let (left, right) = (list(&left), list(&right));
+            for ((left, right), learnt) in left.chunks(6).zip(right.chunks(6)).zip(learnt) {
+                let there = served.logit_of(left, right).unwrap().value();
+                let back = served.logit_of(right, left).unwrap().value();
+                assert!((there - f64::from(learnt)).abs() < 1e-5, "{difference:?}");
+                assert!((there - back).abs() < 1e-9);
+            }
+        }
     }
 }

@@ -53,6 +53,17 @@ pub struct People {
     pub person: Vec<u32>,
 }
 
+impl People {
+    /// These and others.
+    #[must_use]
+    pub fn with(self, others: Self) -> Self {
+        Self {
+            photos: [self.photos, others.photos].concat(),
+            person: [self.person, others.person].concat(),
+        }
+    }
+}
+
 /// An encoder that learns.
 pub struct EncoderTask<L> {
     learner: L,

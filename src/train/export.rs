@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use crate::domain::Difference;
 use crate::nets::{Digest, Manifest, ManifestError, MiniFasNet, MobileFaceNet};
 
 /// A network that was learnt.
@@ -37,6 +38,15 @@ pub enum LearntPart<'a> {
     },
     /// A MiniFASNetV2-SE, in the place of the one that was there.
     Liveness,
+    /// Says how likely it is that two encodings are of one person, in the place of the verifier of the same model.
+    Verifier {
+        /// The model whose encodings it compares, with its digest.
+        model: &'a str,
+        /// How many numbers these have.
+        size: u32,
+        /// In what they differ.
+        difference: Difference,
+    },
 }
 
 /// Why a folder cannot be made.
@@ -58,6 +68,8 @@ pub enum ExportError {
     Form(String),
 }
 
+/// Where a weights folder has its calibrations.
+const CALIBRATIONS: &str = "calibrations";
 const LICENCE_FILE: &str = "licences/learnt.txt";
 const LICENCE: &str = "These numbers were learnt from photos of the people who use them: model_card.md beside this \
     folder says from which. Whose they are and what may be done with them is for whoever has these photos to say.\n";
@@ -102,6 +114,33 @@ pub fn export(from: &Manifest, folder: &Path, learnt: &[Learnt<'_>]) -> Result<(
     learnt.iter().try_for_each(|learnt| Ok(made.verify(made.get(learnt.id)?)?))
 }
 
+/// As [`export`], of a verifier: the encoders stay as they are, and so their calibrations come along. Its own has a name
+/// and a text; none where too few people were measured.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn export_verifier(
+    from: &Manifest,
+    folder: &Path,
+    learnt: &Learnt<'_>,
+    calibration: Option<(&str, &str)>,
+) -> Result<(), ExportError> {
+    let (there, here) = (from.folder().join(CALIBRATIONS), folder.join(CALIBRATIONS));
+    fs::create_dir_all(&here).map_err(|error| at(&here, error))?;
+    if there.is_dir() {
+        for entry in fs::read_dir(&there).map_err(|error| at(&there, error))? {
+            let entry = entry.map_err(|error| at(&there, error))?;
+            let copied = fs::copy(entry.path(), here.join(entry.file_name()));
+            copied.map_err(|error| at(&entry.path(), error))?;
+        }
+    }
+    if let Some((name, text)) = calibration {
+        let path = here.join(format!("{name}.toml"));
+        fs::write(&path, text).map_err(|error| at(&path, error))?;
+    }
+    export(from, folder, std::slice::from_ref(learnt))
+}
+
 /// Whether an entry's file is there, and that of the encoder which it projects.
 fn is_here(from: &Manifest, entry: &Value) -> bool {
     let text = |name: &str| entry.get(name).and_then(Value::as_str);
@@ -122,6 +161,18 @@ impl LearntPart<'_> {
                 text("projects") == Some(encoder) && size == Some(i64::from(outputs))
             }
             Self::Liveness => text("role") == Some("liveness"),
+            Self::Verifier { model, .. } => text("verifies") == Some(model),
+        }
+    }
+
+    /// What its entry says beside that.
+    fn own(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            Self::Encoder | Self::Liveness => Vec::new(),
+            Self::Projection { encoder, .. } => vec![("projects", encoder)],
+            Self::Verifier { model, difference, .. } => {
+                vec![("verifies", model), ("difference", difference.code())]
+            }
         }
     }
 
@@ -138,6 +189,9 @@ impl LearntPart<'_> {
             Self::Liveness => {
                 let input = ("side", MiniFasNet::SIDE);
                 (["liveness", "minifasnet_v2_se"], input, MiniFasNet::OUTPUT_SIZE)
+            }
+            Self::Verifier { size, .. } => {
+                (["verifier", "logistic_unit"], ("length", size.into()), 1)
             }
         }
     }
@@ -171,9 +225,8 @@ impl Learnt<'_> {
         ];
         let mut entry: Table =
             texts.map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect();
-        if let LearntPart::Projection { encoder, .. } = self.part {
-            entry.insert("projects".to_owned(), encoder.into());
-        }
+        let own = self.part.own().into_iter();
+        entry.extend(own.map(|(name, value)| (name.to_owned(), value.into())));
         let input = Table::from_iter([(side.to_owned(), Value::from(input))]);
         entry.insert("input".to_owned(), input.into());
         entry.insert("output_size".to_owned(), outputs.into());
@@ -198,8 +251,35 @@ mod tests {
     use tch::{Device, Tensor};
 
     use super::*;
+    use crate::domain::{ModelId, Verifier};
     use crate::nets::{Role, Trainable, load};
-    use crate::train::{Tensors, to_bytes};
+    use crate::train::{Tensors, tensors, to_bytes};
+
+    #[test]
+    fn a_learnt_verifier_takes_the_place_of_the_one_of_its_model_and_loads() {
+        let folder = tempfile::tempdir().unwrap();
+        let shipped = Manifest::open(concat!(env!("CARGO_MANIFEST_DIR"), "/weights")).unwrap();
+        let exported = |from: &Manifest, name: &str, bias: f32| {
+            let (model, difference) = ("a@1", Difference::Squared);
+            let weights = vec![-3.0, -4.0];
+            let verifier =
+                Verifier::new(ModelId::new(model), 2, difference, weights, bias).unwrap();
+            let file = to_bytes(&tensors(&verifier).unwrap(), None).unwrap();
+            let part = LearntPart::Verifier { model, size: 2, difference };
+            let learnt = Learnt { id: "verifier-a-1", part, file: &file, training: "a test" };
+            let to = folder.path().join(name);
+            export_verifier(from, &to, &learnt, Some(("verifier-a-1@2", "a = 1"))).unwrap();
+            let made = Manifest::open(&to).unwrap();
+            let id = &made.verifier_of(model).unwrap().id;
+            assert_eq!(load::verifier(&made, id).unwrap(), verifier);
+            assert!(to.join("calibrations/verifier-a-1@2.toml").is_file());
+            assert!(to.join("calibrations/mobilefacenet@3697fb4a.toml").is_file());
+            made
+        };
+        let first = exported(&shipped, "first", 1.0);
+        let second = exported(&first, "second", 2.0);
+        assert_eq!(first.entries().len(), second.entries().len());
+    }
 
     #[test]
     fn a_learnt_projection_takes_the_place_of_the_one_of_its_length_and_loads() {

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tch::{TchError, Tensor};
 
+use crate::domain::{Distance, EncodingError};
 use crate::evaluate::metrics::{
-    AllPairsIntervals, Bootstrap, FMRS, MatchesByPerson, MetricError, Roc, RocSummary,
+    AllPairsIntervals, Bootstrap, DistanceCounts, FMRS, MatchesByPerson, MetricError, Roc,
+    RocSummary,
 };
-use crate::evaluate::protocol::{all_pairs, each_pair};
+use crate::evaluate::protocol::each_pair;
 
 /// The error rates of some encodings.
 #[derive(Clone, Debug, Serialize)]
@@ -29,6 +31,9 @@ pub enum FiguresError {
     /// There are too few photos.
     #[error(transparent)]
     Metric(#[from] MetricError),
+    /// Two photos cannot be compared.
+    #[error(transparent)]
+    Encoding(#[from] EncodingError),
     /// libtorch failed.
     #[error("libtorch: {0}")]
     Torch(#[from] TchError),
@@ -45,26 +50,43 @@ impl Figures {
         person: &[u32],
         bootstrap: Option<Bootstrap>,
     ) -> Result<Self, FiguresError> {
-        let (photos, size) = encodings.size2()?;
+        let size = encodings.size2()?.1;
         let values = encodings.f_detach()?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
         let values = Vec::<f32>::try_from(values.f_view([-1i64])?)?;
         let templates: Vec<Option<&[f32]>> =
             values.chunks(size.unsigned_abs().max(1) as usize).map(Some).collect();
-        let all = all_pairs(person, &templates, 0)?;
-        let roc = Roc::new(&all.genuine, &all.impostor)?;
+        Self::of_pairs(person, |visit| Ok(each_pair(&templates, visit)?), bootstrap)
+    }
+
+    /// Of photos, `person[i]` being who is in photo `i`, of which `each` visits every two once, with how far apart they
+    /// are.
+    ///
+    /// # Errors
+    /// When there is no pair of one person or none of two, or `each` fails.
+    pub fn of_pairs(
+        person: &[u32],
+        each: impl Fn(&mut dyn FnMut(usize, usize, Distance)) -> Result<(), FiguresError>,
+        bootstrap: Option<Bootstrap>,
+    ) -> Result<Self, FiguresError> {
+        let mut counts = [DistanceCounts::default(), DistanceCounts::default()];
+        each(&mut |left, right, distance| {
+            counts[usize::from(person[left] == person[right])].add(Some(distance));
+        })?;
+        let [impostor, genuine] = counts;
+        let roc = Roc::new(&genuine, &impostor)?;
         let rates = roc.summary();
         let intervals = match bootstrap {
             None => None,
             Some(bootstrap) => {
                 let taus = FMRS.map(|(_, fmr)| roc.shown_at_fmr(fmr).and_then(|at| at.tau));
                 let mut matches = MatchesByPerson::new(taus, person);
-                each_pair(&templates, |left, right, distance| {
+                each(&mut |left, right, distance| {
                     matches.add([person[left], person[right]], distance);
                 })?;
                 Some(matches.intervals(bootstrap))
             }
         };
-        Ok(Self { photos: photos.unsigned_abs() as usize, rates, intervals })
+        Ok(Self { photos: person.len(), rates, intervals })
     }
 
     /// The rates by name, without those that so few comparisons cannot show.

@@ -10,7 +10,8 @@
 //! | `encoder_task`, `collapse` | learning an encoder, and the alarm |
 //! | `deal`, `presentation_sampler` | subjects who are presented, live and in attacks: split, and drawn evenly |
 //! | `liveness_learner`, `liveness_loss`, `spectrum`, `liveness_task` | learning to tell live faces from attacks |
-//! | `verifier`, `difference`, `reliability` | the logistic unit over two encodings, and whether its chance is one |
+//! | `verifier`, `pairs`, `difference` | learning a logistic unit over two encodings |
+//! | `reliability`, `held_out` | whether its chance is one, and how well it tells people apart |
 //! | `trainer`, `adam`, `schedule` | step after step, whatever is learnt |
 //! | `run`, `parameters` | the folder of a run: whole whenever the process ends |
 //! | `figures` | how well encodings tell people apart |
@@ -28,6 +29,7 @@ mod features;
 mod figures;
 #[cfg(test)]
 mod gradients;
+mod held_out;
 mod learner;
 mod liveness_learner;
 mod liveness_loss;
@@ -37,6 +39,7 @@ mod margin_softmax;
 mod mining;
 mod model_card;
 mod network_learner;
+mod pairs;
 mod parameters;
 mod pictures;
 mod presentation_sampler;
@@ -55,11 +58,11 @@ pub use adam::{Adam, Decay, Towards};
 pub use batch::{Batch, BatchShape, Sampler, SamplerError};
 pub use curves::curves;
 pub use deal::{Shows, deal};
-pub use difference::Difference;
 pub use encoder_task::{EncoderSettings, EncoderTask, Objective, People};
-pub use export::{ExportError, Learnt, LearntPart, export};
+pub use export::{ExportError, Learnt, LearntPart, export, export_verifier};
 pub use features::Features;
 pub use figures::{Figures, FiguresError};
+pub use held_out::{Faces, HeldOut, HeldOutError};
 pub use learner::{Learner, Rows};
 pub use liveness_learner::{LivenessLearner, LivenessLosses};
 pub use liveness_loss::{fourier_loss, liveness_loss};
@@ -69,6 +72,7 @@ pub use margin_softmax::{Centres, Margin, margin_softmax};
 pub use mining::{Mining, Triplet};
 pub use model_card::ModelCard;
 pub use network_learner::NetworkLearner;
+pub use pairs::{Labelled, Pairs, PhotoPair};
 pub use parameters::{Tensors, TensorsError, from_bytes, to_bytes};
 pub use pictures::Pictures;
 pub use presentation_sampler::{
@@ -76,7 +80,7 @@ pub use presentation_sampler::{
 };
 pub use projection::{LinearMap, ProjectionLearner, Start, principal_components};
 pub use random::random;
-pub use reliability::{expected_calibration_error, logistic_curve};
+pub use reliability::{Bin, expected_calibration_error, logistic_curve, reliability};
 pub use run::{Run, RunError, Standing};
 pub use schedule::Schedule;
 pub use spectrum::spectra;
@@ -86,6 +90,4 @@ pub use trainer::{
     Watcher, restore, train,
 };
 pub use variation::{Variation, vary};
-pub use verifier::{
-    Labelled, PairSettings, Pairs, PhotoPair, Verifier, VerifierTask, logits, probability, roc,
-};
+pub use verifier::{LearntError, PairSettings, VerifierLearner, VerifierTask, tensors};

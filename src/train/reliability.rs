@@ -3,20 +3,51 @@
 /// Bins of equal width.
 const BINS: usize = 15;
 
+/// What became of predictions about as sure as each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bin {
+    /// How many there were.
+    pub count: usize,
+    /// The sum of their probabilities.
+    sum: f64,
+    /// How many came true.
+    hits: usize,
+}
+
+impl Bin {
+    /// The mean of what was predicted, 0 to 1; none of none.
+    #[must_use]
+    pub fn predicted(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / self.count as f64)
+    }
+
+    /// The share that came true, 0 to 1; none of none.
+    #[must_use]
+    pub fn came_true(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.hits as f64 / self.count as f64)
+    }
+}
+
+/// Predicted probabilities, each with whether it came true, in 15 bins of equal width.
+#[must_use]
+pub fn reliability(predictions: &[(f64, bool)]) -> [Bin; BINS] {
+    let mut bins = [Bin::default(); BINS];
+    for (probability, is_true) in predictions {
+        let bin = &mut bins[((probability * BINS as f64) as usize).min(BINS - 1)];
+        bin.count += 1;
+        bin.sum += probability;
+        bin.hits += usize::from(*is_true);
+    }
+    bins
+}
+
 /// The expected calibration error of predicted probabilities, each with whether it came true: the mean distance between
 /// what a bin of them predicts and what comes true of it (Guo et al.: "On Calibration of Modern Neural Networks", ICML
 /// 2017, equation 3, with 15 bins of equal width). 0 to 1; 0 of none.
 #[must_use]
 pub fn expected_calibration_error(predictions: &[(f64, bool)]) -> f64 {
-    let mut bins = [(0.0, 0usize, 0usize); BINS];
-    for (probability, is_true) in predictions {
-        let bin = ((probability * BINS as f64) as usize).min(BINS - 1);
-        let (sum, count, hits) = &mut bins[bin];
-        *sum += probability;
-        *count += 1;
-        *hits += usize::from(*is_true);
-    }
-    let apart = bins.iter().map(|(sum, _, hits)| (sum - *hits as f64).abs()).sum::<f64>();
+    let bins = reliability(predictions);
+    let apart = bins.iter().map(|bin| (bin.sum - bin.hits as f64).abs()).sum::<f64>();
     apart / predictions.len().max(1) as f64
 }
 

@@ -478,6 +478,8 @@ fn manipulation(random: &mut StdRng, rows: &[Row]) -> Manipulation {
                 format!("second_distance = {}, margin = 0.1", random.random_range(0.1..0.9_f32)),
                 "margin = 'infinity', second_distance = 0.5".to_owned(),
                 "second_distance = 0.5".to_owned(),
+                "probability = 0.9, probability_min = 0.5".to_owned(),
+                "probability = 0.9".to_owned(),
                 format!("earlier_passage_id = '{}'", Uuid::from_u128(random.random())),
                 "notice = 'anti_passback'".to_owned(),
                 "decision = 'deny', reason = 'suspended', open_ms = 0".to_owned(),

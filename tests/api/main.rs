@@ -44,5 +44,6 @@ mod shutdown;
 mod side_by_side;
 mod sites;
 mod start;
+mod verifier;
 mod webhooks;
 mod zones;

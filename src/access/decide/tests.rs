@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::{
     Admission, Day, Distance, Employee, EmployeeId, EmployeeStatus, Evidence, FaceId, Gate, GateId,
-    GateMode, GroupId, Hours, KeyId, LastCrossing, LastGate, LivenessScore, ModelId, Schedule,
-    ScheduleId, Site, SiteId, Threshold, Validity, Zone, ZoneId,
+    GateMode, GroupId, Hours, KeyId, LastCrossing, LastGate, Likelihood, LivenessScore, ModelId,
+    Schedule, ScheduleId, Site, SiteId, Threshold, Validity, Zone, ZoneId,
 };
 
 /// The passage that the same person passed before.
@@ -157,6 +157,13 @@ impl Scene {
         self.ground.employee.as_mut().unwrap()
     }
 
+    /// The face and the badge's owner, compared by a verifier.
+    fn likely(&mut self, probability: f32, minimum: f32) {
+        let [probability, minimum] = [probability, minimum].map(|p| p.try_into().unwrap());
+        self.attempt.evidence.threshold = None;
+        self.attempt.evidence.likelihood = Some(Likelihood { probability, minimum });
+    }
+
     /// The face alone, compared with everybody.
     fn alone(&mut self) {
         self.ground.gate.policy.mode = GateMode::BadgeOrFace;
@@ -253,6 +260,20 @@ fn each_broken_condition_refuses_for_its_own_reason() {
         }),
         (Reason::FaceDoesNotMatchBadge, |s| s.attempt.evidence.distance = None),
         (Reason::FaceDoesNotMatchBadge, |s| s.attempt.evidence.threshold = None),
+        (Reason::FaceDoesNotMatchBadge, |s| s.likely(0.89, 0.9)),
+        (Reason::FaceDoesNotMatchBadge, |s| {
+            s.likely(0.95, 0.9);
+            s.attempt.evidence.distance = None;
+        }),
+        // By a verifier or by τ: not by either.
+        (Reason::FaceDoesNotMatchBadge, |s| {
+            s.likely(0.95, 0.9);
+            s.attempt.evidence.threshold = Some(Threshold::try_from(1.0).unwrap());
+        }),
+        (Reason::UnknownPerson, |s| {
+            s.alone();
+            s.likely(0.95, 0.9);
+        }),
         (Reason::UnknownPerson, |s| {
             s.alone();
             s.attempt.evidence.distance = Some(Distance::try_from(1.9).unwrap());

@@ -276,21 +276,7 @@ fn rows(figures: &[Figures; 3]) -> Vec<(String, Vec<String>)> {
     let percent = |value: f64| format!("{:.2} %", value * 100.0);
     let eer = figures.iter().map(|of| percent(of.rates.eer)).collect();
     let tar = ["1e-3", "1e-4", "1e-5"].map(|fmr| {
-        let cell = |of: &Figures| {
-            let tar = of.rates.tar_at_fmr.get(fmr).copied().flatten();
-            let interval = of
-                .intervals
-                .as_ref()
-                .and_then(|all| all.tar_at_fmr_interval.get(fmr).copied().flatten());
-            match (tar, interval) {
-                (Some(tar), Some(within)) => {
-                    let [low, high] = [within.low, within.high].map(percent);
-                    format!("{} ({low} to {high})", percent(tar))
-                }
-                (Some(tar), None) => percent(tar),
-                (None, _) => "too few comparisons".to_owned(),
-            }
-        };
+        let cell = |of: &Figures| super::tar(of, fmr);
         (format!("TAR at FMR {fmr}"), figures.iter().map(cell).collect())
     });
     [("EER".to_owned(), eer)].into_iter().chain(tar).collect()

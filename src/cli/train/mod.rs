@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use super::evaluate::{Crop, Source};
 use crate::config::Config;
-use crate::train::{Ending, ModelCard, Run, RunError, Split, Standing, Tensors};
+use crate::train::{Ending, Figures, ModelCard, Run, RunError, Split, Standing, Tensors};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TrainCommand {
@@ -106,6 +106,21 @@ fn table(card: &ModelCard) -> comfy_table::Table {
         table.add_row(std::iter::once(name).chain(values));
     }
     table
+}
+
+/// A true accept rate with its interval, as a cell of a card.
+fn tar(figures: &Figures, fmr: &str) -> String {
+    let percent = |value: f64| format!("{:.2} %", value * 100.0);
+    let intervals = figures.intervals.as_ref();
+    let interval = intervals.and_then(|all| all.tar_at_fmr_interval.get(fmr).copied().flatten());
+    let tar = figures.rates.tar_at_fmr.get(fmr).copied().flatten();
+    match (tar, interval) {
+        (Some(tar), Some(interval)) => {
+            format!("{} ({} to {})", percent(tar), percent(interval.low), percent(interval.high))
+        }
+        (Some(tar), None) => percent(tar),
+        (None, _) => "too few comparisons".to_owned(),
+    }
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -14,6 +14,7 @@ mod rates;
 mod request;
 #[cfg(test)]
 mod tests;
+mod verification;
 
 pub use calibration::{
     Calibration, CalibrationError, Data, Genuine, Goodness, Impostor, SCHEMA, Tail, Trimmed,
@@ -23,3 +24,4 @@ pub use offer::{Alternatives, Offer, Refusal, RefusalReason};
 pub use policy::{AcceptedRisk, NoCalibration, RiskPolicy, Tau};
 pub use rates::Search;
 pub use request::{Request, RequestError, Traffic};
+pub use verification::{VerifierPolicy, VerifierRefusal};

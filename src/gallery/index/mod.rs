@@ -155,6 +155,11 @@ impl Index {
         self.row_of.get(&employee).map(|row| self.candidate(*row, probe))
     }
 
+    pub(super) fn template_of(&self, employee: EmployeeId) -> Option<&[f32]> {
+        let row = *self.row_of.get(&employee)?;
+        Some(self.blocks[row / Block::ROWS].template(row % Block::ROWS))
+    }
+
     pub(super) fn faces_of(&self, employee: EmployeeId) -> Option<&[FaceId]> {
         let row = *self.row_of.get(&employee)?;
         Some(&self.blocks[row / Block::ROWS].person(row % Block::ROWS).face_ids)

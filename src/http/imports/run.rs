@@ -251,7 +251,7 @@ impl Run {
         let (Some(known), Sighting::Face(face)) = (known, &view.sighting) else { return Ok(()) };
         matcher.refresh(store, known.id).await?;
         match matcher.claim(known.id, &Probe::from(face)).map_err(EnrolmentError::from)? {
-            Some(own) if !own.is_match() => Err(EnrolmentError::AnotherPerson {
+            Some(own) if !own.is_near() => Err(EnrolmentError::AnotherPerson {
                 distance: own.candidate.distance,
                 threshold: own.scale.threshold,
             }

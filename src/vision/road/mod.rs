@@ -4,13 +4,15 @@ mod clock;
 mod open;
 mod previous;
 mod profile;
+mod verifier;
 
 use clock::StageClock;
 pub use open::{OpenError, RoadSettings};
 use previous::Previous;
 pub use previous::PreviousEncoder;
-pub use profile::EncoderProfile;
+pub use profile::{EncoderProfile, with_digest};
 use tch::TchError;
+pub use verifier::{NoVerifier, VerifierProfile};
 
 use super::align::{AlignedFace, FIVE_POINTS_112, Template, align};
 use super::decode::{DecodeError, FrameFormat, FrameLimits, decode, decode_at_least};

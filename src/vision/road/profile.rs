@@ -97,7 +97,7 @@ impl<'m> Chosen<'m> {
 }
 
 /// An id with the start of a SHA-256.
-pub(super) fn with_digest(id: &str, digest: &Digest) -> ModelId {
+pub fn with_digest(id: &str, digest: &Digest) -> ModelId {
     ModelId::new(format!("{id}@{}", &digest.to_string()[..8]))
 }
 
@@ -122,7 +122,10 @@ fn projection<'m>(
 }
 
 /// The calibration of a model, `calibrations/MODEL.toml` in the weights folder, if there is one.
-fn calibration(weights: &Path, model: &ModelId) -> Result<Option<Calibration>, OpenError> {
+pub(super) fn calibration(
+    weights: &Path,
+    model: &ModelId,
+) -> Result<Option<Calibration>, OpenError> {
     let file = weights.join("calibrations").join(format!("{model}.toml"));
     let text = match std::fs::read_to_string(&file) {
         Ok(text) => text,
