@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use limen::nets::{Digest, MobileFaceNet, Trainable};
 use limen::train::{
-    Adam, BatchShape, Decay, EncoderSettings, EncoderTask, Mining, NetworkLearner, Objective,
-    People, Pictures, Sampler, Task, Towards, random,
+    Adam, BatchShape, Decay, EncoderSettings, EncoderTask, LinearMap, Mining, NetworkLearner,
+    Objective, People, Pictures, Sampler, Task, Towards, random,
 };
 use serde_json::json;
 use tch::{Device, Kind};
@@ -55,7 +55,8 @@ fn task(device: Device, mixed: bool) -> EncoderTask<NetworkLearner> {
     let mut numbers = random(1, "start", 0);
     let network = Trainable::new_encoder(device, &mut numbers).unwrap();
     let learner = NetworkLearner::new(network, pictures, vec![], mixed);
-    let learner = learner.project_by_chance(128, &mut numbers).unwrap();
+    let map = LinearMap::by_chance(MobileFaceNet::OUTPUT_SIZE, 128, device, &mut numbers).unwrap();
+    let learner = learner.with_projection(map);
     let photos = (0..PEOPLE * PHOTOS).map(|photo| (photo, (photo / PHOTOS) as u32));
     let settings = EncoderSettings {
         batch: BatchShape { people: PEOPLE, photos: PHOTOS, strangers: 0 },

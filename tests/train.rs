@@ -4,10 +4,10 @@ use limen::domain::{Difference, ModelId};
 use limen::nets::{MobileFaceNet, Trainable};
 use limen::train::{
     Adam, BatchShape, Decay, EncoderSettings, EncoderTask, Ending, Faces, Figures, HeldOut,
-    Learner, Look, Margin, Mining, NetworkLearner, Note, Objective, Pace, PairSettings, Pairs,
-    Part, People, Pictures, ProjectionLearner, Run, Sampler, Schedule, Split, Start, Step, Towards,
-    TrainingError, Variation, VerifierLearner, VerifierTask, Watcher, principal_components, random,
-    restore, train, unit_rows,
+    Learner, LinearMap, Look, Margin, Mining, NetworkLearner, Note, Objective, Pace, PairSettings,
+    Pairs, Part, People, Pictures, ProjectionLearner, Run, Sampler, Schedule, Split, Start, Step,
+    Towards, TrainingError, Variation, VerifierLearner, VerifierTask, Watcher,
+    principal_components, random, restore, train, unit_rows,
 };
 use rand::Rng;
 use serde_json::json;
@@ -61,18 +61,21 @@ impl World {
     fn task(&self, start: Start, objective: Objective) -> EncoderTask<ProjectionLearner> {
         let training = self.part(Part::Training);
         let mut numbers = random(1, "start", 0);
-        let learner = ProjectionLearner::new(
-            self.features.shallow_clone(),
-            &training.photos,
-            TELLING as i64,
-            start,
-            &mut numbers,
-        );
+        let chosen: Vec<i64> = training.photos.iter().map(|photo| *photo as i64).collect();
+        let rows = self.features.index_select(0, &Tensor::from_slice(&chosen));
+        let map = match start {
+            Start::Scratch => {
+                LinearMap::by_chance(SIZE as i64, TELLING as i64, tch::Device::Cpu, &mut numbers)
+            }
+            _ => principal_components(&rows.reshape([-1, SIZE as i64]), TELLING as i64)
+                .and_then(LinearMap::of_weight),
+        };
+        let learner = ProjectionLearner::new(self.features.shallow_clone(), map.unwrap());
         let photos = training.photos.iter().copied().zip(training.person.iter().copied());
         let batch = BatchShape { people: 16, photos: 3, strangers: 0 };
         let settings = EncoderSettings { batch, objective };
         let (sampler, validation) = (Sampler::new(photos).unwrap(), self.part(Part::Validation));
-        EncoderTask::new(learner.unwrap(), sampler, validation, settings, &mut numbers).unwrap()
+        EncoderTask::new(learner, sampler, validation, settings, &mut numbers).unwrap()
     }
 }
 
@@ -162,7 +165,7 @@ fn a_run_that_was_interrupted_twice_ends_bit_for_bit_as_one_that_was_not() {
     for (until, ending) in [(40, Ending::Interrupted), (u64::MAX, Ending::Complete)] {
         let (mut run, kept) = Run::resume(&parts, &settings).unwrap();
         // Another start, which the checkpoint replaces.
-        let mut task = world.task(Start::Weights, by_triplets(Mining::Random));
+        let mut task = world.task(Start::Pca, by_triplets(Mining::Random));
         let ended = train(&mut task, &pace(60), &mut run, kept, &mut Until(until, 0)).unwrap();
         assert_eq!(ended.1, ending);
     }
@@ -183,7 +186,8 @@ fn network_task() -> EncoderTask<NetworkLearner> {
     let pictures = Pictures::new(faces.iter().map(Vec::as_slice), side as u32, device).unwrap();
     let network = Trainable::new_encoder(device, &mut numbers).unwrap();
     let learner = NetworkLearner::new(network, pictures, Variation::ALL.to_vec(), false);
-    let learner = learner.project_by_chance(16, &mut numbers).unwrap();
+    let map = LinearMap::by_chance(MobileFaceNet::OUTPUT_SIZE, 16, device, &mut numbers);
+    let learner = learner.with_projection(map.unwrap());
     let people =
         People { photos: (0..16).collect(), person: (0..16).map(|photo| photo / 2).collect() };
     let sampler = Sampler::new(people.photos.iter().copied().zip(people.person.iter().copied()));
@@ -218,7 +222,7 @@ fn a_loss_that_is_no_number_ends_the_run_and_what_was_kept_is_whole() {
     let mut world = World::new();
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::begin(folder.path(), &json!({})).unwrap();
-    let mut task = world.task(Start::Weights, by_triplets(Mining::Random));
+    let mut task = world.task(Start::Pca, by_triplets(Mining::Random));
     train(&mut task, &pace(20), &mut run, None, &mut { TO_THE_END }).unwrap();
     let before = std::fs::read(folder.path().join("checkpoint.safetensors")).unwrap();
     drop(run);

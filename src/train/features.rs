@@ -2,7 +2,6 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use super::loss::unit_rows;
 use super::projection::principal_components;
 
 /// Of each photo the encodings of its face and of the mirror image, `[N, 2, size]`, of unit length.
@@ -39,20 +38,13 @@ impl Features {
         self.of(photos)?.f_select(1, 0)
     }
 
-    /// The plain faces of some photos by `outputs` principal components of others, `[N, outputs]`, of unit length.
+    /// `outputs` principal components of both sides of some photos, `[outputs, size]`.
     ///
     /// # Errors
     /// When there are fewer numbers than that.
-    pub fn by_principal_components(
-        &self,
-        photos: &[usize],
-        components_of: &[usize],
-        outputs: i64,
-    ) -> Result<Tensor, TchError> {
+    pub fn principal_components(&self, photos: &[usize], outputs: i64) -> Result<Tensor, TchError> {
         let size = self.0.size3()?.2;
-        let components =
-            principal_components(&self.of(components_of)?.f_reshape([-1, size])?, outputs)?;
-        unit_rows(&self.plain_of(photos)?.f_linear(&components, None::<&Tensor>)?)
+        principal_components(&self.of(photos)?.f_reshape([-1, size])?, outputs)
     }
 
     fn of(&self, photos: &[usize]) -> Result<Tensor, TchError> {
@@ -66,16 +58,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn photos_are_found_by_their_number_and_shortened_by_the_components_of_others() {
+    fn photos_are_found_by_their_number_and_have_the_components_of_both_sides() {
         let values = [[1.0f32, 0.0, 0.0], [0.0, 1.0, 0.0], [0.6, 0.8, 0.0], [0.8, 0.6, 0.0]];
         let features = Features::new(&values.concat(), 2).unwrap();
         let row = |xs: Tensor| Vec::<f32>::try_from(xs.view([-1])).unwrap();
         assert_eq!(row(features.plain_of(&[1]).unwrap()), values[2]);
         assert_eq!(row(features.plain().unwrap()), [values[0], values[2]].concat());
         // Nothing lies outside the plane of the first two numbers.
-        let short = row(features.by_principal_components(&[0, 1], &[0, 1], 2).unwrap());
-        let cosine = short[0] * short[2] + short[1] * short[3];
-        assert!((cosine - 0.6).abs() < 1e-5, "{short:?}");
+        let components = features.principal_components(&[0, 1], 2).unwrap();
+        let outside = Vec::<f32>::try_from(components.select(1, 2)).unwrap();
+        assert!(outside.iter().all(|number| number.abs() < 1e-5), "{outside:?}");
         assert!(Features::new(&values.concat(), 5).is_err());
     }
 }

@@ -63,7 +63,7 @@ pub use network_learner::NetworkLearner;
 pub use pairs::{Labelled, Pairs, PhotoPair};
 pub use parameters::{Tensors, TensorsError, from_bytes, to_bytes};
 pub use pictures::Pictures;
-pub use projection::{ProjectionLearner, Start, principal_components};
+pub use projection::{LinearMap, ProjectionLearner, Start, principal_components};
 pub use random::random;
 pub use reliability::{Bin, expected_calibration_error, logistic_curve, reliability};
 pub use run::{Run, RunError, Standing};

@@ -1,14 +1,12 @@
 //! An encoder's own layers, learning from pictures.
 
-use rand::Rng;
 use rand::rngs::StdRng;
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::learner::Learner;
 use super::loss::unit_rows;
-use super::parameters::Tensors;
 use super::pictures::Pictures;
-use super::projection::principal_components;
+use super::projection::LinearMap;
 use super::trainer::Parameters;
 use super::variation::{Variation, vary};
 use crate::nets::{MobileFaceNet, Trainable};
@@ -18,8 +16,7 @@ use crate::nets::{MobileFaceNet, Trainable};
 pub struct NetworkLearner {
     pictures: Pictures,
     network: Trainable<MobileFaceNet>,
-    /// `[size, 512]`
-    projection: Option<Tensor>,
+    projection: Option<LinearMap>,
     variations: Vec<Variation>,
     /// Of the maps while it learns.
     kind: Kind,
@@ -28,7 +25,7 @@ pub struct NetworkLearner {
 
 /// How the names of the parameters begin: of the network's, and the projection's.
 const NETWORK: &str = "encoder.";
-const PROJECTION: &str = "projection.weight";
+const PROJECTION: &str = "projection.";
 
 impl NetworkLearner {
     /// That says all that the network does. `pictures` are aligned faces of 112 x 112; in training they are varied in some
@@ -47,36 +44,13 @@ impl NetworkLearner {
         Self { pictures, network, projection: None, variations, kind, parameters }
     }
 
-    /// With a projection to `size` numbers that learns too, and begins with the principal components of what the network
-    /// says of `photos`.
-    ///
-    /// # Errors
-    /// When there are fewer numbers than that, or libtorch fails.
-    pub fn project_by_components(self, size: i64, photos: &[usize]) -> Result<Self, TchError> {
-        let all = self.encode_all(photos)?;
-        let weight = principal_components(&all, size)?;
-        self.with(weight)
-    }
-
-    /// The same, beginning with numbers by chance.
-    ///
-    /// # Errors
-    /// When libtorch fails.
-    pub fn project_by_chance(self, size: i64, random: &mut impl Rng) -> Result<Self, TchError> {
-        let spread = 1.0 / (MobileFaceNet::OUTPUT_SIZE as f64).sqrt();
-        let count = size * MobileFaceNet::OUTPUT_SIZE;
-        let values: Vec<f32> =
-            (0..count).map(|_| random.random_range(-spread..spread) as f32).collect();
-        let weight = Tensor::f_from_slice(&values)?.f_view([size, MobileFaceNet::OUTPUT_SIZE])?;
-        self.with(weight)
-    }
-
-    fn with(mut self, weight: Tensor) -> Result<Self, TchError> {
-        let weight = weight.f_to_device(self.network.device())?.f_detach()?;
-        let weight = weight.f_set_requires_grad(true)?;
-        self.parameters.push((PROJECTION.to_owned(), weight.shallow_clone()));
-        self.projection = Some(weight);
-        Ok(self)
+    /// With a projection of what the network says, which learns too.
+    #[must_use]
+    pub fn with_projection(mut self, projection: LinearMap) -> Self {
+        let named = projection.parameters();
+        self.parameters.extend(named.map(|(name, tensor)| (format!("{PROJECTION}{name}"), tensor)));
+        self.projection = Some(projection);
+        self
     }
 
     /// The network.
@@ -85,15 +59,10 @@ impl NetworkLearner {
         &self.network
     }
 
-    /// The projection as a file keeps it, where there is one.
-    ///
-    /// # Errors
-    /// When libtorch fails.
-    pub fn projection_weights(&self) -> Result<Option<Tensors>, TchError> {
-        let Some(weight) = &self.projection else { return Ok(None) };
-        let bias = Tensor::f_zeros([self.size()], (Kind::Float, weight.device()))?;
-        let weights = [("weight".to_owned(), weight.f_detach()?), ("bias".to_owned(), bias)];
-        Ok(Some(weights.into()))
+    /// The projection, where there is one.
+    #[must_use]
+    pub fn projection(&self) -> Option<&LinearMap> {
+        self.projection.as_ref()
     }
 }
 
@@ -103,7 +72,7 @@ impl Learner for NetworkLearner {
     }
 
     fn size(&self) -> i64 {
-        self.projection.as_ref().map_or(MobileFaceNet::OUTPUT_SIZE, |weight| weight.size()[0])
+        self.projection.as_ref().map_or(MobileFaceNet::OUTPUT_SIZE, LinearMap::outputs)
     }
 
     fn encode(&self, photos: &[usize], random: Option<&mut StdRng>) -> Result<Tensor, TchError> {
@@ -120,7 +89,7 @@ impl Learner for NetworkLearner {
         let said = unit_rows(&self.network.forward(&channels_last(&input)?, learns)?)?;
         match &self.projection {
             None => Ok(said),
-            Some(weight) => unit_rows(&said.f_linear(weight, None::<Tensor>)?),
+            Some(projection) => projection.of_rows(&said),
         }
     }
 }
@@ -135,11 +104,11 @@ fn channels_last(xs: &Tensor) -> Result<Tensor, TchError> {
 
 #[cfg(test)]
 mod tests {
-    use rand::SeedableRng;
+    use rand::{Rng, SeedableRng};
 
     use super::*;
     use crate::nets::{Learns, Manifest};
-    use crate::train::random;
+    use crate::train::{principal_components, random};
 
     fn learner(variations: Vec<Variation>) -> NetworkLearner {
         let manifest = Manifest::open(concat!(env!("CARGO_MANIFEST_DIR"), "/weights")).unwrap();
@@ -159,7 +128,8 @@ mod tests {
         let learner = learner(vec![]);
         assert_eq!(learner.size(), 512);
         let all = learner.encode_all(&[0, 1, 2, 3]).unwrap();
-        let learner = learner.project_by_components(3, &[0, 1, 2, 3]).unwrap();
+        let map = LinearMap::of_weight(principal_components(&all, 3).unwrap()).unwrap();
+        let learner = learner.with_projection(map);
         let short = learner.encode_all(&[0, 1, 2, 3]).unwrap();
         assert_eq!((all.size(), short.size()), (vec![4, 512], vec![4, 3]));
         let norms = short.square().sum_dim_intlist([1i64].as_slice(), false, Kind::Float);

@@ -2,7 +2,7 @@
 
 use rand::Rng;
 use rand::rngs::StdRng;
-use tch::{Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::learner::Learner;
 use super::loss::unit_rows;
@@ -15,58 +15,122 @@ use super::trainer::Parameters;
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
-    /// What there is without labels: the encoder as it ships, and the principal components of what it says of the training
-    /// photos.
+    /// The encoder and the projection that there are.
     Weights,
+    /// The encoder that there is, and the principal components of what it says of the training photos: what can be had
+    /// without labels.
+    Pca,
     /// Nothing: numbers by chance.
     Scratch,
 }
 
-/// `y = W x + b` over encodings that were computed once.
+/// `y = W x + b`, scaled to length 1, whose numbers learn.
+#[derive(Debug)]
+pub struct LinearMap {
+    /// `[outputs, inputs]`
+    weight: Tensor,
+    /// `[outputs]`
+    bias: Tensor,
+}
+
+impl LinearMap {
+    /// Of a weight `[outputs, inputs]`, and no bias.
+    ///
+    /// # Errors
+    /// When libtorch fails.
+    pub fn of_weight(weight: Tensor) -> Result<Self, TchError> {
+        let bias = Tensor::f_zeros([weight.size2()?.0], (Kind::Float, weight.device()))?;
+        Self::of(weight, bias)
+    }
+
+    /// As a file keeps it.
+    ///
+    /// # Errors
+    /// When it is no projection of `inputs` to `outputs` numbers.
+    pub fn from_weights(
+        weights: &Tensors,
+        inputs: i64,
+        outputs: i64,
+        device: Device,
+    ) -> Result<Self, TchError> {
+        let named = |name: &str, shape: &[i64]| match weights.get(name) {
+            Some(tensor) if tensor.size() == shape => tensor.f_to_device(device),
+            _ => Err(TchError::Shape(format!("no projection's `{name}` of {shape:?}"))),
+        };
+        Self::of(named("weight", &[outputs, inputs])?, named("bias", &[outputs])?)
+    }
+
+    /// Numbers by chance.
+    ///
+    /// # Errors
+    /// When libtorch fails.
+    pub fn by_chance(
+        inputs: i64,
+        outputs: i64,
+        device: Device,
+        random: &mut impl Rng,
+    ) -> Result<Self, TchError> {
+        let spread = 1.0 / (inputs as f64).sqrt();
+        let values: Vec<f32> =
+            (0..outputs * inputs).map(|_| random.random_range(-spread..spread) as f32).collect();
+        Self::of_weight(
+            Tensor::f_from_slice(&values)?.f_view([outputs, inputs])?.f_to_device(device)?,
+        )
+    }
+
+    fn of(weight: Tensor, bias: Tensor) -> Result<Self, TchError> {
+        let learnt = |tensor: Tensor| tensor.f_detach()?.f_contiguous()?.f_set_requires_grad(true);
+        Ok(Self { weight: learnt(weight)?, bias: learnt(bias)? })
+    }
+
+    /// How many numbers it gives.
+    #[must_use]
+    pub fn outputs(&self) -> i64 {
+        self.weight.size()[0]
+    }
+
+    /// What it makes of rows `[N, inputs]`: unit rows `[N, outputs]`.
+    ///
+    /// # Errors
+    /// When the rows are of another length.
+    pub fn of_rows(&self, rows: &Tensor) -> Result<Tensor, TchError> {
+        unit_rows(&rows.f_linear(&self.weight, Some(&self.bias))?)
+    }
+
+    /// Its numbers, by the names that files give them.
+    #[must_use]
+    pub fn parameters(&self) -> [(&'static str, Tensor); 2] {
+        [("weight", self.weight.shallow_clone()), ("bias", self.bias.shallow_clone())]
+    }
+
+    /// As a file keeps it.
+    #[must_use]
+    pub fn weights(&self) -> Tensors {
+        self.parameters().map(|(name, tensor)| (name.to_owned(), tensor.detach())).into()
+    }
+}
+
+/// A projection over encodings that were computed once.
 #[derive(Debug)]
 pub struct ProjectionLearner {
     /// Unit encodings of the photos, plain and mirrored: `[N, 2, inputs]`.
     features: Tensor,
+    map: LinearMap,
     parameters: Vec<(String, Tensor)>,
 }
 
 impl ProjectionLearner {
-    /// Over unit `features` `[N, 2, inputs]` of all photos; the numbers in `training` are those to learn from.
-    ///
-    /// # Errors
-    /// When libtorch fails.
-    pub fn new(
-        features: Tensor,
-        training: &[usize],
-        outputs: i64,
-        start: Start,
-        random: &mut StdRng,
-    ) -> Result<Self, TchError> {
-        let inputs = features.size3()?.2;
-        let weight = match start {
-            Start::Weights => {
-                principal_components(&chosen(&features, training)?.f_view([-1, inputs])?, outputs)?
-            }
-            Start::Scratch => {
-                let spread = 1.0 / (inputs as f64).sqrt();
-                let values: Vec<f32> = (0..outputs * inputs)
-                    .map(|_| random.random_range(-spread..spread) as f32)
-                    .collect();
-                Tensor::f_from_slice(&values)?.f_view([outputs, inputs])?
-            }
-        };
-        let bias = Tensor::f_zeros([outputs], (Kind::Float, features.device()))?;
-        let learnt = |tensor: Tensor| tensor.f_detach()?.f_contiguous()?.f_set_requires_grad(true);
-        let parameters =
-            vec![("weight".to_owned(), learnt(weight)?), ("bias".to_owned(), learnt(bias)?)];
-        Ok(Self { features, parameters })
+    /// Over unit `features` `[N, 2, inputs]` of all photos.
+    #[must_use]
+    pub fn new(features: Tensor, map: LinearMap) -> Self {
+        let parameters = map.parameters().map(|(name, tensor)| (name.to_owned(), tensor)).into();
+        Self { features, map, parameters }
     }
 
-    /// The projection as a file keeps it.
+    /// The projection.
     #[must_use]
-    pub fn weights(&self) -> Tensors {
-        let parameters = self.parameters.iter();
-        parameters.map(|(name, tensor)| (name.clone(), tensor.detach())).collect()
+    pub fn map(&self) -> &LinearMap {
+        &self.map
     }
 }
 
@@ -76,7 +140,7 @@ impl Learner for ProjectionLearner {
     }
 
     fn size(&self) -> i64 {
-        self.parameters[0].1.size()[0]
+        self.map.outputs()
     }
 
     fn encode(&self, photos: &[usize], random: Option<&mut StdRng>) -> Result<Tensor, TchError> {
@@ -92,7 +156,7 @@ impl Learner for ProjectionLearner {
             }
             None => views.f_select(1, 0)?,
         };
-        unit_rows(&xs.f_linear(&self.parameters[0].1, Some(&self.parameters[1].1))?)
+        self.map.of_rows(&xs)
     }
 }
 
@@ -142,9 +206,8 @@ mod tests {
     fn it_sees_the_plain_photo_and_in_training_its_mirror_image_too() {
         let features =
             Tensor::from_slice(&[1.0f32, 0.0, 0.0, 1.0, 0.6, 0.8, 0.8, 0.6]).view([2, 2, 2]);
-        let mut numbers = random(1, "start", 0);
-        let learner =
-            ProjectionLearner::new(features, &[0, 1], 2, Start::Scratch, &mut numbers).unwrap();
+        let map = LinearMap::by_chance(2, 2, Device::Cpu, &mut random(1, "start", 0)).unwrap();
+        let learner = ProjectionLearner::new(features, map);
         let plain = learner.encode(&[0, 1], None).unwrap();
         let mut varied = 0;
         for step in 0..32 {
@@ -152,5 +215,15 @@ mod tests {
             varied += i32::from(!seen.allclose(&plain, 1e-6, 1e-6, false));
         }
         assert!((8..32).contains(&varied), "{varied}");
+    }
+
+    #[test]
+    fn a_map_is_what_its_file_says_and_another_size_is_refused() {
+        let map = LinearMap::by_chance(3, 2, Device::Cpu, &mut random(1, "start", 0)).unwrap();
+        let back = LinearMap::from_weights(&map.weights(), 3, 2, Device::Cpu).unwrap();
+        let rows = Tensor::from_slice(&[0.6f32, 0.8, 0.0]).view([1, 3]);
+        assert_eq!(map.of_rows(&rows).unwrap(), back.of_rows(&rows).unwrap());
+        let error = LinearMap::from_weights(&map.weights(), 4, 2, Device::Cpu).unwrap_err();
+        assert!(error.to_string().contains("`weight` of [2, 4]"), "{error}");
     }
 }

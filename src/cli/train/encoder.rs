@@ -15,9 +15,9 @@ use crate::config::Config;
 use crate::evaluate::acquire::{BothSides, Picture};
 use crate::nets::{Architecture, Learns, Manifest, MobileFaceNet, Trainable, WeightsEntry};
 use crate::train::{
-    BatchShape, EncoderSettings, EncoderTask, Learner, Margin, Mining, NetworkLearner, Objective,
-    Pace, Part, Pictures, ProjectionLearner, Split, Start, Towards, Variation, random, restore,
-    train,
+    BatchShape, EncoderSettings, EncoderTask, Learner, LinearMap, Margin, Mining, NetworkLearner,
+    Objective, Pace, Part, Pictures, ProjectionLearner, Split, Start, Towards, Variation,
+    principal_components, random, restore, train,
 };
 use crate::vision::RoadSettings;
 
@@ -31,7 +31,7 @@ pub(in crate::cli) struct EncoderArguments {
     /// How many numbers an encoding has.
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(8..=512))]
     size: u32,
-    /// What it begins with; scratch: with --train projection or all.
+    /// What it begins with.
     #[arg(long, value_enum, default_value_t = Start::Weights)]
     from: Start,
     /// What is made smaller.
@@ -169,13 +169,13 @@ impl EncoderArguments {
         let (people, strangers) = if is_network { (16, 16) } else { (48, 128) };
         let usual = match (self.train, self.from) {
             (What::Projection, _) => Usual { steps: 1_000, rate: 3e-4, decay: 30.0 },
-            (_, Start::Scratch) => Usual { steps: 5_000, rate: 1e-3, decay: 5e-4 },
+            (What::All, Start::Scratch) => Usual { steps: 5_000, rate: 1e-3, decay: 5e-4 },
             (What::Last, _) => Usual { steps: 500, rate: 3e-5, decay: 30.0 },
             (What::All, _) => Usual { steps: 500, rate: 1e-5, decay: 30.0 },
         };
         let towards = match (self.train, self.from) {
-            (What::Projection, _) | (_, Start::Weights) => Towards::Start,
-            (_, Start::Scratch) => Towards::Zero,
+            (What::All, Start::Scratch) => Towards::Zero,
+            _ => Towards::Start,
         };
         Settings {
             train: self.train,
@@ -221,17 +221,19 @@ fn learn_projection(
     let settings = arguments.settings(data);
     let features = data.features()?;
     let (training, test) = (data.part(Part::Training).photos, data.part(Part::Test).photos);
-    let mut numbers = random(settings.pace.seed, "start", 0);
-    let size = settings.size.into();
-    let learner =
-        ProjectionLearner::new(features.tensor(), &training, size, settings.from, &mut numbers)?;
+    let numbers = random(settings.pace.seed, "start", 0);
+    let map = base.projection(&settings, "cpu".parse()?, numbers, |size| {
+        Ok(features.principal_components(&training, size)?)
+    })?;
+    let learner = ProjectionLearner::new(features.tensor(), map);
     let Some(outcome) = learn(arguments, data, &settings, learner)? else {
         return Ok(ExitCode::from(130));
     };
-    let projection = outcome.learner.weights();
     let plain = features.plain_of(&test)?;
-    let components = features.by_principal_components(&test, &training, size)?;
-    let learnt = LearntTensors { encoder: None, projection: Some(projection) };
+    let components = features.principal_components(&training, settings.size.into())?;
+    let components = LinearMap::of_weight(components)?.of_rows(&plain)?;
+    let projection = Some(outcome.learner.map().weights());
+    let learnt = LearntTensors { encoder: None, projection };
     finish(outcome, data, &settings, base, &learnt, &Shipped { components, plain })
 }
 
@@ -249,25 +251,29 @@ fn learn_network(
     let mut numbers = random(settings.pace.seed, "start", 0);
     let network = match (settings.from, settings.train) {
         (Start::Scratch, _) => Trainable::new_encoder(device, &mut numbers)?,
-        (Start::Weights, What::Last) => shipped(Learns::Last)?,
-        (Start::Weights, _) => shipped(Learns::All)?,
+        (_, What::Last) => shipped(Learns::Last)?,
+        (_, _) => shipped(Learns::All)?,
     };
     let varied = settings.vary.clone();
     let learner = NetworkLearner::new(network, pictures.clone(), varied, settings.mixed);
-    let size = i64::from(settings.size);
-    let learner = match settings.from {
-        _ if size == MobileFaceNet::OUTPUT_SIZE => learner,
-        Start::Weights => learner.project_by_components(size, &training)?,
-        Start::Scratch => learner.project_by_chance(size, &mut numbers)?,
+    let learner = match i64::from(settings.size) {
+        MobileFaceNet::OUTPUT_SIZE => learner,
+        _ => {
+            let map = base.projection(&settings, base.road.device, numbers, |size| {
+                Ok(principal_components(&learner.encode_all(&training)?, size)?)
+            })?;
+            learner.with_projection(map)
+        }
     };
     let Some(outcome) = learn(arguments, data, &settings, learner)? else {
         return Ok(ExitCode::from(130));
     };
     let network = outcome.learner.network().weights()?;
-    let projection = outcome.learner.projection_weights()?;
+    let projection = outcome.learner.projection().map(LinearMap::weights);
     let shipped = NetworkLearner::new(shipped(Learns::Last)?, pictures, vec![], false);
     let plain = shipped.encode_all(&test)?;
-    let components = shipped.project_by_components(size, &training)?.encode_all(&test)?;
+    let components = principal_components(&shipped.encode_all(&training)?, settings.size.into())?;
+    let components = LinearMap::of_weight(components)?.of_rows(&plain)?;
     let learnt = LearntTensors { encoder: Some(network), projection };
     finish(outcome, data, &settings, base, &learnt, &Shipped { components, plain })
 }

@@ -3,15 +3,18 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+use rand::rngs::StdRng;
+
 use super::data::Data;
 use super::encoder::{Settings, What};
 use crate::evaluate::metrics::Bootstrap;
 use crate::nets::{Manifest, WeightsEntry};
 use crate::train::{
-    Figures, Learner, Learnt, LearntPart, Margin, ModelCard, Note, Objective, Part, Rows, Run,
-    Start, Tensors, Towards, curves, export, to_bytes,
+    Figures, Learner, Learnt, LearntPart, LinearMap, Margin, ModelCard, Note, Objective, Part,
+    Rows, Run, Start, Tensors, Towards, curves, export, from_bytes, to_bytes,
 };
-use crate::vision::{EncoderProfile, RoadSettings};
+use crate::vision::{Device, EncoderProfile, RoadSettings};
 
 /// What it began with.
 pub(super) struct Base<'a> {
@@ -19,6 +22,31 @@ pub(super) struct Base<'a> {
     /// The road that takes what is learnt.
     pub road: &'a RoadSettings,
     pub encoder: &'a WeightsEntry,
+}
+
+impl Base<'_> {
+    /// The projection that a run begins with; `components` computes principal components of the training photos.
+    pub fn projection(
+        &self,
+        settings: &Settings,
+        device: Device,
+        mut numbers: StdRng,
+        components: impl FnOnce(i64) -> anyhow::Result<Rows>,
+    ) -> anyhow::Result<LinearMap> {
+        let (id, inputs) = (&self.encoder.id, self.encoder.output_size);
+        let (inputs, outputs) = (i64::from(inputs), i64::from(settings.size));
+        Ok(match settings.from {
+            Start::Pca => LinearMap::of_weight(components(outputs)?)?,
+            Start::Scratch => LinearMap::by_chance(inputs, outputs, device.into(), &mut numbers)?,
+            Start::Weights => {
+                let entry = self.manifest.projection_of(id, settings.size).with_context(|| {
+                    format!("there is no projection of {id} to {outputs} numbers to begin with: --from pca")
+                })?;
+                let weights = from_bytes(&self.manifest.read(entry)?)?;
+                LinearMap::from_weights(&weights, inputs, outputs, device.into())?
+            }
+        })
+    }
 }
 
 /// A run that has come to its end.
@@ -151,7 +179,7 @@ impl<T: Clone> Card<'_, T> {
             ),
             What::Last | What::All => {
                 let begun = match settings.from {
-                    Start::Weights => format!("that began as `{}`", data.model),
+                    Start::Weights | Start::Pca => format!("that began as `{}`", data.model),
                     Start::Scratch => "that began with nothing".to_owned(),
                 };
                 format!("A MobileFaceNet {begun}; encodings of {} numbers.", settings.size)
