@@ -76,6 +76,9 @@ pub struct EncoderTask<L> {
     alarm: CollapseAlarm,
 }
 
+/// What the eye wants to see beside a loss, by name.
+type Measures = Vec<(&'static str, f64)>;
+
 /// An objective with what it needs.
 enum Goal {
     Triplet { mining: Mining, margin: f64 },
@@ -136,7 +139,7 @@ impl Goal {
         encodings: &Tensor,
         batch: &Batch,
         random: &mut StdRng,
-    ) -> Result<(Tensor, Vec<(&'static str, f64)>), TchError> {
+    ) -> Result<(Tensor, Measures), TchError> {
         match self {
             Self::Triplet { mining, margin } => {
                 let distances = squared_distances(&encodings.f_detach()?)?;

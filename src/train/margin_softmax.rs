@@ -41,7 +41,6 @@ impl Centres {
     }
 
     /// The numbers `[people, size]`.
-    #[must_use]
     pub fn weight(&self) -> Tensor {
         self.weight.shallow_clone()
     }

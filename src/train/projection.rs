@@ -98,7 +98,6 @@ impl LinearMap {
     }
 
     /// Its numbers, by the names that files give them.
-    #[must_use]
     pub fn parameters(&self) -> [(&'static str, Tensor); 2] {
         [("weight", self.weight.shallow_clone()), ("bias", self.bias.shallow_clone())]
     }
