@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use limen::nets::{Digest, MobileFaceNet, Trainable};
 use limen::train::{
-    Adam, BatchShape, Decay, EncoderSettings, EncoderTask, LinearMap, Mining, NetworkLearner,
-    Objective, People, Pictures, Sampler, Task, Towards, random,
+    Adam, BatchShape, Decay, EncoderSettings, EncoderTask, Fresh, LinearMap, Mining,
+    NetworkLearner, Objective, People, Pictures, Sampler, Task, Towards, random,
 };
 use serde_json::json;
 use tch::{Device, Kind};
@@ -31,7 +31,7 @@ fn main() {
 fn faces_per_second(device: Device, mixed: bool) -> f64 {
     let mut task = task(device, mixed);
     let decay = Decay { weight: 5e-4, towards: Towards::Zero };
-    let mut adam = Adam::new(task.parameters(), decay).unwrap();
+    let mut adam = Adam::new(task.parameters(), decay, Fresh::NONE).unwrap();
     let mut times = Vec::new();
     for step in 0..=STEPS {
         let begun = Instant::now();

@@ -6,7 +6,7 @@ mod liveness;
 use limen::domain::{Difference, ModelId};
 use limen::nets::{MobileFaceNet, Trainable};
 use limen::train::{
-    Adam, BatchShape, Decay, EncoderSettings, EncoderTask, Ending, Faces, Figures, HeldOut,
+    Adam, BatchShape, Decay, EncoderSettings, EncoderTask, Ending, Faces, Figures, Fresh, HeldOut,
     Learner, LinearMap, Look, Margin, Mining, NetworkLearner, Note, Objective, Pace, PairSettings,
     Pairs, Part, People, Pictures, ProjectionLearner, Run, Sampler, Schedule, Split, Start, Step,
     Towards, TrainingError, Variation, VerifierLearner, VerifierTask, Watcher,
@@ -254,7 +254,9 @@ fn a_checkpoint_of_another_size_is_refused_by_name() {
     let kept = kept.unwrap();
     let error = restore(&parameters, &kept.1).unwrap_err().to_string();
     assert!(error.contains("`weight` is [6, 24], not [3, 3]"), "{error}");
-    assert!(Adam::new(&parameters, decay).unwrap().load(1, &Default::default()).is_err());
+    assert!(
+        Adam::new(&parameters, decay, Fresh::NONE).unwrap().load(1, &Default::default()).is_err()
+    );
     let ended = train(&mut network_task(), &pace(40), &mut run, Some(kept), &mut { TO_THE_END });
     let error = ended.unwrap_err().to_string();
     assert!(error.contains("checkpoint is of another architecture"), "{error}");

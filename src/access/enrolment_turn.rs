@@ -8,6 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{EnrolmentError, Matcher};
+use crate::domain::ModelId;
+use crate::gallery::Gallery;
 use crate::store::{EnrolmentLock, Store};
 
 /// What is stored in a transaction may bear a moment that lies so long before its end.
@@ -43,21 +45,26 @@ impl Enrolments {
         &self.matcher
     }
 
-    /// Waits for a turn. The gallery then knows every face that was enrolled in an earlier one.
+    /// Waits for a turn. The galleries then know every face that was enrolled in an earlier one.
     ///
     /// # Errors
     /// When Postgres does not answer, or others take too long.
     pub async fn turn(&self) -> Result<Turn<'_>, EnrolmentError> {
         let Self { store, matcher, last } = self;
         let mut last = last.lock().await;
-        // What was stored before the gallery was read whole it knows.
-        let unread = matcher.gallery().age().map_or(TimeDelta::MAX, |age| {
-            TimeDelta::from_std(age + SLACK).unwrap_or(TimeDelta::MAX)
-        });
-        let (lock, recent) = store.lock_enrolment(matcher.model(), *last, unread).await?;
+        let galleries: Vec<&Gallery> = matcher.galleries().map(|gallery| &**gallery).collect();
+        // What was stored before a gallery was read whole it knows.
+        let since_read = |gallery: &&Gallery| {
+            gallery.age().map_or(TimeDelta::MAX, |age| {
+                TimeDelta::from_std(age + SLACK).unwrap_or(TimeDelta::MAX)
+            })
+        };
+        let unread = galleries.iter().map(since_read).max().unwrap_or(TimeDelta::MAX);
+        let models: Vec<&ModelId> = galleries.iter().map(|gallery| gallery.model()).collect();
+        let (lock, recent) = store.lock_enrolment(&models, *last, unread).await?;
         for (employee, face) in recent {
-            if !matcher.gallery().has_face(employee, face) {
-                matcher.gallery().refresh(store, employee).await?;
+            if !galleries.iter().any(|gallery| gallery.has_face(employee, face)) {
+                matcher.refresh(store, employee).await?;
             }
         }
         *last = Some(lock.began_at());

@@ -14,8 +14,11 @@ use super::{Identity, Matcher, Search};
 use crate::domain::{
     EmployeeId, Encoding, FaceSeen, Likelihood, ModelId, Resemblance, RunnerUp, Threshold,
 };
-use crate::gallery::{Candidate, SearchError};
+use crate::gallery::{self, Candidate, Gallery, SearchError};
 use crate::store::{Store, StoreError};
+
+/// How often both galleries are searched where the previous one changes meanwhile.
+const SEARCHES_MAX: u32 = 3;
 
 /// A face by every model that is served.
 #[derive(Clone, Debug)]
@@ -119,27 +122,61 @@ impl Matcher {
         Scale { model: self.model().clone(), calibration: self.calibration(), threshold }
     }
 
+    /// The gallery of every model that is served, the current one's first.
+    pub fn galleries(&self) -> impl Iterator<Item = &Arc<Gallery>> {
+        [Some(self), self.previous()].into_iter().flatten().map(Self::gallery)
+    }
+
+    /// What each model's search gives, at least the `count` nearest people; the previous one's without those whom the
+    /// current one knows.
+    ///
+    /// Whoever moves meanwhile is in one of the two: the current gallery takes them in before the previous one gives
+    /// them up ([`Matcher::refresh`]), and the previous one is searched first. Who moves back, a new face removed, is
+    /// caught by searching again what has changed.
+    async fn search_both<'a>(
+        &'a self,
+        probe: &'a Probe,
+        count: usize,
+    ) -> Result<(Search, Option<(&'a Self, Search)>), SearchError> {
+        let Some((previous, encoding)) = self.previous_of(probe) else {
+            return Ok((self.search(probe.encoding.clone(), count).await?, None));
+        };
+        let mut tries = 0;
+        loop {
+            let version = previous.gallery().version();
+            let moved = |person: &Candidate| self.gallery().has(person.employee_id);
+            let mut search = previous.search(encoding.clone(), count).await?;
+            if search.nearest.iter().any(moved) {
+                // Others may stand behind them.
+                search = previous.search(encoding.clone(), count + Self::NEAR_MAX).await?;
+            }
+            search.nearest.retain(|person| !moved(person));
+            let current = self.search(probe.encoding.clone(), count).await?;
+            tries += 1;
+            if previous.gallery().version() != version && tries < SEARCHES_MAX {
+                continue;
+            }
+            // They have moved since, and were found there.
+            let is_current =
+                |one: &Candidate| current.nearest.iter().any(|c| c.employee_id == one.employee_id);
+            search.nearest.retain(|person| !is_current(person));
+            search.identity = super::identity(&search.nearest, search.threshold, previous.margin());
+            return Ok((current, Some((previous, search))));
+        }
+    }
+
     /// Searches everybody (1:N), by each model those who are known by it, and lists at least the `count` nearest people
     /// of the one that speaks.
     ///
     /// # Errors
     /// [`SearchError`].
     pub async fn find(&self, probe: &Probe, count: usize) -> Result<Findings, SearchError> {
-        let current = self.search(probe.encoding.clone(), count).await?;
+        let (current, previous) = self.search_both(probe, count).await?;
         let current = self.side(current);
-        let Some((matcher, encoding)) = self.previous_of(probe) else {
-            return Ok(current.alone());
-        };
-        let mut search = matcher.search(encoding.clone(), count).await?;
-        // They have got a face of the current model since the other gallery heard of them.
-        let moved = |person: &Candidate| self.gallery().has(person.employee_id);
-        if search.nearest.iter().any(moved) {
-            // Others may stand behind them.
-            search = matcher.search(encoding.clone(), count + Self::NEAR_MAX).await?;
-            search.nearest.retain(|person| !moved(person));
-            search.identity = super::identity(&search.nearest, search.threshold, matcher.margin());
-        }
-        Ok(current.joined(matcher.side(search)))
+        Ok(match previous {
+            None => current.alone(),
+            Some((matcher, search)) => current.joined(matcher.side(search)),
+        })
     }
 
     /// Everybody whom a face may be taken for, by either model, at most [`NEAR_MAX`](Self::NEAR_MAX) by each.
@@ -147,21 +184,20 @@ impl Matcher {
     /// # Errors
     /// [`SearchError`].
     pub async fn all_under_threshold(&self, probe: &Probe) -> Result<Vec<Found>, SearchError> {
-        let mut found = self.under_threshold(probe.encoding.clone()).await?;
-        if let Some((previous, encoding)) = self.previous_of(probe) {
-            let others = previous.under_threshold(encoding.clone()).await?.into_iter();
-            found.extend(others.filter(|other| !self.gallery().has(other.candidate.employee_id)));
+        let (current, previous) = self.search_both(probe, Self::NEAR_MAX).await?;
+        let mut found = self.under_threshold(current);
+        if let Some((matcher, search)) = previous {
+            found.extend(matcher.under_threshold(search));
         }
         Ok(found)
     }
 
-    async fn under_threshold(&self, encoding: Encoding) -> Result<Vec<Found>, SearchError> {
-        let search = self.search(encoding, Self::NEAR_MAX).await?;
+    fn under_threshold(&self, search: Search) -> Vec<Found> {
         let scale = self.scale(search.threshold);
         let found = search.nearest.into_iter();
         let found =
             found.map(|candidate| Found { candidate, scale: scale.clone(), likelihood: None });
-        Ok(found.filter(Found::is_match).collect())
+        found.filter(Found::is_match).collect()
     }
 
     /// The margin by which one person must be nearer than another by a model that is served.
@@ -196,13 +232,17 @@ impl Matcher {
         employee: Option<EmployeeId>,
         probe: &Probe,
     ) -> Result<Vec<Resemblance>, SearchError> {
-        let alike = self.look_alikes(employee, probe.encoding.clone()).await?;
-        let mut found: Vec<_> = alike.iter().map(|other| self.resemblance(other)).collect();
+        // The previous gallery first, for whoever moves meanwhile: see `search_both`.
+        let mut others = Vec::new();
         if let Some((previous, encoding)) = self.previous_of(probe) {
             let alike = previous.look_alikes(employee, encoding.clone()).await?;
-            let others = alike.iter().filter(|other| !self.gallery().has(other.employee_id));
-            found.extend(others.map(|other| previous.resemblance(other)));
+            let alike = alike.iter().filter(|other| !self.gallery().has(other.employee_id));
+            others.extend(alike.map(|other| previous.resemblance(other)));
         }
+        let alike = self.look_alikes(employee, probe.encoding.clone()).await?;
+        let mut found: Vec<_> = alike.iter().map(|other| self.resemblance(other)).collect();
+        let is_found = |one: &Resemblance| alike.iter().any(|c| c.employee_id == one.employee_id);
+        found.extend(others.into_iter().filter(|other| !is_found(other)));
         Ok(found)
     }
 
@@ -211,11 +251,8 @@ impl Matcher {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn refresh(&self, store: &Store, employee: EmployeeId) -> Result<(), StoreError> {
-        self.gallery().refresh(store, employee).await?;
-        if let Some(previous) = self.previous() {
-            previous.gallery().refresh(store, employee).await?;
-        }
-        Ok(())
+        let galleries: Vec<_> = self.galleries().cloned().collect();
+        gallery::refresh(&galleries, store, employee).await
     }
 
     /// Reads the galleries whole, of every model that is served.
@@ -223,9 +260,8 @@ impl Matcher {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn resync(&self, store: &Store) -> Result<(), StoreError> {
-        self.gallery().resync(store).await?;
-        if let Some(previous) = self.previous() {
-            previous.gallery().resync(store).await?;
+        for gallery in self.galleries() {
+            gallery.resync(store).await?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ mod sync;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -20,7 +21,7 @@ use crate::domain::{EmployeeId, EmployeeStatus, Encoding, EncodingError, FaceId,
 pub use index::Candidate;
 use index::{Index, Person};
 pub use searcher::{SearchError, Searcher};
-pub use sync::{ResyncSettings, follow, load};
+pub use sync::{ResyncSettings, follow, load, refresh};
 
 /// The gallery of one model.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub struct Gallery {
     superseded_by: Option<ModelId>,
     /// Whoever searches keeps the one they found: a change puts another in its place.
     index: ArcSwap<Index>,
+    /// How often another index was put in its place.
+    version: AtomicU64,
     /// When it was last known to equal Postgres.
     synced_at: Mutex<Option<Instant>>,
     /// Held by whoever puts another index in its place, from reading Postgres until then, so that an
@@ -48,6 +51,7 @@ impl Gallery {
             model,
             superseded_by: None,
             index: ArcSwap::from_pointee(Index::new(size)),
+            version: AtomicU64::new(0),
             synced_at: Mutex::new(None),
             changing: tokio::sync::Mutex::new(None),
             resyncing: tokio::sync::Mutex::new(()),
@@ -88,6 +92,12 @@ impl Gallery {
     #[must_use]
     pub fn model(&self) -> &ModelId {
         &self.model
+    }
+
+    /// A number that grows with every change of who is in it.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::SeqCst)
     }
 
     /// How many faces the templates were fused of.

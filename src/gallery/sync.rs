@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
@@ -51,6 +52,7 @@ impl Gallery {
         }
         *changed = None;
         let old = self.index.swap(Arc::new(index));
+        self.version.fetch_add(1, Ordering::SeqCst);
         drop(changed);
         *self.synced_at.lock() = Some(read_at);
         // A large one takes its time, and nobody waits for it.
@@ -70,6 +72,7 @@ impl Gallery {
         changed.as_mut().map(|changed| changed.insert(employee));
         self.read_again(store, employee, &mut index).await?;
         self.index.store(Arc::new(index));
+        self.version.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 
@@ -107,21 +110,50 @@ fn take_in(index: &mut Index, row: GalleryRow) {
     }
 }
 
-/// Loads the gallery. Listens first and loads then, so that no change falls in between.
+/// Reads one employee's faces again in the galleries of every model that is served, the current one's first. Nobody is in
+/// none of them meanwhile: who comes into the first is taken out of the others afterwards, and who leaves it has come into
+/// the others before.
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn load(gallery: &Gallery, store: &Store) -> Result<GalleryListener, StoreError> {
+pub async fn refresh(
+    galleries: &[Arc<Gallery>],
+    store: &Store,
+    employee: EmployeeId,
+) -> Result<(), StoreError> {
+    let Some((current, others)) = galleries.split_first() else { return Ok(()) };
+    if current.has(employee) {
+        for other in others {
+            other.refresh(store, employee).await?;
+        }
+    }
+    current.refresh(store, employee).await?;
+    for other in others {
+        other.refresh(store, employee).await?;
+    }
+    Ok(())
+}
+
+/// Loads galleries, the current model's first. Listens first and loads then, so that no change falls in between.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn load(
+    galleries: &[Arc<Gallery>],
+    store: &Store,
+) -> Result<GalleryListener, StoreError> {
     let listener = store.listen_gallery().await?;
-    gallery.resync(store).await?;
-    info!(model = %gallery.model(), faces = gallery.faces(), people = gallery.people(), "the gallery is in step");
+    for gallery in galleries {
+        gallery.resync(store).await?;
+        info!(model = %gallery.model(), faces = gallery.faces(), people = gallery.people(), "the gallery is in step");
+    }
     Ok(listener)
 }
 
-/// Keeps a gallery that was [loaded](load) equal to Postgres for as long as it is polled: loads it again
+/// Keeps galleries that were [loaded](load) equal to Postgres for as long as it is polled: loads them again
 /// after every gap in the connection, and as `resync` says.
 pub async fn follow(
-    gallery: Arc<Gallery>,
+    galleries: Vec<Arc<Gallery>>,
     store: Store,
     listener: GalleryListener,
     resync: ResyncSettings,
@@ -129,7 +161,7 @@ pub async fn follow(
     let mut loaded = Ok(listener);
     loop {
         let followed = match loaded {
-            Ok(listener) => follow_listener(&gallery, &store, listener, resync.interval).await,
+            Ok(listener) => follow_listener(&galleries, &store, listener, resync.interval).await,
             Err(error) => Err(error),
         };
         if let Err(error) = followed {
@@ -137,13 +169,13 @@ pub async fn follow(
             tokio::time::sleep(resync.retry).await;
         }
         // A connection that died unnoticed is not kept beyond the interval.
-        loaded = load(&gallery, &store).await;
+        loaded = load(&galleries, &store).await;
     }
 }
 
 /// Follows one listener for the interval, or until something fails.
 async fn follow_listener(
-    gallery: &Gallery,
+    galleries: &[Arc<Gallery>],
     store: &Store,
     mut listener: GalleryListener,
     interval: Duration,
@@ -153,9 +185,11 @@ async fn follow_listener(
         match news? {
             GalleryNews::Gap => {
                 warn!("the connection that tells of changes had a gap: loading everything");
-                gallery.resync(store).await?;
+                for gallery in galleries {
+                    gallery.resync(store).await?;
+                }
             }
-            GalleryNews::Changed(employee) => gallery.refresh(store, employee).await?,
+            GalleryNews::Changed(employee) => refresh(galleries, store, employee).await?,
         }
     }
     Ok(())

@@ -163,6 +163,7 @@ impl AppState {
     /// The values of the gauges now.
     pub async fn readings(&self) -> Readings {
         let tau = self.matcher.recognize_threshold();
+        let previous = self.matcher.previous().map(Matcher::recognize_threshold);
         let models = [Some(&self.matcher), self.matcher.previous()].into_iter().flatten();
         let reading = |matcher: &Matcher| ModelReading {
             model: matcher.model().clone(),
@@ -171,7 +172,7 @@ impl AppState {
         };
         Readings {
             recognize_threshold: tau.threshold.value(),
-            risk_supported: tau.supported,
+            risk_supported: tau.supported && previous.is_none_or(|tau| tau.supported),
             queue: self.engine.queue(),
             gallery_faces: self.gallery.faces(),
             gallery_people: self.gallery.people(),

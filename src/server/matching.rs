@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use tracing::info;
 
 use crate::access::Matcher;
 use crate::config::Config;
@@ -22,13 +21,7 @@ pub fn matcher(
     previous: Option<&EncoderProfile>,
 ) -> anyhow::Result<Matcher> {
     let gallery = Gallery::new(encoder.model.clone(), encoder.encoding_size);
-    let verifier = config.matching.verifier(&config.inference.weights_dir, &config.road)?;
-    if let Some(verifier) = &verifier {
-        let minimum = verifier.minimum().value();
-        info!(minimum, "faces are compared with one person by a verifier");
-    }
-    let current = of(config, gallery, config.matching.risk(encoder)?, config.matching.margin)?
-        .with_verifier(verifier);
+    let current = of(config, gallery, config.matching.risk(encoder)?, config.matching.margin)?;
     let Some(previous) = previous else { return Ok(current) };
     let gallery =
         Gallery::previous(previous.model.clone(), previous.encoding_size, encoder.model.clone());

@@ -15,7 +15,6 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::access::{
@@ -23,7 +22,7 @@ use crate::access::{
 };
 use crate::config::{Config, EventsConfig, ServerConfig};
 use crate::events::{self, Bell, DeliverySettings};
-use crate::gallery::{self, Gallery, ResyncSettings};
+use crate::gallery::{self, ResyncSettings};
 use crate::http::{
     self, AppState, Entrance, HttpSettings, InvitationSettings, LeftoverLimits, Streams, WrongKeys,
 };
@@ -62,7 +61,7 @@ pub async fn run(
     };
     let limits = ConnectionLimits::of(&config.server);
     let mut connections = std::pin::pin!(serve(listener, entrance.router(), &limits, shutdown));
-    let (state, rope, listeners) = tokio::select! {
+    let (state, rope, listener) = tokio::select! {
         loaded = load(config, stopping) => loaded?,
         // Told to stop before there was anything to stop.
         () = &mut connections => return Ok(()),
@@ -75,10 +74,8 @@ pub async fn run(
         interval: Duration::from_secs(config.database.resync_interval_s),
         retry: Duration::from_millis(config.database.resync_retry_ms),
     };
-    let followers = listeners.into_iter().map(|(gallery, listener)| {
-        tokio::spawn(gallery::follow(gallery, state.store.clone(), listener, resync))
-    });
-    let followers: Vec<_> = followers.collect();
+    let galleries = state.matcher.galleries().cloned().collect();
+    let follower = tokio::spawn(gallery::follow(galleries, state.store.clone(), listener, resync));
     let ringer = tokio::spawn(events::ring(state.store.clone(), rope));
     let deliverer = events::Deliverer::new(
         delivery(&config.events),
@@ -110,7 +107,7 @@ pub async fn run(
     });
     let retention = tokio::spawn(retention::keep(kept, state.store.clone(), gallery, metrics));
     connections.await;
-    followers.iter().for_each(JoinHandle::abort);
+    follower.abort();
     retention.abort();
     if let Some(heads) = heads {
         heads.abort();
@@ -138,7 +135,7 @@ pub async fn run(
 async fn load(
     config: &Config,
     stopping: watch::Receiver<bool>,
-) -> anyhow::Result<(AppState, watch::Sender<()>, Vec<(Arc<Gallery>, GalleryListener)>)> {
+) -> anyhow::Result<(AppState, watch::Sender<()>, GalleryListener)> {
     let checked = config.clone();
     tokio::task::spawn_blocking(move || checked.check_networks()).await??;
     let keys = keyring(&config.secrets).await?;
@@ -169,17 +166,17 @@ async fn load(
     let settings = config.engine();
     info!(workers = settings.workers, device = %settings.road.device, "loading the networks");
     let engine = tokio::task::spawn_blocking(move || Engine::start(&settings)).await??;
-    let matcher = matcher(config, engine.encoder(), engine.previous())?;
-    let stored = check_models(&store, &matcher).await??;
-    let mut listeners = Vec::new();
-    let mut people = 0;
-    for matcher in [Some(&matcher), matcher.previous()].into_iter().flatten() {
-        let gallery = matcher.gallery();
-        let loaded = gallery::load(gallery, &store).await;
-        let listener = loaded.context("the gallery cannot be loaded")?;
-        people += gallery.people();
-        listeners.push((Arc::clone(gallery), listener));
+    let verifier = config.matching.verifier(&config.inference.weights_dir, &config.road)?;
+    if let Some(verifier) = &verifier {
+        let minimum = verifier.minimum().value();
+        info!(minimum, "faces are compared with one person by a verifier");
     }
+    let matcher = matcher(config, engine.encoder(), engine.previous())?.with_verifier(verifier);
+    let stored = check_models(&store, &matcher).await??;
+    let galleries: Vec<_> = matcher.galleries().cloned().collect();
+    let loaded = gallery::load(&galleries, &store).await;
+    let listener = loaded.context("the gallery cannot be loaded")?;
+    let people: usize = galleries.iter().map(|gallery| gallery.people()).sum();
     ensure!(
         stored == 0 || people > 0,
         "none of the {stored} stored templates can be opened, although their keys are here: they were altered, \
@@ -230,7 +227,7 @@ async fn load(
         frame_bytes: Arc::new(Semaphore::new(config.server.frame_bytes_in_flight_max)),
         settings,
     };
-    Ok((state, rope, listeners))
+    Ok((state, rope, listener))
 }
 
 /// Who re-enrols at the gates, where the site wants it and there is a previous model.

@@ -180,7 +180,7 @@ impl Store {
     /// When Postgres does not answer, or others take longer than a statement may.
     pub async fn lock_enrolment(
         &self,
-        model: &ModelId,
+        models: &[&ModelId],
         since: Option<DateTime<Utc>>,
         unread: TimeDelta,
     ) -> Result<(EnrolmentLock, Vec<(EmployeeId, FaceId)>), StoreError> {
@@ -189,11 +189,12 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         let began_at = now(&mut transaction).await?;
+        let models: Vec<String> = models.iter().map(|model| model.to_string()).collect();
         let floor = began_at.checked_sub_signed(unread).unwrap_or(DateTime::UNIX_EPOCH);
         let recent = sqlx::query!(
             "select employee_id, id from face_encodings
-             where model_id = $1 and created_at >= greatest($2::timestamptz, $3::timestamptz)",
-            model.as_str(),
+             where model_id = any($1) and created_at >= greatest($2::timestamptz, $3::timestamptz)",
+            &models,
             since,
             floor,
         )

@@ -162,23 +162,25 @@ impl Store {
             .collect())
     }
 
-    /// How many people have faces of `model` and of no other, and the names of at most `limit` of them. Without those
-    /// of `model` the revoked would miss none.
+    /// How many people have faces of `model` and none of `configured`, and the names of at most `limit` of them. Without
+    /// those of `model` the revoked would miss none.
     ///
     /// # Errors
     /// When Postgres does not answer.
     pub async fn people_with_only(
         &self,
         model: &ModelId,
+        configured: &ModelId,
         limit: u32,
     ) -> Result<(u64, Vec<(EmployeeId, String)>), StoreError> {
         let people = sqlx::query!(
             r#"select e.id, e.name, count(*) over () as "people!" from employees e
                where e.status <> 'revoked'
                  and exists (select from face_encodings f where f.employee_id = e.id and f.model_id = $1)
-                 and not exists (select from face_encodings f where f.employee_id = e.id and f.model_id <> $1)
-               order by e.id limit $2"#,
+                 and not exists (select from face_encodings f where f.employee_id = e.id and f.model_id = $2)
+               order by e.id limit $3"#,
             model.as_str(),
+            configured.as_str(),
             i64::from(limit),
         )
         .fetch_all(&self.pool)
@@ -187,7 +189,7 @@ impl Store {
         Ok((count, people.into_iter().map(|row| (EmployeeId(row.id), row.name)).collect()))
     }
 
-    /// Removes some faces of `model`, of people who have others or are revoked; returns how many. Called again until
+    /// Removes some faces of `model`, of people who have one of `configured` or are revoked; returns how many. Called again until
     /// none is left: no transaction holds the trail up for long.
     ///
     /// # Errors
@@ -196,23 +198,29 @@ impl Store {
         &self,
         author: &Author,
         model: &ModelId,
+        configured: &ModelId,
     ) -> Result<u64, StoreError> {
         let mut changing = self.changing(author).await?;
-        let dropped = drop_some(&mut changing, model).await?;
+        let dropped = drop_some(&mut changing, model, configured).await?;
         changing.commit().await?;
         Ok(dropped)
     }
 }
 
-async fn drop_some(connection: &mut PgConnection, model: &ModelId) -> Result<u64, StoreError> {
+async fn drop_some(
+    connection: &mut PgConnection,
+    model: &ModelId,
+    configured: &ModelId,
+) -> Result<u64, StoreError> {
     // Under the lock that whoever adds or removes a face of theirs takes: the other face stays until the commit.
     let people = sqlx::query_scalar!(
         "select id from employees e
          where exists (select from face_encodings f where f.employee_id = e.id and f.model_id = $1)
            and (e.status = 'revoked' or exists (
-               select from face_encodings f where f.employee_id = e.id and f.model_id <> $1))
-         order by id limit $2 for no key update",
+               select from face_encodings f where f.employee_id = e.id and f.model_id = $2))
+         order by id limit $3 for no key update",
         model.as_str(),
+        configured.as_str(),
         DROPPED_AT_ONCE,
     )
     .fetch_all(&mut *connection)
@@ -220,10 +228,11 @@ async fn drop_some(connection: &mut PgConnection, model: &ModelId) -> Result<u64
     // Read again: what was waited for may have removed the other face.
     let dropped = sqlx::query!(
         "delete from face_encodings f using employees e
-         where f.model_id = $1 and f.employee_id = any($2) and e.id = f.employee_id
+         where f.model_id = $1 and f.employee_id = any($3) and e.id = f.employee_id
            and (e.status = 'revoked' or exists (
-               select from face_encodings o where o.employee_id = f.employee_id and o.model_id <> $1))",
+               select from face_encodings o where o.employee_id = f.employee_id and o.model_id = $2))",
         model.as_str(),
+        configured.as_str(),
         &people,
     )
     .execute(connection)

@@ -35,6 +35,20 @@ pub enum Towards {
     Start,
 }
 
+/// Which numbers begin with nothing beside others that do not, by the names of their parameters.
+#[derive(Clone, Copy)]
+pub struct Fresh<'a> {
+    /// Whether these do.
+    pub is: &'a dyn Fn(&str) -> bool,
+    /// How many times faster they learn.
+    pub times: f64,
+}
+
+impl Fresh<'_> {
+    /// None do.
+    pub const NONE: Fresh<'static> = Fresh { is: &|_| false, times: 1.0 };
+}
+
 /// Adam with decoupled weight decay, and what it remembers of the steps before.
 ///
 /// All numbers that learn are moved into one row, of which the parameters are views from then on: a step takes as many
@@ -48,6 +62,8 @@ pub struct Adam {
     row: Tensor,
     /// 1 for those that decay, 0 for the others.
     decays: Tensor,
+    /// By how much faster than the others each learns.
+    rates: Tensor,
     /// Where they began, where they decay towards that.
     start: Option<Tensor>,
     /// The mean of the gradients, and of their squares.
@@ -75,18 +91,27 @@ impl Place {
 
 impl Adam {
     /// That has taken no step yet. Matrices and convolutions decay, biases and slopes do not; what asks for no gradient is
-    /// left alone.
+    /// left alone. Numbers that begin with nothing beside others that do not (`fresh`) have their way before them: they
+    /// learn so many times faster, and are not drawn back.
     ///
     /// # Errors
     /// When nothing asks for a gradient, parameters lie on two devices, or libtorch fails.
-    pub fn new(parameters: &[(String, Tensor)], decay: Decay) -> Result<Self, TchError> {
-        let (mut places, mut values, mut decays) = (Vec::new(), Vec::new(), Vec::new());
+    pub fn new(
+        parameters: &[(String, Tensor)],
+        decay: Decay,
+        fresh: Fresh<'_>,
+    ) -> Result<Self, TchError> {
+        let (mut places, mut values) = (Vec::new(), Vec::new());
+        let (mut decays, mut rates) = (Vec::new(), Vec::new());
         let mut first = 0;
         for (name, tensor) in learning(parameters) {
             let (shape, count) = (tensor.size(), tensor.numel() as i64);
             values.push(tensor.f_detach()?.f_reshape([-1i64])?);
-            let decays_at = f64::from(u8::from(shape.len() > 1));
-            decays.push(Tensor::f_full([count], decays_at, (tensor.kind(), tensor.device()))?);
+            let all = |value: f64| Tensor::f_full([count], value, (tensor.kind(), tensor.device()));
+            let is_fresh = (fresh.is)(name);
+            let stays = is_fresh && decay.towards == Towards::Start;
+            decays.push(all(f64::from(u8::from(shape.len() > 1 && !stays)))?);
+            rates.push(all(if is_fresh { fresh.times } else { 1.0 })?);
             places.push(Place { name: name.clone(), shape, first, count });
             first += count;
         }
@@ -97,6 +122,7 @@ impl Adam {
         Ok(Self {
             decay,
             decays: Tensor::f_cat(&decays, 0)?,
+            rates: Tensor::f_cat(&rates, 0)?,
             start: (decay.towards == Towards::Start).then(|| row.copy()),
             mean: row.f_zeros_like()?,
             square: row.f_zeros_like()?,
@@ -139,7 +165,8 @@ impl Adam {
             let way = way.f_mul(&self.decays)?.f_mul_scalar(rate * self.decay.weight)?;
             let _ = self.row.f_sub_(&way)?;
             let spread = self.square.f_div_scalar(bias_2)?.f_sqrt()?.f_add_scalar(EPSILON)?;
-            let _ = self.row.f_sub_(&self.mean.f_div(&spread)?.f_mul_scalar(rate / bias_1)?)?;
+            let step = self.mean.f_div(&spread)?.f_mul(&self.rates)?;
+            let _ = self.row.f_sub_(&step.f_mul_scalar(rate / bias_1)?)?;
             Ok(())
         })
     }
@@ -205,7 +232,8 @@ mod tests {
         for (towards, expected) in [(Towards::Zero, 0.0), (Towards::Start, 2.0)] {
             let x = Tensor::from_slice(&[2.0f32]).view([1, 1]).set_requires_grad(true);
             let parameters = vec![("x".to_owned(), x)];
-            let mut adam = Adam::new(&parameters, Decay { weight: 1.0, towards }).unwrap();
+            let mut adam =
+                Adam::new(&parameters, Decay { weight: 1.0, towards }, Fresh::NONE).unwrap();
             for step in 0..600 {
                 // Drawn away at first, then left alone.
                 let pull = if step < 10 { 1.0 } else { 0.0 };
@@ -221,14 +249,14 @@ mod tests {
     fn minimised(steps: usize, resume_at: Option<usize>) -> f64 {
         let start = || Tensor::from_slice(&[0.0f32]).set_requires_grad(true);
         let mut parameters = vec![("x".to_owned(), start())];
-        let mut adam = Adam::new(&parameters, NONE).unwrap();
+        let mut adam = Adam::new(&parameters, NONE, Fresh::NONE).unwrap();
         for step in 0..steps {
             if Some(step) == resume_at {
                 let mut kept = Tensors::new();
                 adam.save(&mut kept).unwrap();
                 let x = parameters[0].1.detach().copy();
                 parameters = vec![("x".to_owned(), x.set_requires_grad(true))];
-                adam = Adam::new(&parameters, NONE).unwrap();
+                adam = Adam::new(&parameters, NONE, Fresh::NONE).unwrap();
                 adam.load(step as u64, &kept).unwrap();
             }
             let loss = (&parameters[0].1 - 3.0).square().sum(Kind::Float);
@@ -261,13 +289,29 @@ mod tests {
         ];
         // As a layer holds it.
         let held = parameters[2].1.shallow_clone();
-        let mut adam = Adam::new(&parameters, NONE).unwrap();
+        let mut adam = Adam::new(&parameters, NONE, Fresh::NONE).unwrap();
         (&held * Tensor::from_slice(&[1.0f32, -1.0])).sum(Kind::Float).backward();
         adam.step(&parameters, 0.5).unwrap();
         let values = |tensor: &Tensor| Vec::<f32>::try_from(tensor.detach()).unwrap();
         assert_eq!(values(&parameters[0].1), [1.0, 2.0]);
         assert_eq!(values(&parameters[1].1), [5.0]);
         assert_eq!(values(&held), [2.5, 4.5]);
-        assert!(Adam::new(&parameters[1..2], NONE).is_err());
+        assert!(Adam::new(&parameters[1..2], NONE, Fresh::NONE).is_err());
+    }
+
+    #[test]
+    fn what_begins_with_nothing_beside_what_does_not_goes_faster_and_is_not_drawn_back() {
+        let of = || Tensor::from_slice(&[2.0f32]).view([1, 1]).set_requires_grad(true);
+        let parameters = [("old".to_owned(), of()), ("new".to_owned(), of())];
+        let decay = Decay { weight: 1.0, towards: Towards::Start };
+        let fresh = Fresh { is: &|name| name == "new", times: 5.0 };
+        let mut adam = Adam::new(&parameters, decay, fresh).unwrap();
+        for step in 0..400 {
+            let pull = if step < 10 { 1.0 } else { 0.0 };
+            ((&parameters[0].1 + &parameters[1].1) * pull).sum(Kind::Float).backward();
+            adam.step(&parameters, 0.05).unwrap();
+        }
+        let [old, new] = [0, 1].map(|at: usize| parameters[at].1.double_value(&[0, 0]));
+        assert!((old - 2.0).abs() < 0.05 && new < 0.0, "{old} {new}");
     }
 }

@@ -165,6 +165,10 @@ impl<L: Learner> Task for EncoderTask<L> {
         &self.parameters
     }
 
+    fn is_fresh(&self, name: &str) -> bool {
+        name == CENTRES
+    }
+
     fn loss(&mut self, random: &dyn Fn(&str) -> StdRng) -> Result<Loss, TaskError> {
         let batch = self.sampler.draw(self.batch, &mut random("batch"));
         let encodings = self.learner.encode(&batch.photos, Some(&mut random("variation")))?;

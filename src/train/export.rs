@@ -26,7 +26,10 @@ pub struct Learnt<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LearntPart<'a> {
     /// A MobileFaceNet: one more encoder.
-    Encoder,
+    Encoder {
+        /// The least length of its output for a face that can be recognised, where it is known.
+        feature_norm_min: Option<f32>,
+    },
     /// Shortens what an encoder says, in the place of the projection of the same encoder to as many numbers.
     Projection {
         /// The encoder whose output it takes.
@@ -55,6 +58,13 @@ pub enum ExportError {
     /// The weights that it is made from cannot be read.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// It is what it would be made from.
+    #[error(
+        "{}: the configured weights are those that this run writes; configure those that it began with \
+         (LIMEN_INFERENCE__WEIGHTS_DIR) and go on with --resume",
+        .0.display()
+    )]
+    Itself(PathBuf),
     /// A file cannot be read or written.
     #[error("{}: {error}", path.display())]
     File {
@@ -79,13 +89,21 @@ const LICENCE: &str = "These numbers were learnt from photos of the people who u
 /// # Errors
 /// When a file cannot be read or written.
 pub fn export(from: &Manifest, folder: &Path, learnt: &[Learnt<'_>]) -> Result<(), ExportError> {
+    let same = |folder: &Path| fs::canonicalize(folder).ok();
+    if same(folder).is_some_and(|folder| Some(folder) == same(from.folder())) {
+        return Err(ExportError::Itself(folder.to_owned()));
+    }
     let path = from.folder().join(Manifest::FILE);
     let text = fs::read_to_string(&path).map_err(|error| at(&path, error))?;
     let mut listing: Table = text.parse().map_err(|error| ExportError::Form(format!("{error}")))?;
     let entries = listing.get_mut("weights").and_then(Value::as_array_mut);
     let entries = entries.ok_or_else(|| ExportError::Form("it lists no weights".to_owned()))?;
+    let is_superseded = |entry: &Value, learnt: &Learnt<'_>| {
+        let is_named = entry.get("id").and_then(Value::as_str) == Some(learnt.id);
+        is_named || learnt.part.supersedes(entry)
+    };
     entries.retain(|entry| {
-        is_here(from, entry) && !learnt.iter().any(|learnt| learnt.part.supersedes(entry))
+        is_here(from, entry) && !learnt.iter().any(|learnt| is_superseded(entry, learnt))
     });
     let kept: Vec<String> = entries
         .iter()
@@ -98,6 +116,7 @@ pub fn export(from: &Manifest, folder: &Path, learnt: &[Learnt<'_>]) -> Result<(
         make_parent(&to)?;
         fs::copy(&from, &to).map_err(|error| at(&from, error))?;
     }
+    copy_calibrations(from.folder(), folder)?;
     let files = learnt.iter().map(|learnt| (learnt.file_name(), learnt.file));
     let listing = listing.to_string();
     let about = [
@@ -114,8 +133,7 @@ pub fn export(from: &Manifest, folder: &Path, learnt: &[Learnt<'_>]) -> Result<(
     learnt.iter().try_for_each(|learnt| Ok(made.verify(made.get(learnt.id)?)?))
 }
 
-/// As [`export`], of a verifier: the encoders stay as they are, and so their calibrations come along. Its own has a name
-/// and a text; none where too few people were measured.
+/// As [`export`], of a verifier. Its calibration has a name and a text; none where too few people were measured.
 ///
 /// # Errors
 /// When a file cannot be read or written.
@@ -125,20 +143,26 @@ pub fn export_verifier(
     learnt: &Learnt<'_>,
     calibration: Option<(&str, &str)>,
 ) -> Result<(), ExportError> {
-    let (there, here) = (from.folder().join(CALIBRATIONS), folder.join(CALIBRATIONS));
-    fs::create_dir_all(&here).map_err(|error| at(&here, error))?;
-    if there.is_dir() {
-        for entry in fs::read_dir(&there).map_err(|error| at(&there, error))? {
-            let entry = entry.map_err(|error| at(&there, error))?;
-            let copied = fs::copy(entry.path(), here.join(entry.file_name()));
-            copied.map_err(|error| at(&entry.path(), error))?;
-        }
+    export(from, folder, std::slice::from_ref(learnt))?;
+    let Some((name, text)) = calibration else { return Ok(()) };
+    let path = folder.join(CALIBRATIONS).join(format!("{name}.toml"));
+    make_parent(&path)?;
+    fs::write(&path, text).map_err(|error| at(&path, error))
+}
+
+/// Of the models that stay as they are; a file is named after its model.
+fn copy_calibrations(from: &Path, to: &Path) -> Result<(), ExportError> {
+    let there = from.join(CALIBRATIONS);
+    if !there.is_dir() {
+        return Ok(());
     }
-    if let Some((name, text)) = calibration {
-        let path = here.join(format!("{name}.toml"));
-        fs::write(&path, text).map_err(|error| at(&path, error))?;
+    for entry in fs::read_dir(&there).map_err(|error| at(&there, error))? {
+        let entry = entry.map_err(|error| at(&there, error))?;
+        let to = to.join(CALIBRATIONS).join(entry.file_name());
+        make_parent(&to)?;
+        fs::copy(entry.path(), to).map_err(|error| at(&entry.path(), error))?;
     }
-    export(from, folder, std::slice::from_ref(learnt))
+    Ok(())
 }
 
 /// Whether an entry's file is there, and that of the encoder which it projects.
@@ -155,7 +179,7 @@ impl LearntPart<'_> {
     fn supersedes(&self, entry: &Value) -> bool {
         let text = |name: &str| entry.get(name).and_then(Value::as_str);
         match *self {
-            Self::Encoder => false,
+            Self::Encoder { .. } => false,
             Self::Projection { encoder, outputs, .. } => {
                 let size = entry.get("output_size").and_then(Value::as_integer);
                 text("projects") == Some(encoder) && size == Some(i64::from(outputs))
@@ -166,12 +190,18 @@ impl LearntPart<'_> {
     }
 
     /// What its entry says beside that.
-    fn own(&self) -> Vec<(&'static str, &str)> {
-        match self {
-            Self::Encoder | Self::Liveness => Vec::new(),
-            Self::Projection { encoder, .. } => vec![("projects", encoder)],
+    fn own(&self) -> Vec<(&'static str, Value)> {
+        match *self {
+            Self::Encoder { feature_norm_min } => {
+                // The shortest number that reads as the same f32: 2.6, not 2.5999999.
+                let shortest =
+                    feature_norm_min.and_then(|norm| norm.to_string().parse::<f64>().ok());
+                shortest.map(|norm| ("feature_norm_min", norm.into())).into_iter().collect()
+            }
+            Self::Liveness => Vec::new(),
+            Self::Projection { encoder, .. } => vec![("projects", encoder.into())],
             Self::Verifier { model, difference, .. } => {
-                vec![("verifies", model), ("difference", difference.code())]
+                vec![("verifies", model.into()), ("difference", difference.code().into())]
             }
         }
     }
@@ -179,7 +209,7 @@ impl LearntPart<'_> {
     /// Role, architecture, input and output of its entry.
     fn form(&self) -> ([&'static str; 2], (&'static str, i64), i64) {
         match *self {
-            Self::Encoder => {
+            Self::Encoder { .. } => {
                 let input = ("side", MobileFaceNet::SIDE);
                 (["encoder", "mobilefacenet"], input, MobileFaceNet::OUTPUT_SIZE)
             }
@@ -226,7 +256,7 @@ impl Learnt<'_> {
         let mut entry: Table =
             texts.map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect();
         let own = self.part.own().into_iter();
-        entry.extend(own.map(|(name, value)| (name.to_owned(), value.into())));
+        entry.extend(own.map(|(name, value)| (name.to_owned(), value)));
         let input = Table::from_iter([(side.to_owned(), Value::from(input))]);
         entry.insert("input".to_owned(), input.into());
         entry.insert("output_size".to_owned(), outputs.into());
@@ -318,13 +348,17 @@ mod tests {
         let learnt = |id, part, file| Learnt { id, part, file, training: "a test" };
         let (encoder, liveness, projection) = (file(&encoder), file(&liveness), file(&projection));
         let learnt = [
-            learnt("site", LearntPart::Encoder, &encoder),
+            learnt("site", LearntPart::Encoder { feature_norm_min: Some(2.5) }, &encoder),
             learnt("site-128", part, &projection),
             learnt("site-live", LearntPart::Liveness, &liveness),
         ];
         export(&shipped, folder.path(), &learnt).unwrap();
         let made = Manifest::open(folder.path()).unwrap();
         let of_role = |role| made.entries().iter().filter(|entry| entry.role == role).count();
+        assert_eq!(made.get("site").unwrap().feature_norm_min, Some(2.5));
+        assert!(folder.path().join(CALIBRATIONS).read_dir().unwrap().count() > 0);
+        let itself = export(&made, folder.path(), &learnt).unwrap_err().to_string();
+        assert!(itself.contains("those that this run writes"), "{itself}");
         assert_eq!((of_role(Role::Liveness), made.get("mobilefacenet").is_ok()), (1, true));
         load::encoder(&made, "site", Device::Cpu).unwrap();
         load::projection(&made, "site-128", Device::Cpu).unwrap();

@@ -35,7 +35,7 @@ pub struct LivenessLosses {
 
 /// How the names of the parameters begin: of the network's, and the head's.
 const NETWORK: &str = "liveness.";
-const HEAD: &str = "fourier.";
+pub(super) const HEAD: &str = "fourier.";
 
 /// Pictures that are judged at a time when all are.
 const JUDGED_AT_ONCE: usize = 128;

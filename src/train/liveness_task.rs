@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
 use super::figures::FiguresError;
-use super::liveness_learner::{LivenessLearner, LivenessLosses};
+use super::liveness_learner::{HEAD, LivenessLearner, LivenessLosses};
 use super::presentation_sampler::PresentationSampler;
 use super::trainer::{Judgement, Loss, Parameters, Task, TaskError};
 use crate::domain::LivenessScore;
@@ -106,6 +106,10 @@ pub fn liveness_rates(
 impl Task for LivenessTask {
     fn parameters(&self) -> &Parameters {
         self.learner.parameters()
+    }
+
+    fn is_fresh(&self, name: &str) -> bool {
+        name.starts_with(HEAD)
     }
 
     fn loss(&mut self, random: &dyn Fn(&str) -> StdRng) -> Result<Loss, TaskError> {

@@ -54,7 +54,7 @@ mod trainer;
 mod variation;
 mod verifier;
 
-pub use adam::{Adam, Decay, Towards};
+pub use adam::{Adam, Decay, Fresh, Towards};
 pub use batch::{Batch, BatchShape, Sampler, SamplerError};
 pub use curves::curves;
 pub use deal::{Shows, deal};

@@ -116,7 +116,9 @@ impl Run {
         };
         let told: serde_json::Value =
             serde_json::from_str(&told).map_err(|error| damaged(&path, &error))?;
-        let asked = serde_json::to_value(settings).map_err(|error| damaged(&path, &error))?;
+        // As it would stand there.
+        let asked: serde_json::Value =
+            serde_json::from_slice(&json(settings)).map_err(|error| damaged(&path, &error))?;
         if told != asked {
             let what = difference(&told, &asked).unwrap_or_else(|| "settings".to_owned());
             return Err(RunError::OtherSettings { folder: folder.to_owned(), what });

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
 
-use super::adam::{Adam, Decay};
+use super::adam::{Adam, Decay, Fresh};
 use super::parameters::Tensors;
 use super::random::random;
 use super::run::{Run, RunError, Standing};
@@ -16,10 +16,18 @@ use super::schedule::Schedule;
 /// Numbers that are learnt, by name, in an order that stays.
 pub type Parameters = [(String, Tensor)];
 
+/// How fast numbers learn at least that begin with nothing.
+const FRESH_RATE: f64 = 1e-3;
+
 /// What is learnt, and by what it is judged.
 pub trait Task {
     /// The numbers.
     fn parameters(&self) -> &Parameters;
+
+    /// Whether a parameter begins with nothing beside others that do not, and is left behind in the end.
+    fn is_fresh(&self, _name: &str) -> bool {
+        false
+    }
 
     /// The loss of the next step, with random numbers for each purpose.
     ///
@@ -190,7 +198,9 @@ pub fn train(
     kept: Option<(Standing, Tensors)>,
     watcher: &mut dyn Watcher,
 ) -> Result<(Standing, Ending), TrainingError> {
-    let mut adam = Adam::new(task.parameters(), pace.decay)?;
+    let times = (FRESH_RATE / pace.schedule.rate).max(1.0);
+    let fresh = Fresh { is: &|name| task.is_fresh(name), times };
+    let mut adam = Adam::new(task.parameters(), pace.decay, fresh)?;
     let mut standing = match kept {
         Some((standing, tensors)) => {
             restore(task.parameters(), &tensors).map_err(TrainingError::OtherArchitecture)?;

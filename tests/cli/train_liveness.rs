@@ -101,6 +101,9 @@ fn a_liveness_network_that_was_learnt_serves_at_once_and_its_card_counts_what_sh
     };
     let listed = with_learnt(&["weights", "list"]);
     assert!(text(&listed).contains("minifasnet-learnt-"), "{}", text(&listed));
+    // The encoder is the one that shipped, and so is what τ follows from.
+    let live = with_learnt(&["verify", &fixture("obama-1.jpg"), &fixture("obama-2.jpg")]);
+    assert_eq!(live.status.code(), Some(0), "{}", text(&live));
     let print = fixture("print-attack-obama.jpg");
     let refused = with_learnt(&["verify", &fixture("obama-1.jpg"), &print, "--liveness"]);
     assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));

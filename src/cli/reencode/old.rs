@@ -11,7 +11,7 @@ use crate::cli::author;
 use crate::domain::ModelId;
 use crate::store::Store;
 
-/// Removes the faces of an old model, if nobody is left with no others; whether it did.
+/// Removes the faces of an old model, if nobody is left without one of the configured model; whether it did.
 pub(super) async fn drop(
     store: &Store,
     configured: &ModelId,
@@ -26,7 +26,7 @@ pub(super) async fn drop(
     let Some(stored) = stored else {
         bail!("no face of {old} is stored; `limen reencode --status` lists what is");
     };
-    refuse_to_leave_anybody(store, old).await?;
+    refuse_to_leave_anybody(store, old, configured).await?;
     if !arguments.yes {
         ask(&format!(
             "Remove {} faces of {} people, made by {old}? There is no way back to it then.",
@@ -34,7 +34,7 @@ pub(super) async fn drop(
         ))?;
     }
     let (author, mut removed) = (author("reencode --drop-old"), 0);
-    while let faces @ 1.. = store.drop_old_faces(&author, old).await? {
+    while let faces @ 1.. = store.drop_old_faces(&author, old, configured).await? {
         removed += faces;
     }
     match arguments.json {
@@ -42,15 +42,19 @@ pub(super) async fn drop(
         false => println!("{removed} faces of {old} removed"),
     }
     // Whoever was enrolled meanwhile, by a service that still runs with the old model.
-    refuse_to_leave_anybody(store, old).await?;
+    refuse_to_leave_anybody(store, old, configured).await?;
     Ok(true)
 }
 
-async fn refuse_to_leave_anybody(store: &Store, old: &ModelId) -> anyhow::Result<()> {
-    let left = Left::with_only(store, old).await?;
+async fn refuse_to_leave_anybody(
+    store: &Store,
+    old: &ModelId,
+    configured: &ModelId,
+) -> anyhow::Result<()> {
+    let left = Left::with_only(store, old, configured).await?;
     ensure!(
         left.people == 0,
-        "{} of those enrolled have faces of {old} and of no other, and would be left without any: move them by \
+        "{} of those enrolled have faces of {old} and none of {configured}, and would be left without any: move them by \
          `limen reencode` or enrol them again (`limen gallery drop {old}` removes their faces all the same):{}",
         left.people,
         left.names()

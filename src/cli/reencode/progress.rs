@@ -28,9 +28,13 @@ impl Left {
         Ok(Self::of(store.people_without(&[model], NAMED_MAX).await?))
     }
 
-    /// Those who have faces of `model` and of no other.
-    pub async fn with_only(store: &Store, model: &ModelId) -> anyhow::Result<Self> {
-        Ok(Self::of(store.people_with_only(model, NAMED_MAX).await?))
+    /// Those who have faces of `model` and none of the configured one.
+    pub async fn with_only(
+        store: &Store,
+        model: &ModelId,
+        configured: &ModelId,
+    ) -> anyhow::Result<Self> {
+        Ok(Self::of(store.people_with_only(model, configured, NAMED_MAX).await?))
     }
 
     fn of((people, named): (u64, Vec<(EmployeeId, String)>)) -> Self {

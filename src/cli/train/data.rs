@@ -23,6 +23,8 @@ pub(super) struct Data<T> {
     person: Vec<u32>,
     /// The part that each person belongs to.
     part: Vec<Part>,
+    /// How many photos of each part show no face that could be used.
+    faceless: BTreeMap<Part, u64>,
     /// What became of the photos.
     pub tally: Tally,
     /// The encoder that was looked with.
@@ -63,11 +65,19 @@ impl<T: Clone> Data<T> {
         let all = people.iter().flat_map(|person| person.photos.clone()).collect();
         let gathered = gather(&photos, all)?;
         let (mut samples, mut seen) = (Vec::new(), Vec::new());
-        let (mut of, mut part) = (Vec::new(), Vec::new());
+        let (mut of, mut part, mut faceless) = (Vec::new(), Vec::new(), BTreeMap::new());
         for person in &people {
             let number = part.len() as u32;
             for path in &person.photos {
-                let Some(Ok(sample)) = gathered.samples.get(path) else { continue };
+                let sample = match gathered.samples.get(path) {
+                    Some(Ok(sample)) => sample,
+                    Some(Err(_)) => {
+                        *faceless.entry(split.part_of(&person.name)).or_default() += 1;
+                        continue;
+                    }
+                    // Left out, as was allowed.
+                    None => continue,
+                };
                 samples.push(sample.clone());
                 of.push(number);
                 seen.push((person.name.as_str(), path));
@@ -79,6 +89,7 @@ impl<T: Clone> Data<T> {
             samples,
             person: of,
             part,
+            faceless,
             tally: gathered.tally,
             model: photos.model(),
             fingerprint: Digest::of(b""),
@@ -143,6 +154,11 @@ impl<T: Clone> Data<T> {
         Sampler::new(photos.into_iter().zip(person)).context(who)
     }
 
+    /// How many photos of a part show no face that could be used.
+    pub fn faceless(&self, part: Part) -> u64 {
+        self.faceless.get(&part).copied().unwrap_or(0)
+    }
+
     /// How large a part is.
     pub fn size(&self, part: Part) -> Size {
         let People { photos, person } = self.part(part);
@@ -162,10 +178,11 @@ impl<T: Clone> Data<T> {
         let mut lines: Vec<String> =
             parts.iter().map(|(part, what)| format!("{what}: {}", self.size(*part))).collect();
         lines.push(format!(
-            "of {} photos {} show no face that could be used; no person and no photo is in two parts; their \
-             fingerprint is `{}`",
+            "of {} photos {} show no face that could be used, {} more are missing or cannot be read; no person and no \
+             photo is in two parts; their fingerprint is `{}`",
             self.tally.photos,
             self.tally.failures.total(),
+            self.tally.left_out,
             self.fingerprint
         ));
         lines

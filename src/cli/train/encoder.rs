@@ -100,6 +100,8 @@ pub(super) struct Settings {
     /// Hash over the photos' names and contents.
     photos: String,
     pub encoder: String,
+    /// Hash of the projection that it begins with, where it begins with one that there is.
+    projection: Option<String>,
     pub size: u32,
     pub from: Start,
     pub learning: EncoderSettings,
@@ -164,23 +166,29 @@ impl EncoderArguments {
         Ok(())
     }
 
-    fn settings<T: Clone>(&self, data: &Data<T>) -> Settings {
+    fn settings<T: Clone>(&self, data: &Data<T>, base: &Base<'_>) -> Settings {
         let is_network = self.train != What::Projection;
         let (people, strangers) = if is_network { (16, 16) } else { (48, 128) };
         let usual = match (self.train, self.from) {
+            (What::Projection, Start::Scratch) => Usual { steps: 1_000, rate: 1e-3, decay: 5e-4 },
             (What::Projection, _) => Usual { steps: 1_000, rate: 3e-4, decay: 30.0 },
             (What::All, Start::Scratch) => Usual { steps: 5_000, rate: 1e-3, decay: 5e-4 },
             (What::Last, _) => Usual { steps: 500, rate: 3e-5, decay: 30.0 },
             (What::All, _) => Usual { steps: 500, rate: 1e-5, decay: 30.0 },
         };
-        let towards = match (self.train, self.from) {
-            (What::All, Start::Scratch) => Towards::Zero,
-            _ => Towards::Start,
+        let towards = match self.from {
+            Start::Scratch => Towards::Zero,
+            Start::Weights | Start::Pca => Towards::Start,
         };
         Settings {
             train: self.train,
             photos: data.fingerprint.to_string(),
             encoder: data.model.clone(),
+            projection: match self.from {
+                Start::Weights => base.manifest.projection_of(&base.encoder.id, self.size),
+                Start::Pca | Start::Scratch => None,
+            }
+            .map(|entry| entry.sha256.to_string()),
             size: self.size,
             from: self.from,
             learning: EncoderSettings {
@@ -218,11 +226,11 @@ fn learn_projection(
     data: &Data<BothSides>,
     base: &Base<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let settings = arguments.settings(data);
+    let settings = arguments.settings(data, base);
     let features = data.features()?;
     let (training, test) = (data.part(Part::Training).photos, data.part(Part::Test).photos);
     let numbers = random(settings.pace.seed, "start", 0);
-    let map = base.projection(&settings, "cpu".parse()?, numbers, |size| {
+    let map = base.projection(&settings, "cpu".parse()?, training.len(), numbers, |size| {
         Ok(features.principal_components(&training, size)?)
     })?;
     let learner = ProjectionLearner::new(features.tensor(), map);
@@ -242,7 +250,7 @@ fn learn_network(
     data: &Data<Picture>,
     base: &Base<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let settings = arguments.settings(data);
+    let settings = arguments.settings(data, base);
     let device = base.road.device.into();
     let faces = data.samples.iter().map(Picture::rgb);
     let pictures = Pictures::new(faces, MobileFaceNet::SIDE as u32, device)?;
@@ -259,9 +267,10 @@ fn learn_network(
     let learner = match i64::from(settings.size) {
         MobileFaceNet::OUTPUT_SIZE => learner,
         _ => {
-            let map = base.projection(&settings, base.road.device, numbers, |size| {
-                Ok(principal_components(&learner.encode_all(&training)?, size)?)
-            })?;
+            let map =
+                base.projection(&settings, base.road.device, training.len(), numbers, |size| {
+                    Ok(principal_components(&learner.encode_all(&training)?, size)?)
+                })?;
             learner.with_projection(map)
         }
     };

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use rand::rngs::StdRng;
 
 use super::data::Data;
@@ -25,18 +25,26 @@ pub(super) struct Base<'a> {
 }
 
 impl Base<'_> {
-    /// The projection that a run begins with; `components` computes principal components of the training photos.
+    /// The projection that a run begins with; `components` computes principal components of the `photos` to learn from.
     pub fn projection(
         &self,
         settings: &Settings,
         device: Device,
+        photos: usize,
         mut numbers: StdRng,
         components: impl FnOnce(i64) -> anyhow::Result<Rows>,
     ) -> anyhow::Result<LinearMap> {
         let (id, inputs) = (&self.encoder.id, self.encoder.output_size);
         let (inputs, outputs) = (i64::from(inputs), i64::from(settings.size));
         Ok(match settings.from {
-            Start::Pca => LinearMap::of_weight(components(outputs)?)?,
+            Start::Pca => {
+                ensure!(
+                    photos >= settings.size as usize,
+                    "--from pca: {photos} photos to learn from have no {outputs} principal components; --from weights \
+                     begins with the projection that there is"
+                );
+                LinearMap::of_weight(components(outputs)?)?
+            }
             Start::Scratch => LinearMap::by_chance(inputs, outputs, device.into(), &mut numbers)?,
             Start::Weights => {
                 let entry = self.manifest.projection_of(id, settings.size).with_context(|| {
@@ -134,7 +142,12 @@ fn write_weights<T: Clone>(
     };
     let files = [file(&learnt.encoder)?, file(&learnt.projection)?];
     let projection = LearntPart::Projection { encoder: &encoder, inputs, outputs: settings.size };
-    let parts = [(name.as_str(), LearntPart::Encoder), (short.as_str(), projection)];
+    let feature_norm_min = match settings.from {
+        Start::Weights | Start::Pca => base.encoder.feature_norm_min,
+        Start::Scratch => None,
+    };
+    let parts =
+        [(name.as_str(), LearntPart::Encoder { feature_norm_min }), (short.as_str(), projection)];
     let all: Vec<Learnt<'_>> = parts
         .into_iter()
         .zip(&files)
@@ -191,10 +204,7 @@ impl<T: Clone> Card<'_, T> {
             What::Projection => String::new(),
             What::Last | What::All => format!("export LIMEN_ROAD__ENCODER={encoder}\n"),
         };
-        let size = match settings.size {
-            128 => String::new(),
-            size => format!("export LIMEN_ROAD__ENCODING_SIZE={size}\n"),
-        };
+        let size = format!("export LIMEN_ROAD__ENCODING_SIZE={}\n", settings.size);
         ModelCard {
             title: format!("Model card: `{model}`"),
             what: format!(
@@ -220,6 +230,9 @@ impl<T: Clone> Card<'_, T> {
                     .to_owned(),
                 "Encodings of this model are compared with no others: everybody is to be enrolled again.".to_owned(),
                 "There is no calibration yet: τ follows from one made with photos that were not learnt from.".to_owned(),
+                "How long its output is at least for a clear face was not measured: `feature_norm_min` is the encoder's \
+                 that it began with, and there is none for one that began with nothing."
+                    .to_owned(),
             ],
             usage: format!(
                 "export LIMEN_INFERENCE__WEIGHTS_DIR={weights}\n{choose}{size}limen weights list\nlimen calibrate --images \

@@ -195,7 +195,7 @@ impl LivenessArguments {
         Settings {
             train: layers.into(),
             photos: data.fingerprint.to_string(),
-            network: shipped.id.clone(),
+            network: format!("{}@{}", shipped.id, &shipped.sha256.to_string()[..8]),
             from: self.from,
             learning: LivenessSettings {
                 of_each_class: self.per_class.into(),

@@ -230,8 +230,8 @@ fn calibration<T: Clone>(
     let origin = Origin {
         sources: vec![data.images.file_name().unwrap_or_default().to_string_lossy().into_owned()],
         people: data.size(Part::Test).people as u64,
-        photos: photos.len() as u64,
-        failures_to_acquire: 0,
+        photos: photos.len() as u64 + data.faceless(Part::Test),
+        failures_to_acquire: data.faceless(Part::Test),
     };
     Ok(calibrate(name, origin, &impostor, &genuine))
 }
