@@ -35,8 +35,8 @@ pub(super) struct ReencodeArguments {
     /// Only say how far it has come.
     #[arg(long, conflicts_with_all = ["dry_run", "drop_old"])]
     status: bool,
-    /// Remove every face of this model, as `--status` shows it, once nobody but the revoked is left with faces of no
-    /// other: the way back ends with it.
+    /// Remove every face of this model, as `--status` shows it, once nobody but the revoked would be left without a
+    /// face of the configured model: the way back ends with it.
     #[arg(long, value_name = "MODEL", conflicts_with = "dry_run")]
     drop_old: Option<String>,
     /// Do not ask before faces are removed.

@@ -23,7 +23,7 @@ use crate::train::{Ending, Figures, ModelCard, Run, RunError, Split, Standing, T
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TrainCommand {
-    /// Learn to encode faces, by the triplet loss, from photos in a folder for each person.
+    /// Learn to encode faces from labelled photos, by triplets or by a softmax with a margin.
     Encoder(encoder::EncoderArguments),
     /// Learn to tell live faces from attacks, from photos that a list labels.
     Liveness(liveness::LivenessArguments),
