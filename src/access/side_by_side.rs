@@ -260,10 +260,8 @@ impl Matcher {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn resync(&self, store: &Store) -> Result<(), StoreError> {
-        for gallery in self.galleries() {
-            gallery.resync(store).await?;
-        }
-        Ok(())
+        let galleries: Vec<_> = self.galleries().cloned().collect();
+        gallery::resync(&galleries, store).await
     }
 
     fn side(&self, search: Search) -> Side {

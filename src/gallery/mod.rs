@@ -21,7 +21,7 @@ use crate::domain::{EmployeeId, EmployeeStatus, Encoding, EncodingError, FaceId,
 pub use index::Candidate;
 use index::{Index, Person};
 pub use searcher::{SearchError, Searcher};
-pub use sync::{ResyncSettings, follow, load, refresh};
+pub use sync::{ResyncSettings, follow, load, refresh, resync};
 
 /// The gallery of one model.
 #[derive(Debug)]

@@ -134,7 +134,20 @@ pub async fn refresh(
     Ok(())
 }
 
-/// Loads galleries, the current model's first. Listens first and loads then, so that no change falls in between.
+/// Reads galleries whole, the current model's first among them. That is read last: who comes into it meanwhile is still in
+/// the others, and found twice rather than not at all.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn resync(galleries: &[Arc<Gallery>], store: &Store) -> Result<(), StoreError> {
+    for gallery in galleries.iter().rev() {
+        gallery.resync(store).await?;
+    }
+    Ok(())
+}
+
+/// Loads galleries, the current model's first among them. Listens first and loads then, so that no change falls in
+/// between.
 ///
 /// # Errors
 /// When Postgres does not answer.
@@ -143,8 +156,8 @@ pub async fn load(
     store: &Store,
 ) -> Result<GalleryListener, StoreError> {
     let listener = store.listen_gallery().await?;
+    resync(galleries, store).await?;
     for gallery in galleries {
-        gallery.resync(store).await?;
         info!(model = %gallery.model(), faces = gallery.faces(), people = gallery.people(), "the gallery is in step");
     }
     Ok(listener)
@@ -185,9 +198,7 @@ async fn follow_listener(
         match news? {
             GalleryNews::Gap => {
                 warn!("the connection that tells of changes had a gap: loading everything");
-                for gallery in galleries {
-                    gallery.resync(store).await?;
-                }
+                resync(galleries, store).await?;
             }
             GalleryNews::Changed(employee) => refresh(galleries, store, employee).await?,
         }
