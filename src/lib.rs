@@ -28,6 +28,7 @@
 //! | [`evaluate`] | how often it errs, on labelled photos |
 //! | [`train`] | from labelled photos to the numbers of a network |
 //! | [`calibrate`] | from measured distances to the calibration that τ follows from |
+//! | [`samples`] | portraits that a first start is shown with |
 //! | [`server`] | builds the service from the configuration and runs it |
 //! | [`cli`] | one file a subcommand |
 //! | [`config`], [`metrics`], [`telemetry`] | what can be set, counted and logged |
@@ -64,6 +65,7 @@ pub mod http;
 pub mod inference;
 pub mod metrics;
 pub mod nets;
+pub mod samples;
 pub mod secrets;
 pub mod server;
 pub mod store;

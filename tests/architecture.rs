@@ -11,7 +11,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// What each room may import of ours. `domain` imports nothing, and whoever decodes, decides or
 /// stores does not know who asks.
-const ROOMS: [(&str, &[&str]); 20] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     ("main", &["cli"]),
     ("cli", EVERYTHING),
     ("server", EVERYTHING),
@@ -25,6 +25,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
             "gallery",
             "inference",
             "metrics",
+            "samples",
             "secrets",
             "store",
             "vision",
@@ -45,6 +46,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("telemetry", &[]),
     // Embeds the settings that each of these defines; only who builds the service reads it.
     ("config", &["domain", "inference", "secrets", "store", "telemetry", "vision"]),
+    ("samples", &[]),
     ("secrets", &[]),
     ("domain", &[]),
 ];
