@@ -37,6 +37,7 @@ impl Config {
         "events",
         "mqtt",
         "privacy",
+        "console",
         "log",
     ];
 
@@ -93,6 +94,7 @@ impl Config {
             events: section(figment, "events", &mut errors),
             mqtt: section(figment, "mqtt", &mut errors),
             privacy: section(figment, "privacy", &mut errors),
+            console: section(figment, "console", &mut errors),
             log: section(figment, "log", &mut errors),
         };
         let frames =

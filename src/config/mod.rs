@@ -4,6 +4,7 @@
 //! one of `[road.frame]`; `DATABASE_URL` overrides `url` of `[database]`.
 
 mod audit;
+mod console;
 mod database;
 mod enrolment;
 mod events;
@@ -22,6 +23,7 @@ mod secrets;
 mod server;
 
 pub use audit::AuditConfig;
+pub use console::ConsoleConfig;
 pub use database::{DatabaseConfig, DatabaseUrl};
 pub use enrolment::EnrolmentConfig;
 pub use events::EventsConfig;
@@ -74,6 +76,8 @@ pub struct Config {
     pub mqtt: MqttConfig,
     /// `[privacy]`
     pub privacy: PrivacyConfig,
+    /// `[console]`
+    pub console: ConsoleConfig,
     /// `[log]`
     pub log: LogConfig,
 }

@@ -1,4 +1,5 @@
-//! API keys, `authorization: Bearer limen_<id>_<secret>`, and what gates sign in the place of one.
+//! API keys, `authorization: Bearer limen_<id>_<secret>`, and what stands in the place of one: what gates sign, and
+//! the cookie of a session.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,10 +20,11 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::body_check::SignedBody;
+use super::session::SessionToken;
 use super::signature::{self, Signed};
 use super::{AppState, Problem};
 use crate::domain::{Author, GateId, KeyId, KeyName, Permission, Scope};
-use crate::store::{ApiKey, KeyDraft};
+use crate::store::{ApiKey, KeyDraft, SessionHash};
 
 /// A key as its holder has it: `limen_<id, 32 hex digits>_<secret, 43 characters of base64url>`.
 ///
@@ -99,11 +101,15 @@ pub struct Origin(pub IpAddr);
 pub(super) struct Caller {
     /// The key.
     pub key_id: KeyId,
-    name: KeyName,
-    scopes: BTreeSet<Scope>,
+    /// Who uses it.
+    pub name: KeyName,
+    /// What it is for.
+    pub scopes: BTreeSet<Scope>,
     gate_id: Option<GateId>,
     /// Whether the request was signed.
     pub signed: bool,
+    /// The session whose cookie was sent in the place of the key.
+    pub session: Option<SessionHash>,
 }
 
 impl Caller {
@@ -143,17 +149,26 @@ impl Caller {
         Author::key(self.key_id, &self.name, self.may(Permission::BlockPeople))
     }
 
-    /// Checks the key of a request.
+    /// Checks the key of a request, or the session where it comes without one.
     pub async fn from_parts(parts: &Parts, state: &AppState) -> Result<Self, Problem> {
-        let header = parts.headers.get(AUTHORIZATION).ok_or_else(|| {
-            Problem::unauthorized("send the header authorization: Bearer limen_...")
-        })?;
-        let key: Option<ApiKeyText> = header
+        let Some(header) = parts.headers.get(AUTHORIZATION) else {
+            let token = SessionToken::of(&parts.headers).ok_or_else(|| {
+                Problem::unauthorized("send the header authorization: Bearer limen_...")
+            })?;
+            return Self::by_session(parts, state, &token).await;
+        };
+        let key = header
             .to_str()
             .ok()
             .and_then(|text| text.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .and_then(|(_, key)| key.trim().parse().ok());
+            .map_or("", |(_, key)| key.trim());
+        Self::by_key(parts, state, key).await
+    }
+
+    /// Checks what a request offers as a key.
+    pub async fn by_key(parts: &Parts, state: &AppState, text: &str) -> Result<Self, Problem> {
+        let key: Option<ApiKeyText> = text.parse().ok();
         let id = key.as_ref().map(|key| key.id);
         let opens = |stored: &ApiKey| key.as_ref().is_some_and(|key| key.opens(stored));
         match Self::stored(parts, state, id, opens).await? {
@@ -161,6 +176,23 @@ impl Caller {
             // One answer for everything that is wrong with a key, so that nothing can be learnt from it.
             None => Err(Problem::unauthorized("the API key is not valid")),
         }
+    }
+
+    /// Checks the session of a request, and that the key it began with still holds.
+    async fn by_session(
+        parts: &Parts,
+        state: &AppState,
+        token: &SessionToken,
+    ) -> Result<Self, Problem> {
+        let session = token.sha256();
+        let key = match state.store.session(&session, state.settings.session_idle_max).await? {
+            Some(key) => state.store.key(key).await?.filter(|key| key.valid),
+            None => None,
+        };
+        let key = key.ok_or_else(Problem::signed_out)?;
+        token.check_csrf(parts)?;
+        let caller = Self::of(key, parts, state, false).await;
+        Ok(Self { session: Some(session), ..caller })
     }
 
     /// Checks the signature of a request, where it is signed, else its key. What the body must then be goes with
@@ -241,7 +273,7 @@ impl Caller {
             tracing::warn!(%error, key = %stored.draft.id, "the use of a key was not noted");
         }
         let KeyDraft { id: key_id, name, scopes, gate_id, .. } = stored.draft;
-        Self { key_id, name, scopes, gate_id, signed }
+        Self { key_id, name, scopes, gate_id, signed, session: None }
     }
 }
 

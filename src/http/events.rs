@@ -27,7 +27,7 @@ use super::streams::{Full, StreamPlace};
 use super::{AppState, Problem};
 use crate::domain::{GateId, KeyId};
 use crate::events::{Bell, EventView};
-use crate::store::{EventOrder, Positions, Since, StoreError, Told};
+use crate::store::{EventOrder, Positions, SessionHash, Since, StoreError, Told};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(follow)).routes(routes!(follow_gate))
@@ -252,6 +252,7 @@ struct Cursor {
 struct Follower {
     state: AppState,
     key: KeyId,
+    session: Option<SessionHash>,
     cursor: Cursor,
     alarms_alone: bool,
     ready: VecDeque<Event>,
@@ -269,6 +270,8 @@ struct Follower {
 enum End {
     #[error("its key is not valid any more")]
     Key,
+    #[error("its session is over")]
+    Session,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("an event is no JSON: {0}")]
@@ -285,6 +288,7 @@ impl Follower {
     ) -> Self {
         Self {
             key: caller.key_id,
+            session: caller.session,
             bell: state.bell.clone(),
             stopping: state.stopping.clone(),
             // So that the client knows at once where it begins.
@@ -352,13 +356,18 @@ impl Follower {
         }
     }
 
-    /// Whether the key still holds.
+    /// Whether the key still holds, and the session, which is used as long as somebody follows.
     async fn check(&mut self) -> Result<(), End> {
         let Self { state, .. } = self;
         let _turn = state.stream_reads.acquire().await;
         let key = state.store.patiently(state.store.key(self.key)).await?;
         if !key.is_some_and(|key| key.valid) {
             return Err(End::Key);
+        }
+        if let Some(session) = &self.session {
+            let idle_max = state.settings.session_idle_max;
+            let found = state.store.patiently(state.store.session(session, idle_max)).await?;
+            found.ok_or(End::Session)?;
         }
         self.checked_at = Instant::now();
         Ok(())

@@ -4,6 +4,7 @@ mod alarm;
 mod auth;
 mod body_check;
 mod changes;
+mod console;
 mod credentials;
 mod employees;
 mod entrance;
@@ -38,6 +39,7 @@ mod problem;
 mod recognize;
 mod schedules;
 mod schema;
+mod session;
 mod signature;
 mod sites;
 mod state;
@@ -71,6 +73,7 @@ pub use wrong_keys::WrongKeys;
 pub fn router(state: AppState) -> Router {
     let (router, _) = api().split_for_parts();
     let router = router
+        .merge(console::routes())
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
         // The extractors limit each body by its kind.
@@ -102,6 +105,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(schedules::routes())
         .merge(groups::routes())
         .merge(keys::routes())
+        .merge(session::routes())
         .merge(changes::routes())
         .merge(privacy::routes())
         .merge(explanation::routes())

@@ -41,6 +41,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         (name = "webhooks", description = "Who is told of passages without asking"),
         (name = "privacy", description = "What people may ask for: consent, a copy, erasure"),
         (name = "keys", description = "The API keys"),
+        (name = "session", description = "Signing in, for browsers"),
         (name = "audit", description = "Who changed what, and proof of the trail"),
         (name = "operation", description = "Health and metrics"))
 )]

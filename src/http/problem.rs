@@ -43,6 +43,10 @@ pub const CODES: &[(&str, &str)] = &[
         "the employee withdrew their consent, or the one that a row names, and gave none since",
     ),
     ("content_type_mismatch", "the bytes are not what content-type says"),
+    (
+        "csrf_token_missing",
+        "the request has a session's cookie and not the csrf_token that shows that it comes from our own pages",
+    ),
     ("database_unavailable", "the database does not answer"),
     (
         "duplicate_person",
@@ -90,6 +94,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("schedule_in_use", "an access group names the schedule, so it cannot be removed"),
     ("schedule_name_taken", "another schedule has the name"),
     ("signature_required", "the gate takes signed requests alone"),
+    ("signed_out", "the session is over; sign in again"),
     ("site_has_zones", "the site has zones, so it cannot be removed"),
     ("site_name_taken", "another site has the name"),
     ("spoof", "the photo is taken for a print or a screen"),
@@ -179,6 +184,12 @@ impl Problem {
     /// 401: no valid key.
     pub fn unauthorized(detail: impl ToString) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid API key is needed", detail)
+    }
+
+    /// 401: the session is over, or its key is.
+    pub(super) fn signed_out() -> Self {
+        let detail = "the session is over: it ended, was not used for long, or its key was revoked; sign in again";
+        Self::new(StatusCode::UNAUTHORIZED, "signed_out", "Signed out", detail)
     }
 
     /// 401: not signed as it must be.

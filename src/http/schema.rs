@@ -9,8 +9,8 @@ use utoipa::{PartialSchema, ToSchema};
 use super::problem::CODES;
 use crate::domain::{
     Action, AntiPassback, Day, Decision, Direction, EmployeeStatus, GateMode, ImportState,
-    InputKind, InvitationState, Likeness, Notice, QualityFigure, QualityIssue, Reason, RowOutcome,
-    Scope, Standing,
+    InputKind, InvitationState, Likeness, Notice, Permission, QualityFigure, QualityIssue, Reason,
+    RowOutcome, Scope, Standing,
 };
 
 macro_rules! closed_sets {
@@ -62,6 +62,8 @@ closed_sets! {
     DayCode = Day::ALL.iter().map(|day| day.code());
     /// What an API key is for.
     ScopeCode = Scope::ALL.iter().map(|scope| scope.code());
+    /// One kind of thing that an operation does.
+    PermissionCode = Permission::ALL.iter().map(|permission| permission.code());
     /// What was done to a thing that is administered.
     ActionCode = Action::ALL.iter().map(|action| action.code());
     /// How far an import is.

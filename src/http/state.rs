@@ -34,6 +34,10 @@ pub struct HttpSettings {
     pub json_bytes_max: usize,
     /// What is read of a body that nobody wanted.
     pub leftover: LeftoverLimits,
+    /// How long a session lasts, however much it is used.
+    pub session_lifetime: Duration,
+    /// How long a session lasts that is not used.
+    pub session_idle_max: Duration,
     /// Rows of one page of a list.
     pub page_rows_max: u32,
     /// Passages that a stream reads at once.

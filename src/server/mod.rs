@@ -282,6 +282,8 @@ fn http_settings(config: &Config) -> HttpSettings {
         form_bytes_max: config.server.form_bytes_max,
         json_bytes_max: config.server.json_bytes_max,
         leftover: leftover(&config.server),
+        session_lifetime: config.console.session_lifetime(),
+        session_idle_max: config.console.session_idle_max(),
         page_rows_max: config.server.page_rows_max,
         event_rows_max: config.events.rows_max,
         webhook_hosts: config.events.webhook_hosts.clone(),
