@@ -75,7 +75,7 @@ fn file(path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     let to = response.headers_mut();
     to.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     to.insert(ETAG, HeaderValue::try_from(tag).map_err(Problem::internal)?);
-    to.extend(SAFETY.iter().cloned());
+    to.extend(SAFETY.clone());
     Ok(response)
 }
 
