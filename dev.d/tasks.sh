@@ -29,6 +29,7 @@ task_build() {
 task_test() {
   task_setup
   require_broker
+  require_browser
   use_database postgres # each test makes a database of its own beside it
   exec cargo test --workspace "$@"
 }

@@ -40,6 +40,7 @@ mod risk;
 mod roles;
 mod schedules;
 mod service;
+mod sessions;
 mod shutdown;
 mod side_by_side;
 mod sites;

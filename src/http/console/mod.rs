@@ -126,6 +126,7 @@ mod tests {
     use scraper::{Html, Selector};
 
     use super::*;
+    use crate::domain::Reason;
 
     fn text(path: &str) -> String {
         String::from_utf8(Web::get(path).expect(path).data.into_owned()).expect("UTF-8")
@@ -173,6 +174,14 @@ mod tests {
             {
                 assert!(!script.contains(sink), "{path} has {sink}");
             }
+        }
+    }
+
+    #[test]
+    fn the_console_knows_every_reason() {
+        let reasons = text("parts/reasons.js");
+        for reason in Reason::ALL {
+            assert!(reasons.contains(&format!("\"{}\"", reason.code())), "{}", reason.code());
         }
     }
 }

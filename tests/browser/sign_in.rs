@@ -1,0 +1,57 @@
+//! Signing in and out.
+
+use limen::domain::Scope;
+use sqlx::PgPool;
+
+use crate::browser::Browser;
+use crate::service::TestService;
+
+#[sqlx::test]
+async fn whoever_has_a_key_signs_in_and_out_and_no_script_sees_what_stands_for_it(pool: PgPool) {
+    with_browser!(browser, service, pool, "obama-1.jpg");
+    let admin = service.make_key(&[Scope::Admin], None).await;
+    browser.go("/").await;
+    browser.labelled("API key").await.send_keys("limen_nonsense").await.unwrap();
+    browser.press("Sign in").await;
+    browser.says("the API key is not valid").await;
+
+    browser.sign_in(&admin).await;
+    browser.find("//h1[.='Live']").await;
+    assert_eq!(browser.run("return document.cookie", vec![]).await, "");
+    let kept = "return JSON.stringify([{...localStorage}, {...sessionStorage}])";
+    let kept = browser.run(kept, vec![]).await;
+    assert!(!kept.as_str().unwrap().contains("limen_"), "{kept}");
+
+    // Somebody comes back.
+    browser.go("/console/people").await;
+    browser.find("//h1[.='People']").await;
+    browser.press("Sign out").await;
+    browser.labelled("API key").await;
+    browser.go("/console/people").await;
+    browser.labelled("API key").await;
+    browser.close().await;
+}
+
+#[sqlx::test]
+async fn whose_key_is_revoked_is_signed_out(pool: PgPool) {
+    with_browser!(browser, service, pool, "obama-1.jpg");
+    let key = service.make_key(&[Scope::Viewer], None).await;
+    browser.sign_in(&key).await;
+    let id = key.split('_').nth(1).unwrap().parse().unwrap();
+    service.store.revoke_key(&crate::service::author(), id).await.unwrap();
+    browser.press("People").await;
+    browser.labelled("API key").await;
+    browser.close().await;
+}
+
+#[sqlx::test]
+async fn a_view_is_for_those_whose_key_may_see_it(pool: PgPool) {
+    with_browser!(browser, service, pool, "obama-1.jpg");
+    let enroller = service.make_key(&[Scope::Enroller], None).await;
+    browser.sign_in(&enroller).await;
+    browser.find("//h1[.='People']").await;
+    for view in ["Live", "System"] {
+        assert!(!browser.shows(&format!("//nav//a[.='{view}']")).await, "{view}");
+    }
+    browser.close().await;
+}
