@@ -21,6 +21,7 @@ mod browser;
 #[path = "../api/frame.rs"]
 #[allow(dead_code)]
 mod frame;
+mod journey;
 mod pages;
 #[path = "../api/passage.rs"]
 #[allow(dead_code)]
