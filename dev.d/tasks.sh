@@ -17,6 +17,7 @@ task_run() {
   development_secrets
   limen migrate
   development_key
+  say "the console opens with the key in .dev/key, at the address that is printed once it serves"
   exec "$(limen_binary)" serve "$@"
 }
 

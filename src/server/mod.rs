@@ -9,6 +9,7 @@ mod mqtt;
 mod retention;
 
 use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +70,7 @@ pub async fn run(
     entrance.open(http::router(state.clone()));
     let (model, people) = (&state.engine.encoder().model, state.gallery.people());
     info!(%address, %model, people, "serving");
+    info!("the console: http://{}/console", reachable(address));
 
     let resync = ResyncSettings {
         interval: Duration::from_secs(config.database.resync_interval_s),
@@ -129,6 +131,16 @@ pub async fn run(
     }
     info!("stopped");
     Ok(())
+}
+
+/// How a browser on this machine reaches an address that is listened on.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 /// Connects to Postgres, loads and warms the networks and loads the gallery.
