@@ -4,6 +4,7 @@
 //! whoever can write into the database cannot make a person known.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -17,6 +18,9 @@ use crate::secrets::{Context, KeyId, Keyring, OpenError, Purpose, SealError, Sea
 /// Rows that are sealed anew in one statement: some 150 KB, and locked for some milliseconds, which a grant to
 /// one of these people waits for.
 const ROWS_AT_ONCE: i64 = 256;
+
+/// How long the migration waits for those who still see templates as they were before.
+const OLDER_SNAPSHOTS_WAIT: Duration = Duration::from_secs(10);
 
 /// Why a stored template cannot be read.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -265,6 +269,7 @@ pub(super) async fn seal_what_is_from_before(
     }
     transaction.commit().await?;
     if unsealed + state.sealed.unsigned_abs() > 0 {
+        wait_for_older_snapshots(connection).await?;
         sqlx::raw_sql("vacuum full face_encodings").execute(&mut *connection).await?;
     }
     // Last, so that a run that was cut short before is made up for by the next.
@@ -272,6 +277,33 @@ pub(super) async fn seal_what_is_from_before(
         .execute(connection)
         .await?;
     Ok(unsealed)
+}
+
+/// Waits until nobody in this database sees what was there before, because Postgres writes into the new table what
+/// somebody still sees; for so long and no longer, since whoever reads may do so for hours.
+async fn wait_for_older_snapshots(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let since = Instant::now();
+    loop {
+        let seen = sqlx::query_scalar!(
+            r#"select exists (
+                   select from pg_stat_activity
+                   where datname = current_database() and pid <> pg_backend_pid()
+                     and backend_xmin is not null) as "seen!""#
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+        if !seen {
+            return Ok(());
+        }
+        if since.elapsed() > OLDER_SNAPSHOTS_WAIT {
+            tracing::warn!(
+                "somebody has been reading for {OLDER_SNAPSHOTS_WAIT:?}: what was unsealed may stay in the table's \
+                 file until `vacuum full face_encodings` is run once they are done"
+            );
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 async fn put(
