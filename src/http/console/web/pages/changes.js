@@ -24,7 +24,7 @@ export async function showChanges(place, { may }) {
       ["Who", (change) => change.author || ""],
       ["What", (change) => (change.unreadable ? h("code", {}, change.change_id) : h("span", {}, `${words(change.kind)} `, h("strong", {}, change.action), !change.by_limen && [" ", h("span", { class: "tag warn" }, "not by Limen")]))],
       ["Which", (change) => (change.unreadable ? "" : subject(change, may))],
-      ["", (change) => (change.details ? h("button", { type: "button", class: "bare", "aria-label": `What changed: ${words(change.kind)} ${change.action}, ${moment(change.changed_at)}`, on: { click: () => showChange(change) } }, "Show") : ""), "right"],
+      ["", (change) => (change.details ? h("button", { type: "button", class: "bare", "aria-label": `Show what changed: ${words(change.kind)} ${change.action}, ${moment(change.changed_at)}`, on: { click: () => showChange(change) } }, "Show") : ""), "right"],
     ],
   });
   for (const control of [kind, from, until]) control.addEventListener("input", afterTyping(changes.reload));

@@ -63,16 +63,21 @@ const stateFacts = (state) => facts([
 ]);
 
 function actions(gate, { go }) {
-  const act = (change) => async () => {
-    try {
-      await patch(`/v1/gates/${gate.gate_id}`, change);
-      forgetGates();
-      go(`/console/gates/${gate.gate_id}`, { replace: true });
-    } catch (problem) {
-      toast(problem.message);
-    }
+  const change = (enabled) => patch(`/v1/gates/${gate.gate_id}`, { enabled });
+  const changed = () => {
+    forgetGates();
+    go(`/console/gates/${gate.gate_id}`, { replace: true });
   };
-  const toggle = h("button", { type: "button", class: gate.enabled ? "danger" : null, on: { click: () => busy(toggle, act({ enabled: !gate.enabled })) } }, gate.enabled ? "Switch off" : "Switch on");
+  const on = h("button", { type: "button", on: { click: () => busy(on, () => change(true)).then(changed, (problem) => toast(problem.message)) } }, "Switch on");
+  const off = h("button", { type: "button", class: "danger", on: { click: async () => {
+    const done = await confirmDialog({
+      title: `Switch off ${gate.name}`,
+      text: "It refuses everybody until it is switched on again.",
+      action: "Switch off",
+      submit: () => change(false),
+    });
+    if (done) changed();
+  } } }, "Switch off");
   const erase = h("button", { type: "button", class: "danger", on: { click: async () => {
     const done = await confirmDialog({
       title: `Remove ${gate.name}`,
@@ -84,7 +89,7 @@ function actions(gate, { go }) {
     forgetGates();
     go("/console/gates", { replace: true });
   } } }, "Remove");
-  return h("div", { class: "row" }, toggle, erase);
+  return h("div", { class: "row" }, gate.enabled ? off : on, erase);
 }
 
 function policyForm(gate, zones, { go }) {

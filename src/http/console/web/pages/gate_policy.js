@@ -1,31 +1,26 @@
 // A gate's policy, in words and as a form.
 
 import { field, h, select } from "/assets/parts/dom.js";
+import { words } from "/assets/parts/format.js";
 
 /** Whom a gate compares a face with. */
-export const MODES = [
-  ["badge_or_face", "The badge's owner where a badge comes along, else everybody"],
-  ["face", "Everybody, whatever badge comes along"],
-  ["badge_and_face", "The badge's owner; a badge must come along"],
-];
-
-const MODE_SHORT = { badge_or_face: "badge or face", face: "face", badge_and_face: "badge and face" };
+const MODES = [["badge_or_face", "Badge or face"], ["face", "Face alone"], ["badge_and_face", "Badge and face"]];
 
 /** The policy in a line. `zones`: names by id. */
 export function policyText(gate, zones) {
   const zone = gate.zone_id && `${gate.direction === "in" ? "into" : "out of"} ${zones.get(gate.zone_id) || "a zone that is gone"}`;
   const liveness = gate.liveness_threshold === null ? "liveness not checked" : `liveness at least ${gate.liveness_threshold}`;
-  return [MODE_SHORT[gate.mode], zone, liveness, gate.signed_requests && "signed requests alone"].filter(Boolean).join(", ");
+  return [words(gate.mode), zone, liveness, gate.signed_requests && "signed requests alone"].filter(Boolean).join(", ");
 }
 
 /** The name, the mode and where it leads, which a new gate is asked for; the rest has its defaults. */
 export function placeFields(gate, zones) {
-  const zone = select([["", "None: it opens for everybody of good standing"], ...zones], gate.zone_id, { name: "zone_id" });
+  const zone = select([["", "None"], ...zones], gate.zone_id, { name: "zone_id" });
   const direction = select([["in", "Into the zone"], ["out", "Out of the zone"]], gate.direction, { name: "direction" });
   return [
     field("Name", h("input", { name: "name", value: gate.name, required: true, maxlength: "100", autocomplete: "off" })),
-    field("Compares a face with", select(MODES, gate.mode, { name: "mode" })),
-    field("Zone", zone),
+    field("Asks for", select(MODES, gate.mode, { name: "mode" }), "With a badge the face must be its owner's; without one, anybody's who is enrolled."),
+    field("Zone", zone, "Without one it opens for everybody of good standing."),
     field("Direction", direction, "Counts where there is a zone."),
   ];
 }
@@ -39,12 +34,12 @@ export function demandFields(gate) {
   checked.addEventListener("change", follow);
   follow();
   return [
-    h("label", { class: "check" }, checked, "Check that the face is alive"),
     field("Least liveness", threshold, "0 to 1. Higher refuses more prints and screens, and more honest people."),
     field("Least face size", h("input", { type: "number", name: "pupil_distance_px_min", value: gate.pupil_distance_px_min, min: "8", max: "1000", step: "any", required: true }), "Pixels between the pupils: a smaller face is asked to come closer."),
     field("Stays open for", seconds("open_ms", gate.open_ms, 0.1, 60, 0.1), "Seconds, 0.1 to 60."),
     field("Oldest frame", seconds("frame_age_ms_max", gate.frame_age_ms_max, 0.1, 600, 0.1), "Seconds: what was captured longer ago is refused."),
     field("Shut to the same person for", seconds("debounce_ms", gate.debounce_ms, 0, 600, 0.1), "Seconds after a grant."),
+    h("label", { class: "check" }, checked, "Check that the face is alive"),
     h("label", { class: "check" }, h("input", { type: "checkbox", name: "signed_requests", checked: gate.signed_requests }), "Takes signed requests alone: an API key asks in vain"),
   ];
 }

@@ -9,7 +9,7 @@ import { showWebhooks } from "/assets/pages/webhooks.js";
 /** The parts: name, what a key must be allowed to see it, and what shows it. */
 const PARTS = [
   ["overview", "Overview", "see_changes", showOverview],
-  ["keys", "Keys and roles", "manage_keys", showKeys],
+  ["keys", "Keys", "manage_keys", showKeys],
   ["changes", "Changes", "see_changes", showChanges],
   ["webhooks", "Webhooks", "manage_webhooks", showWebhooks],
 ];

@@ -48,7 +48,7 @@ function buttons(hook, reload) {
       toast(problem.message);
     }
   }) } }, hook.enabled ? "Switch off" : "Switch on");
-  const letters = h("button", { type: "button", class: "quiet", "aria-label": `What ${hook.url} did not take`, on: { click: () => showLetters(hook) } }, "Not taken");
+  const letters = h("button", { type: "button", class: "quiet", "aria-label": `Not taken by ${hook.url}`, on: { click: () => showLetters(hook) } }, "Not taken");
   const erase = h("button", { type: "button", class: "danger", "aria-label": `Remove ${hook.url}`, on: { click: () => confirmDialog({
     title: "Remove the webhook",
     text: `${hook.url} is told of nothing any more, and what it did not take is forgotten.`,
