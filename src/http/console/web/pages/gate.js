@@ -27,18 +27,19 @@ export async function showGate(view, id, context) {
   const passages = may("see_trail") && lastPassages(gate, may);
   const shot = may("change_places") && testShot(gate, may);
   const stateLine = h("div", {});
+  const title = h("h1", {}, gate.name);
 
   const body = h("div", { class: "columns" },
     h("div", { class: "stack" },
       card("How it fares", stateLine),
-      may("change_places") ? policyForm(gate, zones, context) : card("Policy", h("p", {}, policyText(gate, zones))),
+      may("change_places") ? policyForm(gate, zones, title) : card("Policy", h("p", {}, policyText(gate, zones))),
       passages && card("Passages", passages.element)),
     h("div", { class: "stack" },
       shot?.element,
       may("manage_keys") && credentials(gate)));
   fill(view,
     h("p", { class: "small" }, h("a", { href: "/console/gates" }, "All gates")),
-    h("div", { class: "heading" }, h("div", { class: "row" }, h("h1", {}, gate.name), enabledTag(gate.enabled)), may("change_places") && actions(gate, context)),
+    h("div", { class: "heading" }, h("div", { class: "row" }, title, enabledTag(gate.enabled)), may("change_places") && actions(gate, view, context)),
     body);
   passages?.reload();
 
@@ -62,11 +63,12 @@ const stateFacts = (state) => facts([
   ["Latency", state.latency_ms !== undefined ? `${latencyText(state.latency_ms)}${state.latency_ms ? `, of ${state.latency_ms.samples} passages` : ""}` : null],
 ]);
 
-function actions(gate, { go }) {
+function actions(gate, view, { go }) {
   const change = (enabled) => patch(`/v1/gates/${gate.gate_id}`, { enabled });
   const changed = () => {
     forgetGates();
     go(`/console/gates/${gate.gate_id}`, { replace: true });
+    view.focus();
   };
   const on = h("button", { type: "button", on: { click: () => busy(on, () => change(true)).then(changed, (problem) => toast(problem.message)) } }, "Switch on");
   const off = h("button", { type: "button", class: "danger", on: { click: async () => {
@@ -88,11 +90,12 @@ function actions(gate, { go }) {
     if (!done) return;
     forgetGates();
     go("/console/gates", { replace: true });
+    view.focus();
   } } }, "Remove");
   return h("div", { class: "row" }, gate.enabled ? off : on, erase);
 }
 
-function policyForm(gate, zones, { go }) {
+function policyForm(gate, zones, title) {
   const refused = h("div", {});
   const save = h("button", { type: "submit" }, "Save");
   const form = h("form", { class: "stack", on: { submit: async (event) => {
@@ -102,10 +105,10 @@ function policyForm(gate, zones, { go }) {
     const changes = changesOf(gate, { ...placeOf(said), ...demandsOf(said) });
     if (!Object.keys(changes).length) return toast("Nothing has changed.");
     try {
-      await busy(save, () => patch(`/v1/gates/${gate.gate_id}`, changes));
+      Object.assign(gate, await busy(save, () => patch(`/v1/gates/${gate.gate_id}`, changes)));
       forgetGates();
+      title.textContent = gate.name;
       toast("Saved. It counts for passages from now on.");
-      go(`/console/gates/${gate.gate_id}`, { replace: true });
     } catch (problem) {
       fill(refused, trouble(problem));
     }

@@ -7,7 +7,7 @@ import { ago, day } from "/assets/parts/format.js";
 import { asked, card, time } from "/assets/parts/section.js";
 import { showSecret } from "/assets/parts/secret.js";
 
-/** Where the kiosk page finds what it signs with: in this tab, until it is closed. */
+/** Where the kiosk page finds what it is to sign with: in this tab alone. */
 const KIOSK = "limen-kiosk";
 
 /** Of more keys than these, a gate's own are looked up on the page of all keys. */
@@ -70,7 +70,7 @@ async function openKiosk(gate) {
   await formDialog({
     title: `Make this device the camera of ${gate.name}`,
     body: [
-      h("p", {}, "A credential is made, and kept in this tab until it is closed."),
+      h("p", {}, "A credential is made and handed to the kiosk page, which keeps it on this device until it is told to forget it."),
       overlapField(),
       h("label", { class: "check" }, signOut, "Sign out of the console here first: whoever stands before a kiosk could use it"),
     ],

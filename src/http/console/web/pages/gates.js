@@ -52,7 +52,7 @@ export async function show(view, context) {
   }
 
   fill(view,
-    h("div", { class: "heading" }, h("h1", {}, "Gates"), may("change_places") && h("button", { type: "button", on: { click: () => newGate(zones, context) } }, "New gate")),
+    h("div", { class: "heading" }, h("h1", {}, "Gates"), may("change_places") && h("button", { type: "button", on: { click: () => newGate(zones, view, context) } }, "New gate")),
     trouble, gates.element, asOf);
   await gates.reload();
   return every(REFRESH_MS, () => states.refresh().then(said, said));
@@ -81,7 +81,7 @@ class States {
   }
 }
 
-async function newGate(zones, { go }) {
+async function newGate(zones, view, { go }) {
   const gate = await formDialog({
     title: "New gate",
     body: [placeFields({ name: "", mode: "badge_or_face", direction: "in" }, zones), h("p", { class: "soft small" }, "The rest of its policy begins as config.toml says, and is changed on the gate's own page.")],
@@ -91,4 +91,5 @@ async function newGate(zones, { go }) {
   if (!gate) return;
   forgetGates();
   go(`/console/gates/${gate.gate_id}`);
+  view.focus();
 }
