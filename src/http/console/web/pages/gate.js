@@ -24,8 +24,8 @@ export async function showGate(view, id, context) {
   const { may } = context;
   const path = `/v1/gates/${encodeURIComponent(id)}`;
   const [gate, zones] = await Promise.all([get(path), zoneNames()]);
-  const passages = may("see_trail") && lastPassages(gate, may);
-  const shot = may("change_places") && testShot(gate, may);
+  const passages = may("see_trail") ? lastPassages(gate, may) : null;
+  const shot = may("change_places") ? testShot(gate, may) : null;
   const stateLine = h("div", {});
   const title = h("h1", {}, gate.name);
 
