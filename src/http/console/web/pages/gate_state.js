@@ -7,8 +7,10 @@ import { count } from "/assets/parts/format.js";
 export const enabledTag = (enabled) => h("span", { class: `tag ${enabled ? "good" : "warn"}` }, enabled ? "on" : "switched off");
 
 /** What was decided in a day. */
-export const decisionsText = (decisions) =>
-  decisions && `${count(decisions.grant)} granted, ${count(decisions.deny)} refused, ${count(decisions.retry)} asked again`;
+export function decisionsText(decisions) {
+  const parts = [["grant", "granted"], ["deny", "refused"], ["retry", "asked again"]].filter(([code]) => decisions[code]);
+  return parts.map(([code, text]) => `${count(decisions[code])} ${text}`).join(", ") || "nothing";
+}
 
 /** From capture to decision. */
 export const latencyText = (latency) => (latency ? `${Math.round(latency.p50)} ms; 99 % within ${Math.round(latency.p99)} ms` : "–");

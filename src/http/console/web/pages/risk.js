@@ -2,12 +2,12 @@
 
 import { get } from "/assets/parts/api.js";
 import { field, fill, h, uniqueId } from "/assets/parts/dom.js";
-import { count, figure, percent } from "/assets/parts/format.js";
+import { count, figure } from "/assets/parts/format.js";
 import { bigFigure, card, facts, trouble } from "/assets/parts/section.js";
 import { copyButton } from "/assets/parts/secret.js";
 import { afterTyping, table } from "/assets/parts/table.js";
 import { detChart } from "/assets/pages/risk_chart.js";
-import { amount, refusalNotice, riskText } from "/assets/pages/risk_words.js";
+import { amount, rateText, refusalNotice, riskText } from "/assets/pages/risk_words.js";
 
 /** The risks of the slider: so many steps to each power of ten, from one in a million to one in two. */
 const MANTISSAS = [1, 1.5, 2, 3, 5, 7];
@@ -70,12 +70,12 @@ export async function show(view) {
         bigFigure(figure(offer.threshold, 4), "τ: how near a face must be, as a squared distance"),
         bigFigure(`≤ ${amount(offer.false_entries_per_year)}`, "false entries a year: strangers let in"),
         bigFigure(amount(offer.honest_retries_per_day), "honest retries a day: enrolled people who must try again"),
-        bigFigure(percent(offer.fnir), "of the attempts of enrolled people fail"),
+        bigFigure(rateText(offer.fnir), "of the attempts of enrolled people fail"),
       ]
       : bigFigure("–", "no τ for this risk"));
     fill(verdict,
       offer ? null : refusalNotice(here, (smallest) => take(stops.findIndex((stop) => stop >= smallest))),
-      here.limited_by_max_fmr && h("p", { class: "notice" }, `Among so few people max_fmr, ${percent(here.configured.max_fmr)} for one comparison, is the stricter of the two, and decides.`));
+      here.limited_by_max_fmr && h("p", { class: "notice" }, `Among so few people max_fmr, ${rateText(here.configured.max_fmr)} for one comparison, is the stricter of the two, and decides.`));
     spoken.textContent = offer
       ? `τ ${figure(offer.threshold, 4)}, at most ${amount(offer.false_entries_per_year)} false entries a year, ${amount(offer.honest_retries_per_day)} honest retries a day.`
       : `Refused: ${here.refusal.reason}.`;
@@ -170,7 +170,7 @@ function whatIfTable(answers) {
   const rows = answers.map((answer, at) => ({ answer, name: names[at] }));
   const value = (show) => ({ answer }) => (answer.offer ? show(answer.offer) : "refused");
   return table("The same risk for other numbers of people", [
-    ["", ({ name }) => name],
+    ["For", ({ name }) => h("strong", {}, name)],
     ["People", ({ answer }) => count(answer.people), "number"],
     ["τ", value((offer) => figure(offer.threshold, 4)), "number"],
     ["False entries a year", value((offer) => `≤ ${amount(offer.false_entries_per_year)}`), "number"],
@@ -180,10 +180,8 @@ function whatIfTable(answers) {
 }
 
 /** In a cell: what there is in the place of what is refused. */
-function insteadText({ refusal }) {
-  if (refusal.smallest_fpir) return `a risk of ${percent(refusal.smallest_fpir)}, or a badge`;
-  return refusal.badge ? "a badge" : "nothing with this encoder";
-}
+const insteadText = ({ refusal: { smallest_fpir: smallest, badge } }) =>
+  [smallest && `a risk of ${rateText(smallest)}`, badge && "a badge first"].filter(Boolean).join(", or ") || "nothing with this encoder";
 
 function howToSet({ max_fpir: risk, configured, people, offer }) {
   if (risk === configured.max_fpir) return h("p", {}, "This is the risk that is configured.");

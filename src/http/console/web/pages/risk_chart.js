@@ -2,9 +2,9 @@
 
 import { logChart } from "/assets/parts/chart.js";
 import { fill, h } from "/assets/parts/dom.js";
-import { count, figure, percent } from "/assets/parts/format.js";
+import { count, figure } from "/assets/parts/format.js";
 import { table } from "/assets/parts/table.js";
-import { amount, riskText } from "/assets/pages/risk_words.js";
+import { amount, rateText, riskText } from "/assets/pages/risk_words.js";
 
 /** What the axes span; what is rarer lies on the edge. */
 const FALSE_MATCH = { min: 1e-6, max: 1 };
@@ -24,7 +24,7 @@ export function detChart(element, answer) {
     numbers);
   let width = 0;
   const draw = () => {
-    const now = Math.round(Math.min(820, Math.max(280, place.clientWidth || 640)));
+    const now = Math.round(Math.min(1100, Math.max(280, place.clientWidth || 640)));
     if (now === width) return;
     width = now;
     fill(place, drawing(answer, width));
@@ -42,9 +42,9 @@ function drawing(answer, width) {
   const first = risks.indexOf(supported[0]);
   const last = risks.indexOf(supported.at(-1));
   return logChart({
-    label: `Curves of how many enrolled people fail against how many strangers match. ${offer ? `Among ${count(people)} people at a risk of ${riskText(answer.max_fpir)}, ${percent(offer.fnir)} of honest attempts fail.` : `A risk of ${riskText(answer.max_fpir)} among ${count(people)} people is refused.`}`,
+    label: `Curves of how many enrolled people fail against how many strangers match. ${offer ? `Among ${count(people)} people at a risk of ${riskText(answer.max_fpir)}, ${rateText(offer.fnir)} of honest attempts fail.` : `A risk of ${riskText(answer.max_fpir)} among ${count(people)} people is refused.`}`,
     width,
-    height: Math.round(Math.min(420, Math.max(260, width * 0.55))),
+    height: Math.round(Math.min(420, Math.max(260, width * 0.5))),
     x: { ...FALSE_MATCH, title: "Strangers' attempts that match somebody", tick },
     y: { ...MISS, title: "Honest attempts that fail", tick },
     curves: [
@@ -63,10 +63,10 @@ const tick = (rate) => `${Number((rate * 100).toPrecision(1))} %`;
 const curveNumbers = ({ by_risk: risks, people }) =>
   h("details", {}, h("summary", {}, "The curve as numbers"),
     table(`What other risks come to among ${count(people)} people`, [
-      ["Risk", (risk) => percent(risk.max_fpir), "number"],
+      ["Risk", (risk) => rateText(risk.max_fpir), "number"],
       ["τ", (risk) => figure(risk.threshold, 4), "number"],
-      ["Honest attempts that fail", (risk) => percent(risk.fnir), "number"],
+      ["Honest attempts that fail", (risk) => rateText(risk.fnir), "number"],
       ["False entries a year", (risk) => (risk.false_entries_per_year === null ? "not known" : `≤ ${amount(risk.false_entries_per_year)}`), "number"],
       ["Honest retries a day", (risk) => amount(risk.honest_retries_per_day), "number"],
-      ["", (risk) => (risk.supported ? "" : "refused")],
+      ["Can be kept", (risk) => (risk.supported ? "yes" : "no")],
     ], risks));

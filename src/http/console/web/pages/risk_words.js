@@ -1,10 +1,13 @@
 // What a risk comes to, in words.
 
 import { h } from "/assets/parts/dom.js";
-import { count, figure, oneIn, percent } from "/assets/parts/format.js";
+import { count, figure, oneIn } from "/assets/parts/format.js";
+
+/** A rate as a percentage, without an exponent down to one in a hundred million. */
+export const rateText = (rate) => `${Number((rate * 100).toPrecision(2))} %`;
 
 /** A risk, as a percentage and as one in so many. */
-export const riskText = (risk) => `${percent(risk)}, ${oneIn(risk)}`;
+export const riskText = (risk) => `${rateText(risk)}, ${oneIn(risk)}`;
 
 /** How many of something that happens now and then. */
 export const amount = (value) => (value >= 100 ? count(Math.round(value)) : figure(value, 2));

@@ -6,7 +6,7 @@ import { svg } from "/assets/parts/dom.js";
 const TICK_PX = 58;
 
 /** Room for what stands at the axes. */
-const MARGIN = { left: 58, right: 16, top: 12, bottom: 46 };
+const MARGIN = { left: 58, right: 24, top: 12, bottom: 46 };
 
 /**
  * A chart of `width` by `height` pixels. `x`, `y`: `{min, max, title, tick}`, both logarithmic with a tick at each
