@@ -35,7 +35,7 @@ async function keysOf(gate) {
 }
 
 function keyList(keys, reload) {
-  if (!keys.length) return h("p", { class: "soft" }, "It has none: nothing can ask for it yet.");
+  if (!keys.length) return h("p", { class: "soft" }, "It has none of its own.");
   return h("ul", { class: "plain" }, keys.map((key) => h("li", { class: "row" },
     h("span", { class: "grow" }, h("code", {}, key.key_id), h("br"),
       h("span", { class: "soft small" }, key.signs ? "signs" : "an API key", ", used ", time(key.last_used_at, ago), key.expires_at && [", ends ", time(key.expires_at, day)])),
