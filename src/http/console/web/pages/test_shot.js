@@ -47,7 +47,8 @@ export function testShot(gate, may) {
   }
 
   async function send(control, picture) {
-    const headers = badge.value.trim() ? { "x-badge-id": badge.value.trim() } : {};
+    const shown = badge.value.trim();
+    const headers = shown ? { "x-badge-id": headerText(shown) } : {};
     try {
       const frame = await picture();
       const shot = await busy(control, () => post(`/v1/gates/${gate.gate_id}/test-shots`, frame, { headers }));
@@ -77,7 +78,7 @@ function outcomeOf(shot, may) {
   const took = Object.values(shot.timings_ms || {}).reduce((sum, ms) => sum + ms, 0);
   const name = shot.name || shot.employee_id;
   return [
-    h("p", {}, h("span", { class: `tag ${shot.would_be}` }, DECISIONS[shot.would_be] || words(shot.would_be)), " ", shot.meaning, "."),
+    h("p", {}, h("span", { class: `tag ${shot.would_be}` }, DECISIONS[shot.would_be] || words(shot.would_be)), " ", sentence(shot.meaning)),
     (shot.checks || []).map(meter),
     facts([
       ["Person", name && (may("see_people") ? h("a", { href: `/console/people/${shot.employee_id}` }, name) : name)],
@@ -89,3 +90,8 @@ function outcomeOf(shot, may) {
     ]),
   ];
 }
+
+/** A text as a header has it: browsers send one byte for each character, and the service reads UTF-8. */
+const headerText = (text) => String.fromCharCode(...new TextEncoder().encode(text));
+
+const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
