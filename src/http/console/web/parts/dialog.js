@@ -48,3 +48,8 @@ export function showDialog(title, ...body) {
   dialog.showModal();
   return dialog;
 }
+
+// Going back leaves what was asked behind.
+addEventListener("popstate", () => {
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+});

@@ -13,8 +13,11 @@ export function table(caption, columns, rows = []) {
 export const tableRow = (columns, row) =>
   h("tr", {}, columns.map(([name, cell, kind]) => h("td", { class: kind, data: { label: name } }, cell(row))));
 
-/** A table over a paged list of the API, with a button for more. `query` is asked anew by `reload`. */
-export function pagedTable({ caption, columns, path, query, empty, limit = 50 }) {
+/**
+ * A table over a paged list of the API, with a button for more. `query` is asked anew by `reload`; `ask`: what gives a
+ * page, where it is not the path alone.
+ */
+export function pagedTable({ caption, columns, path, query = () => ({}), empty, limit = 50, ask = (asked) => get(path, asked) }) {
   const shown = table(caption, columns);
   const body = shown.querySelector("tbody");
   const more = h("button", { type: "button", class: "quiet", hidden: true, on: { click: () => busy(more, () => load(cursor)) } }, "Show more");
@@ -27,7 +30,7 @@ export function pagedTable({ caption, columns, path, query, empty, limit = 50 })
     const turn = (asked += 1);
     let page;
     try {
-      page = await get(path, { ...query(), limit, cursor: from });
+      page = await ask({ ...query(), limit, cursor: from });
     } catch (problem) {
       if (turn === asked) say(problem.message);
       return;
