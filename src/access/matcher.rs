@@ -81,6 +81,12 @@ impl Matcher {
         self.gallery().model()
     }
 
+    /// What τ follows from.
+    #[must_use]
+    pub fn risk(&self) -> &RiskPolicy {
+        &self.risk
+    }
+
     /// The calibration that τ follows from; none where it is fixed.
     #[must_use]
     pub fn calibration(&self) -> Option<Arc<str>> {

@@ -36,6 +36,7 @@ mod passages;
 mod privacy;
 mod problem;
 mod recognize;
+mod risk;
 mod schedules;
 mod schema;
 mod signature;
@@ -63,6 +64,7 @@ pub use metrics::MetricsReaders;
 pub use openapi::contract;
 pub use overload::overload_limits;
 pub use problem::{CODES as PROBLEM_CODES, Problem};
+pub use risk::{AlternativesView, OfferView};
 pub use state::{AppState, HttpSettings};
 pub use streams::Streams;
 pub use wrong_keys::WrongKeys;
@@ -96,6 +98,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(invitations::routes())
         .merge(invited::routes())
         .merge(gates::routes())
+        .merge(risk::routes())
         .merge(credentials::routes())
         .merge(sites::routes())
         .merge(zones::routes())

@@ -60,6 +60,7 @@ const ROUTES: &[&str] = &[
     "GET /v1/passages",
     "GET /v1/passages/{passage_id}",
     "GET /v1/passages/{passage_id}/explanation",
+    "GET /v1/risk",
     "GET /v1/schedules",
     "GET /v1/schedules/{schedule_id}",
     "GET /v1/sites",
