@@ -11,6 +11,7 @@ mod events;
 mod explanation;
 mod extract;
 mod faces;
+mod frame_checks;
 mod frames;
 mod gate_caller;
 mod gate_inputs;
@@ -94,6 +95,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(webhooks::routes())
         .merge(employees::routes())
         .merge(faces::routes())
+        .merge(frame_checks::routes())
         .merge(imports::routes())
         .merge(invitations::routes())
         .merge(invited::routes())

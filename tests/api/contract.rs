@@ -83,6 +83,7 @@ const ROUTES: &[&str] = &[
     "POST /v1/employees/{employee_id}/erasure",
     "POST /v1/employees/{employee_id}/faces",
     "POST /v1/employees/{employee_id}/invitations",
+    "POST /v1/frames/check",
     "POST /v1/gates",
     "POST /v1/gates/{gate_id}/credentials",
     "POST /v1/gates/{gate_id}/inputs",

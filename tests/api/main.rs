@@ -17,6 +17,7 @@ mod devices;
 mod events;
 mod faces;
 mod frame;
+mod frame_checks;
 mod gate_inputs;
 mod gates;
 mod grants;
