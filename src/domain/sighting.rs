@@ -157,6 +157,11 @@ impl StageTimings {
         }
     }
 
+    /// Notes what `other` took as well.
+    pub fn add(&mut self, other: &Self) {
+        other.iter().for_each(|(stage, duration)| self.push(stage, duration));
+    }
+
     /// The stages in the order they were travelled.
     pub fn iter(&self) -> impl Iterator<Item = (Stage, Duration)> + '_ {
         self.0.iter().copied()

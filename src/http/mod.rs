@@ -44,6 +44,7 @@ mod signature;
 mod sites;
 mod state;
 mod streams;
+mod test_shots;
 mod verify;
 mod webhooks;
 mod wrong_keys;
@@ -91,6 +92,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(liveness::routes())
         .merge(passages::routes())
         .merge(gate_inputs::routes())
+        .merge(test_shots::routes())
         .merge(events::routes())
         .merge(webhooks::routes())
         .merge(employees::routes())

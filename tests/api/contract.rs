@@ -88,6 +88,7 @@ const ROUTES: &[&str] = &[
     "POST /v1/gates/{gate_id}/credentials",
     "POST /v1/gates/{gate_id}/inputs",
     "POST /v1/gates/{gate_id}/passages",
+    "POST /v1/gates/{gate_id}/test-shots",
     "POST /v1/imports",
     "POST /v1/invitation/face",
     "POST /v1/keys",

@@ -45,6 +45,7 @@ mod shutdown;
 mod side_by_side;
 mod sites;
 mod start;
+mod test_shots;
 mod verifier;
 mod webhooks;
 mod zones;
