@@ -15,6 +15,7 @@ mod frame_checks;
 mod frames;
 mod gate_caller;
 mod gate_inputs;
+mod gate_states;
 mod gates;
 mod groups;
 mod header;
@@ -102,6 +103,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(invitations::routes())
         .merge(invited::routes())
         .merge(gates::routes())
+        .merge(gate_states::routes())
         .merge(risk::routes())
         .merge(credentials::routes())
         .merge(sites::routes())

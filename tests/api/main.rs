@@ -19,6 +19,7 @@ mod faces;
 mod frame;
 mod frame_checks;
 mod gate_inputs;
+mod gate_states;
 mod gates;
 mod grants;
 mod groups;
