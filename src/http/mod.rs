@@ -28,6 +28,7 @@ mod invited;
 mod keys;
 mod leftover;
 mod liveness;
+mod lookalikes;
 mod metrics;
 mod middleware;
 mod moment;
@@ -98,6 +99,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(webhooks::routes())
         .merge(employees::routes())
         .merge(faces::routes())
+        .merge(lookalikes::routes())
         .merge(frame_checks::routes())
         .merge(imports::routes())
         .merge(invitations::routes())

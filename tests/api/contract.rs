@@ -45,6 +45,7 @@ const ROUTES: &[&str] = &[
     "GET /v1/employees/{employee_id}/export",
     "GET /v1/employees/{employee_id}/faces",
     "GET /v1/employees/{employee_id}/invitations",
+    "GET /v1/employees/{employee_id}/lookalikes",
     "GET /v1/events",
     "GET /v1/gate-states",
     "GET /v1/gates",
