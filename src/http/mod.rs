@@ -46,6 +46,7 @@ mod signature;
 mod sites;
 mod state;
 mod streams;
+mod system;
 mod test_shots;
 mod verify;
 mod webhooks;
@@ -71,6 +72,7 @@ pub use problem::{CODES as PROBLEM_CODES, Problem};
 pub use risk::{AlternativesView, OfferView};
 pub use state::{AppState, HttpSettings};
 pub use streams::Streams;
+pub use system::About;
 pub use wrong_keys::WrongKeys;
 
 /// The service: every route, its limits and the middleware around them.
@@ -115,5 +117,6 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(keys::routes())
         .merge(changes::routes())
         .merge(privacy::routes())
+        .merge(system::routes())
         .merge(explanation::routes())
 }

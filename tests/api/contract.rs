@@ -68,6 +68,7 @@ const ROUTES: &[&str] = &[
     "GET /v1/schedules/{schedule_id}",
     "GET /v1/sites",
     "GET /v1/sites/{site_id}",
+    "GET /v1/system",
     "GET /v1/webhooks",
     "GET /v1/webhooks/{webhook_id}",
     "GET /v1/webhooks/{webhook_id}/dead-letters",

@@ -46,6 +46,7 @@ mod shutdown;
 mod side_by_side;
 mod sites;
 mod start;
+mod system;
 mod test_shots;
 mod verifier;
 mod webhooks;

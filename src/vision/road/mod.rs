@@ -1,12 +1,14 @@
 //! The road with its networks: from the bytes of a frame to a face that can be compared.
 
 mod clock;
+mod files;
 mod open;
 mod previous;
 mod profile;
 mod verifier;
 
 use clock::StageClock;
+pub use files::NetworkFile;
 pub use open::{OpenError, RoadSettings};
 use previous::Previous;
 pub use previous::PreviousEncoder;
