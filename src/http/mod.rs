@@ -1,6 +1,7 @@
 //! The HTTP contract: router, state, errors, keys; one file per resource.
 
 mod alarm;
+mod audit_checks;
 mod auth;
 mod body_check;
 mod changes;
@@ -118,5 +119,6 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(changes::routes())
         .merge(privacy::routes())
         .merge(system::routes())
+        .merge(audit_checks::routes())
         .merge(explanation::routes())
 }

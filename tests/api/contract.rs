@@ -82,6 +82,7 @@ const ROUTES: &[&str] = &[
     "PATCH /v1/webhooks/{webhook_id}",
     "PATCH /v1/zones/{zone_id}",
     "POST /v1/access-groups",
+    "POST /v1/audit-checks",
     "POST /v1/employees",
     "POST /v1/employees/{employee_id}/consents",
     "POST /v1/employees/{employee_id}/erasure",

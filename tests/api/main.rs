@@ -6,6 +6,7 @@ mod access;
 mod answer;
 mod at_rest;
 mod audit;
+mod audit_checks;
 mod bad_input;
 mod blocklist;
 mod broker;
