@@ -167,7 +167,8 @@ pub struct Metrics {
 }
 
 /// The commit that this was built from, where the build knew it.
-fn revision() -> &'static str {
+#[must_use]
+pub fn revision() -> &'static str {
     option_env!("LIMEN_REVISION").filter(|commit| !commit.is_empty()).unwrap_or("unknown")
 }
 
@@ -438,6 +439,12 @@ impl Metrics {
     /// Notes a request that was refused because the `limit` of this name was reached.
     pub fn overload(&self, limit: &'static str) {
         self.overloads.get_or_create(&OverloadLabels { limit }).inc();
+    }
+
+    /// How many requests were refused because the `limit` of this name was reached.
+    #[must_use]
+    pub fn overloads(&self, limit: &'static str) -> u64 {
+        self.overloads.get_or_create(&OverloadLabels { limit }).get()
     }
 
     /// Notes a request whose API key was not valid.

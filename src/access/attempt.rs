@@ -48,6 +48,13 @@ impl Attempt {
         Self { finding, suspects: vec![evidence.clone()], evidence, resembled: Vec::new() }
     }
 
+    /// Everybody whom the frames may show, suspected or resembled.
+    #[must_use]
+    pub fn people(&self) -> Vec<EmployeeId> {
+        let suspects = self.suspects.iter().filter_map(|suspect| suspect.employee_id);
+        suspects.chain(self.resembled.iter().copied()).collect()
+    }
+
     /// How far the face is from whom it was compared with: the less likely, where a verifier compared them.
     fn apart(&self) -> f32 {
         let Evidence { distance, likelihood, .. } = &self.evidence;

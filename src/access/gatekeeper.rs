@@ -10,11 +10,11 @@ use super::{
     Alarms, Attempt, Finding, Found, Matcher, Probe, ReEnrolment, Scale, Whom, admit, decide,
 };
 use crate::domain::{
-    Alarm, Distance, Employee, EmployeeId, Evidence, FaceSeen, Gate, LivenessScore, Notice,
-    Passage, PassageRequest, Reason, Sighting, Stage, StageTimings, View,
+    Alarm, Distance, Employee, Evidence, FaceSeen, Gate, LivenessScore, Notice, Passage,
+    PassageRequest, Reason, Sighting, Stage, StageTimings, View,
 };
 use crate::gallery::SearchError;
-use crate::store::{Recorded, Store, StoreError, Verdict};
+use crate::store::{Ground, Recorded, Store, StoreError, Verdict};
 
 /// Why there is no decision. The gate stays shut.
 #[derive(Debug, thiserror::Error)]
@@ -95,17 +95,12 @@ impl Gatekeeper {
             return Ok((answered, timings));
         }
         let mut successor = None;
-        let attempt = if self.is_worth_a_look(gate, &request).await? {
+        let look = async || {
             let views = look().await?;
             successor = self.re_enrolment.as_ref().and_then(|one| Some((one, one.best(&views)?)));
-            let begun_at = Instant::now();
-            let attempt = self.compare(gate, &request, views).await?;
-            timings.push(Stage::Match, begun_at.elapsed());
-            attempt
-        } else {
-            let attempt = Attempt::ended(Reason::NoFace, Evidence::default());
-            Attempt { finding: Finding::NotExamined, ..attempt }
+            Ok::<_, E>(views)
         };
+        let attempt = self.examine(gate, &request, look, &mut timings).await?;
         let begun_at = Instant::now();
         let answered = self.finish(|keeper| keeper.record(request, attempt)).await?;
         timings.push(Stage::Record, begun_at.elapsed());
@@ -113,6 +108,47 @@ impl Gatekeeper {
             re_enrolment.consider(&answered.passage, face);
         }
         Ok((answered, timings))
+    }
+
+    /// What would be made of a passage now: looked at, compared and decided as [`pass`](Self::pass) does, and neither
+    /// recorded nor told of to anybody else. No gate opens on it.
+    ///
+    /// # Errors
+    /// As [`pass`](Self::pass).
+    pub async fn rehearse<E: From<AccessError>>(
+        &self,
+        gate: &Gate,
+        request: &PassageRequest,
+        look: impl AsyncFnOnce() -> Result<Vec<View<FaceSeen>>, E>,
+    ) -> Result<(Verdict, StageTimings), E> {
+        let mut timings = StageTimings::default();
+        let attempt = self.examine(gate, request, look, &mut timings).await?;
+        let decide = |ground: &Ground| decide(self.clock_skew_max, request, &attempt, ground);
+        let verdict = self
+            .store
+            .rehearse_passage(request, &attempt.evidence, &attempt.people(), decide)
+            .await
+            .map_err(AccessError::from)?;
+        Ok((verdict, timings))
+    }
+
+    /// What the frames come to, which are looked at only where the gate may open.
+    async fn examine<E: From<AccessError>>(
+        &self,
+        gate: &Gate,
+        request: &PassageRequest,
+        look: impl AsyncFnOnce() -> Result<Vec<View<FaceSeen>>, E>,
+        timings: &mut StageTimings,
+    ) -> Result<Attempt, E> {
+        if !self.is_worth_a_look(gate, request).await? {
+            let attempt = Attempt::ended(Reason::NoFace, Evidence::default());
+            return Ok(Attempt { finding: Finding::NotExamined, ..attempt });
+        }
+        let views = look().await?;
+        let begun_at = Instant::now();
+        let attempt = self.compare(gate, request, views).await?;
+        timings.push(Stage::Match, begun_at.elapsed());
+        Ok(attempt)
     }
 
     /// Whether the gate may open at all. What is late by this machine's clock may not be by Postgres', which all
@@ -291,8 +327,7 @@ impl Gatekeeper {
         request: PassageRequest,
         attempt: Attempt,
     ) -> Result<Judged, AccessError> {
-        let suspects = attempt.suspects.iter().filter_map(|suspect| suspect.employee_id);
-        let suspects: Vec<EmployeeId> = suspects.chain(attempt.resembled.iter().copied()).collect();
+        let suspects = attempt.people();
         let mut blocked = None;
         let recorded = self
             .store

@@ -36,6 +36,19 @@ pub struct Search {
     pub threshold: Threshold,
 }
 
+/// Who is nearest to one of the gallery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Neighbours {
+    /// They, the nearest first.
+    pub nearest: Vec<Candidate>,
+    /// The model whose distances these are.
+    pub model: ModelId,
+    /// τ of 1:N.
+    pub threshold: Threshold,
+    /// Whoever is nearer than this is a look-alike: see [`look_alike_limit`].
+    pub limit: f32,
+}
+
 /// Compares probes with the gallery, and knows the τ to judge them by.
 #[derive(Clone, Debug)]
 pub struct Matcher {
@@ -79,6 +92,12 @@ impl Matcher {
     #[must_use]
     pub fn model(&self) -> &ModelId {
         self.gallery().model()
+    }
+
+    /// What τ follows from.
+    #[must_use]
+    pub fn risk(&self) -> &RiskPolicy {
+        &self.risk
     }
 
     /// The calibration that τ follows from; none where it is fixed.
@@ -176,6 +195,29 @@ impl Matcher {
         let mut nearest = self.searcher.search(face, LOOK_ALIKES_MAX + 1).await?;
         nearest.retain(|c| Some(c.employee_id) != employee && c.distance.value() < limit);
         Ok(nearest)
+    }
+
+    /// The `count` people nearest to one who is enrolled, however far they are, by the model that knows them; none when
+    /// they have no face of a model that is served.
+    ///
+    /// # Errors
+    /// [`SearchError`].
+    pub async fn neighbours(
+        &self,
+        employee: EmployeeId,
+        count: usize,
+    ) -> Result<Option<Neighbours>, SearchError> {
+        for matcher in [Some(self), self.previous()].into_iter().flatten() {
+            let Some(template) = matcher.gallery().template(employee) else { continue };
+            let mut nearest = matcher.searcher.search(template, count + 1).await?;
+            nearest.retain(|other| other.employee_id != employee);
+            nearest.truncate(count);
+            let threshold = matcher.search_tau(matcher.gallery().people()).threshold;
+            let limit = look_alike_limit(threshold, matcher.margin);
+            let model = matcher.model().clone();
+            return Ok(Some(Neighbours { nearest, model, threshold, limit }));
+        }
+        Ok(None)
     }
 
     /// How like somebody's a face is whom [`look_alikes`](Self::look_alikes) found.

@@ -23,6 +23,6 @@ pub use enrolment::{
 pub use enrolment_turn::{Enrolments, Turn};
 pub use gatekeeper::{AccessError, Answered, Gatekeeper};
 pub use grant_signer::{GrantKey, GrantKeyError, GrantSigner};
-pub use matcher::{Identity, Matcher, Search, identity, look_alike_limit};
+pub use matcher::{Identity, Matcher, Neighbours, Search, identity, look_alike_limit};
 pub use re_enrolment::{ReEnrolment, ReEnrolmentRules, Told};
 pub use side_by_side::{Findings, Found, Probe, Scale, Whom};

@@ -6,9 +6,11 @@
 
 mod fault;
 mod kept;
+mod newest;
 mod verify;
 mod walk;
 
 pub use fault::Fault;
 pub use kept::{KeptHead, KeptHeadError};
+pub use newest::{CheckLimits, Checked, check_newest};
 pub use verify::{Verified, verify};

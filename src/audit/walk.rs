@@ -105,6 +105,12 @@ impl Walk {
         walk
     }
 
+    /// Begins behind `position`, where the record `id` stands with `hash`; what lies before is taken as it is.
+    pub fn behind(head: Head, position: u64, last: Option<(Uuid, ChainHash)>) -> Self {
+        let last = (last.map(|(id, _)| id), last.map(|(_, hash)| hash));
+        Self { position, last, ..Self::new(head, Vec::new()) }
+    }
+
     /// Where the walk has come to: a position and the record there.
     pub fn place(&self) -> (u64, Uuid) {
         (self.position, self.last.0.unwrap_or(Uuid::max()))

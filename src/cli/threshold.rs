@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::domain::risk::{Alternatives, Offer, Refusal, Request, Search, Traffic};
+use crate::http::{AlternativesView, OfferView};
 use crate::vision::EncoderProfile;
 
 #[derive(Debug, Args)]
@@ -25,7 +26,7 @@ pub(super) struct ThresholdArguments {
     #[arg(long, value_name = "ATTEMPTS")]
     mated_per_day: Option<f64>,
     /// Attempts of strangers a day.
-    #[arg(long, value_name = "ATTEMPTS", default_value_t = 10.0)]
+    #[arg(long, value_name = "ATTEMPTS", default_value_t = Traffic::NON_MATED_DEFAULT)]
     strangers_per_day: f64,
     /// Print JSON.
     #[arg(long)]
@@ -42,39 +43,7 @@ struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    instead: Option<Instead>,
-}
-
-#[derive(Serialize)]
-struct OfferView {
-    threshold: f32,
-    fmr: f64,
-    fpir: f64,
-    fnir: f64,
-    false_entries_per_year: f64,
-    honest_retries_per_day: f64,
-}
-
-#[derive(Serialize)]
-struct Instead {
-    badge: Option<OfferView>,
-    largest_gallery: Option<u32>,
-    smallest_fpir: Option<f64>,
-}
-
-impl From<Offer> for OfferView {
-    fn from(offer: Offer) -> Self {
-        let Offer { tau, fmr, fpir, fnir, false_entries_per_year, honest_retries_per_day } = offer;
-        let threshold = tau.value();
-        Self { threshold, fmr, fpir, fnir, false_entries_per_year, honest_retries_per_day }
-    }
-}
-
-impl From<Alternatives> for Instead {
-    fn from(alternatives: Alternatives) -> Self {
-        let Alternatives { badge, largest_gallery, smallest_fpir } = alternatives;
-        Self { badge: badge.map(Into::into), largest_gallery, smallest_fpir }
-    }
+    instead: Option<AlternativesView>,
 }
 
 /// Exits with 0 when the encoder supports the request, with 1 when it does not.
@@ -91,7 +60,7 @@ pub(super) fn run(config: &Config, arguments: &ThresholdArguments) -> anyhow::Re
         traffic: Traffic {
             mated_per_day: arguments
                 .mated_per_day
-                .unwrap_or_else(|| f64::from(arguments.gallery) * 2.0),
+                .unwrap_or(Traffic::mated_by_default(arguments.gallery)),
             non_mated_per_day: arguments.strangers_per_day,
         },
     };

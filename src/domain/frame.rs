@@ -56,6 +56,12 @@ impl Frame {
         self.reduction
     }
 
+    /// Width and height of the picture as it was sent, to within the reduction.
+    #[must_use]
+    pub fn sent_size(&self) -> [u32; 2] {
+        [self.width, self.height].map(|side| side * self.reduction)
+    }
+
     /// The same pixels, each standing for `reduction` along each side, at least 1.
     #[must_use]
     pub fn reduced_by(self, reduction: u32) -> Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::{Encoding, LivenessScore, Quality, QualityIssue, Shortfall};
+use super::{Detection, Encoding, LivenessScore, Quality, QualityIssue, Shortfall};
 
 /// What a frame showed, as far as the road was travelled: `F` is what a usable face gave.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,8 +82,25 @@ pub struct View<F> {
     pub sighting: Sighting<F>,
     /// How many faces the detector reported.
     pub faces: usize,
+    /// The nearest one as the detector placed it, in pixels of the picture as it was sent; none where none was chosen.
+    pub nearest: Option<Detection>,
+    /// Width and height of the picture as it was sent, to within what it was reduced by.
+    pub size_px: [u32; 2],
     /// How long each step took.
     pub timings: StageTimings,
+}
+
+impl View<FaceSeen> {
+    /// What was measured of the nearest face's picture, where the road came so far and did not end at liveness.
+    #[must_use]
+    pub fn quality(&self) -> Option<&Quality> {
+        match &self.sighting {
+            Sighting::Face(FaceSeen { quality, .. }) | Sighting::LowQuality { quality, .. } => {
+                Some(quality)
+            }
+            Sighting::NoFace | Sighting::MultipleFaces | Sighting::Spoof { .. } => None,
+        }
+    }
 }
 
 /// A step of the road, from the queue to the record.
@@ -138,6 +155,11 @@ impl StageTimings {
             Some((_, sum)) => *sum += duration,
             None => self.0.push((stage, duration)),
         }
+    }
+
+    /// Notes what `other` took as well.
+    pub fn add(&mut self, other: &Self) {
+        other.iter().for_each(|(stage, duration)| self.push(stage, duration));
     }
 
     /// The stages in the order they were travelled.

@@ -161,6 +161,13 @@ impl Gallery {
         self.index.load().faces_of(employee).is_some()
     }
 
+    /// What an employee is compared by; none when the employee has no face.
+    #[must_use]
+    pub fn template(&self, employee: EmployeeId) -> Option<Encoding> {
+        let index = self.index.load();
+        Encoding::normalised(index.template_of(employee)?.to_vec(), self.model.clone()).ok()
+    }
+
     /// One employee, and what `judge` says of their template; none when the employee has no face.
     ///
     /// # Errors

@@ -17,8 +17,8 @@ use super::page::{self, Page};
 use super::schema::EmployeeStatusCode;
 use super::{AppState, Problem};
 use crate::domain::{
-    BadgeId, Department, Employee, EmployeeId, EmployeeName, EmployeeStatus, Permission, Validity,
-    in_one_form,
+    BadgeId, Department, Employee, EmployeeId, EmployeeName, EmployeeStatus, GroupId, Permission,
+    Validity, in_one_form,
 };
 use crate::store::{EmployeeChange, EmployeeFilter, NewEmployee};
 
@@ -139,6 +139,11 @@ struct ListQuery {
     badge_id: Option<BadgeId>,
     /// Only those whose name contains this, in any case.
     name: Option<String>,
+    /// Only those whose name, badge or department contains this, in any case.
+    query: Option<String>,
+    /// Only members of this group.
+    #[param(value_type = Option<Uuid>)]
+    group_id: Option<GroupId>,
     /// Only those with this status.
     #[param(value_type = Option<EmployeeStatusCode>)]
     status: Option<EmployeeStatus>,
@@ -161,13 +166,18 @@ async fn list(
     _: Allowed<SeePeople>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<EmployeeView>>, Problem> {
-    if query.name.as_ref().is_some_and(|name| name.contains('\0')) {
-        return Err(Problem::bad_request("bad_query", "name: NUL is in no name"));
+    for (parameter, text) in [("name", &query.name), ("query", &query.query)] {
+        if text.as_ref().is_some_and(|text| text.contains('\0')) {
+            let detail = format!("{parameter}: NUL is in no name, badge or department");
+            return Err(Problem::bad_request("bad_query", detail));
+        }
     }
     let (rows, _permit) = page::begin(query.limit, &state)?;
     let filter = EmployeeFilter {
         badge_id: query.badge_id,
         name_contains: query.name.as_deref().map(in_one_form),
+        contains: query.query.as_deref().map(in_one_form),
+        group_id: query.group_id,
         status: query.status,
         badge_required: query.badge_required,
     };

@@ -14,7 +14,9 @@ use super::auth::{Allowed, SeeTrail};
 use super::extract::{NoQuery, Path};
 use super::schema::{DecisionCode, DirectionCode, GateModeCode, NoticeCode, ReasonCode};
 use super::{AppState, Problem};
-use crate::domain::{Decision, Direction, GateMode, Notice, Passage, PassageId, Reason, ZoneId};
+use crate::domain::{
+    Decision, Direction, Evidence, GateMode, Notice, Passage, PassageId, Reason, ZoneId,
+};
 
 /// The table of reasons that the documentation shows: one source for both.
 const REASONS: &str = include_str!("../../docs/REASONS.md");
@@ -25,7 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// A figure against its limit.
 #[derive(Debug, Serialize, ToSchema)]
-struct Check {
+pub(super) struct Check {
     /// `distance`: to the nearest template, which must stay under the limit. `second_distance`: to the second-nearest,
     /// which must reach it: the nearest's and the margin between the two. `probability`, where a verifier decided: that
     /// the face is the badge's owner's; must reach it. `liveness`: must reach it. Of the picture:
@@ -81,40 +83,47 @@ struct Explanation {
     policy_version: Option<u64>,
 }
 
-impl From<Passage> for Explanation {
-    fn from(passage: Passage) -> Self {
-        let evidence = &passage.evidence;
-        let quality = evidence.shortfall.map(|shortfall| Check {
+impl Check {
+    /// Those of the figures that a decision rests on.
+    pub fn of(evidence: &Evidence) -> Vec<Self> {
+        let quality = evidence.shortfall.map(|shortfall| Self {
             figure: shortfall.figure().code(),
             value: shortfall.value(),
             limit: shortfall.limit(),
             passed: false,
         });
-        let second = evidence.distance.zip(evidence.runner_up).map(|(nearest, second)| Check {
+        let second = evidence.distance.zip(evidence.runner_up).map(|(nearest, second)| Self {
             figure: "second_distance",
             value: second.distance().value(),
             limit: nearest.value() + second.margin(),
             passed: false,
         });
-        let distance = evidence.distance.zip(evidence.threshold).map(|(distance, limit)| Check {
+        let distance = evidence.distance.zip(evidence.threshold).map(|(distance, limit)| Self {
             figure: "distance",
             value: distance.value(),
             limit: limit.value(),
             passed: distance.is_match(limit),
         });
-        let probability = evidence.likelihood.map(|likelihood| Check {
+        let probability = evidence.likelihood.map(|likelihood| Self {
             figure: "probability",
             value: likelihood.probability.value(),
             limit: likelihood.minimum.value(),
             passed: likelihood.is_match(),
         });
         let liveness =
-            evidence.liveness.zip(evidence.liveness_threshold).map(|(liveness, limit)| Check {
+            evidence.liveness.zip(evidence.liveness_threshold).map(|(liveness, limit)| Self {
                 figure: "liveness",
                 value: liveness.value(),
                 limit: limit.value(),
                 passed: liveness.is_live(limit),
             });
+        [quality, liveness, distance, probability, second].into_iter().flatten().collect()
+    }
+}
+
+impl From<Passage> for Explanation {
+    fn from(passage: Passage) -> Self {
+        let evidence = &passage.evidence;
         let [meaning, show, advice] = words(passage.reason);
         Self {
             passage_id: passage.id,
@@ -127,10 +136,7 @@ impl From<Passage> for Explanation {
                 _ => advice,
             },
             notice: passage.notice,
-            checks: [quality, liveness, distance, probability, second]
-                .into_iter()
-                .flatten()
-                .collect(),
+            checks: Check::of(evidence),
             earlier_passage_id: evidence.earlier_passage_id,
             mode: passage.mode,
             zone_id: passage.zone_id,
@@ -147,7 +153,7 @@ const LIKE_BLOCKED: &str = "compare the person with whom the log names for this 
                             on the blocklist under another name";
 
 /// What a reason means, what to show and what to do, as the documentation says; a test keeps its table whole.
-fn words(reason: Reason) -> [&'static str; 3] {
+pub(super) fn words(reason: Reason) -> [&'static str; 3] {
     static WORDS: LazyLock<BTreeMap<&str, [String; 3]>> = LazyLock::new(|| {
         let rows = REASONS.lines().filter_map(|line| line.strip_prefix("| "));
         let cells = rows.map(|row| row.trim_end_matches(" |").split(" | ").collect::<Vec<_>>());

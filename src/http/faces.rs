@@ -14,7 +14,7 @@ use super::extract::{NoQuery, Path, Query};
 use super::frames::{FrameFile, FrameForm, OneFrame, Room};
 use super::{AppState, Problem, alarm};
 use crate::access::{Enrolled, EnrolmentError, Resemblances};
-use crate::domain::{Author, EmployeeId, EmployeeStatus, FaceId, Likeness, Resemblance};
+use crate::domain::{Author, EmployeeId, EmployeeStatus, FaceId, Likeness, Quality, Resemblance};
 use crate::inference::Place;
 use crate::store::{Face, StoreError};
 
@@ -37,7 +37,7 @@ pub(super) struct FaceView {
 
 /// What was measured of the photo.
 #[derive(Debug, Serialize, ToSchema)]
-struct QualityView {
+pub(super) struct QualityView {
     /// Pixels between the pupils.
     pupil_distance_px: f32,
     /// Mean luma of the face, 0 to 255.
@@ -53,21 +53,26 @@ struct QualityView {
     roll_degrees: f32,
 }
 
+impl From<Quality> for QualityView {
+    fn from(quality: Quality) -> Self {
+        Self {
+            pupil_distance_px: quality.pupil_distance_px,
+            brightness: quality.brightness,
+            sharpness: quality.sharpness,
+            yaw: quality.yaw,
+            pitch: quality.pitch,
+            roll_degrees: quality.roll_degrees,
+        }
+    }
+}
+
 impl From<Face> for FaceView {
     fn from(face: Face) -> Self {
-        let quality = face.quality;
         Self {
             face_id: face.id,
             employee_id: face.employee_id,
             model_id: face.model_id.to_string(),
-            quality: QualityView {
-                pupil_distance_px: quality.pupil_distance_px,
-                brightness: quality.brightness,
-                sharpness: quality.sharpness,
-                yaw: quality.yaw,
-                pitch: quality.pitch,
-                roll_degrees: quality.roll_degrees,
-            },
+            quality: face.quality.into(),
             created_at: face.created_at,
         }
     }

@@ -1,6 +1,7 @@
 //! The HTTP contract: router, state, errors, keys; one file per resource.
 
 mod alarm;
+mod audit_checks;
 mod auth;
 mod body_check;
 mod changes;
@@ -12,9 +13,11 @@ mod events;
 mod explanation;
 mod extract;
 mod faces;
+mod frame_checks;
 mod frames;
 mod gate_caller;
 mod gate_inputs;
+mod gate_states;
 mod gates;
 mod groups;
 mod header;
@@ -27,6 +30,7 @@ mod invited;
 mod keys;
 mod leftover;
 mod liveness;
+mod lookalikes;
 mod metrics;
 mod middleware;
 mod moment;
@@ -37,6 +41,7 @@ mod passages;
 mod privacy;
 mod problem;
 mod recognize;
+mod risk;
 mod schedules;
 mod schema;
 mod session;
@@ -44,6 +49,8 @@ mod signature;
 mod sites;
 mod state;
 mod streams;
+mod system;
+mod test_shots;
 mod verify;
 mod webhooks;
 mod wrong_keys;
@@ -65,8 +72,10 @@ pub use metrics::MetricsReaders;
 pub use openapi::contract;
 pub use overload::overload_limits;
 pub use problem::{CODES as PROBLEM_CODES, Problem};
+pub use risk::{AlternativesView, OfferView};
 pub use state::{AppState, HttpSettings};
 pub use streams::Streams;
+pub use system::About;
 pub use wrong_keys::WrongKeys;
 
 /// The service: every route, its limits and the middleware around them.
@@ -91,14 +100,19 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(liveness::routes())
         .merge(passages::routes())
         .merge(gate_inputs::routes())
+        .merge(test_shots::routes())
         .merge(events::routes())
         .merge(webhooks::routes())
         .merge(employees::routes())
         .merge(faces::routes())
+        .merge(lookalikes::routes())
+        .merge(frame_checks::routes())
         .merge(imports::routes())
         .merge(invitations::routes())
         .merge(invited::routes())
         .merge(gates::routes())
+        .merge(gate_states::routes())
+        .merge(risk::routes())
         .merge(credentials::routes())
         .merge(sites::routes())
         .merge(zones::routes())
@@ -108,5 +122,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(session::routes())
         .merge(changes::routes())
         .merge(privacy::routes())
+        .merge(system::routes())
+        .merge(audit_checks::routes())
         .merge(explanation::routes())
 }

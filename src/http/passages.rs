@@ -200,7 +200,7 @@ impl FromRequestParts<AppState> for PassageHead {
     }
 }
 
-async fn look(
+pub(super) async fn look(
     state: &AppState,
     policy: &GatePolicy,
     frames: &Frames,

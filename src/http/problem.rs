@@ -76,6 +76,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("missing_scope", "the key has not the scope"),
     ("multiple_faces", "the photo shows several faces about equally near"),
     ("networks_failing", "the networks fail on every frame"),
+    ("no_calibration", "τ follows from no risk here: the thresholds are fixed"),
     ("no_face", "the photo shows no face"),
     ("not_a_grant", "passage_id names no grant of the gate"),
     ("not_an_image", "a frame is no JPEG, PNG or WebP"),
@@ -213,6 +214,11 @@ impl Problem {
     pub fn not_found(what: &str) -> Self {
         let detail = format!("there is no such {what}");
         Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
+    }
+
+    /// 404: what is asked for is not to be had here.
+    pub fn missing(code: &'static str, detail: impl ToString) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, "Not found", detail)
     }
 
     /// 409: conflicts with what is stored.

@@ -11,6 +11,7 @@ use super::invitations::InvitationSettings;
 use super::leftover::LeftoverLimits;
 use super::metrics::MetricsReaders;
 use super::streams::Streams;
+use super::system::About;
 use super::wrong_keys::WrongKeys;
 use crate::access::{EnrolmentRules, Enrolments, Gatekeeper, GrantSigner, Matcher};
 use crate::domain::{EmployeeId, GatePolicy, LivenessScore, WebhookHosts};
@@ -107,6 +108,8 @@ impl HttpSettings {
 /// Shared by every request; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct AppState {
+    /// What does not change while the service runs.
+    pub about: Arc<About>,
     /// Looks at frames.
     pub engine: Arc<Engine>,
     /// Compares with the gallery.

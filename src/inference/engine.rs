@@ -15,8 +15,8 @@ use super::memory;
 use super::worker::{self, Job, Task};
 use crate::domain::{FaceSeen, LivenessScore, View};
 use crate::vision::{
-    EncoderProfile, FrameFormat, LookError, LookSettings, OpenError, PreviousEncoder, Road,
-    RoadSettings,
+    EncoderProfile, FrameFormat, LookError, LookSettings, OpenError, Precision, PreviousEncoder,
+    Road, RoadSettings,
 };
 
 /// How the engine runs.
@@ -104,6 +104,7 @@ pub struct Engine {
     threads: Mutex<Vec<JoinHandle<()>>>,
     encoder: EncoderProfile,
     previous: Option<EncoderProfile>,
+    precision: Precision,
     queue_max: usize,
     health: Arc<Health>,
 }
@@ -142,6 +143,7 @@ impl Engine {
         }
         info!(model = %road.model(), precision = %road.precision(), workers, "the networks are warm");
         let (encoder, previous) = (road.profile().clone(), road.previous().cloned());
+        let precision = road.precision();
         drop(road);
         memory::return_what_only_the_start_needed();
         Ok(Self {
@@ -150,6 +152,7 @@ impl Engine {
             threads: Mutex::new(threads),
             encoder,
             previous,
+            precision,
             queue_max: settings.queue_max,
             health,
         })
@@ -165,6 +168,12 @@ impl Engine {
     #[must_use]
     pub fn previous(&self) -> Option<&EncoderProfile> {
         self.previous.as_ref()
+    }
+
+    /// With which numbers the encoders compute.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Frames that wait for a worker now, and how many may.

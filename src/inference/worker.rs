@@ -133,7 +133,13 @@ mod tests {
         });
         assert!(matches!(panicked, Err(EngineError::Panicked)), "{panicked:?}");
 
-        let faceless = View { sighting: Sighting::NoFace, faces: 0, timings: Default::default() };
+        let faceless = View {
+            sighting: Sighting::NoFace,
+            faces: 0,
+            nearest: None,
+            size_px: [1, 1],
+            timings: Default::default(),
+        };
         assert_eq!(answered(|| Ok(faceless)).unwrap().faces, 0);
     }
 

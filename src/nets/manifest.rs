@@ -74,6 +74,21 @@ pub enum Role {
     Verifier,
 }
 
+impl Role {
+    /// Its name in the manifest.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Detector => "detector",
+            Self::Landmarks => "landmarks",
+            Self::Encoder => "encoder",
+            Self::Projection => "projection",
+            Self::Liveness => "liveness",
+            Self::Verifier => "verifier",
+        }
+    }
+}
+
 /// The networks that `nets` knows how to build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -11,7 +11,7 @@ mod retention;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use tokio::net::TcpListener;
@@ -25,11 +25,13 @@ use crate::config::{Config, EventsConfig, ServerConfig};
 use crate::events::{self, Bell, DeliverySettings};
 use crate::gallery::{self, ResyncSettings};
 use crate::http::{
-    self, AppState, Entrance, HttpSettings, InvitationSettings, LeftoverLimits, Streams, WrongKeys,
+    self, About, AppState, Entrance, HttpSettings, InvitationSettings, LeftoverLimits, Streams,
+    WrongKeys,
 };
 use crate::inference::Engine;
 use crate::metrics::Metrics;
 use crate::store::{GalleryListener, Store};
+use crate::vision::NetworkFile;
 use connections::{ConnectionLimits, serve};
 pub use keys::{grant_key, keyring, secret_file};
 pub use matching::matcher;
@@ -178,7 +180,19 @@ async fn load(
     let settings = config.engine();
     info!(workers = settings.workers, device = %settings.road.device, "loading the networks");
     let engine = tokio::task::spawn_blocking(move || Engine::start(&settings)).await??;
-    let verifier = config.matching.verifier(&config.inference.weights_dir, &config.road)?;
+    let weights = &config.inference.weights_dir;
+    let verifier = config.matching.verifier(weights, &config.road)?;
+    let about = About {
+        started_at: Instant::now(),
+        device: config.road.device.to_string(),
+        workers: config.engine().workers,
+        networks: NetworkFile::of_road(
+            weights,
+            &config.road,
+            config.previous_encoder().as_ref(),
+            verifier.is_some(),
+        )?,
+    };
     if let Some(verifier) = &verifier {
         let minimum = verifier.minimum().value();
         info!(minimum, "faces are compared with one person by a verifier");
@@ -215,6 +229,7 @@ async fn load(
     let gatekeeper = Gatekeeper::new(store.clone(), matcher.clone(), clock_skew_max, alarms)
         .with_re_enrolment(re_enrolment);
     let state = AppState {
+        about: Arc::new(about),
         metrics,
         metrics_readers: Arc::default(),
         wrong_keys: WrongKeys::new(config.server.wrong_keys_per_minute_max),

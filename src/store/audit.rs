@@ -165,6 +165,26 @@ impl Snapshot {
         Ok(audited(links, rows.into_iter().map(|row| (("changes", row.id), Change::try_from(row)))))
     }
 
+    /// The record at a position of a chain and the hash that is stored of it; none where there is no such record.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn hash_at(
+        &mut self,
+        stream: Stream,
+        position: u64,
+    ) -> Result<Option<(Uuid, ChainHash)>, StoreError> {
+        let row = sqlx::query!(
+            r#"select id as "id!", hash from gate_records where gate_id = $1 and position = $2
+               union all select id, hash from changes where $1 = $3 and position = $2 limit 1"#,
+            stream.0,
+            position.cast_signed(),
+            Stream::CHANGES.0,
+        );
+        let row = row.fetch_optional(&mut *self.transaction).await?;
+        Ok(row.map(|row| (row.id, ChainHash(exactly(row.hash.as_ref()).unwrap_or_default()))))
+    }
+
     /// How many passages of each gate are in no chain.
     ///
     /// # Errors

@@ -138,6 +138,14 @@ impl Store {
         rows.into_iter().map(SignedHead::try_from).collect()
     }
 
+    /// The keys whose signatures of heads are trusted.
+    ///
+    /// # Errors
+    /// [`StoreError::NoKeyring`] without keys.
+    pub fn trusted_signers(&self) -> Result<&[VerifyingKey], StoreError> {
+        Ok(&self.head_signer.as_ref().ok_or(StoreError::NoKeyring)?.trusted)
+    }
+
     /// Checks that the keys belong to this database: whoever writes under others breaks every chain that they touch.
     ///
     /// # Errors

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::{Store, StoreError};
 use crate::domain::{
-    Author, BadgeId, Department, Employee, EmployeeId, EmployeeName, EmployeeStatus, Validity,
+    Author, BadgeId, Department, Employee, EmployeeId, EmployeeName, EmployeeStatus, GroupId,
+    Validity,
 };
 
 /// An employee to be created.
@@ -81,6 +82,10 @@ pub struct EmployeeFilter {
     pub badge_id: Option<BadgeId>,
     /// Only those whose name contains this, in any case.
     pub name_contains: Option<String>,
+    /// Only those whose name, badge or department contains this, in any case.
+    pub contains: Option<String>,
+    /// Only members of this group.
+    pub group_id: Option<GroupId>,
     /// Only those with this status.
     pub status: Option<EmployeeStatus>,
     /// Only those whose face alone opens, or those whose does not.
@@ -219,6 +224,19 @@ impl Store {
             .try_into()
     }
 
+    /// Those of these people who are there.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn employees_among(
+        &self,
+        people: &[EmployeeId],
+    ) -> Result<Vec<Employee>, StoreError> {
+        let people: Vec<Uuid> = people.iter().map(|id| id.0).collect();
+        let rows = employee_row!("select ", " from employees where id = any($1)", &people);
+        rows.fetch_all(&self.pool).await?.into_iter().map(Employee::try_from).collect()
+    }
+
     /// Who carries this badge, if anybody.
     ///
     /// # Errors
@@ -271,13 +289,19 @@ impl Store {
                and ($3::text is null or strpos(lower(name), lower($3)) > 0)
                and ($4::text is null or status = $4)
                and ($5::boolean is null or badge_required = $5)
+               and ($6::text is null or strpos(lower(name), lower($6)) > 0
+                   or strpos(lower(badge_id), lower($6)) > 0 or strpos(lower(department), lower($6)) > 0)
+               and ($7::uuid is null or exists (
+                   select from group_members m where m.group_id = $7 and m.employee_id = employees.id))
              order by id
-             limit $6",
+             limit $8",
             after.map(|id| id.0),
             filter.badge_id.as_ref().map(BadgeId::as_str),
             filter.name_contains,
             filter.status.map(EmployeeStatus::code),
             filter.badge_required,
+            filter.contains,
+            filter.group_id.map(|id| id.0),
             i64::from(limit),
         )
         .fetch_all(&self.pool)

@@ -14,6 +14,7 @@ mod error;
 mod events;
 mod faces;
 mod gate_inputs;
+mod gate_states;
 mod gates;
 mod ground;
 mod groups;
@@ -55,6 +56,7 @@ pub use error::{Conflict, StoreError};
 pub use events::{EventOrder, PassageListener, Positions, Since, Told};
 pub use faces::{EnrolmentLock, Face, FaceDraft, FaceRules, GalleryRow};
 pub use gate_inputs::InputFilter;
+pub use gate_states::{DecisionCounts, GateState, GateTrail, LastPassage, Latency};
 pub use gates::{GateChange, NewGate};
 pub use ground::{Ground, ZoneGround};
 pub use groups::{Access, GroupChange, Member, NewGroup};
@@ -212,7 +214,16 @@ impl Store {
     /// [`StoreError::Schema`] when it is not, with the way out.
     pub async fn check_schema(&self) -> Result<(), StoreError> {
         let known = sqlx::migrate!().iter().map(|migration| migration.version).max();
-        let found = within(self.patience, async {
+        let found = self.schema_version().await?;
+        if found == known { Ok(()) } else { Err(StoreError::Schema { found, known }) }
+    }
+
+    /// The last migration that was applied; none before the first.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn schema_version(&self) -> Result<Option<i64>, StoreError> {
+        within(self.patience, async {
             // The table is sqlx's own; it does not exist before the first migration.
             match sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
                 .fetch_one(&self.pool)
@@ -224,8 +235,7 @@ impl Store {
                 found => Ok(found?),
             }
         })
-        .await?;
-        if found == known { Ok(()) } else { Err(StoreError::Schema { found, known }) }
+        .await
     }
 
     /// Whether Postgres answers.

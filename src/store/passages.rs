@@ -296,6 +296,24 @@ impl Store {
             .ok_or(StoreError::NotFound("passage"))
     }
 
+    /// What `decide` would make of a passage now: on the ground, and under the locks, of
+    /// [`record_passage`](Self::record_passage), and nothing is written.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the gate is gone.
+    pub async fn rehearse_passage(
+        &self,
+        request: &PassageRequest,
+        evidence: &Evidence,
+        suspects: &[EmployeeId],
+        decide: impl FnOnce(&Ground) -> Verdict,
+    ) -> Result<Verdict, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let ground = ground(&mut transaction, request, evidence, suspects, None).await?;
+        transaction.rollback().await?;
+        Ok(decide(&ground))
+    }
+
     /// Judges a recorded grant again because its event was repeated with the key `asking`, and says when.
     /// When it no longer holds, a passage of its own records the refusal, which is the answer from then on:
     /// the trail's last word on an event is what its gate was told last. Otherwise nothing is written, and it

@@ -130,3 +130,51 @@ async fn where_badges_are_not_asked_for_look_alikes_are_only_told_of(pool: PgPoo
     assert_eq!((id(&face, "looks_like"), face.get("badge_required")), (first.clone(), None));
     assert!(!needs_badge(&service, &first).await && !needs_badge(&service, &second).await);
 }
+
+#[sqlx::test]
+async fn an_officer_sees_who_is_nearest_to_somebody_and_who_is_a_look_alike(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let person = async |name: &str, photo: &str| {
+        let employee = service.employee(json!({"name": name})).await;
+        enrol(&service, &employee, photo).await;
+        employee
+    };
+    let first = person("Barack", "obama-1.jpg").await;
+    let other = person("Joe", "biden-1.jpg").await;
+    let path = format!("/v1/employees/{first}/lookalikes");
+    let near = service.get(&path).await.expect(200);
+    assert_eq!(near["items"].as_array().unwrap().len(), 1, "nobody is like themselves: {near}");
+    let nearest = &near["items"][0];
+    assert_eq!(
+        (&nearest["employee_id"], &nearest["name"]),
+        (&other.as_str().into(), &"Joe".into())
+    );
+    assert_eq!(
+        (&nearest["is_look_alike"], &nearest["badge_required"]),
+        (&false.into(), &false.into())
+    );
+    assert!(nearest["distance"].as_f64() >= near["look_alike_limit"].as_f64(), "{near}");
+    assert!(near["look_alike_limit"].as_f64() > near["threshold"].as_f64(), "{near}");
+
+    let double = person("Barry", "obama-2.jpg").await;
+    let near = service.get(&path).await.expect(200);
+    let nearest = &near["items"][0];
+    assert_eq!(
+        (&nearest["employee_id"], &nearest["is_look_alike"]),
+        (&double.as_str().into(), &true.into())
+    );
+    assert_eq!(nearest["badge_required"], true);
+    assert_eq!(near["items"][1]["employee_id"], other.as_str());
+    let distance = &nearest["distance"];
+    let back = service.get(&format!("/v1/employees/{double}/lookalikes")).await.expect(200);
+    assert_eq!(
+        (&back["items"][0]["employee_id"], &back["items"][0]["distance"]),
+        (&first.as_str().into(), distance)
+    );
+
+    let faceless = service.employee(json!({})).await;
+    let path = format!("/v1/employees/{faceless}/lookalikes");
+    service.get(&path).await.refused(409, "not_enrolled");
+    let nobody = format!("/v1/employees/{}/lookalikes", uuid::Uuid::new_v4());
+    service.get(&nobody).await.refused(404, "not_found");
+}

@@ -1,11 +1,12 @@
 //! `/v1/employees`: the people.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::passage::Passage;
-use crate::service::{TestService, id};
+use crate::service::{TestService, id, send};
 
 #[sqlx::test]
 async fn an_employee_is_created_read_changed_and_removed(pool: PgPool) {
@@ -207,4 +208,45 @@ async fn the_trail_outlives_the_people_in_it(pool: PgPool) {
     let faces: i64 =
         sqlx::query_scalar("select count(*) from face_encodings").fetch_one(&pool).await.unwrap();
     assert_eq!(faces, 0, "the templates went with the person");
+}
+
+#[sqlx::test]
+async fn people_are_found_by_any_part_of_name_badge_or_department_and_by_their_group(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let person = async |name: &str, badge: &str, department: Value| {
+        let fields = json!({"name": name, "badge_id": badge, "department": department});
+        service.employee(fields).await
+    };
+    let ada = person("Ada Lovelace", "ENG-1", json!("Engines")).await;
+    let mueller = person("Jörg Müller", "MTR-2", json!("Engine room")).await;
+    let grace = person("Grace Hopper", "NVY-3", Value::Null).await;
+    let found = async |query: &str| {
+        let page = service.request(Method::GET, "/v1/employees").query(&[("query", query)]);
+        let page = send(page).await.expect(200);
+        let items = page["items"].as_array().unwrap();
+        items.iter().map(|row| id(row, "employee_id")).collect::<Vec<_>>()
+    };
+    assert_eq!(found("LOVE").await, [ada.clone()]);
+    assert_eq!(found("MÜLL").await, [mueller.clone()]);
+    assert_eq!(found("nvy").await, [grace.clone()]);
+    assert_eq!(found("engine").await, [ada.clone(), mueller.clone()]);
+    assert_eq!(found("eng").await, [ada.clone(), mueller.clone()]);
+    assert_eq!(found("%").await, [] as [String; 0]);
+    assert_eq!(found("").await.len(), 3);
+
+    let group = service.group(json!({})).await;
+    for member in [&ada, &grace] {
+        let path = format!("/v1/access-groups/{group}/members/{member}");
+        service.put(&path, json!({})).await.expect(200);
+    }
+    let members = |more: &str| format!("/v1/employees?group_id={group}{more}");
+    let page = service.get(&members("")).await.expect(200);
+    let ids: Vec<_> =
+        page["items"].as_array().unwrap().iter().map(|row| id(row, "employee_id")).collect();
+    assert_eq!(ids, [ada.clone(), grace]);
+    let page = service.get(&members("&query=eng")).await.expect(200);
+    assert_eq!(page["items"].as_array().unwrap().len(), 1);
+    let nobody = format!("/v1/employees?group_id={}", Uuid::new_v4());
+    assert_eq!(service.get(&nobody).await.expect(200)["items"], json!([]));
+    service.get("/v1/employees?query=%00").await.refused(400, "bad_query");
 }

@@ -97,3 +97,81 @@ async fn between_two_people_about_equally_near_a_face_alone_names_nobody(pool: P
     // A badge says who it is.
     Passage::of("obama-3.jpg").badge("B-2").granted(&service, &gate).await;
 }
+
+#[sqlx::test]
+async fn whoever_sees_places_is_told_what_a_risk_costs_for_the_gallery_and_for_a_larger_one(
+    pool: PgPool,
+) {
+    let service = TestService::start_with(&pool, |config| {
+        config.server.metrics_public = true;
+    })
+    .await;
+    service.enrolled("obama-1.jpg").await;
+    service.enrolled("biden-1.jpg").await;
+    let now = service.get("/v1/risk").await.expect(200);
+    assert_eq!((&now["gallery"], &now["people"]), (&2.into(), &2.into()));
+    assert_eq!((&now["max_fpir"], &now["configured"]["max_fmr"]), (&0.01.into(), &1e-4.into()));
+    assert_eq!(now["configured"]["recognize_threshold"], serde_json::Value::Null);
+    // So few people that the stricter 1:1 decides.
+    assert_eq!(now["limited_by_max_fmr"], true);
+    let served = service.metric("limen_recognize_threshold").await;
+    for tau in [&now["now"]["threshold"], &now["offer"]["threshold"]] {
+        assert!((tau.as_f64().unwrap() - served).abs() < 1e-4, "{tau} is not {served}");
+    }
+    let (retries, fnir) = (&now["offer"]["honest_retries_per_day"], &now["offer"]["fnir"]);
+    assert!((retries.as_f64().unwrap() - 4.0 * fnir.as_f64().unwrap()).abs() < 1e-9, "{now}");
+
+    let asked = "people=500&max_fpir=0.01&mated_per_day=100&strangers_per_day=0";
+    let more = service.get(&format!("/v1/risk?{asked}")).await.expect(200);
+    assert_eq!((&more["people"], &more["limited_by_max_fmr"]), (&500.into(), &false.into()));
+    assert!(more["offer"]["threshold"].as_f64() < now["offer"]["threshold"].as_f64(), "{more}");
+    assert_eq!(more["offer"]["false_entries_per_year"], 0.0);
+    assert_eq!(more["now"]["threshold"], now["now"]["threshold"]);
+}
+
+#[sqlx::test]
+async fn the_slider_and_the_curve_rise_and_fall_as_they_must(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let answer = service.get("/v1/risk?people=2000").await.expect(200);
+    let det = answer["det"].as_array().unwrap();
+    assert!((20..=100).contains(&det.len()), "{}", det.len());
+    let figure = |rows: &[serde_json::Value], name: &str| -> Vec<f64> {
+        rows.iter().filter_map(|row| row[name].as_f64()).collect()
+    };
+    assert!(figure(det, "threshold").is_sorted() && figure(det, "fmr").is_sorted());
+    assert!(figure(det, "fnmr").is_sorted_by(|one, next| one >= next));
+    let risks = answer["by_risk"].as_array().unwrap();
+    assert_eq!(risks.len(), 41);
+    assert!(figure(risks, "max_fpir").is_sorted() && figure(risks, "threshold").is_sorted());
+    assert!(figure(risks, "fnir").is_sorted_by(|one, next| one >= next));
+    assert_eq!(risks[0]["supported"], false, "no data show a rate so small");
+    assert_eq!(risks[0]["false_entries_per_year"], serde_json::Value::Null);
+    assert!(risks.iter().any(|risk| risk["supported"] == true));
+}
+
+#[sqlx::test]
+async fn a_risk_that_cannot_be_had_is_refused_with_what_can(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let refused = service.get("/v1/risk?people=50000&max_fpir=0.0001").await.expect(200);
+    assert_eq!(refused["offer"], serde_json::Value::Null);
+    let refusal = &refused["refusal"];
+    assert_eq!(refusal["code"], "below_floor");
+    assert!(refusal["badge"]["threshold"].as_f64() > Some(0.5), "{refused}");
+    assert!(refusal["largest_gallery"].as_u64() < Some(50_000), "{refused}");
+    assert!(refusal["smallest_fpir"].as_f64() > Some(0.0001), "{refused}");
+    for query in ["people=0", "max_fpir=0", "max_fpir=1", "max_fnir=NaN", "mated_per_day=-1"] {
+        service.get(&format!("/v1/risk?{query}")).await.refused(400, "bad_query");
+    }
+}
+
+#[sqlx::test]
+async fn where_the_thresholds_are_fixed_and_nothing_is_calibrated_no_risk_is_told(pool: PgPool) {
+    let service = TestService::start_with(&pool, |config| {
+        // Nobody has measured this one.
+        (config.road.encoding_size, config.road.mirror) = (512, true);
+        config.matching.verify_threshold = Threshold::try_from(1.0).ok();
+        config.matching.recognize_threshold = Threshold::try_from(0.9).ok();
+    })
+    .await;
+    service.get("/v1/risk").await.refused(404, "no_calibration");
+}

@@ -1,6 +1,6 @@
 //! What a stated risk costs, or why it cannot be had.
 
-use super::{Calibration, Request, Search};
+use super::{Calibration, Request, Search, Traffic};
 use crate::domain::Threshold;
 
 /// A threshold and what follows from it.
@@ -69,6 +69,17 @@ pub struct Refusal {
     pub alternatives: Alternatives,
 }
 
+impl RefusalReason {
+    /// The stable code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::BelowFloor { .. } => "below_floor",
+            Self::TooManyMisses { .. } => "too_many_misses",
+        }
+    }
+}
+
 impl Calibration {
     /// The threshold for a request that passed [`Request::check`].
     ///
@@ -85,21 +96,30 @@ impl Calibration {
         let needed = request.search.fmr(request.max_fpir);
         let floor = self.floor();
         let tau = self.tau_for_fmr(needed).ok_or(RefusalReason::BelowFloor { needed, floor })?;
-        let (fmr, fnir) = (self.fmr(tau), self.fnir(tau));
-        let max_fnir = request.max_fnir;
+        let offer = self.consequences(tau, request.search, request.traffic);
+        let (fnir, max_fnir) = (offer.fnir, request.max_fnir);
         let bearable = fnir <= max_fnir; // false for NaN, too
         if !bearable {
             return Err(RefusalReason::TooManyMisses { fnir, max_fnir });
         }
-        let fpir = request.search.fpir(fmr).min(request.max_fpir);
-        Ok(Offer {
+        // More by rounding alone.
+        let fpir = offer.fpir.min(request.max_fpir);
+        Ok(Offer { fpir, false_entries_per_year: a_year(fpir, request.traffic), ..offer })
+    }
+
+    /// What follows from a τ, whether anybody would accept it or not.
+    #[must_use]
+    pub fn consequences(&self, tau: Threshold, search: Search, traffic: Traffic) -> Offer {
+        let (fmr, fnir) = (self.fmr(tau), self.fnir(tau));
+        let fpir = search.fpir(fmr);
+        Offer {
             tau,
             fmr,
             fpir,
             fnir,
-            false_entries_per_year: fpir * request.traffic.non_mated_per_day * 365.0,
-            honest_retries_per_day: fnir * request.traffic.mated_per_day,
-        })
+            false_entries_per_year: a_year(fpir, traffic),
+            honest_retries_per_day: fnir * traffic.mated_per_day,
+        }
     }
 
     fn alternatives(&self, request: &Request) -> Alternatives {
@@ -128,6 +148,11 @@ impl Calibration {
         // A hair more than the bound, so that asking for it again is not lost to rounding.
         Some(self.fmr(Threshold::try_from(high).ok()?) * (1.0 + 1e-6))
     }
+}
+
+/// Strangers who are let in, a year.
+fn a_year(fpir: f64, traffic: Traffic) -> f64 {
+    fpir * traffic.non_mated_per_day * 365.0
 }
 
 /// The largest number under `end` that fits, where every number under one that fits does, too.

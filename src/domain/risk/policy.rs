@@ -94,19 +94,31 @@ impl RiskPolicy {
         self.tau(self.risk.recognize_threshold, needed)
     }
 
+    /// τ that would follow for a search if `max_fpir` were accepted, and whether a comparison of it is held to the
+    /// stricter risk of 1:1; none without a calibration.
+    #[must_use]
+    pub fn recognize_at(&self, search: Search, max_fpir: f64) -> Option<(Tau, bool)> {
+        let needed = search.fmr(max_fpir);
+        let tau = self.derived(needed.min(self.risk.max_fmr))?;
+        Some((tau, needed > self.risk.max_fmr))
+    }
+
     fn tau(&self, fixed: Option<Threshold>, needed: f64) -> Tau {
-        let derived = || {
-            let calibration = self.calibration.as_ref()?;
-            Some(match calibration.tau_for_fmr(needed) {
-                Some(threshold) => Tau { threshold, supported: true },
-                None => Tau { threshold: calibration.extrapolated(needed), supported: false },
-            })
-        };
         match fixed {
             Some(threshold) => Tau { threshold, supported: true },
             // `new` makes sure that one of both is there; nothing matches otherwise.
-            None => derived().unwrap_or(Tau { threshold: Threshold::SMALLEST, supported: false }),
+            None => self
+                .derived(needed)
+                .unwrap_or(Tau { threshold: Threshold::SMALLEST, supported: false }),
         }
+    }
+
+    fn derived(&self, needed: f64) -> Option<Tau> {
+        let calibration = self.calibration.as_ref()?;
+        Some(match calibration.tau_for_fmr(needed) {
+            Some(threshold) => Tau { threshold, supported: true },
+            None => Tau { threshold: calibration.extrapolated(needed), supported: false },
+        })
     }
 }
 
@@ -176,6 +188,16 @@ mod tests {
         assert_eq!(policy.recognize(0), policy.verify());
         assert_eq!(policy.recognize(50), policy.verify());
         assert!(policy.recognize(200).threshold < policy.verify().threshold);
+    }
+
+    #[test]
+    fn what_another_risk_would_give_is_what_its_policy_gives() {
+        for (max_fpir, people) in [(0.01, 200), (0.01, 5), (1e-6, 10_000)] {
+            let (tau, is_limited) =
+                policy(0.3).recognize_at(Search { people }, max_fpir).expect("a calibration");
+            assert_eq!(tau, policy(max_fpir).recognize(people as usize));
+            assert_eq!(is_limited, people == 5);
+        }
     }
 
     proptest! {

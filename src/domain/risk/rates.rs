@@ -75,6 +75,18 @@ impl Calibration {
         None
     }
 
+    /// Where the detection error trade-off (DET) is drawn: at most `points` thresholds by rising τ, evenly spaced in
+    /// the logarithm of the FMR from the smallest that the data support to 1.
+    #[must_use]
+    pub fn det(&self, points: u16) -> Vec<Threshold> {
+        let (floor, last) = (self.floor(), f64::from(points.max(2) - 1));
+        let rates = (0..points).map(|point| floor.powf(1.0 - f64::from(point) / last).max(floor));
+        let mut thresholds: Vec<_> = rates.filter_map(|rate| self.tau_for_fmr(rate)).collect();
+        // Where the curve is flat, several rates have one.
+        thresholds.dedup();
+        thresholds
+    }
+
     /// The largest τ at which a stranger matches anybody of the gallery with a chance of at most
     /// `max_fpir`; none when that needs an FMR under the floor.
     #[must_use]

@@ -11,6 +11,17 @@ pub struct Traffic {
     pub non_mated_per_day: f64,
 }
 
+impl Traffic {
+    /// Attempts of strangers a day where nobody says.
+    pub const NON_MATED_DEFAULT: f64 = 10.0;
+
+    /// Attempts a day of so many enrolled people where nobody says: each comes and goes.
+    #[must_use]
+    pub fn mated_by_default(people: u32) -> f64 {
+        f64::from(people) * 2.0
+    }
+}
+
 /// The risk that an operator accepts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Request {

@@ -126,6 +126,17 @@ fn rates_become_people_a_year_and_retries_a_day() {
 }
 
 #[test]
+fn the_trade_off_is_drawn_from_the_smallest_rate_to_all() {
+    let calibration = calibration();
+    let drawn = calibration.det(50);
+    assert!((30..=50).contains(&drawn.len()), "{}", drawn.len());
+    assert!(drawn.is_sorted_by(|one, next| one < next), "{drawn:?}");
+    let rates: Vec<_> = drawn.iter().map(|tau| calibration.fmr(*tau)).collect();
+    assert!((rates[0] / calibration.floor() - 1.0).abs() < 1e-3, "{rates:?}");
+    assert!(rates.last().is_some_and(|rate| *rate > 0.99), "{rates:?}");
+}
+
+#[test]
 fn a_request_out_of_range_is_named() {
     for bad in [request(0, 0.1), request(1, 0.0), request(1, 1.0), request(1, f64::NAN)] {
         assert!(bad.check().is_err());

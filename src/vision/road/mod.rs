@@ -1,12 +1,14 @@
 //! The road with its networks: from the bytes of a frame to a face that can be compared.
 
 mod clock;
+mod files;
 mod open;
 mod previous;
 mod profile;
 mod verifier;
 
 use clock::StageClock;
+pub use files::NetworkFile;
 pub use open::{OpenError, RoadSettings};
 use previous::Previous;
 pub use previous::PreviousEncoder;
@@ -333,10 +335,12 @@ impl Road {
         clock.lap(Stage::Decode);
         let faces = self.detect(&frame, pupil_distance_px_min)?;
         clock.lap(Stage::Detect);
+        let (size_px, mut nearest) = (frame.sent_size(), None);
         let sighting = match choose_nearest(&faces, &frame, &self.settings.nearest) {
             Nearest::None => Sighting::NoFace,
             Nearest::Several(_) => Sighting::MultipleFaces,
             Nearest::One(face) => {
+                nearest = Some(face.scaled(frame.reduction() as f32));
                 let (face, frame) = self.closer(&photo, *face, frame, &mut clock)?;
                 let face = self.refine(&frame, face)?;
                 match self.approach(frame, face, pupil_distance_px_min, &mut clock) {
@@ -345,7 +349,8 @@ impl Road {
                 }
             }
         };
-        Ok(View { sighting, faces: faces.len(), timings: clock.timings() })
+        let timings = clock.timings();
+        Ok(View { sighting, faces: faces.len(), nearest, size_px, timings })
     }
 
     /// The face in a frame that shows enough of it: the whole one where the reduced one does not.

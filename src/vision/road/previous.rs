@@ -32,7 +32,7 @@ pub(super) type Said = Result<Encoding, Option<Shortfall>>;
 
 impl PreviousEncoder {
     /// The settings of a road with this encoder, and in all else those of `road`.
-    fn on(&self, road: &RoadSettings) -> RoadSettings {
+    pub(super) fn on(&self, road: &RoadSettings) -> RoadSettings {
         RoadSettings {
             encoder: self.encoder.clone(),
             encoding_size: self.encoding_size,
