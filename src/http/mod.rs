@@ -36,6 +36,7 @@ mod passages;
 mod privacy;
 mod problem;
 mod recognize;
+mod reference;
 mod schedules;
 mod schema;
 mod signature;
@@ -83,6 +84,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(openapi::routes())
+        .merge(reference::routes())
         .merge(verify::routes())
         .merge(recognize::routes())
         .merge(liveness::routes())
