@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use tokio::io::{AsyncWriteExt, copy, sink};
+use tokio::io::{AsyncWriteExt, copy, copy_bidirectional, sink};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Leads to a service; the answers on its first connections get lost.
@@ -27,6 +28,19 @@ impl Line {
                 false => copy(&mut answers_from, &mut hears).await,
             };
             asking.abort();
+        })
+        .await
+    }
+
+    /// A line whose first connections are cut after a while.
+    pub async fn cutting(service: SocketAddr, connections: usize, after: Duration) -> Self {
+        Self::open(move |number, mut client| async move {
+            let mut service = TcpStream::connect(service).await.unwrap();
+            let both = copy_bidirectional(&mut client, &mut service);
+            let _ = match number < connections {
+                true => tokio::time::timeout(after, both).await.unwrap_or(Ok((0, 0))),
+                false => both.await,
+            };
         })
         .await
     }

@@ -3,6 +3,8 @@
 #[path = "../api/answer.rs"]
 #[allow(dead_code, reason = "the harness of the API's tests, not all of which is needed here")]
 mod answer;
+mod client;
+mod codes;
 mod firmware;
 #[path = "../api/frame.rs"]
 #[allow(dead_code, reason = "as above")]
