@@ -8,7 +8,10 @@ use super::operation::Operation;
 use super::schema::requires;
 
 /// How deep an example goes: no type of the contract holds itself, and none is deeper.
-const DEPTH_MAX: usize = 4;
+const DEPTH_MAX: usize = 8;
+
+/// Members of a change, none of which must be there: the first that it knows shows how it is made.
+const CHANGED: [&str; 2] = ["name", "enabled"];
 
 /// The line: what must be sent and nothing else. Ids are variables of the shell.
 pub(super) fn line(operation: &Operation<'_>, contract: &Value) -> String {
@@ -41,8 +44,11 @@ pub(super) fn line(operation: &Operation<'_>, contract: &Value) -> String {
     }
     if let Some((kind, content)) = body.as_object().and_then(|body| body.iter().next()) {
         let sent = match kind.as_str() {
+            "application/json" if operation.method == "PATCH" => {
+                format!("-d '{}'", change(&content["schema"], contract))
+            }
             "application/json" => format!("-d '{}'", example(&content["schema"], contract, 0)),
-            "application/zip" => "--data-binary @people.zip".to_owned(),
+            "application/x-ndjson" => "--data-binary @people.ndjson".to_owned(),
             _ => "--data-binary @photo.jpg".to_owned(),
         };
         let _ = write!(line, " -H 'content-type: {kind}' {sent}");
@@ -60,14 +66,40 @@ fn header(name: &str) -> &'static str {
     }
 }
 
+/// The schema that a reference leads to, or the schema itself.
+fn resolved<'a>(schema: &'a Value, contract: &'a Value) -> &'a Value {
+    let target = schema["$ref"].as_str().and_then(|path| path.strip_prefix('#'));
+    target.and_then(|path| contract.pointer(path)).unwrap_or(schema)
+}
+
+/// A change of one member.
+fn change(schema: &Value, contract: &Value) -> Value {
+    let properties = &resolved(schema, contract)["properties"];
+    let known = CHANGED.iter().find_map(|name| Some((*name, properties.get(*name)?)));
+    known.map_or(json!({}), |(name, of)| json!({ name: member(name, of, contract, 0) }))
+}
+
+/// A value of a member: a text that has no form of its own says what it is.
+fn member(name: &str, schema: &Value, contract: &Value, depth: usize) -> Value {
+    match (example(schema, contract, depth + 1), name) {
+        (Value::String(text), name) if text.is_empty() => match name {
+            "time_zone" => "Europe/Berlin".into(),
+            "url" => "https://building.example.org/limen".into(),
+            "from" => "08:00".into(),
+            "until" => "18:00".into(),
+            _ => name.to_uppercase().into(),
+        },
+        (value, _) => value,
+    }
+}
+
 /// A value that a schema allows: of an object what it must have.
 fn example(schema: &Value, contract: &Value, depth: usize) -> Value {
     if let Some(given) = schema.get("example") {
         return given.clone();
     }
-    let target = schema["$ref"].as_str().and_then(|path| path.strip_prefix('#'));
-    if let Some(target) = target.and_then(|path| contract.pointer(path)) {
-        return example(target, contract, depth + 1);
+    if schema.get("$ref").is_some() && depth <= DEPTH_MAX {
+        return example(resolved(schema, contract), contract, depth + 1);
     }
     if let Some(first) = schema["enum"].get(0) {
         return first.clone();
@@ -77,20 +109,14 @@ fn example(schema: &Value, contract: &Value, depth: usize) -> Value {
         (Some("object"), _) => {
             let properties = schema["properties"].as_object().into_iter().flatten();
             let needed = properties.filter(|(name, _)| requires(schema, name));
-            let members = needed.map(|(name, of)| {
-                let value = match example(of, contract, depth + 1) {
-                    // A text that says what it is.
-                    Value::String(text) if text.is_empty() => name.to_uppercase().into(),
-                    value => value,
-                };
-                (name.clone(), value)
-            });
+            let members =
+                needed.map(|(name, of)| (name.clone(), member(name, of, contract, depth + 1)));
             Value::Object(members.collect::<Map<_, _>>())
         }
         (Some("array"), _) => json!([example(&schema["items"], contract, depth + 1)]),
         (Some("boolean"), _) => true.into(),
         (Some("integer" | "number"), _) => 1.into(),
-        (_, Some("date-time")) => "2027-01-15T08:00:00Z".into(),
+        (_, Some("date-time")) => "2026-01-15T08:00:00Z".into(),
         (_, Some("uuid")) => "0198c0de-0000-7000-8000-000000000001".into(),
         (_, Some("uri")) => "https://example.org/".into(),
         _ => "".into(),
@@ -116,6 +142,14 @@ mod tests {
             (
                 "POST /v1/employees",
                 r#"curl -sS -H "authorization: Bearer $KEY" -H 'content-type: application/json' -d '{"name":"NAME"}' "$URL/v1/employees""#,
+            ),
+            (
+                "PATCH /v1/gates/{gate_id}",
+                r#"curl -sS -X PATCH -H "authorization: Bearer $KEY" -H 'content-type: application/json' -d '{"name":"NAME"}' "$URL/v1/gates/$GATE_ID""#,
+            ),
+            (
+                "POST /v1/schedules",
+                r#"curl -sS -H "authorization: Bearer $KEY" -H 'content-type: application/json' -d '{"hours":[{"days":["monday"],"from":"08:00","until":"18:00"}],"name":"NAME"}' "$URL/v1/schedules""#,
             ),
             (
                 "DELETE /v1/gates/{gate_id}",
