@@ -31,7 +31,8 @@ fn the_client_knows_every_code_of_the_contract_and_no_other() {
         let listed = listed.unwrap_or_else(|| panic!("no {schema}"));
         let mut listed: Vec<_> = listed.iter().map(|code| code.as_str().unwrap()).collect();
         let mut known = known.to_vec();
-        (listed.sort_unstable(), known.sort_unstable());
+        listed.sort_unstable();
+        known.sort_unstable();
         assert_eq!(known, listed, "{schema}");
     }
 }

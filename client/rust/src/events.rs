@@ -19,7 +19,7 @@ const RESUME_WAIT_MIN: Duration = Duration::from_millis(200);
 const RESUME_WAIT_MAX: Duration = Duration::from_secs(15);
 
 /// Events as they come. Whenever the service ends the stream, restarts or is not reached, it is taken up where it was
-/// left; it ends after the first error, which is that the service refuses.
+/// left; it ends after the first error: the service refuses, or sends what is no event.
 pub type Events = BoxStream<'static, Result<Told, Error>>;
 
 /// An event, and where a stream goes on after it.
