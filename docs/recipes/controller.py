@@ -37,7 +37,7 @@ ANSWER_BYTES_MAX = 65536
 CAMERA_TIMEOUT_S, ANSWER_TIMEOUT_S = 2, 3
 ATTEMPTS_MAX = 2                # a lost answer is asked for once more, under the same event id
 TOKEN_LIFETIME_MS_MAX = 5000
-CARD_EXPIRY_S = 3               # a card that the broker cannot deliver by then is never shown
+CARD_EXPIRY_S = 3               # a card that the broker has not delivered by then it drops
 
 
 def base64url(text):
@@ -85,20 +85,22 @@ def again(*arguments):
 
 
 def holds(token, event):
-    """For how many milliseconds a token opens; 0: not at all. Its bytes are described in client/src/lib.rs."""
+    """What a token opens for: (milliseconds, when it expires); 0: nothing. Its bytes: client/src/lib.rs."""
     raw = base64url(token)
     payload, signature = raw[:-64], raw[-64:]
     try:
         Ed25519PublicKey.from_public_bytes(PUBLIC_KEY).verify(signature, b"limen grant 1\0" + payload)
     except InvalidSignature:
-        return 0
-    left_ms = int.from_bytes(payload[33:41], "big") - time.time_ns() // 1_000_000
+        return 0, 0
+    expires_at_ms = int.from_bytes(payload[33:41], "big")
+    left_ms = expires_at_ms - time.time_ns() // 1_000_000
     mine = payload[0] == 1 and payload[1:17] == uuid.UUID(GATE).bytes and payload[45:] == event.encode()
-    return int.from_bytes(payload[41:45], "big") if mine and 0 < left_ms <= TOKEN_LIFETIME_MS_MAX else 0
+    open_ms = int.from_bytes(payload[41:45], "big") if mine and 0 < left_ms <= TOKEN_LIFETIME_MS_MAX else 0
+    return open_ms, expires_at_ms
 
 
 def decide(event, card):
-    """Whether a card is granted, and for how long to open. Whatever goes wrong raises: the door stays shut."""
+    """Whether a card is granted, for how long to open, and until when. Whatever goes wrong raises: it stays shut."""
     captured_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     with urllib.request.urlopen(os.environ["CAMERA"], timeout=CAMERA_TIMEOUT_S) as camera:
         frame = camera.read(FRAME_BYTES_MAX + 1)
@@ -107,10 +109,10 @@ def decide(event, card):
     status, answer = again(f"/v1/gates/{GATE}/passages", frame, "image/jpeg", event, captured_at, card)
     if status != 200 or answer["decision"] != "grant":
         print(f"stay shut: {answer.get('reason') or answer.get('code')}", flush=True)
-        return False, 0
-    open_ms = holds(answer.get("token") or "", event)
+        return False, 0, 0
+    open_ms, expires_at_ms = holds(answer.get("token") or "", event)
     print(f"show the card, open for {open_ms} ms" if open_ms else "stay shut: the token does not hold", flush=True)
-    return True, open_ms
+    return True, open_ms, expires_at_ms
 
 
 def report(event, became):
@@ -126,15 +128,19 @@ def main(door):
     def serve(client, payload):
         event, through = secrets.token_hex(16), False
         try:
-            granted, open_ms = decide(event, str(json.loads(payload)["card"]))
+            card = str(json.loads(payload)["card"])
+            granted, open_ms, expires_at_ms = decide(event, card)
             if not granted:
                 return
             if open_ms:
                 went_through.clear()
                 expiry = Properties(PacketTypes.PUBLISH)
                 expiry.MessageExpiryInterval = CARD_EXPIRY_S
-                shown = json.dumps({"card": json.loads(payload)["card"], "open_ms": open_ms})
-                client.publish(f"doors/{door}/present", shown, qos=1, properties=expiry)
+                shown = json.dumps({"card": card, "open_ms": open_ms, "expires_at_ms": expires_at_ms})
+                # QoS 0: what cannot be sent now must not be sent later.
+                sent = client.publish(f"doors/{door}/present", shown, qos=0, properties=expiry)
+                if sent.rc != mqtt.MQTT_ERR_SUCCESS:
+                    print("stay shut: the broker is away", flush=True)
                 through = went_through.wait(max(open_ms, TOKEN_LIFETIME_MS_MAX) / 1000 + 1)
             else:
                 time.sleep(TOKEN_LIFETIME_MS_MAX / 1000)
@@ -161,8 +167,8 @@ def main(door):
     client.on_connect = lambda client, *_: client.subscribe([(f"doors/{door}/card", 0), (f"doors/{door}/contact", 0)])
     client.on_message = heard
     host, port = os.environ["BROKER"].rsplit(":", 1)
-    client.connect(host, int(port))
-    client.loop_forever()
+    client.connect_async(host, int(port))
+    client.loop_forever(retry_first_connection=True)
 
 
 if __name__ == "__main__":
