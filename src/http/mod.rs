@@ -41,6 +41,7 @@ mod passages;
 mod privacy;
 mod problem;
 mod recognize;
+mod reference;
 mod risk;
 mod schedules;
 mod schema;
@@ -95,6 +96,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(openapi::routes())
+        .merge(reference::routes())
         .merge(verify::routes())
         .merge(recognize::routes())
         .merge(liveness::routes())

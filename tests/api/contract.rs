@@ -28,6 +28,7 @@ const ROUTES: &[&str] = &[
     "DELETE /v1/sites/{site_id}",
     "DELETE /v1/webhooks/{webhook_id}",
     "DELETE /v1/zones/{zone_id}",
+    "GET /docs",
     "GET /healthz",
     "GET /invitation",
     "GET /metrics",
