@@ -48,7 +48,7 @@ const REFUSED = {
 };
 
 /**
- * The screen of an answer: `{open, title, text, forMs}`. It opens on an explicit grant alone; whatever else an answer
+ * The screen of an answer: `{open, title, text, openMs}`. It opens on an explicit grant alone; whatever else an answer
  * may be, known or not, is a refusal.
  */
 export function screenOf(answer) {
@@ -58,6 +58,6 @@ export function screenOf(answer) {
   return { open, title, text, openMs: open ? answer.open_ms : 0 };
 }
 
-/** The screen where there was no answer, or a refusal of the request itself. */
+/** The screen where there was no answer, a refusal of the request itself, or no picture to send. */
 export const screenOfTrouble = (problem) =>
-  ({ open: false, title: "Closed", text: REFUSED[problem.code] || (problem.status ? problem.message : "No connection"), openMs: 0 });
+  ({ open: false, title: "Closed", text: REFUSED[problem.code] || (problem.status === 0 ? "No connection" : problem.message), openMs: 0 });

@@ -129,7 +129,7 @@ export function turnstile(view, pairing, unpaired) {
     await show(shown);
     busyNow = false;
     if (stopped) return;
-    settle(shown, reason);
+    rearm(shown, reason);
     idle();
   }
 
@@ -144,7 +144,7 @@ export function turnstile(view, pairing, unpaired) {
   }
 
   /** What counts as somebody new from here on. */
-  function settle(shown, reason) {
+  function rearm(shown, reason) {
     tries += 1;
     if (reason === "no_face") watch?.nobody();
     else if (shown.title !== RETRY_TITLE || tries >= TRIES_MAX) {

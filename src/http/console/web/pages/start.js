@@ -1,13 +1,12 @@
 // The guided start: sample people and a gate with one click, and the first grant with the second.
 
-import { Problem } from "/assets/parts/api.js";
 import { trouble } from "/assets/parts/card.js";
 import { busy, fill, h } from "/assets/parts/dom.js";
 import { figure, words } from "/assets/parts/format.js";
 import { askGate, findSamples, makeSamples, PEOPLE, removeSamples, ROUNDS } from "/assets/pages/start/samples.js";
 
 /** Shows it. */
-export async function show(view, { who, may }) {
+export async function show(view, { who }) {
   const problem = trouble();
   const steps = h("div", { class: "stack" });
   const answers = h("ol", { class: "answers", "aria-live": "polite", reversed: true });
@@ -20,22 +19,21 @@ export async function show(view, { who, may }) {
   showSteps();
 
   function showSteps() {
-    fill(steps, may("change_people") ? firstStep() : h("p", { class: "notice warn" }, "This key may not add people."), samples.gate && samples.people.length > 0 && [secondStep(), lastStep()]);
+    fill(steps, firstStep(), samples.ready && secondStep(), (samples.people.length > 0 || samples.gate?.enabled) && lastStep());
   }
 
   function firstStep() {
-    const done = samples.gate && samples.people.length === PEOPLE.length;
     const button = h("button", { type: "button", on: { click: () => run(button, async () => {
-      await makeSamples(samples, (text) => (note.textContent = text));
+      await makeSamples((text) => (note.textContent = text));
       samples = await findSamples();
       showSteps();
-      steps.querySelector(".round")?.focus();
+      (steps.querySelector(".round") || view.querySelector("h1")).focus();
     }) } }, "Make sample people and a gate");
     const note = h("p", { role: "status", class: "soft" });
     return h("section", { class: "card" },
       h("h2", {}, "1. Sample people and a gate"),
       h("ul", { class: "portraits" }, PEOPLE.map(({ name, file }) => h("li", {}, h("img", { src: `/samples/${file}`, alt: "", width: 96, height: 96 }), h("span", {}, name)))),
-      done ? h("p", { class: "notice good" }, "They are enrolled with one photo each, and the gate “", samples.gate.name, "” is there.") : h("div", { class: "row" }, button),
+      samples.ready ? h("p", { class: "notice good" }, "They are enrolled with one photo each, and the gate “", samples.gate.name, "” is there.") : h("div", { class: "row" }, button),
       note);
   }
 
@@ -66,8 +64,8 @@ export async function show(view, { who, may }) {
       view.querySelector("h1").focus();
     }) } }, "Remove the samples");
     return h("section", { class: "card" },
-      h("h2", {}, "3. And then"),
-      h("p", {}, may("see_trail") && [h("a", { href: "/console/live" }, "Look at Live"), " for each answer and what it rests on. "], "Then add your own people under ", h("a", { href: "/console/people" }, "People"), ", and make a device a gate's camera under ", h("a", { href: "/console/gates" }, "Gates"), "."),
+      h("h2", {}, "And then"),
+      h("p", {}, h("a", { href: "/console/live" }, "Look at Live"), " for each answer and what it rests on. Then add your own people under ", h("a", { href: "/console/people" }, "People"), ", and make a device a gate's camera under ", h("a", { href: "/console/gates" }, "Gates"), "."),
       h("div", { class: "row" }, removal));
   }
 
@@ -77,7 +75,7 @@ export async function show(view, { who, may }) {
     try {
       await busy(button, action);
     } catch (error) {
-      problem.say(error instanceof Problem || error.message ? error : new Error(String(error)));
+      problem.say(error);
     }
   }
 }

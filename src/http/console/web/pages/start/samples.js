@@ -20,30 +20,36 @@ export const ROUNDS = [
 const GATE = "Sample gate";
 const DEPARTMENT = "Samples";
 
-/** What is there of them: `{people, gate}`; a gate that is switched off counts as none. */
+/** What is there of them: `{people, gate, ready}`; people have `faces`, their number. */
 export async function findSamples() {
-  const found = PEOPLE.map(({ badge_id }) => get("/v1/employees", { badge_id }).then(({ items }) => items[0]));
-  const [gates, ...people] = await Promise.all([all("/v1/gates"), ...found]);
+  const [gates, ...found] = await Promise.all([all("/v1/gates"), ...PEOPLE.map(findPerson)]);
   const gate = gates.find(({ name }) => name === GATE);
-  return { people: people.filter(Boolean), gate: gate?.enabled ? gate : null, closedGate: gate?.enabled === false ? gate : null };
+  const people = found.filter(Boolean);
+  const enrolled = people.filter(({ faces }) => faces > 0);
+  return { people, gate, ready: Boolean(gate?.enabled) && enrolled.length === PEOPLE.length };
+}
+
+async function findPerson({ badge_id }) {
+  const { items: [person] } = await get("/v1/employees", { badge_id });
+  if (!person) return null;
+  const { items } = await get(`/v1/employees/${person.employee_id}/faces`);
+  return { ...person, faces: items.length };
 }
 
 /** Makes what is missing; `say` hears what is being done. */
-export async function makeSamples({ people, gate, closedGate }, say) {
+export async function makeSamples(say) {
+  const { people, gate } = await findSamples();
   for (const { name, badge_id, file } of PEOPLE) {
     say(`Enrolling ${name}.`);
-    const known = people.find((person) => person.badge_id === badge_id);
-    const { employee_id: id } = known || (await post("/v1/employees", { name, badge_id, department: DEPARTMENT }));
-    const { items } = known ? await get(`/v1/employees/${id}/faces`) : { items: [] };
-    if (!items.length) await post(`/v1/employees/${id}/faces`, await picture(file));
+    const person = people.find((known) => known.badge_id === badge_id) || (await post("/v1/employees", { name, badge_id, department: DEPARTMENT }));
+    if (!person.faces) await post(`/v1/employees/${person.employee_id}/faces`, await picture(file));
   }
   say("Making the gate.");
   // Shown twice in a row, somebody is let in twice: this gate has no turnstile that is still open.
   const policy = { enabled: true, debounce_ms: 0 };
-  if (closedGate) await patch(`/v1/gates/${closedGate.gate_id}`, policy);
-  else if (!gate) await post("/v1/gates", { name: GATE, ...policy });
+  if (gate) await patch(`/v1/gates/${gate.gate_id}`, policy);
+  else await post("/v1/gates", { name: GATE, ...policy });
   forgetGates();
-  say("");
 }
 
 /** Asks the gate about a picture, as its firmware would: the answer, and whose face it is. */
@@ -61,6 +67,8 @@ export async function removeSamples({ people, gate }) {
     forgetPerson(id);
   }
   let gateStays = false;
+  forgetGates();
+  if (!gate) return { gateStays };
   try {
     await remove(`/v1/gates/${gate.gate_id}`);
   } catch (problem) {
@@ -68,7 +76,6 @@ export async function removeSamples({ people, gate }) {
     await patch(`/v1/gates/${gate.gate_id}`, { enabled: false });
     gateStays = true;
   }
-  forgetGates();
   return { gateStays };
 }
 
