@@ -52,7 +52,7 @@ export async function show(view, context) {
       h("h1", {}, "People"),
       context.may("change_people") && h("button", { type: "button", on: { click: () => create(context) } }, "Add somebody")),
     h("section", { class: "card", "aria-label": "Filters" },
-      h("div", { class: "filters" }, field("Search", search, "Part of a name, badge or department"), field("Status", status), field("Badge", badge), field("Group", group))),
+      h("div", { class: "filters" }, field("Part of a name, badge or department", search), field("Status", status), field("Badge", badge), field("Group", group))),
     h("section", { class: "card", "aria-label": "List" }, people.element));
   all("/v1/access-groups").then((groups) => nameGroups(group, groups), () => {});
   await people.reload();

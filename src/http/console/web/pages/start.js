@@ -5,6 +5,9 @@ import { busy, fill, h } from "/assets/parts/dom.js";
 import { figure, words } from "/assets/parts/format.js";
 import { askGate, findSamples, makeSamples, PEOPLE, removeSamples, ROUNDS } from "/assets/pages/start/samples.js";
 
+/** Answers that are shown, the newest. */
+const ANSWERS_MAX = 12;
+
 /** Shows it. */
 export async function show(view, { who }) {
   const problem = trouble();
@@ -51,6 +54,7 @@ export async function show(view, { who }) {
       const began = performance.now();
       const answer = await askGate(samples.gate, file);
       answers.prepend(answerLine(label, answer, performance.now() - began));
+      answers.children[ANSWERS_MAX]?.remove();
     }) } }, label);
     return h("li", {}, h("img", { src: `/samples/${file}`, alt: "", width: 96, height: 96 }), button, h("span", { class: "soft small" }, hint));
   }

@@ -41,7 +41,7 @@ export function enrolmentCamera({ take, closed }) {
   } } }, "Close the camera");
   const live = h("div", { class: "row" }, now, h("label", { class: "check" }, byItself, "Take it by itself when it is good"));
   const review = h("div", { class: "row", hidden: true }, enrolIt, again);
-  const element = h("div", { class: "stack" }, h("div", { class: "camera" }, video, still, overlay), advice, problem.element, live, review, h("div", { class: "row" }, close));
+  const element = h("div", { class: "stack enrolment" }, h("div", { class: "camera" }, video, still, overlay), advice, problem.element, live, review, h("div", { class: "row" }, close));
 
   let camera = null;
   let turn = 0;
@@ -55,7 +55,8 @@ export function enrolmentCamera({ take, closed }) {
     }
     if (!element.isConnected) return stop();
     now.disabled = false;
-    now.focus();
+    now.focus({ preventScroll: true });
+    element.scrollIntoView({ block: "center" });
     watch();
   }
 

@@ -5,6 +5,7 @@ import { loadedCard, trouble } from "/assets/parts/card.js";
 import { confirmDialog } from "/assets/parts/dialog.js";
 import { busy, field, h } from "/assets/parts/dom.js";
 import { day } from "/assets/parts/format.js";
+import { row, rows } from "/assets/parts/rows.js";
 
 /** The card; `facesGone` is called when faces may have gone with a consent. */
 export function consents(id, { mayChange, facesGone }) {
@@ -14,10 +15,12 @@ export function consents(id, { mayChange, facesGone }) {
     const version = h("input", { name: "text_version", required: true, maxlength: 100, autocomplete: "off" });
     const send = h("button", { type: "submit", class: "quiet" }, "Record");
     return [
-      items.length ? h("ul", { class: "rows" }, items.map((consent) => h("li", { class: "row" },
-        h("span", {}, consent.text_version),
-        h("span", { class: "soft small" }, `given ${day(consent.given_at)}${consent.withdrawn_at ? `, withdrawn ${day(consent.withdrawn_at)}` : ""}`),
-        consent.withdrawn_at ? h("span", { class: "tag bad" }, "withdrawn") : h("span", { class: "tag good" }, "holds"),
+      items.length ? rows(items.map((consent) => row(
+        [
+          h("span", {}, consent.text_version),
+          consent.withdrawn_at ? h("span", { class: "tag bad" }, "withdrawn") : h("span", { class: "tag good" }, "holds"),
+          h("span", { class: "soft small" }, `given ${day(consent.given_at)}${consent.withdrawn_at ? `, withdrawn ${day(consent.withdrawn_at)}` : ""}`),
+        ],
         mayChange && !consent.withdrawn_at && h("button", { type: "button", class: "bare", "aria-label": `Withdraw ${consent.text_version}`, on: { click: () => withdraw(consent, reload) } }, "Withdraw"))))
         : h("p", { class: "soft" }, "None is on record."),
       problem.element,
@@ -25,7 +28,7 @@ export function consents(id, { mayChange, facesGone }) {
         event.preventDefault();
         problem.clear();
         busy(send, () => post(`/v1/employees/${id}/consents`, { text_version: version.value })).then(reload, problem.say);
-      } } }, field("Agreed to, now", version, "Which text, as your site names its versions"), send),
+      } } }, field("Agreed to now: the text, as your site names it", version), send),
     ];
   });
 

@@ -3,11 +3,12 @@
 import { get, remove } from "/assets/parts/api.js";
 import { card, trouble } from "/assets/parts/card.js";
 import { confirmDialog } from "/assets/parts/dialog.js";
-import { busy, fill, h, uniqueId } from "/assets/parts/dom.js";
+import { busy, fill, h } from "/assets/parts/dom.js";
 import { figure, moment } from "/assets/parts/format.js";
 import { enrolmentCamera } from "/assets/pages/person/camera.js";
 import { enrol } from "/assets/pages/person/enrol.js";
 import { photoOf } from "/assets/parts/photo.js";
+import { row, rows } from "/assets/parts/rows.js";
 
 /** Files that are taken at once. */
 const FILES_MAX = 20;
@@ -16,7 +17,7 @@ const FILES_MAX = 20;
 export function faces(person, { mayChange, changed }) {
   const path = `/v1/employees/${person.employee_id}/faces`;
   const list = h("div", { class: "stack" });
-  const said = h("ul", { class: "rows", "aria-live": "polite" });
+  const said = rows([], { "aria-live": "polite" });
   const problem = trouble();
   const place = h("div");
   let camera = null;
@@ -24,17 +25,17 @@ export function faces(person, { mayChange, changed }) {
   async function reload() {
     try {
       const { items } = await get(path);
-      fill(list, items.length ? h("ul", { class: "rows" }, items.map(row)) : h("p", { class: "soft" }, "No face is enrolled: gates do not know this person."));
+      fill(list, items.length ? rows(items.map(faceRow)) : h("p", { class: "soft" }, "No face is enrolled: gates do not know this person."));
     } catch (error) {
       problem.say(error);
     }
   }
 
-  function row(face) {
+  function faceRow(face) {
     const { pupil_distance_px, sharpness, yaw } = face.quality;
-    return h("li", { class: "row" },
-      h("span", {}, moment(face.created_at)),
-      h("span", { class: "soft small" }, `${figure(pupil_distance_px)} px between the eyes, sharpness ${figure(sharpness)}, turned ${figure(Math.abs(yaw))}, ${face.model_id}`),
+    const measured = `${figure(pupil_distance_px)} px between the eyes, sharpness ${figure(sharpness)}, turned ${figure(Math.abs(yaw), 2)}, ${face.model_id}`;
+    return row(
+      [h("span", {}, moment(face.created_at)), h("span", { class: "soft small" }, measured)],
       mayChange && h("button", { type: "button", class: "bare", "aria-label": `Remove the face of ${moment(face.created_at)}`, on: { click: () => removeFace(face) } }, "Remove"));
   }
 
@@ -55,7 +56,7 @@ export function faces(person, { mayChange, changed }) {
     hear();
   }
 
-  const file = h("input", { type: "file", id: uniqueId("photos"), accept: "image/*", multiple: true, class: "visually-hidden", on: { change: async () => {
+  const file = h("input", { type: "file", accept: "image/*", multiple: true, hidden: true, on: { change: async () => {
     const chosen = [...file.files].slice(0, FILES_MAX);
     file.value = "";
     fill(said);

@@ -4,6 +4,7 @@ import { all, get, put, remove } from "/assets/parts/api.js";
 import { loadedCard, trouble } from "/assets/parts/card.js";
 import { busy, field, h, select } from "/assets/parts/dom.js";
 import { day } from "/assets/parts/format.js";
+import { row, rows } from "/assets/parts/rows.js";
 
 /** The card. */
 export function groups(id, { mayChange }) {
@@ -12,14 +13,14 @@ export function groups(id, { mayChange }) {
     const others = every.filter((group) => !items.some((own) => own.group_id === group.group_id));
     const problem = trouble();
     const act = (button, action) => busy(button, action).then(reload, problem.say);
-    const list = items.map((own) => h("li", { class: "row" },
-      h("span", {}, own.group_name, h("span", { class: "soft small" }, ` ${zones(own)}${validity(own)}`)),
+    const list = items.map((own) => row(
+      [h("span", {}, own.group_name), h("span", { class: "soft small" }, `${zones(own)}${validity(own)}`)],
       mayChange && h("button", { type: "button", class: "bare", "aria-label": `Take out of ${own.group_name}`, on: { click: ({ target }) =>
         act(target, () => remove(`/v1/access-groups/${own.group_id}/members/${id}`)) } }, "Take out")));
     const choice = select(others.map((group) => [group.group_id, group.name]), others[0]?.group_id);
     const join = h("button", { type: "submit", class: "quiet" }, "Put in");
     return [
-      items.length ? h("ul", { class: "rows" }, list) : h("p", { class: "soft" }, "In no group: only gates outside all zones open."),
+      items.length ? rows(list) : h("p", { class: "soft" }, "In no group: only gates outside all zones open."),
       problem.element,
       others.length > 0 && h("form", { class: "row ends", on: { submit: (event) => {
         event.preventDefault();

@@ -4,9 +4,11 @@ import { get, post, remove } from "/assets/parts/api.js";
 import { loadedCard, trouble } from "/assets/parts/card.js";
 import { formDialog, showDialog } from "/assets/parts/dialog.js";
 import { busy, field, h, select, toast } from "/assets/parts/dom.js";
-import { moment, words } from "/assets/parts/format.js";
+import { moment } from "/assets/parts/format.js";
+import { row, rows } from "/assets/parts/rows.js";
 
 const LIFETIMES = [["", "as the site has it"], ["3600", "one hour"], ["86400", "one day"], ["604800", "one week"]];
+const STATES = { open: "open", used: "used", expired: "expired", revoked: "taken back", exhausted: "too many photos refused" };
 const SHOWN_MAX = 5;
 
 /** The card. */
@@ -17,9 +19,8 @@ export function invitations(id, { mayChange }) {
     const newest = items.slice(-SHOWN_MAX).reverse();
     return [
       h("p", { class: "soft small" }, "A link with which the person takes their own photo, once, on their own phone."),
-      newest.length > 0 && h("ul", { class: "rows" }, newest.map((invitation) => h("li", { class: "row" },
-        h("span", { class: `tag ${invitation.state === "open" ? "good" : ""}` }, words(invitation.state)),
-        h("span", { class: "soft small" }, when(invitation)),
+      newest.length > 0 && rows(newest.map((invitation) => row(
+        [h("span", { class: `tag ${invitation.state === "open" ? "good" : ""}` }, STATES[invitation.state] || invitation.state), h("span", { class: "soft small" }, when(invitation))],
         mayChange && invitation.state === "open" && h("button", { type: "button", class: "bare", on: { click: ({ target }) =>
           busy(target, () => remove(`/v1/employees/${id}/invitations/${invitation.invitation_id}`)).then(reload, problem.say) } }, "Take back")))),
       problem.element,
