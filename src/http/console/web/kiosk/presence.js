@@ -1,23 +1,27 @@
 // Whether somebody stands before the camera: cheap enough for any tablet, and only ever a reason to ask. It compares
-// a thumbnail with the scene as it was while nobody was there.
+// a thumbnail with the scene as it is while nobody is there.
 
 const WIDTH = 32;
 const HEIGHT = 24;
-/** Mean difference of luma (0 to 255) beyond which the scene has somebody new in it. */
+/** Mean difference of luma (0 to 255) beyond which a scene is another one. */
 const CHANGED = 11;
 /** And under which nothing moves. */
 const STILL = 4;
 const STILL_MS = 350;
-/** For so long somebody may take to walk away before whoever is there next counts. */
-const LEAVING_MS_MAX = 3_000;
+/** How fast the empty scene follows the light of the day, at each look. */
+const ADAPTS = 0.02;
 
-/** Watches a video. `look()` says `true` when somebody has come to stand there; call it a few times a second. */
+/**
+ * Watches a video. `look()` says `true` when somebody has come to stand there who was not answered yet; call it a few
+ * times a second.
+ */
 export function presence(video) {
   const context = Object.assign(document.createElement("canvas"), { width: WIDTH, height: HEIGHT }).getContext("2d", { willReadFrequently: true });
   let empty = null;
   let previous = null;
+  let asked = null;
+  let answered = null;
   let stillSince = performance.now();
-  let leavingSince = null;
 
   function look() {
     const now = performance.now();
@@ -25,14 +29,13 @@ export function presence(video) {
     if (!scene) return false;
     if (previous && difference(scene, previous) > STILL) stillSince = now;
     previous = scene;
-    const still = now - stillSince >= STILL_MS;
-    if (leavingSince !== null) {
-      if (still) empty = scene;
-      if (still || now - leavingSince > LEAVING_MS_MAX) leavingSince = null;
+    if (empty && difference(scene, empty) <= CHANGED) {
+      empty = empty.map((value, i) => value + ADAPTS * (scene[i] - value));
+      answered = null;
       return false;
     }
-    // At the start somebody may stand there already.
-    return still && (!empty || difference(scene, empty) > CHANGED);
+    // At the start somebody may stand there already. After that, whoever was answered and stays is not asked again.
+    return now - stillSince >= STILL_MS && (!answered || difference(scene, answered) > CHANGED);
   }
 
   /** A picture's luma against its own mean, so that a camera that grows brighter is nobody. */
@@ -47,10 +50,12 @@ export function presence(video) {
 
   return {
     look,
-    /** What is there now is nobody: a chair, a new light. */
-    nobody: () => (empty = previous),
-    /** Somebody was answered: what is there once they have gone is the empty scene. */
-    leaving: () => (leavingSince = performance.now()),
+    /** Pictures are being taken. */
+    asks: () => (asked = thumbnail()),
+    /** Nobody was on them: a chair, a new light. That is the empty scene now. */
+    nobody: () => (empty = asked),
+    /** Whoever was on them has their answer. */
+    answered: () => (answered = asked),
   };
 }
 

@@ -15,6 +15,8 @@ const PICTURES = 3;
 const PICTURE_PAUSE_MS = 120;
 const JPEG_QUALITY = 0.88;
 const LOOK_MS = 150;
+/** So often events whose answers got lost are reported. */
+const SETTLE_MS = 30_000;
 const RED_MS = 2_500;
 /** Green is shown while the gate is open, but long enough to be read and never for long. */
 const GREEN_MS = [1_500, 10_000];
@@ -51,12 +53,12 @@ export function turnstile(view, pairing, unpaired) {
     link.textContent = text;
     view.dataset.service = state;
     idle();
-    if (state === "ready") gate.settle().catch(() => {});
+    settleLost();
   });
   const gate = gateOf(pairing, service.heard);
   const sleep = keepAwake();
   const looking = setInterval(look, LOOK_MS);
-  const settling = setInterval(() => gate.settle().catch(() => {}), 30_000);
+  const settling = setInterval(settleLost, SETTLE_MS);
 
   view.className = "turnstile";
   fill(view,
@@ -85,6 +87,11 @@ export function turnstile(view, pairing, unpaired) {
       await pause(pauseMs);
       if (!stopped && !camera) openAgain(Math.min(2 * pauseMs, CAMERA_PAUSE_MS[1]));
     }
+  }
+
+  /** Whoever stands there goes first. */
+  function settleLost() {
+    if (!busyNow && view.dataset.service === "ready") gate.settle().catch(() => {});
   }
 
   /** What is said while nobody is answered. */
@@ -118,6 +125,7 @@ export function turnstile(view, pairing, unpaired) {
     let shown;
     let reason;
     try {
+      watch.asks();
       const capturedAt = new Date();
       const answer = await gate.pass(await burst(), capturedAt, shownBadge);
       reason = answer.reason;
@@ -148,7 +156,7 @@ export function turnstile(view, pairing, unpaired) {
     tries += 1;
     if (reason === "no_face") watch?.nobody();
     else if (shown.title !== RETRY_TITLE || tries >= TRIES_MAX) {
-      watch?.leaving();
+      watch?.answered();
       tries = 0;
     }
     if (shown.title.includes("badge") || shown.text.includes("Badge")) badge.focus();

@@ -39,6 +39,8 @@ export async function show(view, { path: [id], may, go }) {
         invitations(id, { mayChange: mayOf("change_people") }).element,
         parting)));
   showPerson();
+  // Somebody who was just added: the dialog that had the focus is gone.
+  if (document.activeElement === document.body) heading.querySelector("h1").focus();
   return photos.leave;
 
   /** What of the page says how the person now is. */

@@ -11,6 +11,7 @@ const ANSWERS_MAX = 12;
 /** Shows it. */
 export async function show(view, { who }) {
   const problem = trouble();
+  const said = h("p", { class: "notice", role: "status", hidden: true });
   const steps = h("div", { class: "stack" });
   const answers = h("ol", { class: "answers", "aria-live": "polite", reversed: true });
   let samples = await findSamples();
@@ -18,7 +19,7 @@ export async function show(view, { who }) {
   fill(view,
     h("h1", { tabindex: "-1" }, "Try Limen"),
     h("p", {}, "Portraits in the public domain stand in for people, and a picture for the camera of a gate. Everything else is real: faces are found, checked for life and compared, and each answer is recorded."),
-    problem.element, steps);
+    problem.element, said, steps);
   showSteps();
 
   function showSteps() {
@@ -63,7 +64,9 @@ export async function show(view, { who }) {
     const removal = h("button", { type: "button", class: "danger", on: { click: () => run(removal, async () => {
       const { gateStays } = await removeSamples(samples);
       samples = await findSamples();
-      fill(answers, gateStays && h("li", { class: "notice" }, "The people are gone. The gate is switched off and stays, because the trail names it."));
+      fill(answers);
+      said.textContent = `The sample people are gone.${gateStays ? " The gate stays, switched off, because the trail names it." : ""}`;
+      said.hidden = false;
       showSteps();
       view.querySelector("h1").focus();
     }) } }, "Remove the samples");
@@ -76,6 +79,7 @@ export async function show(view, { who }) {
   /** What goes wrong is said at the top. */
   async function run(button, action) {
     problem.clear();
+    said.hidden = true;
     try {
       await busy(button, action);
     } catch (error) {

@@ -3,7 +3,7 @@
 import { post } from "/assets/parts/api.js";
 import { trouble } from "/assets/parts/card.js";
 import { openCamera } from "/assets/parts/camera.js";
-import { busy, fill, h, svg } from "/assets/parts/dom.js";
+import { busy, h, svg } from "/assets/parts/dom.js";
 import { figure } from "/assets/parts/format.js";
 
 /** At most so often a picture is looked at. */
