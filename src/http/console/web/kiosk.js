@@ -18,11 +18,11 @@ async function show() {
 }
 
 try {
+  if (!isSecureContext) throw new Error("A browser signs only on pages over https, or from this machine itself. Open the kiosk that way.");
   const credential = handedOver();
   if (credential) await pair(credential);
   await show();
 } catch (problem) {
-  // Private windows of some browsers keep nothing, and a page without https cannot sign.
-  const text = globalThis.crypto?.subtle ? problem.message : "A browser signs only on pages over https, or from this machine itself. Open the kiosk that way.";
-  fill(view, h("div", { class: "door stack" }, h("h1", {}, "Limen kiosk"), h("p", { class: "notice bad", role: "alert" }, text)));
+  // Besides, private windows of some browsers keep nothing.
+  fill(view, h("div", { class: "door stack" }, h("h1", {}, "Limen kiosk"), h("p", { class: "notice bad", role: "alert" }, problem.message)));
 }
