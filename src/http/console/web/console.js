@@ -2,6 +2,7 @@
 
 import { remove, session, setCsrf, whenSignedOut } from "/assets/parts/api.js";
 import { fill, h } from "/assets/parts/dom.js";
+import { firstView } from "/assets/parts/first_view.js";
 import { forgetAll } from "/assets/parts/people.js";
 import { signIn } from "/assets/pages/sign_in.js";
 
@@ -41,7 +42,10 @@ async function show() {
   const [name = "", ...rest] = location.pathname.split("/").filter(Boolean).slice(1).map(decodeURIComponent);
   const may = VIEWS.filter(([, , permission]) => who.permissions.includes(permission));
   const chosen = may.find(([code]) => code === name);
-  if (!chosen) return go(`/console/${may[0][0]}`, { replace: true });
+  if (!chosen) {
+    const first = await firstView(may.map(([code]) => code));
+    return mine === turn && go(`/console/${first}`, { replace: true });
+  }
   showBar(may, name);
   document.title = `${chosen[1]} · Limen`;
   try {

@@ -13,6 +13,9 @@ export function table(caption, columns, rows = []) {
 export const tableRow = (columns, row) =>
   h("tr", {}, columns.map(([name, cell, kind]) => h("td", { class: kind, data: { label: name } }, cell(row))));
 
+/** So many rows a table has at most; whoever looks for more narrows the question. */
+const ROWS_MAX = 500;
+
 /**
  * A table over a paged list of the API, with a button for more. `query` is asked anew by `reload`; `ask`: what gives a
  * page, where it is not the path alone.
@@ -41,9 +44,11 @@ export function pagedTable({ caption, columns, path, query = () => ({}), empty, 
     if (from) body.append(...rows);
     else fill(body, rows);
     cursor = page.next_cursor ?? null;
-    more.hidden = !cursor;
+    const full = body.childElementCount >= ROWS_MAX;
+    more.hidden = !cursor || full;
     shown.hidden = body.childElementCount === 0;
-    say(body.childElementCount ? "" : empty);
+    if (shown.hidden) say(empty);
+    else say(cursor && full ? `These are the first ${body.childElementCount}: narrow the question for others.` : "");
   }
 
   function say(text) {
