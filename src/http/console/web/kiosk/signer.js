@@ -1,5 +1,7 @@
 // What a gate signs with its credential, as docs/DEVICES.md has it.
 
+import { headerText } from "/assets/parts/api.js";
+
 const SCHEME = "Limen-HMAC-SHA256";
 const SECRET_BYTES = 32;
 const NONCE_BYTES = 18;
@@ -37,7 +39,7 @@ export async function sign({ keyId, key }, request, timestamp, nonce = randomTex
     "x-event-id": event,
   };
   if (capturedAt) headers["x-captured-at"] = capturedAt;
-  if (badge) headers["x-badge-id"] = inHeader(badge);
+  if (badge) headers["x-badge-id"] = headerText(badge);
   return headers;
 }
 
@@ -46,9 +48,6 @@ export function risingTimestamps(now = () => Date.now()) {
   let last = 0;
   return () => (last = Math.max(last + 1, now() * 1000));
 }
-
-/** A text whose UTF-8 goes into a header: fetch takes a character for each byte. */
-const inHeader = (value) => String.fromCharCode(...text.encode(value));
 
 const hex = (buffer) => Array.from(new Uint8Array(buffer), (byte) => byte.toString(16).padStart(2, "0")).join("");
 

@@ -1,10 +1,11 @@
 // The chains of the trail: how long they are, whether their newest records are as they were written, and their heads.
 
 import { get, post } from "/assets/parts/api.js";
+import { card } from "/assets/parts/card.js";
 import { busy, field, fill, h, select } from "/assets/parts/dom.js";
 import { download } from "/assets/parts/download.js";
 import { count } from "/assets/parts/format.js";
-import { card, trouble } from "/assets/parts/section.js";
+import { refusal } from "/assets/parts/section.js";
 
 const RECORDS = [["100", "100 of each chain"], ["1000", "1,000 of each chain"], ["10000", "10,000 of each chain"]];
 
@@ -21,7 +22,7 @@ export function auditCard() {
     try {
       fill(outcome, verdict(await post("/v1/audit-checks", { records: Number(records.value) })));
     } catch (problem) {
-      fill(outcome, trouble(problem));
+      fill(outcome, refusal(problem));
     }
   }
 
@@ -31,7 +32,7 @@ export function auditCard() {
       // As `limen audit verify --heads` reads them: one to a line.
       download(`limen-heads-${new Date().toISOString().slice(0, 10)}.jsonl`, items.map((head) => `${JSON.stringify(head)}\n`).join(""), "application/jsonl");
     } catch (problem) {
-      fill(outcome, trouble(problem));
+      fill(outcome, refusal(problem));
     }
   }
 

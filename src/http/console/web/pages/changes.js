@@ -1,10 +1,11 @@
 // Who changed what: each change with what was before and after.
 
+import { card } from "/assets/parts/card.js";
 import { showDialog } from "/assets/parts/dialog.js";
 import { field, fill, h, select } from "/assets/parts/dom.js";
 import { moment, words } from "/assets/parts/format.js";
 import { personName } from "/assets/parts/people.js";
-import { card, time } from "/assets/parts/section.js";
+import { time } from "/assets/parts/section.js";
 import { afterTyping, pagedTable, table } from "/assets/parts/table.js";
 
 /** What can have changed. */

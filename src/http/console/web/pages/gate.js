@@ -1,13 +1,14 @@
 // One gate: how it fares, its policy, its credentials, a test shot, and what passed of late.
 
 import { get, patch, remove } from "/assets/parts/api.js";
+import { card } from "/assets/parts/card.js";
 import { confirmDialog } from "/assets/parts/dialog.js";
 import { busy, fill, h, toast } from "/assets/parts/dom.js";
 import { every } from "/assets/parts/every.js";
 import { ago, moment, words } from "/assets/parts/format.js";
 import { forgetGates, personName } from "/assets/parts/people.js";
 import { zoneNames } from "/assets/parts/places.js";
-import { asked, card, facts, time, trouble } from "/assets/parts/section.js";
+import { asked, facts, refusal, time } from "/assets/parts/section.js";
 import { pagedTable } from "/assets/parts/table.js";
 import { credentials } from "/assets/pages/gate_credentials.js";
 import { changesOf, demandFields, demandsOf, placeFields, placeOf, policyText } from "/assets/pages/gate_policy.js";
@@ -110,7 +111,7 @@ function policyForm(gate, zones, title) {
       title.textContent = gate.name;
       toast("Saved. It counts for passages from now on.");
     } catch (problem) {
-      fill(refused, trouble(problem));
+      fill(refused, refusal(problem));
     }
   } } },
     h("div", { class: "fields" }, placeFields(gate, zones), demandFields(gate)),

@@ -1,10 +1,11 @@
 // What a gate signs its requests with, and a device that becomes its camera.
 
 import { all, post, remove } from "/assets/parts/api.js";
+import { card } from "/assets/parts/card.js";
 import { confirmDialog, formDialog } from "/assets/parts/dialog.js";
 import { field, h, select } from "/assets/parts/dom.js";
 import { ago, day } from "/assets/parts/format.js";
-import { asked, card, time } from "/assets/parts/section.js";
+import { asked, time } from "/assets/parts/section.js";
 import { showSecret } from "/assets/parts/secret.js";
 
 /** Where the kiosk page finds what it is to sign with: in this tab alone. */

@@ -1,11 +1,12 @@
 // API keys: who has one, what for, until when; and what each role may do.
 
 import { post, remove } from "/assets/parts/api.js";
+import { card } from "/assets/parts/card.js";
 import { confirmDialog, formDialog } from "/assets/parts/dialog.js";
 import { field, fill, h, select } from "/assets/parts/dom.js";
 import { ago, day } from "/assets/parts/format.js";
 import { gatesById } from "/assets/parts/people.js";
-import { card, time } from "/assets/parts/section.js";
+import { time } from "/assets/parts/section.js";
 import { showSecret } from "/assets/parts/secret.js";
 import { pagedTable } from "/assets/parts/table.js";
 

@@ -1,10 +1,11 @@
 // What runs here, and how it fares at a glance.
 
 import { get } from "/assets/parts/api.js";
+import { card } from "/assets/parts/card.js";
 import { h } from "/assets/parts/dom.js";
 import { every } from "/assets/parts/every.js";
 import { count, figure, moment, percent, words } from "/assets/parts/format.js";
-import { asked, bigFigure, card, facts } from "/assets/parts/section.js";
+import { asked, bigFigure, facts } from "/assets/parts/section.js";
 import { table } from "/assets/parts/table.js";
 import { auditCard } from "/assets/pages/audit.js";
 

@@ -1,9 +1,10 @@
 // The risk that is accepted, what it comes to for the people who are enrolled, and what another would.
 
 import { get } from "/assets/parts/api.js";
+import { card } from "/assets/parts/card.js";
 import { field, fill, h, uniqueId } from "/assets/parts/dom.js";
 import { count, figure } from "/assets/parts/format.js";
-import { bigFigure, card, facts, trouble } from "/assets/parts/section.js";
+import { bigFigure, facts, refusal } from "/assets/parts/section.js";
 import { copyButton } from "/assets/parts/secret.js";
 import { afterTyping, table } from "/assets/parts/table.js";
 import { detChart } from "/assets/pages/risk_chart.js";
@@ -58,7 +59,7 @@ export async function show(view) {
       const answers = await Promise.all(numbers.map((of) => get("/v1/risk", question(of), asking.signal)));
       if (mine === turn) showAnswers(answers);
     } catch (problem) {
-      if (problem.name !== "AbortError" && mine === turn) fill(verdict, trouble(problem, ask));
+      if (problem.name !== "AbortError" && mine === turn) fill(verdict, refusal(problem, ask));
     }
   }
 

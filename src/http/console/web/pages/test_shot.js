@@ -1,11 +1,12 @@
 // What a gate would make of a picture of this device's camera. Nothing opens, and nothing is recorded.
 
-import { post } from "/assets/parts/api.js";
+import { headerText, post } from "/assets/parts/api.js";
 import { openCamera } from "/assets/parts/camera.js";
+import { card } from "/assets/parts/card.js";
 import { busy, field, fill, h } from "/assets/parts/dom.js";
 import { words } from "/assets/parts/format.js";
 import { meter } from "/assets/parts/meter.js";
-import { card, facts, trouble } from "/assets/parts/section.js";
+import { facts, refusal } from "/assets/parts/section.js";
 
 const DECISIONS = { grant: "It would open", deny: "It would stay shut", retry: "It would ask again" };
 
@@ -26,10 +27,10 @@ export function testShot(gate, may) {
     outcome.replaceChildren();
     box.hidden = false;
     try {
-      camera = await openCamera(video, { ended: (error) => (stop(), fill(outcome, trouble(error))) });
+      camera = await openCamera(video, { ended: (error) => (stop(), fill(outcome, refusal(error))) });
     } catch (error) {
       box.hidden = true;
-      fill(outcome, trouble(error));
+      fill(outcome, refusal(error));
       return;
     }
     // Somebody may have left the page while the browser asked for leave.
@@ -54,7 +55,7 @@ export function testShot(gate, may) {
       const shot = await busy(control, () => post(`/v1/gates/${gate.gate_id}/test-shots`, frame, { headers }));
       fill(outcome, outcomeOf(shot, may));
     } catch (problem) {
-      fill(outcome, trouble(problem));
+      fill(outcome, refusal(problem));
     } finally {
       // The same file can be chosen again.
       file.value = "";
@@ -90,8 +91,5 @@ function outcomeOf(shot, may) {
     ]),
   ];
 }
-
-/** A text as a header has it: browsers send one byte for each character, and the service reads UTF-8. */
-const headerText = (text) => String.fromCharCode(...new TextEncoder().encode(text));
 
 const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;

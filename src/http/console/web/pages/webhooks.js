@@ -1,11 +1,12 @@
 // Webhooks: who is told of passages without asking, and what they did not take.
 
 import { get, patch, post, remove } from "/assets/parts/api.js";
+import { card } from "/assets/parts/card.js";
 import { confirmDialog, formDialog, showDialog } from "/assets/parts/dialog.js";
 import { busy, field, fill, h, toast } from "/assets/parts/dom.js";
 import { count, day, moment } from "/assets/parts/format.js";
 import { gatesById } from "/assets/parts/people.js";
-import { asked, card, time } from "/assets/parts/section.js";
+import { asked, time } from "/assets/parts/section.js";
 import { showSecret } from "/assets/parts/secret.js";
 import { pagedTable, table } from "/assets/parts/table.js";
 

@@ -78,3 +78,6 @@ export async function session() {
     throw problem;
   }
 }
+
+/** A text whose UTF-8 goes into a header: fetch takes a character for each byte. */
+export const headerText = (text) => String.fromCharCode(...new TextEncoder().encode(text));

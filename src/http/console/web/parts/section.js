@@ -1,12 +1,6 @@
-// What a page is made of: cards with a heading, facts, figures, and what went wrong, where it did.
+// What a page is made of: facts, figures, and what went wrong, where it did.
 
-import { fill, h, uniqueId } from "/assets/parts/dom.js";
-
-/** A card with its heading. */
-export function card(title, ...children) {
-  const id = uniqueId("card");
-  return h("section", { class: "card", "aria-labelledby": id }, h("h2", { id }, title), children);
-}
+import { fill, h } from "/assets/parts/dom.js";
 
 /** Names and values, one pair to a line; a value that is null is left out. */
 export const facts = (rows) =>
@@ -16,7 +10,7 @@ export const facts = (rows) =>
 export const bigFigure = (value, label) => h("p", { class: "figure" }, h("strong", {}, value), h("span", { class: "soft small" }, label));
 
 /** What the service refused, in its own words; `again` is called where somebody asks once more. */
-export function trouble(problem, again) {
+export function refusal(problem, again) {
   return h("div", { class: "notice bad", role: "alert" },
     h("p", {}, problem.message),
     problem.advice?.length ? h("ul", {}, problem.advice.map((line) => h("li", {}, line))) : null,
@@ -31,7 +25,7 @@ export async function asked(element, ask, show) {
   } catch (problem) {
     // What goes wrong in the same way again and again is said once.
     if (element.dataset.trouble === problem.message) return;
-    fill(element, trouble(problem, () => {
+    fill(element, refusal(problem, () => {
       delete element.dataset.trouble;
       asked(element, ask, show);
     }));
