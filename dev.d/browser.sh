@@ -1,4 +1,5 @@
-# What the tests of the pages drive: Chromium, its driver, and axe, which finds what keeps people out.
+# What the tests of the pages drive: Chromium, its driver, and axe, which finds what keeps people out; and Node for
+# modules that need no page.
 # shellcheck shell=bash
 
 axe_wheel="axe-playwright-python==0.1.8"
@@ -6,6 +7,7 @@ axe_sha256=fdd263c998388f1a8e67cad02677e612d946248bd44d163be5e8650ea31f95f8
 
 require_browser() {
   local driver
+  have node || install_packages nodejs
   if ! browser_driver >/dev/null; then
     case $(. /etc/os-release 2>/dev/null && echo "${ID:-}") in
       # Ubuntu has it as a snap alone, which a container cannot install.

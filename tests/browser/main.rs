@@ -22,6 +22,7 @@ mod browser;
 #[allow(dead_code)]
 mod frame;
 mod journey;
+mod modules;
 mod pages;
 #[path = "../api/passage.rs"]
 #[allow(dead_code)]
