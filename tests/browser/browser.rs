@@ -46,7 +46,13 @@ impl Browser {
         let mut said = BufReader::new(output).lines().map_while(Result::ok);
         let port: u16 = said
             .by_ref()
-            .find_map(|line| line.rsplit_once("on port ")?.1.trim_end_matches('.').parse().ok())
+            .find_map(|line| {
+                line.split_once("started successfully on port ")?
+                    .1
+                    .trim_end_matches('.')
+                    .parse()
+                    .ok()
+            })
             .expect("the driver's port");
         // It must always find a reader, or it would stop.
         std::thread::spawn(move || said.for_each(drop));

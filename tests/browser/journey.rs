@@ -65,7 +65,7 @@ async fn somebody_enrols_before_the_camera_passes_and_is_refused_once_revoked(po
         .await
         .unwrap();
     browser.find("//dialog//strong[.='revoked']").await;
-    browser.says("the employee was revoked").await;
+    browser.says("The employee was revoked").await;
     browser.picture("why").await;
     let passages = service.get("/v1/passages?reason=revoked").await.expect(200);
     assert!(!passages["items"].as_array().unwrap().is_empty());

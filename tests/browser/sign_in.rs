@@ -16,7 +16,8 @@ async fn whoever_has_a_key_signs_in_and_out_and_no_script_sees_what_stands_for_i
     browser.says("the API key is not valid").await;
 
     browser.sign_in(&admin).await;
-    browser.find("//h1[.='Live']").await;
+    // Nobody is known yet.
+    browser.find("//h1[.='Try Limen']").await;
     assert_eq!(browser.run("return document.cookie", vec![]).await, "");
     let kept = "return JSON.stringify([{...localStorage}, {...sessionStorage}])";
     let kept = browser.run(kept, vec![]).await;
@@ -39,7 +40,7 @@ async fn whose_key_is_revoked_is_signed_out(pool: PgPool) {
     browser.sign_in(&key).await;
     let id = key.split('_').nth(1).unwrap().parse().unwrap();
     service.store.revoke_key(&crate::service::author(), id).await.unwrap();
-    browser.press("People").await;
+    browser.go("/console/people").await;
     browser.labelled("API key").await;
     browser.close().await;
 }

@@ -2,7 +2,7 @@
 
 import { get } from "/assets/parts/api.js";
 import { busy, field, fill, h, select, toast } from "/assets/parts/dom.js";
-import { count, figure, moment, words } from "/assets/parts/format.js";
+import { count, moment, score, words } from "/assets/parts/format.js";
 import { lazily } from "/assets/parts/lazily.js";
 import { decisionTag, explain, gateName, whoLink } from "/assets/parts/passage.js";
 import { gatesById } from "/assets/parts/people.js";
@@ -60,10 +60,9 @@ export async function show(view) {
 
   /** The scores that decided, against their limits; an event has none, so they are asked for. */
   function scores(row) {
-    const cell = h("span", { class: "number small" });
-    const put = (passage) => fill(cell,
-      passage.distance !== null && passage.distance !== undefined && `d ${figure(passage.distance)} / ${figure(passage.threshold)} `,
-      passage.liveness !== null && passage.liveness !== undefined && `live ${figure(passage.liveness)} / ${figure(passage.liveness_threshold)}`);
+    const cell = h("div", { class: "number small" });
+    const line = (name, value, limit) => typeof value === "number" && h("div", {}, `${name} ${score(value)} of ${score(limit)}`);
+    const put = (passage) => fill(cell, line("distance", passage.distance, passage.threshold), line("liveness", passage.liveness, passage.liveness_threshold));
     if (row.distance !== undefined) put(row);
     else if (row.decision) lazily(cell, () => get(`/v1/passages/${row.passage_id}`).then(put));
     return cell;

@@ -17,8 +17,11 @@ export const whenSignedOut = (listener) => (signedOut = listener);
 /** What must come along with whatever changes something. */
 export const setCsrf = (token) => (csrf = token);
 
+/** How often a question is asked again that the service was too busy for: gates go first. */
+const ASKED_AGAIN_MAX = 3;
+
 /** Asks the service. `body`: an object (sent as JSON), a Blob or FormData; returns the JSON of the answer. */
-export async function ask(method, path, { body, query, headers = {}, signal } = {}) {
+export async function ask(method, path, { body, query, headers = {}, signal, again = ASKED_AGAIN_MAX } = {}) {
   const url = new URL(path, location.origin);
   for (const [name, value] of Object.entries(query || {})) {
     if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, value);
@@ -47,6 +50,12 @@ export async function ask(method, path, { body, query, headers = {}, signal } = 
   }
   if (response.ok) return json;
   const problem = new Problem(response.status, json || {});
+  // Nothing was done: what only reads may be asked again.
+  if (method === "GET" && problem.code === "overloaded" && again > 0) {
+    const seconds = Number(response.headers.get("retry-after")) || 1;
+    await new Promise((resolve) => setTimeout(resolve, 1000 * seconds * (0.5 + Math.random())));
+    return ask(method, path, { query, headers, signal, again: again - 1 });
+  }
   if (problem.status === 401 && path !== "/v1/session") signedOut(problem);
   throw problem;
 }

@@ -35,6 +35,9 @@ export function figure(value, digits = 3) {
   return Math.abs(value) < 1e-4 ? value.toExponential(1) : String(Number(value.toPrecision(digits)));
 }
 
+/** A distance or a liveness, which mean nothing beyond their second decimal. */
+export const score = (value) => (value === null || value === undefined ? "–" : value.toFixed(2));
+
 /** A rate as a percentage: `0.0123` is `1.23 %`. */
 export const percent = (rate, digits = 2) => (rate === null || rate === undefined ? "–" : `${figure(rate * 100, digits)} %`);
 
