@@ -104,7 +104,7 @@ async fn an_empty_installation_is_two_clicks_from_its_first_grant(pool: PgPool) 
         browser.find(&answers).await;
     }
     browser.press("Remove the samples").await;
-    browser.says("The people are gone").await;
+    browser.says("The sample people are gone").await;
     let people = service.get("/v1/employees").await.expect(200);
     assert_eq!(people["items"], json!([]));
     browser.close().await;

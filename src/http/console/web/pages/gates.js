@@ -53,7 +53,7 @@ export async function show(view, context) {
 
   fill(view,
     h("div", { class: "heading" }, h("h1", {}, "Gates"), may("change_places") && h("button", { type: "button", on: { click: () => newGate(zones, view, context) } }, "New gate")),
-    trouble, gates.element, asOf);
+    h("section", { class: "card", "aria-label": "List" }, trouble, gates.element, asOf));
   await gates.reload();
   return every(REFRESH_MS, () => states.refresh().then(said, said));
 }
