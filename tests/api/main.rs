@@ -42,6 +42,7 @@ mod schedules;
 mod service;
 mod shutdown;
 mod side_by_side;
+mod simulate;
 mod sites;
 mod start;
 mod verifier;
