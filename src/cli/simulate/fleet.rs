@@ -21,6 +21,9 @@ use crate::domain::{Decision, EmployeeId};
 /// How often a gate sends the frames of one event, as long as it hears nothing.
 const REQUESTS_MAX: u32 = 3;
 
+/// How often it asks again beside that because the service was too busy: about as long as its frames are fresh.
+const BUSY_MAX: u32 = 4;
+
 /// How often somebody tries whom a gate asks for another frame.
 const TRIES_MAX: usize = 3;
 
@@ -209,7 +212,10 @@ impl Gate {
         let mut event = Event::new(id, self.turnstile.gate_id, shown.len());
         let (captured, captured_at) = (Instant::now(), Utc::now());
         let frames = Frames::new(shown);
-        for number in 0..REQUESTS_MAX {
+        for number in 0.. {
+            if number - event.busy.min(BUSY_MAX) >= REQUESTS_MAX {
+                break;
+            }
             event.repeated += u32::from(number > 0);
             let fate: f64 = rng.random();
             if fate < rules.loss / 2.0 {
@@ -241,7 +247,7 @@ impl Gate {
                     event.uncertain += 1;
                     event.failures.push(why.to_owned());
                 }
-                Sent::NotSent => {
+                Sent::Unreached => {
                     event.failures.push("connect".to_owned());
                     sleep(rules.patience).await;
                 }
@@ -262,7 +268,7 @@ impl Gate {
         match sent {
             Sent::Refused(_) => tally.eavesdropped.refused += 1,
             Sent::Answered(_) => tally.eavesdropped.answered += 1,
-            Sent::Busy(_) | Sent::NotSent | Sent::Lost(_) => {}
+            Sent::Busy(_) | Sent::Unreached | Sent::Lost(_) => {}
         }
     }
 }

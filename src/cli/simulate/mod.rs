@@ -37,7 +37,7 @@ use cast::{Cast, Folders, Shares};
 use fleet::{Arrival, Fleet, Rules, plan};
 use recording::Recorder;
 use report::{Report, Run};
-use service::Service;
+use service::{Service, refused_with};
 use site::{Enrolled, Site};
 use turnstile::Turnstile;
 
@@ -214,8 +214,8 @@ async fn simulate(arguments: &SimulateArguments) -> anyhow::Result<ExitCode> {
     }
     let metrics = metrics_of(arguments, &service)?;
     // Whether it may be asked for the books at all, before anything is made.
-    count(&service, &metrics).await?;
     service.get("/v1/passages?limit=1").await?;
+    count(&service, &metrics).await?;
 
     let stop = interrupted();
     let mut site = Site::default();
@@ -427,7 +427,10 @@ fn metrics_of(arguments: &SimulateArguments, service: &Service) -> anyhow::Resul
 async fn count(service: &Service, urls: &[Url]) -> anyhow::Result<Option<ByReason>> {
     let mut sum = ByReason::new();
     for url in urls {
-        let text = service.metrics(url).await.context("--no-metrics goes without the metrics")?;
+        let text = service.metrics(url).await.map_err(|error| match refused_with(&error) {
+            Some(_) => error.context("--no-metrics goes without the metrics"),
+            None => error,
+        })?;
         for (reason, count) in answers_counted(&text)? {
             *sum.entry(reason).or_default() += count;
         }

@@ -124,7 +124,10 @@ impl Report {
                 of.false_rejects,
             ];
             let numbers = [people, opened, face, rule, none].map(|number| number.to_string());
-            let errors = [share(accepts, of.answered()), share(rejects, of.answered())];
+            // Only who is enrolled can be rejected falsely.
+            let is_mated = std::ptr::eq(of, &self.mated);
+            let rejects = if is_mated { share(rejects, of.answered()) } else { String::new() };
+            let errors = [share(accepts, of.answered()), rejects];
             let left_with = reasons.collect::<Vec<_>>().join("\n");
             table.add_row([name].into_iter().chain(numbers).chain(errors).chain([left_with]));
         }

@@ -36,7 +36,7 @@ pub(super) enum Sent {
     /// The service did not take it: its status and code.
     Refused(String),
     /// It never left.
-    NotSent,
+    Unreached,
     /// It left, and no answer came: what became of it nobody here knows.
     Lost(&'static str),
 }
@@ -154,7 +154,7 @@ impl Turnstile {
         let request = headers.fold(request, |request, (name, value)| request.header(*name, value));
         let response = match request.send().await {
             Ok(response) => response,
-            Err(error) if error.is_connect() => return Sent::NotSent,
+            Err(error) if error.is_connect() => return Sent::Unreached,
             Err(error) if error.is_timeout() => return Sent::Lost("timeout"),
             Err(_) => return Sent::Lost("broken_off"),
         };

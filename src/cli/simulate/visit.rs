@@ -139,14 +139,22 @@ impl Visit {
 /// Whether a gate stays shut for what the frames show, rather than by a rule.
 fn is_of_the_face(reason: Reason) -> bool {
     use Reason as R;
-    match reason {
-        R::NoFace | R::MultipleFaces | R::TooSmall | R::TooDark | R::TooBright | R::TooBlurred => {
-            true
-        }
-        R::TurnedAway | R::Unclear | R::AmbiguousPerson | R::Spoof | R::UnknownPerson => true,
-        R::FramesDisagree | R::FaceDoesNotMatchBadge => true,
-        _ => false,
-    }
+    matches!(
+        reason,
+        R::NoFace
+            | R::MultipleFaces
+            | R::TooSmall
+            | R::TooDark
+            | R::TooBright
+            | R::TooBlurred
+            | R::TurnedAway
+            | R::Unclear
+            | R::AmbiguousPerson
+            | R::Spoof
+            | R::UnknownPerson
+            | R::FramesDisagree
+            | R::FaceDoesNotMatchBadge
+    )
 }
 
 #[cfg(test)]

@@ -53,7 +53,8 @@ async fn send_all(
     let names = cast.members.iter().map(|member| member.name.as_str());
     let names: HashMap<EmployeeId, &str> = enrolled.members.iter().copied().zip(names).collect();
 
-    let mut replayed = Replayed { by: "another service".to_owned(), ..Replayed::default() };
+    let by = format!("the service at {}", service.at("/")?);
+    let mut replayed = Replayed { by, ..Replayed::default() };
     remark_on_left_out(&enrolled, &mut replayed);
     let bar = ProgressBar::new(recording.events.len() as u64).with_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len} passages, {per_sec}, {eta} left")?,
@@ -92,7 +93,7 @@ async fn send(turnstile: &mut Turnstile, id: &str, frames: &Frames) -> Result<To
                 sleep(wait.unwrap_or_default()).await;
             }
             Sent::Refused(refusal) => return Err(format!("refused: {refusal}")),
-            Sent::NotSent => return Err("the service cannot be reached".to_owned()),
+            Sent::Unreached => return Err("the service cannot be reached".to_owned()),
             Sent::Lost(kind) => why = format!("no answer: {kind}"),
         }
     }
