@@ -13,6 +13,7 @@ mod grant_signer;
 mod matcher;
 mod re_enrolment;
 mod side_by_side;
+mod what_if;
 
 pub use alarms::Alarms;
 pub use attempt::{Attempt, Finding};
@@ -26,3 +27,4 @@ pub use grant_signer::{GrantKey, GrantKeyError, GrantSigner};
 pub use matcher::{Identity, Matcher, Neighbours, Search, identity, look_alike_limit};
 pub use re_enrolment::{ReEnrolment, ReEnrolmentRules, Told};
 pub use side_by_side::{Findings, Found, Probe, Scale, Whom};
+pub use what_if::{Retrial, Untold, WhatIf};

@@ -130,7 +130,7 @@ fn direction(text: &str) -> Result<Direction, String> {
     known.ok_or_else(|| Direction::ALL.map(Direction::code).join(" or "))
 }
 
-fn mode(text: &str) -> Result<GateMode, String> {
+pub(super) fn mode(text: &str) -> Result<GateMode, String> {
     let known = GateMode::ALL.into_iter().find(|mode| mode.code() == text);
     known.ok_or_else(|| GateMode::ALL.map(GateMode::code).join(" or "))
 }

@@ -16,6 +16,7 @@ mod recognize;
 mod reencode;
 mod secrets;
 mod serve;
+mod simulate;
 mod threshold;
 mod train;
 mod verify;
@@ -76,6 +77,8 @@ enum Command {
     Weights(weights::WeightsCommand),
     /// Load a running service with real frames and measure how fast it answers.
     Load(load::LoadArguments),
+    /// Run a fleet of software turnstiles against a running service; judge recorded passages again.
+    Simulate(Box<simulate::SimulateArguments>),
     /// See which encoders made the enrolled faces; remove those of another than the configured one.
     #[command(subcommand)]
     Gallery(gallery::GalleryCommand),
@@ -149,6 +152,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Reencode(arguments) => reencode::run(&config, &arguments).await,
             Command::Recognize(arguments) => recognize::run(&config, &arguments).await,
             Command::Load(arguments) => load::run(&arguments).await,
+            Command::Simulate(arguments) => simulate::run(&config, &arguments).await,
             Command::Gallery(command) => gallery::run(&config, command).await,
             Command::Audit(command) => audit::run(&config, command).await,
             Command::Gate(command) => gate::run(&config, command).await,

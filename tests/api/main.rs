@@ -46,6 +46,7 @@ mod service;
 mod sessions;
 mod shutdown;
 mod side_by_side;
+mod simulate;
 mod sites;
 mod start;
 mod system;
