@@ -111,8 +111,9 @@ mod tests {
     fn a_rush_brings_its_factor_more_and_none_where_that_is_nothing() {
         let rushes = ["1h..2h@4", "3h..4h@0"];
         let moments = arrivals(&rushes).draw(&mut StdRng::seed_from_u64(2), 4 * HOUR);
-        let within =
-            |hour: u32| moments.iter().filter(|m| hour * HOUR <= **m && **m < (hour + 1) * HOUR);
+        let within = |hour: u32| {
+            moments.iter().filter(move |m| hour * HOUR <= **m && **m < (hour + 1) * HOUR)
+        };
         let [usual, rush, after, closed] = [0, 1, 2, 3].map(|hour| within(hour).count());
         assert!((1_600..2_000).contains(&usual) && (1_600..2_000).contains(&after), "{usual}");
         assert!((6_800..7_600).contains(&rush), "{rush}");
