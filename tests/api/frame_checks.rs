@@ -56,7 +56,7 @@ async fn a_frame_that_would_not_do_says_what_to_do_about_it(pool: PgPool) {
         assert!(answer["shortfall"]["limit"].is_f64(), "{answer}");
     }
     for (photo, outcome) in
-        [("no-face-hubble.jpg", "no_face"), ("group-composed.jpg", "multiple_faces")]
+        [("no-face-hubble.jpg", "no_face"), ("group-solvay-1927.jpg", "multiple_faces")]
     {
         let answer = checked(&service, photo).await;
         assert_eq!((&answer["outcome"], &answer["face"]), (&outcome.into(), &Value::Null));
