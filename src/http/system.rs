@@ -197,7 +197,8 @@ struct SystemView {
 /// Says what runs here, and how it fares at a glance.
 #[utoipa::path(
     get, path = "/v1/system", operation_id = "read_system", tag = "operation",
-    responses((status = 200, description = "What runs here", body = SystemView))
+    responses((status = 200, description = "What runs here", body = SystemView),
+        (status = 400, description = "There are no parameters", body = Problem, content_type = "application/problem+json"))
 )]
 async fn read(
     State(state): State<AppState>,
