@@ -186,13 +186,17 @@ impl Browser {
     /// Takes the theme that the button changes to, if it is not there already.
     pub async fn theme(&self, theme: &str) {
         let now = self.run("return document.documentElement.dataset.theme", vec![]).await;
-        if now != theme && self.shows("//button[starts-with(@aria-label, 'Change between')]").await
-        {
-            self.find("//button[starts-with(@aria-label, 'Change between')]")
-                .await
-                .click()
-                .await
-                .unwrap();
+        let button = "//button[starts-with(@aria-label, 'Change between')]";
+        if now == theme {
+            return;
+        }
+        // Nothing behind a dialog can be pressed.
+        if self.shows(button).await && !self.shows("//dialog").await {
+            self.find(button).await.click().await.unwrap();
+        } else {
+            // As for somebody whose system is so.
+            let script = "document.documentElement.dataset.theme = arguments[0]";
+            self.run(script, vec![theme.into()]).await;
         }
     }
 

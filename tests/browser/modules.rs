@@ -5,7 +5,8 @@ use std::process::Command;
 #[test]
 fn the_kiosk_signs_and_shows_what_the_documentation_says() {
     let run = Command::new("node")
-        .args(["--import", "./tests/console/assets.mjs", "--test", "tests/console/"])
+        .args(["--import", "./tests/console/assets.mjs", "--test", "--test-reporter=tap"])
+        .arg("tests/console/kiosk.test.mjs")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("node: `./dev test` installs it");

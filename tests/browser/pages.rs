@@ -8,7 +8,17 @@ use crate::browser::{Browser, DESK, PHONE};
 use crate::passage::Passage;
 use crate::service::{TestService, send};
 
-const PAGES: [&str; 6] = ["live", "people", "gates", "risk", "system", "start"];
+const PAGES: [&str; 9] = [
+    "live",
+    "people",
+    "gates",
+    "risk",
+    "system",
+    "system/keys",
+    "system/changes",
+    "system/webhooks",
+    "start",
+];
 
 #[sqlx::test]
 async fn no_page_keeps_anybody_out_or_is_wider_than_the_window(pool: PgPool) {
@@ -33,8 +43,15 @@ async fn no_page_keeps_anybody_out_or_is_wider_than_the_window(pool: PgPool) {
         browser.go(&path).await;
         browser.find("//h1").await;
         browser.settle().await;
+        // A page that could not ask what it shows has nothing to keep anybody out.
+        let trouble = "//*[contains(@class, 'notice')][contains(@class, 'bad')]";
+        assert!(!browser.shows(trouble).await, "{path}:\n{}", browser.text().await);
         found.extend(barriers(&browser, &path).await);
     }
+    browser.go("/console/live").await;
+    browser.press("Why?").await;
+    browser.find("//dialog").await;
+    found.extend(barriers(&browser, "why").await);
     assert!(found.is_empty(), "{}", found.join("\n"));
     browser.close().await;
 }

@@ -1,5 +1,5 @@
 // Lets node import the console's modules by the addresses that browsers load them from:
-// `node --import ./tests/console/assets.mjs --test tests/console/`.
+// `node --import ./tests/console/assets.mjs --test tests/console/kiosk.test.mjs`.
 
 import { register } from "node:module";
 

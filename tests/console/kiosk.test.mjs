@@ -1,4 +1,4 @@
-// What the kiosk signs and shows, without a browser: `node --import ./tests/console/assets.mjs --test tests/console/`.
+// What the kiosk signs and shows, without a browser: `node --import ./tests/console/assets.mjs --test tests/console/kiosk.test.mjs`.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";

@@ -1,7 +1,8 @@
 // The console: who is signed in, which view the address names, and the bar above.
 
 import { remove, session, setCsrf, whenSignedOut } from "/assets/parts/api.js";
-import { fill, h } from "/assets/parts/dom.js";
+import { closeDialogs } from "/assets/parts/dialog.js";
+import { fill, h, toast } from "/assets/parts/dom.js";
 import { firstView } from "/assets/parts/first_view.js";
 import { forgetAll } from "/assets/parts/people.js";
 import { signIn } from "/assets/pages/sign_in.js";
@@ -33,13 +34,14 @@ async function show() {
   const mine = (turn += 1);
   leave();
   leave = () => {};
+  closeDialogs();
   if (!who) {
     bar.hidden = true;
     document.title = "Sign in · Limen";
     signIn(view, signedIn);
     return;
   }
-  const [name = "", ...rest] = location.pathname.split("/").filter(Boolean).slice(1).map(decodeURIComponent);
+  const [name = "", ...rest] = location.pathname.split("/").filter(Boolean).slice(1).map(decoded);
   const may = VIEWS.filter(([, , permission]) => who.permissions.includes(permission));
   const chosen = may.find(([code]) => code === name);
   if (!chosen) {
@@ -51,8 +53,10 @@ async function show() {
   try {
     const page = await chosen[3]();
     if (mine !== turn) return;
-    view.replaceChildren();
-    const left = await page.show(view, { who, path: rest, go, may: (permission) => who.permissions.includes(permission) });
+    // A place of its own: what a page that was left has asked for comes too late to be seen.
+    const place = h("div", { class: "place" });
+    view.replaceChildren(place);
+    const left = await page.show(place, { who, path: rest, go, may: (permission) => who.permissions.includes(permission) });
     if (mine === turn) leave = left || leave;
     else left?.();
   } catch (problem) {
@@ -78,18 +82,32 @@ function signedIn(session) {
   show();
 }
 
+const decoded = (part) => {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+};
+
 async function signOut() {
-  // The cookie opens nothing any more, or the service says so when it is asked next.
-  await remove("/v1/session").catch(() => {});
+  try {
+    await remove("/v1/session");
+  } catch (problem) {
+    // The cookie is still good: whoever comes next must not find it.
+    if (problem.status !== 401) return toast(`You are still signed in: ${problem.message}.`);
+  }
   signedOutNow();
 }
 
-function signedOutNow() {
+/** Shows the way in. `why`: where nobody asked for it. */
+function signedOutNow(why) {
   if (!who) return;
   who = null;
   setCsrf(null);
   forgetAll();
   show();
+  if (why) toast(why.message);
 }
 
 const THEME = "limen-theme";

@@ -50,7 +50,7 @@ function verdict({ checked, chains, sound, faults, faults_found: found, complete
     h("p", { class: `notice ${sound ? "good" : "bad"}` },
       sound ? `Sound: ${plural(checked, "record")} of ${plural(chains, "chain")} are as they were written.` : `Not sound: ${plural(found ?? faults.length, "fault")} in ${plural(checked, "record")} of ${plural(chains, "chain")}.`,
       !complete && " The time was over before all was read.",
-      erased ? ` Of ${count(erased)} the personal part was erased, as the trail tells.` : null),
+      erased ? ` Of ${count(erased)} the personal part is not there any more; only limen audit verify tells whether it was erased as people may ask.` : null),
     faults.length ? h("ul", {}, faults.map(({ fault, record_id: record }) => h("li", {}, fault, record && [" ", h("code", {}, record)]))) : null,
     !sound && h("p", {}, "Tell whoever answers for the system, keep the database as it is, and run ", h("code", {}, "limen audit verify"), "."),
   ];

@@ -79,7 +79,14 @@ async function openKiosk(gate) {
     submit: async (form) => {
       const { gate_id, key_id, secret } = await make(gate, form);
       sessionStorage.setItem(KIOSK, JSON.stringify({ gate_id, key_id, secret, name: gate.name }));
-      if (form.has("sign_out")) await remove("/v1/session");
+      try {
+        if (form.has("sign_out")) await remove("/v1/session");
+      } catch (problem) {
+        // Nothing is left that nobody uses.
+        sessionStorage.removeItem(KIOSK);
+        await remove(`/v1/keys/${key_id}`).catch(() => {});
+        throw problem;
+      }
       location.assign("/kiosk");
     },
   });

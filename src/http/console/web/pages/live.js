@@ -17,6 +17,7 @@ const ROWS_BEGIN = 50;
 /** How often what arrived is shown: a crowd at the gates must not keep the page from answering. */
 const SHOWN_EVERY_MS = 200;
 
+const NOBODY = "No passage fits these filters yet. Whoever comes to a gate appears here at once.";
 const DECISIONS = [["", "All decisions"], ["grant", "Granted"], ["deny", "Denied"], ["retry", "To be tried again"]];
 
 export async function show(view) {
@@ -27,7 +28,7 @@ export async function show(view) {
   let paused = false;
 
   const columns = [
-    ["When", (row) => h("span", { class: "number" }, moment(row.decided_at || row.recorded_at))],
+    ["When", (row) => h("span", { class: "number" }, row.decided_at || row.recorded_at ? moment(row.decided_at || row.recorded_at) : "")],
     ["Gate", (row) => gateName(row.gate_id)],
     ["Decision", (row) => (row.decision ? decisionTag(row.decision) : h("span", { class: `tag ${row.alarm ? "deny" : ""}` }, row.input ? "input" : "unreadable"))],
     ["Reason", (row) => [words(row.reason || row.input || "a record that cannot be read"), row.notice && h("span", { class: "soft" }, ` · ${words(row.notice)}`)]],
@@ -39,14 +40,14 @@ export async function show(view) {
   const rows = shown.querySelector("tbody");
   const state = h("span", { class: "tag warn", role: "status" }, "connecting");
   const pause = h("button", { type: "button", class: "quiet", "aria-pressed": "false", on: { click: () => hold(!paused) } }, "Pause");
-  const note = h("p", { class: "empty", hidden: true }, "No passage fits these filters yet. Whoever comes to a gate appears here at once.");
-  const more = h("button", { type: "button", class: "quiet", hidden: true, on: { click: () => busy(more, loadOlder) } }, "Show older");
+  const note = h("p", { class: "empty", role: "status", hidden: true });
+  const more = h("button", { type: "button", class: "quiet", hidden: true, on: { click: () => busy(more, () => loadOlder().catch(said)) } }, "Show older");
   const tally = h("p", { class: "soft", "aria-live": "off" });
   const counts = { grant: 0, deny: 0, retry: 0 };
 
   const change = (name) => ({ change: (event) => {
     filters[name] = event.target.value;
-    begin();
+    begin().catch(said);
   } });
   const reasons = REASONS.map((code) => [code, words(code)]);
   fill(view,
@@ -91,12 +92,16 @@ export async function show(view) {
     if (tally.textContent !== text) tally.textContent = text;
     if (paused) pause.textContent = `Go on (${waiting.length} waiting)`;
     if (paused || waiting.length === 0) return;
-    const arrived = waiting.splice(0).map((event) => rowOf(event, "new"));
+    // What was recorded while the page was read may be told of as well.
+    const there = shownIds();
+    const arrived = waiting.splice(0).filter((event) => !there.has(event.passage_id)).map((event) => rowOf(event, "new"));
     rows.prepend(...arrived.reverse());
     note.hidden = true;
     shown.hidden = false;
     while (rows.childElementCount > ROWS_MAX) rows.lastElementChild.remove();
   }
+
+  const shownIds = () => new Set([...rows.children].map((row) => row.dataset.id).filter(Boolean));
 
   function rowOf(item, kind) {
     const row = tableRow(columns, item);
@@ -111,6 +116,12 @@ export async function show(view) {
     pause.textContent = on ? "Go on" : "Pause";
   }
 
+  /** What the service refused, where the rows would be. */
+  function said(problem) {
+    note.hidden = false;
+    fill(note, `${problem.message}. `, h("button", { type: "button", class: "quiet", on: { click: () => begin().catch(said) } }, "Try again"));
+  }
+
   async function begin() {
     older = null;
     fill(rows);
@@ -122,10 +133,11 @@ export async function show(view) {
     const asked = JSON.stringify(filters);
     const page = await get("/v1/passages", { ...filters, limit: ROWS_BEGIN, cursor: older });
     if (asked !== JSON.stringify(filters)) return;
-    const there = new Set([...rows.children].map((row) => row.dataset.id));
+    const there = shownIds();
     rows.append(...page.items.filter((item) => !there.has(item.passage_id)).map((item) => rowOf(item)));
     older = page.next_cursor ?? null;
     more.hidden = !older || rows.childElementCount >= ROWS_MAX;
+    fill(note, NOBODY);
     note.hidden = rows.childElementCount > 0;
     shown.hidden = !note.hidden;
   }

@@ -23,6 +23,7 @@ export function signIn(view, done) {
   } } },
     field("API key", key, "It begins with limen_. ./dev run keeps one in .dev/key; limen key create makes others."),
     trouble, send);
-  fill(view, h("div", { class: "door stack" }, h("h1", {}, "Sign in to Limen"), form));
+  const plain = !isSecureContext && h("p", { class: "notice warn", role: "alert" }, "A browser stays signed in only on pages over https, or from this machine itself. Open the console that way.");
+  fill(view, h("div", { class: "door stack" }, h("h1", {}, "Sign in to Limen"), plain, form));
   key.focus();
 }

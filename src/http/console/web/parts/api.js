@@ -78,6 +78,12 @@ export async function all(path, query = {}, most = 2000) {
   return items;
 }
 
+/** Asks whether the session goes on, where something else ended that does not say why. */
+export async function checkSession() {
+  const found = await session().catch(() => true);
+  if (!found) signedOut(new Problem(401, { detail: "the session is over; sign in again" }));
+}
+
 /** The session, or null where nobody is signed in. */
 export async function session() {
   try {

@@ -11,12 +11,14 @@ export function formDialog({ title, body, action = "Save", danger = false, submi
     const titleId = uniqueId("dialog");
     const trouble = h("p", { class: "notice bad", role: "alert", hidden: true });
     const send = h("button", { type: "submit", class: danger ? "danger" : null }, action);
+    const cancel = h("button", { type: "button", class: "quiet", on: { click: () => dialog.close() } }, "Cancel");
     let result = null;
     const form = h("form", { method: "dialog", on: { submit: async (event) => {
       event.preventDefault();
       trouble.hidden = true;
       try {
-        result = (await busy(send, () => submit(new FormData(form)))) ?? true;
+        // What is under way is not called off by closing its dialog, and what it gives may be shown this once.
+        result = (await busy(cancel, () => busy(send, () => submit(new FormData(form))))) ?? true;
         dialog.close();
       } catch (problem) {
         trouble.hidden = false;
@@ -24,11 +26,14 @@ export function formDialog({ title, body, action = "Save", danger = false, submi
       }
     } } },
       h("h2", { id: titleId }, title), body, trouble,
-      h("div", { class: "buttons" }, h("button", { type: "button", class: "quiet", on: { click: () => dialog.close() } }, "Cancel"), send));
-    const dialog = h("dialog", { "aria-labelledby": titleId, on: { close: () => {
-      dialog.remove();
-      resolve(result);
-    } } }, form);
+      h("div", { class: "buttons" }, cancel, send));
+    const dialog = h("dialog", { "aria-labelledby": titleId, on: {
+      cancel: (event) => cancel.disabled && event.preventDefault(),
+      close: () => {
+        dialog.remove();
+        resolve(result);
+      },
+    } }, form);
     document.body.append(dialog);
     dialog.showModal();
   });
@@ -49,7 +54,7 @@ export function showDialog(title, ...body) {
   return dialog;
 }
 
-// Going back leaves what was asked behind.
-addEventListener("popstate", () => {
+/** Closes what is open over a page that is left. */
+export function closeDialogs() {
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
-});
+}

@@ -5,7 +5,7 @@ import { showDialog } from "/assets/parts/dialog.js";
 import { h } from "/assets/parts/dom.js";
 import { moment, words } from "/assets/parts/format.js";
 import { meter } from "/assets/parts/meter.js";
-import { gatesById, personName } from "/assets/parts/people.js";
+import { gateNamed, personName } from "/assets/parts/people.js";
 
 /** A decision as a coloured word. */
 export const decisionTag = (decision) => h("span", { class: `tag ${decision}` }, words(decision));
@@ -21,7 +21,7 @@ export function whoLink(passage) {
 /** The name of a gate, filled in once it is there. */
 export function gateName(id) {
   const name = h("span", {}, "…");
-  gatesById().then((gates) => (name.textContent = gates.get(id)?.name || "a gate that is gone"), () => (name.textContent = id));
+  gateNamed(id).then((text) => (name.textContent = text), () => (name.textContent = id));
   return name;
 }
 

@@ -6,6 +6,9 @@ import { all, get } from "/assets/parts/api.js";
 const NAMES_MAX = 5000;
 const names = new Map();
 let gates = null;
+/** When the gates were last asked for, and how soon they may be again because of one that nobody knows. */
+let gatesAskedAt = 0;
+const GATES_AGAIN_MS = 10_000;
 
 /** The name of a person; `somebody who is gone` where the id names nobody any more. */
 export function personName(id) {
@@ -22,9 +25,18 @@ export function personName(id) {
 
 /** All gates, by their ids. */
 export function gatesById() {
+  if (!gates) gatesAskedAt = Date.now();
   gates ||= all("/v1/gates").then((rows) => new Map(rows.map((gate) => [gate.gate_id, gate])));
   gates.catch(() => (gates = null));
   return gates;
+}
+
+/** The name of a gate: one that is new is asked for. */
+export async function gateNamed(id) {
+  const known = (await gatesById()).get(id);
+  if (known) return known.name;
+  if (Date.now() - gatesAskedAt > GATES_AGAIN_MS) gates = null;
+  return (await gatesById()).get(id)?.name || "a gate that is gone";
 }
 
 export const forgetPerson = (id) => names.delete(id);

@@ -1,5 +1,7 @@
 // Events as they happen, over a stream that comes back by itself.
 
+import { checkSession } from "/assets/parts/api.js";
+
 /** How long to wait before a stream that the service refused is asked for again. */
 const AGAIN_MS = 3000;
 
@@ -23,6 +25,7 @@ export function follow(path, on) {
       on.state("waiting");
       // The browser tries again by itself after a break, and gives up after a refusal.
       if (source.readyState === EventSource.CLOSED && !over) {
+        checkSession();
         clearTimeout(timer);
         timer = setTimeout(open, AGAIN_MS);
       }
