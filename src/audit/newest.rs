@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Fault;
+use super::verify::{Registered, missing_chains};
 use super::walk::Walk;
 use crate::domain::Stream;
 use crate::store::{SignedHead, Snapshot, Store, StoreError};
@@ -32,8 +33,8 @@ pub struct Checked {
     pub faults: Vec<Fault>,
 }
 
-/// Reads the newest records of one chain, or of all, again, and finds what was altered, removed or added among them.
-/// What lies before them, and what all of the trail says of the rest, only [`verify`](super::verify) reads.
+/// Reads the newest records of one chain, or of all, again, and finds what was altered, removed or added among them,
+/// what stands in no chain, and chains that are gone. What lies before them, and what all of the trail says of the rest, only [`verify`](super::verify) reads.
 ///
 /// # Errors
 /// When Postgres does not answer.
@@ -51,6 +52,14 @@ pub async fn check_newest(
     if let (Some(stream), []) = (only, &heads[..]) {
         checked.faults.push(Fault::ChainGone { stream });
     }
+    if only.is_none() {
+        // Of the gates that there are; those that only the changes tell of are for `verify`.
+        let gates = snapshot.gates().await?;
+        checked.faults.extend(missing_chains(&heads, &gates, &Registered::default()));
+        let unchained = snapshot.unchained_changes().await?;
+        checked.faults.extend(unchained.into_iter().map(|id| Fault::UnchainedChange { id }));
+    }
+    let unchained = snapshot.unchained_passages().await?;
     for signed in heads {
         if Instant::now() >= end_at {
             checked.complete = false;
@@ -63,6 +72,11 @@ pub async fn check_newest(
                 checked.faults.push(Fault::BadSignature { stream, signer });
             }
             Some(_) => {}
+        }
+        let (expected, found) =
+            (signed.head.unchained, unchained.get(&stream).copied().unwrap_or_default());
+        if stream != Stream::CHANGES && found != expected {
+            checked.faults.push(Fault::Unchained { stream, expected, found });
         }
         let mut walk = begin(&mut snapshot, signed, limits.records).await?;
         let whole = go(&mut snapshot, &mut walk, end_at).await?;

@@ -128,7 +128,7 @@ async fn walk_changes(
 
 /// What the changes tell of the rest of the trail.
 #[derive(Debug, Default)]
-struct Registered {
+pub(super) struct Registered {
     /// Gates that were created and not removed.
     gates: BTreeSet<Uuid>,
     /// Gates that were removed.
@@ -176,7 +176,7 @@ impl Registered {
 }
 
 /// Gates without a chain, those that are told of and gone included, and chains without a gate.
-fn missing_chains(
+pub(super) fn missing_chains(
     heads: &[SignedHead],
     gates: &[Uuid],
     registered: &Registered,

@@ -93,7 +93,8 @@ impl From<Checked> for TrailCheck {
     }
 }
 
-/// Reads the newest records of the trail again and names whatever was altered, removed or added among them.
+/// Reads the newest records of the trail again and names whatever was altered, removed or added among them, what stands
+/// in no chain, and chains that are gone. Of what lies before, only `limen audit verify` tells.
 #[utoipa::path(
     post, path = "/v1/audit-checks", operation_id = "check_trail", tag = "audit", request_body = CheckTrail,
     responses((status = 200, description = "What was found", body = TrailCheck),

@@ -168,7 +168,7 @@ impl FrameCheck {
 }
 
 /// Says whether a frame would do for enrolment, several times a second for whoever stands before a camera. Stores and
-/// records nothing; looked at only while a worker is free, so that no gate waits for it.
+/// records nothing; looked at only while a worker is free, so that a gate waits for one look at most.
 #[utoipa::path(
     post, path = "/v1/frames/check", operation_id = "check_frame", tag = "employees",
     request_body(description = "The frame", content(
@@ -184,7 +184,7 @@ async fn check(
     frame: OneFrame,
 ) -> Result<Json<FrameCheck>, Problem> {
     let place = state.engine.place_in_time();
-    let place = place.ok_or_else(|| Problem::overloaded(Overload::Frames))?;
+    let place = place.ok_or_else(|| Problem::overloaded(Overload::FrameChecks))?;
     let settings = LookSettings { picture: false, ..state.settings.enrolment_look() };
     let view = state.engine.look(place, frame.frame, settings).await?;
     state.metrics.stages(&view.timings);

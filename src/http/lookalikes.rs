@@ -70,7 +70,8 @@ impl NeighbourList {
     }
 }
 
-/// Lists who of the gallery is most like an employee; needs the scope `officer` or `admin`.
+/// Lists who of the gallery is most like an employee, among those whom the same model knows; needs the scope `officer`
+/// or `admin`.
 #[utoipa::path(
     get, path = "/v1/employees/{employee_id}/lookalikes", operation_id = "list_lookalikes", tag = "employees",
     params(("employee_id" = Uuid, Path, description = "The employee")),

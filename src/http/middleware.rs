@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::{HeaderName, Method};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -21,6 +21,7 @@ use tracing::Instrument;
 use super::imports;
 use super::leftover::{self, LeftoverLimits};
 use super::overload::Overload;
+use super::session::CSRF_HEADER;
 use super::{AppState, Problem};
 use crate::metrics::RequestLabels;
 
@@ -33,7 +34,7 @@ const REQUEST_ID_BYTES_MAX: usize = 64;
 pub(super) fn around(router: Router<AppState>, state: &AppState) -> Router<AppState> {
     router.layer(
         ServiceBuilder::new()
-            .layer(SetSensitiveRequestHeadersLayer::new([AUTHORIZATION]))
+            .layer(SetSensitiveRequestHeadersLayer::new([AUTHORIZATION, COOKIE, CSRF_HEADER]))
             .layer(from_fn(check_request_id))
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
             .layer(PropagateRequestIdLayer::new(REQUEST_ID))

@@ -30,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
             application/problem+json with a stable `code`. Anything but an explicit `grant` means \
             that the gate stays shut."),
     components(schemas(Problem)),
-    security(("api_key" = [])),
+    security(("api_key" = []), ("session" = [])),
     modifiers(&ApiKey),
     tags((name = "frames", description = "Who is in a frame, and is it a live face?"),
         (name = "gates", description = "The turnstiles and their decisions"),
@@ -62,6 +62,15 @@ impl Modify for ApiKey {
             .components
             .get_or_insert_default()
             .add_security_scheme("api_key", SecurityScheme::Http(bearer));
+        let session = ApiKeyValue::with_description(
+            "__Host-limen-session",
+            "The cookie of `POST /v1/session`, for browsers. Whatever changes something needs the header `x-csrf-token` \
+             beside it: `csrf_token` of `GET /v1/session`",
+        );
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("session", SecurityScheme::ApiKey(ApiKeyScheme::Cookie(session)));
         let invitation = ApiKeyValue::with_description(
             "authorization",
             "`Invitation` and the token: what follows the `#` of an invitation's link (docs/INVITATIONS.md)",

@@ -5,6 +5,8 @@
 pub(super) enum Overload {
     /// Frames that are looked at or wait.
     Frames,
+    /// Frames that are looked at for a hint alone, while gates want the workers.
+    FrameChecks,
     /// Bytes of frames in memory.
     FrameBytes,
     /// Requests of any kind.
@@ -23,14 +25,15 @@ pub(super) enum Overload {
 
 /// The names that the metrics know what there was too much of by.
 #[must_use]
-pub fn overload_limits() -> [&'static str; 8] {
+pub fn overload_limits() -> [&'static str; 9] {
     Overload::ALL.map(Overload::limit)
 }
 
 impl Overload {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Frames,
+        Self::FrameChecks,
         Self::FrameBytes,
         Self::Requests,
         Self::Lists,
@@ -44,6 +47,7 @@ impl Overload {
     pub fn limit(self) -> &'static str {
         match self {
             Self::Frames => "queue_max",
+            Self::FrameChecks => "frame_checks",
             Self::FrameBytes => "frame_bytes_in_flight_max",
             Self::Requests => "requests_max",
             Self::Lists => "connections_max",
@@ -59,6 +63,9 @@ impl Overload {
         match self {
             Self::Frames => {
                 "too many frames are being looked at; try again after retry-after seconds"
+            }
+            Self::FrameChecks => {
+                "gates want the workers just now; try again after retry-after seconds"
             }
             Self::FrameBytes => {
                 "too many bytes of frames are in memory; try again after retry-after seconds"

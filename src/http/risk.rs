@@ -179,7 +179,7 @@ struct RiskAnswer {
 impl RiskAnswer {
     /// `request` is as it is asked.
     fn new(matcher: &Matcher, calibration: &Calibration, request: Request) -> Self {
-        let (policy, gallery) = (matcher.risk(), matcher.gallery().people());
+        let (policy, gallery) = (matcher.risk(), enrolled(matcher));
         let Request { search, max_fpir, max_fnir, traffic } = request;
         // In a small gallery a search is as strict as 1:1.
         let limited = max_fpir.min(search.fpir(policy.risk().max_fmr));
@@ -246,7 +246,12 @@ fn by_risk(policy: &RiskPolicy, calibration: &Calibration, request: Request) -> 
 
 /// The people whom a search compares with, at least 1.
 fn people_in(matcher: &Matcher) -> u32 {
-    u32::try_from(matcher.gallery().people()).unwrap_or(u32::MAX).max(1)
+    u32::try_from(enrolled(matcher)).unwrap_or(u32::MAX).max(1)
+}
+
+/// People whom either model knows: while a gallery is re-encoded each has a part of them.
+fn enrolled(matcher: &Matcher) -> usize {
+    matcher.galleries().map(|gallery| gallery.people()).sum()
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -70,6 +70,23 @@ async fn what_was_altered_among_the_newest_is_named_and_what_lies_before_is_not_
 }
 
 #[sqlx::test]
+async fn what_stands_in_no_chain_and_a_chain_that_is_gone_are_named(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let gate = service.gate(json!({})).await;
+    Passage::of("no-face-hubble.jpg").refused(&service, &gate, "no_face").await;
+    assert_eq!(checked(&service, json!({})).await["sound"], true);
+    sqlx::query("update passages set position = null").execute(&pool).await.unwrap();
+    let loose = checked(&service, json!({"gate_id": gate})).await;
+    assert_eq!(loose["sound"], false, "{loose}");
+
+    let id: Uuid = gate.parse().unwrap();
+    sqlx::query("delete from chains where stream = $1").bind(id).execute(&pool).await.unwrap();
+    let gone = checked(&service, json!({})).await;
+    let faults = gone["faults"].as_array().unwrap();
+    assert!(faults.iter().any(|fault| fault.to_string().contains(&gate)), "{gone}");
+}
+
+#[sqlx::test]
 async fn more_than_may_be_asked_for_and_a_gate_that_is_none_are_refused(pool: PgPool) {
     let service = TestService::start(&pool).await;
     for body in [json!({"records": 0}), json!({"records": 10_001}), json!({"gates": []})] {

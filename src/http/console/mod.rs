@@ -58,8 +58,10 @@ async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Result<Response,
 async fn sample(Path(name): Path<String>) -> Result<Response, Problem> {
     let sample = SAMPLES.iter().find(|sample| sample.file == name);
     let sample = sample.ok_or_else(|| Problem::not_found("path"))?;
-    let headers = [(CONTENT_TYPE, "image/jpeg"), (CACHE_CONTROL, "no-cache")];
-    Ok((headers, sample.jpeg).into_response())
+    let mut response = sample.jpeg.into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
+    response.headers_mut().extend(SAFETY.clone());
+    Ok(response)
 }
 
 fn file(path: &str, headers: &HeaderMap) -> Result<Response, Problem> {

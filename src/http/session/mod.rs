@@ -21,7 +21,7 @@ use super::extract::{Json as Body, NoQuery};
 use super::schema::{PermissionCode, ScopeCode};
 use super::{AppState, Problem};
 use crate::domain::{KeyId, KeyName, Permission, Scope};
-pub(super) use token::SessionToken;
+pub(super) use token::{CSRF_HEADER, SessionToken};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(read, begin, end))
@@ -61,7 +61,8 @@ impl SessionView {
 /// Shows who asks, and what they may do.
 #[utoipa::path(
     get, path = "/v1/session", operation_id = "read_session", tag = "session",
-    responses((status = 200, description = "Who asks", body = SessionView))
+    responses((status = 200, description = "Who asks", body = SessionView),
+        (status = 400, description = "There are no parameters", body = Problem, content_type = "application/problem+json"))
 )]
 async fn read(caller: Caller, _: NoQuery, headers: HeaderMap) -> Result<Response, Problem> {
     caller.require_unbound()?;
@@ -125,6 +126,7 @@ async fn signed_in(state: &AppState, caller: &Caller) -> Result<Response, Proble
 #[utoipa::path(
     delete, path = "/v1/session", operation_id = "end_session", tag = "session", security(()),
     responses((status = 204, description = "Signed out"),
+        (status = 400, description = "There are no parameters", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "Not from our own pages", body = Problem, content_type = "application/problem+json"))
 )]
 async fn end(

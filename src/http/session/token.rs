@@ -2,7 +2,7 @@
 
 use axum::http::header::COOKIE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, HeaderName, Method};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cookie::{Cookie, SameSite};
@@ -18,7 +18,7 @@ use crate::store::SessionHash;
 const NAME: &str = "__Host-limen-session";
 
 /// The header with which a request that changes something shows that it comes from our own pages.
-const CSRF_HEADER: &str = "x-csrf-token";
+pub(in crate::http) const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 
 /// 256 random bits; stored only as their SHA-256.
 pub(in crate::http) struct SessionToken([u8; 32]);

@@ -23,6 +23,11 @@ export class Refusal extends Error {
   get passes() {
     return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500 || this.code === "replayed_request";
   }
+
+  /** Whether the device itself was refused, whatever it asked: its clock or its credential has to be seen to. */
+  get ofDevice() {
+    return this.status === 401 || this.status === 403;
+  }
 }
 
 /** The gate of a pairing. `heard` is called after each try: whether the service answered at all. */
@@ -30,6 +35,7 @@ export function gateOf({ gateId, keyId, key }, heard) {
   const timestamp = risingTimestamps();
   const lost = lostEvents(gateId);
   let last = Promise.resolve();
+  let settling = null;
 
   /** After whatever is under way: of two at once, the service takes only the newer. */
   const inTurn = (action) => (last = last.catch(() => {}).then(action));
@@ -76,22 +82,30 @@ export function gateOf({ gateId, keyId, key }, heard) {
 
   /** Says of the events whose answers never came that nobody went through, so that no grant is held against anybody. */
   async function settle() {
-    for (const { event, at } of lost.all()) {
-      const report = { input: "grant_unused", happened_at: at, passage_event_id: event };
-      const body = new TextEncoder().encode(JSON.stringify(report)).buffer;
-      try {
-        await send(`/v1/gates/${gateId}/inputs`, { contentType: "application/json", body, event: `unused-${event}` });
-      } catch (refusal) {
-        // A turnstile might still open on it: later. Everything else that is told is final: there was no grant.
-        if (refusal.passes || refusal.code === "grant_not_over") return;
-      }
-      lost.remove(event);
+    // Each in a turn of its own: whoever comes meanwhile waits for one at most.
+    for (let next; (next = lost.all()[0]); ) {
+      if (!(await inTurn(() => settled(next)))) return;
     }
+  }
+
+  /** Whether nothing more is to be said of an event. */
+  async function settled({ event, at }) {
+    const report = { input: "grant_unused", happened_at: at, passage_event_id: event };
+    const body = new TextEncoder().encode(JSON.stringify(report)).buffer;
+    try {
+      await send(`/v1/gates/${gateId}/inputs`, { contentType: "application/json", body, event: `unused-${event}` });
+    } catch (refusal) {
+      // Nobody has heard of it yet, or a turnstile might still open on it: later. Everything else that is told is
+      // final: there was no grant.
+      if (refusal.passes || refusal.ofDevice || refusal.code === "grant_not_over") return false;
+    }
+    lost.remove(event);
+    return true;
   }
 
   return {
     pass: (...asked) => inTurn(() => pass(...asked)),
-    settle: () => (lost.all().length ? inTurn(settle) : Promise.resolve()),
+    settle: () => (settling ||= settle().finally(() => (settling = null))),
     /** The device is this gate's no longer. */
     forget: lost.clear,
   };

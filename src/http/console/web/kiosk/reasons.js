@@ -38,6 +38,11 @@ export const SHOWN = {
   gate_disabled: CLOSED,
 };
 
+/** Where nothing but the same face again is asked for: who stands there is asked again by itself. */
+const AGAIN = new Set(["no_face", "multiple_faces", "too_small", "too_dark", "too_bright", "too_blurred", "turned_away", "unclear", "stale_frame", "frame_from_future"]);
+/** Where a badge, or another one, helps. */
+const BADGE = new Set(["ambiguous_person", "badge_required", "unknown_badge"]);
+
 /** Of what the service refuses: what helps whoever looks after the device. */
 const REFUSED = {
   bad_signature: "The service does not take this device's credential: it ended, or was revoked. Pair the device anew.",
@@ -48,14 +53,15 @@ const REFUSED = {
 };
 
 /**
- * The screen of an answer: `{open, title, text, openMs}`. It opens on an explicit grant alone; whatever else an answer
- * may be, known or not, is a refusal.
+ * The screen of an answer: `{open, title, text, openMs, again, badge}`. It opens on an explicit grant alone; whatever
+ * else an answer may be, known or not, is a refusal. `again`: the same face may be asked about at once; `badge`: a
+ * badge is asked for.
  */
 export function screenOf(answer) {
   const open = answer?.decision === "grant" && answer.reason === "granted" && answer.open_ms > 0;
   const known = Object.hasOwn(SHOWN, answer?.reason ?? "") && (open || answer.reason !== "granted");
   const [title, text] = known ? SHOWN[answer.reason] : ["No entry", "Please see the desk"];
-  return { open, title, text, openMs: open ? answer.open_ms : 0 };
+  return { open, title, text, openMs: open ? answer.open_ms : 0, again: AGAIN.has(answer?.reason), badge: BADGE.has(answer?.reason) };
 }
 
 /** The screen where there was no answer, a refusal of the request itself, or no picture to send. */

@@ -23,8 +23,6 @@ const GREEN_MS = [1_500, 10_000];
 /** So often somebody is asked to stand otherwise before they have to touch the screen. */
 const TRIES_MAX = 4;
 const CAMERA_PAUSE_MS = [1_000, 30_000];
-/** What one may try again at once, by itself. */
-const RETRY_TITLE = "Try again";
 const AUTOMATIC = "limen-kiosk-automatic";
 const FACING = "limen-kiosk-facing";
 
@@ -42,6 +40,8 @@ export function turnstile(view, pairing, unpaired) {
   const oval = svg("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "xMidYMid meet", "aria-hidden": "true" }, svg("ellipse", { cx: 50, cy: 46, rx: 26, ry: 35 }));
 
   let camera = null;
+  let opening = Promise.resolve();
+  let openings = 0;
   let watch = null;
   let busyNow = false;
   let tries = 0;
@@ -70,22 +70,27 @@ export function turnstile(view, pairing, unpaired) {
   document.addEventListener("keydown", typed);
   openAgain();
 
-  /** Opens the camera, and again for as long as there is none. */
+  /** Opens the camera, and again for as long as there is none. What was being opened before is let go. */
   async function openAgain(pauseMs = CAMERA_PAUSE_MS[0]) {
+    const mine = (openings += 1);
+    const wanted = () => !stopped && mine === openings;
     camera?.stop();
     camera = null;
     idle("The camera is being opened.");
+    // One after the other: all show in the same video.
+    const open = () => wanted() && openCamera(video, { facingMode: facing(), ended: () => wanted() && openAgain() });
+    opening = opening.catch(() => {}).then(open);
     try {
-      const opened = await openCamera(video, { facingMode: facing(), ended: () => stopped || openAgain() });
-      if (stopped) return opened.stop();
+      const opened = await opening;
+      if (!wanted()) return opened && opened.stop();
       camera = opened;
       watch = presence(video);
       idle();
     } catch (problem) {
-      if (stopped) return;
+      if (!wanted()) return;
       idle(problem.message);
       await pause(pauseMs);
-      if (!stopped && !camera) openAgain(Math.min(2 * pauseMs, CAMERA_PAUSE_MS[1]));
+      if (wanted()) openAgain(Math.min(2 * pauseMs, CAMERA_PAUSE_MS[1]));
     }
   }
 
@@ -155,11 +160,11 @@ export function turnstile(view, pairing, unpaired) {
   function rearm(shown, reason) {
     tries += 1;
     if (reason === "no_face") watch?.nobody();
-    else if (shown.title !== RETRY_TITLE || tries >= TRIES_MAX) {
+    else if (!shown.again || tries >= TRIES_MAX) {
       watch?.answered();
       tries = 0;
     }
-    if (shown.title.includes("badge") || shown.text.includes("Badge")) badge.focus();
+    if (shown.badge) badge.focus();
   }
 
   /** Green or red, over everything, for as long as it takes to read. */

@@ -2,16 +2,18 @@
 
 import { get, patch, remove } from "/assets/parts/api.js";
 import { card } from "/assets/parts/card.js";
+import { changesOf } from "/assets/parts/changes.js";
 import { confirmDialog } from "/assets/parts/dialog.js";
 import { busy, fill, h, toast } from "/assets/parts/dom.js";
 import { every } from "/assets/parts/every.js";
 import { ago, moment, words } from "/assets/parts/format.js";
-import { forgetGates, personName } from "/assets/parts/people.js";
+import { decisionTag, whoLink } from "/assets/parts/passage.js";
+import { forgetGates } from "/assets/parts/people.js";
 import { zoneNames } from "/assets/parts/places.js";
 import { asked, facts, refusal, time } from "/assets/parts/section.js";
 import { pagedTable } from "/assets/parts/table.js";
 import { credentials } from "/assets/pages/gate_credentials.js";
-import { changesOf, demandFields, demandsOf, placeFields, placeOf, policyText } from "/assets/pages/gate_policy.js";
+import { demandFields, demandsOf, placeFields, placeOf, policyText } from "/assets/pages/gate_policy.js";
 import { decisionsText, enabledTag, latencyText } from "/assets/pages/gate_state.js";
 import { testShot } from "/assets/pages/test_shot.js";
 
@@ -129,18 +131,11 @@ function lastPassages(gate, may) {
     empty: "Nobody has passed yet.",
     columns: [
       ["When", (passage) => (passage.unreadable ? "cannot be read" : time(passage.decided_at, moment))],
-      ["Decision", (passage) => passage.decision && h("span", { class: `tag ${passage.decision}` }, passage.decision)],
+      ["Decision", (passage) => passage.decision && decisionTag(passage.decision)],
       ["Why", (passage) => words(passage.reason)],
-      ["Person", (passage) => passage.employee_id && person(passage.employee_id, may)],
+      ["Person", (passage) => passage.employee_id && (may("see_people") ? whoLink(passage) : h("code", {}, passage.employee_id))],
     ],
   });
   const read = () => rows.element.contains(document.activeElement) || rows.element.querySelectorAll("tbody tr").length > ROWS;
   return { ...rows, reloadUnlessRead: () => read() || rows.reload() };
-}
-
-function person(id, may) {
-  if (!may("see_people")) return h("code", {}, id);
-  const link = h("a", { href: `/console/people/${id}` }, "…");
-  personName(id).then((name) => (link.textContent = name));
-  return link;
 }

@@ -27,7 +27,7 @@ export function placeFields(gate, zones) {
 
 /** What else it demands. */
 export function demandFields(gate) {
-  const seconds = (name, ms, min, max, step) => h("input", { type: "number", name, value: ms / 1000, min, max, step, required: true });
+  const seconds = (name, ms, min, max) => h("input", { type: "number", name, value: ms / 1000, min, max, step: 0.001, required: true });
   const threshold = h("input", { type: "number", name: "liveness_threshold", value: gate.liveness_threshold ?? 0.5, min: "0", max: "1", step: "any", required: true });
   const checked = h("input", { type: "checkbox", name: "liveness", checked: gate.liveness_threshold !== null });
   const follow = () => (threshold.disabled = !checked.checked);
@@ -36,9 +36,9 @@ export function demandFields(gate) {
   return [
     field("Least liveness", threshold, "0 to 1. Higher refuses more prints and screens, and more honest people."),
     field("Least face size", h("input", { type: "number", name: "pupil_distance_px_min", value: gate.pupil_distance_px_min, min: "8", max: "1000", step: "any", required: true }), "Pixels between the pupils: a smaller face is asked to come closer."),
-    field("Stays open for", seconds("open_ms", gate.open_ms, 0.1, 60, 0.1), "Seconds, 0.1 to 60."),
-    field("Oldest frame", seconds("frame_age_ms_max", gate.frame_age_ms_max, 0.1, 600, 0.1), "Seconds: what was captured longer ago is refused."),
-    field("Shut to the same person for", seconds("debounce_ms", gate.debounce_ms, 0, 600, 0.1), "Seconds after a grant."),
+    field("Stays open for", seconds("open_ms", gate.open_ms, 0.1, 60), "Seconds, 0.1 to 60."),
+    field("Oldest frame", seconds("frame_age_ms_max", gate.frame_age_ms_max, 0.1, 600), "Seconds: what was captured longer ago is refused."),
+    field("Shut to the same person for", seconds("debounce_ms", gate.debounce_ms, 0, 600), "Seconds after a grant."),
     h("label", { class: "check" }, checked, "Check that the face is alive"),
     h("label", { class: "check" }, h("input", { type: "checkbox", name: "signed_requests", checked: gate.signed_requests }), "Takes signed requests alone: an API key asks in vain"),
   ];
@@ -64,6 +64,3 @@ export const demandsOf = (form) => ({
 });
 
 const milliseconds = (seconds) => Math.round(Number(seconds) * 1000);
-
-/** What a form changes of a gate. */
-export const changesOf = (gate, said) => Object.fromEntries(Object.entries(said).filter(([name, value]) => gate[name] !== value));

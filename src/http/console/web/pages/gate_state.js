@@ -2,13 +2,14 @@
 
 import { h } from "/assets/parts/dom.js";
 import { count } from "/assets/parts/format.js";
+import { DECISIONS } from "/assets/parts/passage.js";
 
 /** Whether a gate lets anybody through at all. */
 export const enabledTag = (enabled) => h("span", { class: `tag ${enabled ? "good" : "warn"}` }, enabled ? "on" : "switched off");
 
 /** What was decided in a day. */
 export function decisionsText(decisions) {
-  const parts = [["grant", "granted"], ["deny", "refused"], ["retry", "asked again"]].filter(([code]) => decisions[code]);
+  const parts = DECISIONS.filter(([code]) => decisions[code]);
   return parts.map(([code, text]) => `${count(decisions[code])} ${text}`).join(", ") || "nothing";
 }
 

@@ -1,6 +1,6 @@
 // The gates: which there are, what each demands, and how it fares.
 
-import { all, get, post } from "/assets/parts/api.js";
+import { all, post } from "/assets/parts/api.js";
 import { formDialog } from "/assets/parts/dialog.js";
 import { fill, h } from "/assets/parts/dom.js";
 import { every } from "/assets/parts/every.js";
@@ -36,14 +36,11 @@ export async function show(view, context) {
   const gates = pagedTable({
     caption: "Gates",
     columns,
+    path: "/v1/gates",
     empty: "There is no gate yet.",
-    ask: async (query) => {
-      const page = await get("/v1/gates", query);
-      // Their cells are there once the rows are.
-      queueMicrotask(() => states.refresh().then(said, said));
-      return page;
-    },
+    added: () => refresh(),
   });
+  const refresh = () => states.refresh().then(said, said);
 
   function said(problem) {
     trouble.hidden = !problem;
@@ -55,7 +52,7 @@ export async function show(view, context) {
     h("div", { class: "heading" }, h("h1", {}, "Gates"), may("change_places") && h("button", { type: "button", on: { click: () => newGate(zones, view, context) } }, "New gate")),
     h("section", { class: "card", "aria-label": "List" }, trouble, gates.element, asOf));
   await gates.reload();
-  return every(REFRESH_MS, () => states.refresh().then(said, said));
+  return every(REFRESH_MS, refresh);
 }
 
 /** How the gates of a list fare, each in its cells. */

@@ -17,17 +17,21 @@ export function showOverview(place) {
   const parts = h("div", { class: "cards" });
   const networks = h("div", { class: "stack" });
   const audit = auditCard();
-  let shown = null;
+  const drawn = new Map();
+
+  /** Draws what changes seldom only where it has changed, so that nobody's place in it is lost. */
+  function draw(part, of, ...cards) {
+    const key = JSON.stringify(of);
+    if (drawn.get(part) !== key) part.replaceChildren(...cards);
+    drawn.set(part, key);
+  }
+
   place.append(card("At a glance", glance), audit.element, parts, networks);
   return every(REFRESH_MS, () => asked(glance, () => get("/v1/system"), (system) => {
     audit.know(system.audit);
-    // What does not change by itself is drawn once, so that nobody's place in it is lost.
-    const fixed = JSON.stringify([system.version, system.networks, system.calibration, system.gallery.people, system.database.schema_version]);
-    if (fixed !== shown) {
-      shown = fixed;
-      parts.replaceChildren(service(system), gallery(system), calibration(system));
-      networks.replaceChildren(networkCard(system));
-    }
+    const { version, gallery: known, model_id: model, database } = system;
+    draw(parts, [version, known, model, system.calibration, database.schema_version, database.connections_open], service(system), gallery(system), calibration(system));
+    draw(networks, system.networks, networkCard(system));
     return atAGlance(system);
   }));
 }

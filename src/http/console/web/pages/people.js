@@ -45,7 +45,8 @@ export async function show(view, context) {
     return query;
   }
 
-  search.addEventListener("input", afterTyping(people.reload));
+  // Somebody may have left for another page by then, whose address is its own.
+  search.addEventListener("input", afterTyping(() => people.element.isConnected && people.reload()));
   for (const choice of [status, badge, group]) choice.addEventListener("change", people.reload);
   fill(view,
     h("div", { class: "heading" },

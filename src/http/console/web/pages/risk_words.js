@@ -13,7 +13,7 @@ export const riskText = (risk) => `${rateText(risk)}, ${oneIn(risk)}`;
 export const amount = (value) => (value >= 100 ? count(Math.round(value)) : figure(value, 2));
 
 /** What an offer comes to, in one line. */
-export const offerText = (offer) =>
+const offerText = (offer) =>
   `τ ${figure(offer.threshold)}, at most ${amount(offer.false_entries_per_year)} false entries a year, ${amount(offer.honest_retries_per_day)} honest retries a day`;
 
 /** Why a risk is refused, and what is possible instead; `take` is called with the smallest risk that is supported. */

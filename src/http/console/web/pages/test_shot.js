@@ -4,7 +4,7 @@ import { headerText, post } from "/assets/parts/api.js";
 import { openCamera } from "/assets/parts/camera.js";
 import { card } from "/assets/parts/card.js";
 import { busy, field, fill, h } from "/assets/parts/dom.js";
-import { words } from "/assets/parts/format.js";
+import { sentence, words } from "/assets/parts/format.js";
 import { meter } from "/assets/parts/meter.js";
 import { facts, refusal } from "/assets/parts/section.js";
 
@@ -91,5 +91,3 @@ function outcomeOf(shot, may) {
     ]),
   ];
 }
-
-const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;

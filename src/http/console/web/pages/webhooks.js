@@ -8,9 +8,8 @@ import { count, day, moment } from "/assets/parts/format.js";
 import { gatesById } from "/assets/parts/people.js";
 import { asked, time } from "/assets/parts/section.js";
 import { showSecret } from "/assets/parts/secret.js";
+import { DECISIONS } from "/assets/parts/passage.js";
 import { pagedTable, table } from "/assets/parts/table.js";
-
-const DECISIONS = [["grant", "granted"], ["deny", "refused"], ["retry", "asked again"]];
 
 export async function showWebhooks(place) {
   const gates = await gatesById();
@@ -32,8 +31,10 @@ function webhookTable(webhooks, gates, reload) {
   ], webhooks);
 }
 
+/** What a webhook hears: where it asks for some decisions, passages alone, for inputs have none. */
 function toldOf({ decisions, gate_ids: only, alarms }, gates) {
-  const what = alarms ? "alarms" : decisions.length ? `what was ${decisions.map((code) => Object.fromEntries(DECISIONS)[code]).join(" or ")}` : "everything";
+  const passages = `passages that were ${decisions.map((code) => Object.fromEntries(DECISIONS)[code]).join(" or ")}`;
+  const what = decisions.length ? `${passages}${alarms ? " and raise an alarm" : ""}; no inputs` : alarms ? "alarms, of passages and inputs" : "everything";
   if (!only.length) return what;
   const [first, ...more] = only;
   return `${what}, at ${gates.get(first)?.name || "a gate that is gone"}${more.length ? ` and ${count(more.length)} more` : ""}`;
@@ -88,19 +89,26 @@ function showLetters(hook) {
 }
 
 async function create() {
+  const decisions = DECISIONS.map(([code, text]) => [h("input", { type: "checkbox", name: "decision", value: code, checked: true }), `Passages that were ${text}`]);
+  const alarms = h("input", { type: "checkbox", name: "alarms", on: { change: () => {
+    // An input has no decision: asked for along with some, no forced door would be told of.
+    for (const [box] of decisions) box.disabled = alarms.checked;
+  } } });
   const made = await formDialog({
     title: "New webhook",
     body: [
       field("Address", h("input", { type: "url", name: "url", required: true, placeholder: "https://", autocomplete: "off" })),
       h("fieldset", {}, h("legend", {}, "Told of"),
-        DECISIONS.map(([code, text]) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "decision", value: code, checked: true }), `What was ${text}`)),
-        h("label", { class: "check" }, h("input", { type: "checkbox", name: "alarms" }), "Alarms alone")),
+        decisions.map((choice) => h("label", { class: "check" }, choice)),
+        h("p", { class: "soft small" }, "With all three also of inputs, which is what gates notice: a door that was forced or held open, the button inside. With fewer of no input."),
+        h("label", { class: "check" }, alarms, "Alarms alone, of passages and inputs")),
     ],
     action: "Create",
     submit: (form) => {
-      const decisions = form.getAll("decision");
-      if (!decisions.length) throw new Error("Say what it is told of: at least one.");
-      return post("/v1/webhooks", { url: form.get("url"), decisions: decisions.length === DECISIONS.length ? [] : decisions, alarms: form.has("alarms") });
+      const alone = form.has("alarms");
+      const chosen = form.getAll("decision");
+      if (!alone && !chosen.length) throw new Error("Say what it is told of: at least one.");
+      return post("/v1/webhooks", { url: form.get("url"), decisions: chosen.length === DECISIONS.length ? [] : chosen, alarms: alone });
     },
   });
   if (made) await showSecret("The webhook's secret", "Deliveries are signed with it. It is shown this once.", [["Secret", made.secret]]);

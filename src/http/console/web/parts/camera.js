@@ -25,19 +25,18 @@ const FIRST_PICTURE_MS_MAX = 10_000;
 
 /**
  * Shows the camera in `video` until it is stopped. `facingMode`: `user` looks at whoever holds the device,
- * `environment` away from them; `deviceId`: that camera and no other.
+ * `environment` away from them.
  *
- * Returns `{capture({quality}), stop(), size: {width, height}}`: `capture` gives the picture of the moment as a JPEG.
+ * Returns `{capture({quality}), stop()}`: `capture` gives the picture of the moment as a JPEG.
  * `ended` of the options is called where the camera goes away by itself. Throws a CameraError.
  */
-export async function openCamera(video, { facingMode = "user", deviceId, ended } = {}) {
+export async function openCamera(video, { facingMode = "user", ended } = {}) {
   if (!isSecureContext || !navigator.mediaDevices?.getUserMedia) {
     throw new CameraError("InsecureContext", "A browser gives the camera only to pages over https, or from this machine itself. Open the console that way.");
   }
   let stream;
   try {
-    const which = deviceId ? { deviceId: { exact: deviceId } } : { facingMode };
-    stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { ...WANTED, ...which } });
+    stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { ...WANTED, facingMode } });
   } catch (error) {
     throw new CameraError(error.name, TROUBLE[error.name] || `The camera cannot be used: ${error.message || error.name}.`);
   }
@@ -70,9 +69,7 @@ export async function openCamera(video, { facingMode = "user", deviceId, ended }
     });
   }
 
-  return { capture, stop, get size() {
-    return { width: video.videoWidth, height: video.videoHeight };
-  } };
+  return { capture, stop };
 }
 
 /** Resolves once the video has a picture. */

@@ -25,6 +25,9 @@ export function ago(text) {
 /** A code such as `unknown_person` in words. */
 export const words = (code) => (code || "").replaceAll("_", " ");
 
+/** A phrase as a sentence. */
+export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+
 /** A count, with the thousands apart. */
 export const count = (value) => (value ?? 0).toLocaleString();
 

@@ -3,9 +3,12 @@
 import { get } from "/assets/parts/api.js";
 import { showDialog } from "/assets/parts/dialog.js";
 import { h } from "/assets/parts/dom.js";
-import { moment, words } from "/assets/parts/format.js";
+import { moment, sentence, words } from "/assets/parts/format.js";
 import { meter } from "/assets/parts/meter.js";
 import { gateNamed, personName } from "/assets/parts/people.js";
+
+/** The decisions, as what somebody was. */
+export const DECISIONS = [["grant", "granted"], ["deny", "refused"], ["retry", "asked again"]];
 
 /** A decision as a coloured word. */
 export const decisionTag = (decision) => h("span", { class: `tag ${decision}` }, words(decision));
@@ -46,5 +49,3 @@ export async function explain(id) {
       fact("Model", passage.model_id && h("code", {}, passage.model_id)),
       fact("Event", h("code", {}, passage.event_id))));
 }
-
-const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;

@@ -17,10 +17,10 @@ export const tableRow = (columns, row) =>
 const ROWS_MAX = 500;
 
 /**
- * A table over a paged list of the API, with a button for more. `query` is asked anew by `reload`; `ask`: what gives a
- * page, where it is not the path alone.
+ * A table over a paged list of the API, with a button for more. `query` is asked anew by `reload`; `added` is called
+ * once the rows of a further page are there.
  */
-export function pagedTable({ caption, columns, path, query = () => ({}), empty, limit = 50, ask = (asked) => get(path, asked) }) {
+export function pagedTable({ caption, columns, path, query = () => ({}), empty, limit = 50, added = () => {} }) {
   const shown = table(caption, columns);
   const body = shown.querySelector("tbody");
   const more = h("button", { type: "button", class: "quiet", hidden: true, on: { click: () => busy(more, () => load(cursor)) } }, "Show more");
@@ -33,7 +33,7 @@ export function pagedTable({ caption, columns, path, query = () => ({}), empty, 
     const turn = (asked += 1);
     let page;
     try {
-      page = await ask({ ...query(), limit, cursor: from });
+      page = await get(path, { ...query(), limit, cursor: from });
     } catch (problem) {
       if (turn === asked) say(problem.message);
       return;
@@ -49,6 +49,7 @@ export function pagedTable({ caption, columns, path, query = () => ({}), empty, 
     shown.hidden = body.childElementCount === 0;
     if (shown.hidden) say(empty);
     else say(cursor && full ? `These are the first ${body.childElementCount}: narrow the question for others.` : "");
+    if (from) added();
   }
 
   function say(text) {

@@ -4,7 +4,7 @@ import { post } from "/assets/parts/api.js";
 import { trouble } from "/assets/parts/card.js";
 import { openCamera } from "/assets/parts/camera.js";
 import { busy, h, svg } from "/assets/parts/dom.js";
-import { figure } from "/assets/parts/format.js";
+import { figure, sentence } from "/assets/parts/format.js";
 
 /** At most so often a picture is looked at. */
 const CHECK_MS = 350;
@@ -119,7 +119,7 @@ export function enrolmentCamera({ take, closed }) {
     }
     const missed = shortfall ? ` (${figure(shortfall.value)}, the limit is ${figure(shortfall.limit)})` : "";
     if (fit) advise("Good. Hold still.", "good");
-    else advise(ADVICE[outcome] || `${sentence(issues.map((issue) => issue.detail).join(", "))}${missed}.`, "warn");
+    else advise(ADVICE[outcome] || sentence(`${issues.map((issue) => issue.detail).join(", ")}${missed}`), "warn");
   }
 
   function advise(text, kind) {
@@ -164,5 +164,3 @@ export function enrolmentCamera({ take, closed }) {
 
   return { element, start, stop };
 }
-
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);

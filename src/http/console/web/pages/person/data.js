@@ -4,6 +4,7 @@ import { get, post, remove } from "/assets/parts/api.js";
 import { card, trouble } from "/assets/parts/card.js";
 import { formDialog } from "/assets/parts/dialog.js";
 import { busy, field, h, toast } from "/assets/parts/dom.js";
+import { download } from "/assets/parts/download.js";
 import { count } from "/assets/parts/format.js";
 
 /** The card; `gone` is called when the person is. Null where nothing of it is allowed. */
@@ -12,7 +13,7 @@ export function data(person, { may, mayChange, gone }) {
   const problem = trouble();
   const exporting = h("button", { type: "button", class: "quiet", on: { click: () => {
     problem.clear();
-    busy(exporting, async () => download(`limen-${id}.json`, await get(`/v1/employees/${id}/export`))).catch(problem.say);
+    busy(exporting, async () => download(`limen-${id}.json`, JSON.stringify(await get(`/v1/employees/${id}/export`), null, 2))).catch(problem.say);
   } } }, "Export everything");
   const buttons = [
     may("export_people") && exporting,
@@ -54,10 +55,4 @@ export function data(person, { may, mayChange, gone }) {
       },
     });
   }
-}
-
-function download(name, json) {
-  const url = URL.createObjectURL(new Blob([JSON.stringify(json, null, 2)], { type: "application/json" }));
-  h("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

@@ -2,9 +2,10 @@
 
 import { patch } from "/assets/parts/api.js";
 import { formDialog } from "/assets/parts/dialog.js";
-import { field, h } from "/assets/parts/dom.js";
+import { field, h, toast } from "/assets/parts/dom.js";
 import { moment } from "/assets/parts/format.js";
 import { card } from "/assets/parts/card.js";
+import { changesOf } from "/assets/parts/changes.js";
 
 /** The fields of a person. */
 export function personFields({ name, badge_id, department, valid_from, valid_until, badge_required }) {
@@ -21,10 +22,15 @@ export function personFields({ name, badge_id, department, valid_from, valid_unt
     h("label", { class: "check" }, h("input", { type: "checkbox", name: "badge_required", checked: Boolean(badge_required) }), "The face alone does not open: a badge is needed too"));
 }
 
-/** What the fields say, as the API takes it. */
-export function personOf(form) {
+/** What the fields say, as the API takes it. `person`: whom they were filled with, if anybody. */
+export function personOf(form, person = {}) {
   const text = (name) => form.get(name).trim() || null;
-  const at = (name) => (form.get(name) ? new Date(form.get(name)).toISOString() : null);
+  const at = (name) => {
+    const said = form.get(name);
+    // A field has no seconds: what it was filled with stands for the whole moment.
+    if (said === localMoment(person[name])) return person[name] ?? null;
+    return said ? new Date(said).toISOString() : null;
+  };
   return {
     name: form.get("name"),
     badge_id: text("badge_id"),
@@ -53,8 +59,15 @@ export function details(person, { mayChange, changed }) {
     mayChange && h("div", { class: "row" }, h("button", { type: "button", class: "quiet", on: { click: change } }, "Change")));
 
   async function change() {
-    const done = await formDialog({ title: `Change ${person.name}`, body: personFields(person), submit: (form) => patch(`/v1/employees/${person.employee_id}`, personOf(form)) });
+    const done = await formDialog({ title: `Change ${person.name}`, body: personFields(person), submit });
     if (done) changed(done);
+  }
+
+  function submit(form) {
+    const changes = changesOf(person, personOf(form, person));
+    if (Object.keys(changes).length) return patch(`/v1/employees/${person.employee_id}`, changes);
+    toast("Nothing has changed.");
+    return person;
   }
 }
 

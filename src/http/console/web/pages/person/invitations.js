@@ -2,10 +2,11 @@
 
 import { get, post, remove } from "/assets/parts/api.js";
 import { loadedCard, trouble } from "/assets/parts/card.js";
-import { formDialog, showDialog } from "/assets/parts/dialog.js";
-import { busy, field, h, select, toast } from "/assets/parts/dom.js";
+import { formDialog } from "/assets/parts/dialog.js";
+import { busy, field, h, select } from "/assets/parts/dom.js";
 import { moment } from "/assets/parts/format.js";
 import { row, rows } from "/assets/parts/rows.js";
+import { showSecret } from "/assets/parts/secret.js";
 
 const LIFETIMES = [["", "as the site has it"], ["3600", "one hour"], ["86400", "one day"], ["604800", "one week"]];
 const STATES = { open: "open", used: "used", expired: "expired", revoked: "taken back", exhausted: "too many photos refused" };
@@ -41,20 +42,10 @@ export function invitations(id, { mayChange }) {
       }),
     });
     if (!made) return;
-    showLink(new URL(made.link, location.origin).href, made.expires_at);
+    const note = `Whoever has it enrols their face as this person's: send it to them alone. It holds until ${moment(made.expires_at)}.`;
+    showSecret("The link, shown this once", note, [["Link", new URL(made.link, location.origin).href]]);
     reload();
   }
-}
-
-/** The link, this once. */
-function showLink(link, expires) {
-  const text = h("input", { value: link, readonly: true, class: "mono", on: { focus: () => text.select() } });
-  showDialog("The link, shown this once",
-    h("p", {}, `Whoever has it enrols their face as this person's: send it to them alone. It holds until ${moment(expires)}.`),
-    field("Link", text),
-    h("div", { class: "row" }, h("button", { type: "button", class: "quiet", on: { click: async () => {
-      await navigator.clipboard.writeText(link).then(() => toast("Copied."), () => text.select());
-    } } }, "Copy")));
 }
 
 function when({ state, used_at, expires_at, attempts_left }) {
