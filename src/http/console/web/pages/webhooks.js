@@ -1,22 +1,22 @@
-// Webhooks: who is told of passages without asking, and what they did not take.
+// Webhooks: who is told of passages and inputs without asking, and what they did not take.
 
 import { get, patch, post, remove } from "/assets/parts/api.js";
 import { card } from "/assets/parts/card.js";
 import { confirmDialog, formDialog, showDialog } from "/assets/parts/dialog.js";
 import { busy, field, fill, h, toast } from "/assets/parts/dom.js";
 import { count, day, moment } from "/assets/parts/format.js";
+import { DECISIONS } from "/assets/parts/passage.js";
 import { gatesById } from "/assets/parts/people.js";
 import { asked, time } from "/assets/parts/section.js";
 import { showSecret } from "/assets/parts/secret.js";
-import { DECISIONS } from "/assets/parts/passage.js";
 import { pagedTable, table } from "/assets/parts/table.js";
 
 export async function showWebhooks(place) {
   const gates = await gatesById();
   const list = h("div", { class: "stack" });
-  const reload = () => asked(list, () => get("/v1/webhooks"), ({ items }) => (items.length ? webhookTable(items, gates, reload) : h("p", { class: "empty" }, "Nobody is told of passages by webhook.")));
+  const reload = () => asked(list, () => get("/v1/webhooks"), ({ items }) => (items.length ? webhookTable(items, gates, reload) : h("p", { class: "empty" }, "Nobody is told of anything by webhook.")));
   fill(place, card("Webhooks",
-    h("div", { class: "heading" }, h("p", { class: "soft small" }, "Limen posts each passage to these addresses, signed, until it is taken. What was not taken after all attempts is kept and can be tried once more."), h("button", { type: "button", on: { click: () => create().then((made) => made && reload()) } }, "New webhook")),
+    h("div", { class: "heading" }, h("p", { class: "soft small" }, "Limen posts what happens at gates to these addresses, signed, until it is taken. What was not taken after all attempts is kept and can be tried once more."), h("button", { type: "button", on: { click: () => create().then((made) => made && reload()) } }, "New webhook")),
     list));
   await reload();
 }
@@ -33,8 +33,8 @@ function webhookTable(webhooks, gates, reload) {
 
 /** What a webhook hears: where it asks for some decisions, passages alone, for inputs have none. */
 function toldOf({ decisions, gate_ids: only, alarms }, gates) {
-  const passages = `passages that were ${decisions.map((code) => Object.fromEntries(DECISIONS)[code]).join(" or ")}`;
-  const what = decisions.length ? `${passages}${alarms ? " and raise an alarm" : ""}; no inputs` : alarms ? "alarms, of passages and inputs" : "everything";
+  const passages = `only passages that were ${decisions.map((code) => Object.fromEntries(DECISIONS)[code]).join(" or ")}`;
+  const what = decisions.length ? `${passages}${alarms ? " and raise an alarm" : ""}` : alarms ? "alarms of passages and inputs" : "everything";
   if (!only.length) return what;
   const [first, ...more] = only;
   return `${what}, at ${gates.get(first)?.name || "a gate that is gone"}${more.length ? ` and ${count(more.length)} more` : ""}`;
@@ -101,7 +101,7 @@ async function create() {
       h("fieldset", {}, h("legend", {}, "Told of"),
         decisions.map((choice) => h("label", { class: "check" }, choice)),
         h("p", { class: "soft small" }, "With all three also of inputs, which is what gates notice: a door that was forced or held open, the button inside. With fewer of no input."),
-        h("label", { class: "check" }, alarms, "Alarms alone, of passages and inputs")),
+        h("label", { class: "check" }, alarms, "Alarms alone, those of inputs too")),
     ],
     action: "Create",
     submit: (form) => {
