@@ -183,15 +183,40 @@ static bool json_string(const char **text, char *wanted, size_t wanted_size) {
 
 static void json_space(const char **text) { *text += strspn(*text, " \t\r\n"); }
 
+static bool json_digits(const char **text) {
+  size_t len = strspn(*text, "0123456789");
+  *text += len;
+  return len > 0;
+}
+
+/* Whether `text` goes on with a JSON number; moves behind it. */
+static bool json_number(const char **text) {
+  if (**text == '-') ++*text;
+  /* No digit may follow a leading zero. */
+  if (**text == '0') ++*text;
+  else if (!json_digits(text)) return false;
+  if (**text == '.') {
+    ++*text;
+    if (!json_digits(text)) return false;
+  }
+  if (**text != 'e' && **text != 'E') return true;
+  ++*text;
+  if (**text == '+' || **text == '-') ++*text;
+  return json_digits(text);
+}
+
 /* Whether `text` goes on with a JSON value, which is of no interest; moves behind it. */
 static bool json_skip(const char **text, int depth) {
   json_space(text);
   char open = **text;
   if (open == '"') return json_string(text, NULL, 0);
   if (open != '{' && open != '[') {
-    size_t len = strspn(*text, "+-.0123456789aeflnrstuE");
-    *text += len;
-    return len > 0;
+    static const char *const words[] = {"true", "false", "null"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+      size_t len = strlen(words[i]);
+      if (strncmp(*text, words[i], len) == 0) return *text += len, true;
+    }
+    return json_number(text);
   }
   if (depth == JSON_DEPTH_MAX) return false;
   char close = open == '{' ? '}' : ']';
@@ -404,9 +429,10 @@ static enum delivery ask_until_answered(const struct gate *gate, const struct as
   enum delivery delivery = UNREACHED;
   for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     enum delivery now = ask_once(gate, ask, answer);
-    /* A fault of the service says nothing about what it had decided. */
-    if (now == ANSWERED && answer->status >= 500) {
-      because("the service failed: %d %s", answer->status, answer->code);
+    /* A fault of the service says nothing about what it had decided, and a refusal nothing about what was decided
+     * before, where that answer got lost. */
+    if (now == ANSWERED && answer->status >= (delivery == LOST ? 400 : 500)) {
+      because("%s: %d %s", answer->status >= 500 ? "the service failed" : "refused", answer->status, answer->code);
       now = LOST;
     }
     if (now == ANSWERED) return ANSWERED;
@@ -446,9 +472,11 @@ static uint32_t granted(const struct gate *gate, const char *event, const struct
   return because("the token does not hold: %s", known ? refusals[refusal] : "unknown"), 0;
 }
 
-/* Asks for a passage with a frame that was captured now. */
-static uint32_t pass(const struct gate *gate, const uint8_t *frame, size_t frame_len, const char *badge) {
-  char path[80], event[33], captured_at[32];
+/* Asks for a passage with a frame that was captured now: for how long to open, and the event to report it by; 0: not at
+ * all, and `why`. */
+static uint32_t pass(const struct gate *gate, const uint8_t *frame, size_t frame_len, const char *badge,
+                     char event[33]) {
+  char path[80], captured_at[32];
   struct answer answer;
   if (!random_text(event)) return because("there is no randomness"), 0;
   now_text(captured_at);
@@ -462,11 +490,7 @@ static uint32_t pass(const struct gate *gate, const uint8_t *frame, size_t frame
     if (strcmp(answer.decision, "deny") == 0 || strcmp(answer.decision, "retry") == 0)
       return because("%s: %s", answer.decision, answer.reason), 0;
     uint32_t open_ms = granted(gate, event, &answer);
-    if (open_ms > 0) {
-      /* Here the turnstile turns, and is shut again; what follows is reported then. */
-      report(gate, "rotation_done", event);
-      return open_ms;
-    }
+    if (open_ms > 0) return open_ms;
   }
   /* There may be a grant all the same, on which nobody opens once its token has expired. */
   char before[sizeof why];
@@ -528,8 +552,13 @@ int main(int count, char **arguments) {
   if (len == 0 || len > FRAME_BYTES_MAX)
     return fprintf(stderr, "%s: a frame has 1 to %u bytes\n", arguments[2], FRAME_BYTES_MAX), 2;
 
-  uint32_t open_ms = pass(&gate, frame, len, badge);
+  char event[33];
+  uint32_t open_ms = pass(&gate, frame, len, badge, event);
   if (open_ms == 0) return printf("stay shut: %s\n", why), 1;
+  /* It opens before anything else is sent: who waits does not wait for a report. */
   printf("open for %" PRIu32 " ms\n", open_ms);
+  fflush(stdout);
+  /* Here the turnstile turns, and is shut again; what follows is reported then. */
+  report(&gate, "rotation_done", event);
   return 0;
 }

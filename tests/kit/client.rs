@@ -227,7 +227,9 @@ async fn a_turnstile_signs_and_opens_on_a_grant_that_holds_alone(pool: PgPool) {
         let (gate, id) = (credential.gate.parse().unwrap(), credential.key.parse().unwrap());
         let own = Credential::new(gate, id, &credential.secret).unwrap();
         assert!(!format!("{own:?}").contains(&credential.secret));
-        Turnstile::new(line, own, key).unwrap()
+        // A slow machine is no lost answer.
+        let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+        Turnstile::with_http(line, own, key, http).unwrap()
     };
     let line = Line::losing(service.address, 1).await;
     let gate = own(&format!("http://{}", line.address), &key);
@@ -251,6 +253,15 @@ async fn a_turnstile_signs_and_opens_on_a_grant_that_holds_alone(pool: PgPool) {
     let misled = own(&format!("http://{}", service.address), &another);
     let shut = misled.pass(&Ask::of(photo("obama-3.jpg"))).await.unwrap_err();
     assert_eq!(shut.to_string(), "the token does not hold: not signed with this key");
+
+    // Who is never answered does not keep anybody waiting: three attempts of 2 s.
+    let silent = Line::lying(String::new()).await;
+    let (gate, id) = (credential.gate.parse().unwrap(), credential.key.parse().unwrap());
+    let own = Credential::new(gate, id, &credential.secret).unwrap();
+    let silenced = Turnstile::new(&format!("http://{}", silent.address), own, &key).unwrap();
+    let ask = Ask::of(photo("obama-3.jpg"));
+    let shut = tokio::time::timeout(Duration::from_secs(20), silenced.pass(&ask)).await;
+    assert!(matches!(shut.expect("an answer in time"), Err(Shut::Error(Error::Transport(_)))));
 }
 
 #[sqlx::test]

@@ -92,6 +92,16 @@ async fn firmware_in_c_asks_again_for_a_lost_answer_and_it_is_one_passage(pool: 
     assert!(code == 1 && said.starts_with("stay shut: there was no answer"), "{said}");
     assert_eq!(service.trail().await.len(), 2);
     assert_eq!(inputs(&service).await[0]["input"], "grant_unused");
+
+    // That it is refused when it asks again says nothing about the grant whose answer got lost.
+    let busy = answer(429, r#"{"code": "overloaded"}"#);
+    let line = Line::losing_then_lying(service.address, busy).await;
+    let refused = pass(line.address, &key, &credential, "obama-3.jpg").await;
+    assert_eq!(refused, (1, "stay shut: refused: 429 overloaded\n".to_owned()));
+    let (trail, reports) = (service.trail().await, inputs(&service).await);
+    assert_eq!((trail.len(), &trail[0]["reason"]), (3, &json!("granted")));
+    assert_eq!(reports[0]["input"], "grant_unused");
+    assert_eq!(reports[0]["passage_id"], trail[0]["passage_id"]);
 }
 
 #[sqlx::test]
@@ -116,7 +126,11 @@ async fn firmware_in_c_opens_for_nobody_who_cannot_sign(pool: PgPool) {
     for (answer, why) in [
         (answer(200, &body.to_string()), "grant without a token"),
         (answer(200, "granted"), "there was no answer that can be read within 30000 ms"),
-        (answer(403, r#"{"code": "wrong_gate"}"#), "refused: 403 wrong_gate"),
+        (
+            answer(403, r#"{"code": nulltrue}"#),
+            "there was no answer that can be read within 30000 ms",
+        ),
+        (answer(403, r#"{"code": "wrong_gate", "n": [-1.5e+3, true]}"#), "refused: 403 wrong_gate"),
     ] {
         let liar = Line::lying(answer).await;
         assert_eq!(pass(liar.address, &key, &credential, "obama-3.jpg").await, shut(why));

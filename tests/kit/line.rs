@@ -18,16 +18,19 @@ pub struct Line {
 impl Line {
     /// A line that swallows the first answers, after the service gave them.
     pub async fn losing(service: SocketAddr, answers: usize) -> Self {
-        Self::open(move |number, client| async move {
-            let (mut asks, mut hears) = client.into_split();
-            let (mut answers_from, mut asks_to) =
-                TcpStream::connect(service).await.unwrap().into_split();
-            let asking = tokio::spawn(async move { copy(&mut asks, &mut asks_to).await });
-            let _ = match number < answers {
-                true => copy(&mut answers_from, &mut sink()).await,
-                false => copy(&mut answers_from, &mut hears).await,
-            };
-            asking.abort();
+        Self::open(move |number, client| lead(service, client, number < answers)).await
+    }
+
+    /// A line that swallows the first answer, after the service gave it; somebody else gives this one for the second.
+    pub async fn losing_then_lying(service: SocketAddr, answer: String) -> Self {
+        Self::open(move |number, client| {
+            let answer = answer.clone();
+            async move {
+                match number {
+                    1 => lie(&answer, client).await,
+                    _ => lead(service, client, number == 0).await,
+                }
+            }
         })
         .await
     }
@@ -49,12 +52,7 @@ impl Line {
     pub async fn lying(answer: String) -> Self {
         Self::open(move |_, client| {
             let answer = answer.clone();
-            async move {
-                let (mut asks, mut hears) = client.into_split();
-                let heard = tokio::spawn(async move { copy(&mut asks, &mut sink()).await });
-                let _ = hears.write_all(answer.as_bytes()).await;
-                let _ = heard.await;
-            }
+            async move { lie(&answer, client).await }
         })
         .await
     }
@@ -74,4 +72,24 @@ impl Line {
         });
         Self { address, asked }
     }
+}
+
+/// Leads a client to the service, whose answer may get lost.
+async fn lead(service: SocketAddr, client: TcpStream, lost: bool) {
+    let (mut asks, mut hears) = client.into_split();
+    let (mut answers_from, mut asks_to) = TcpStream::connect(service).await.unwrap().into_split();
+    let asking = tokio::spawn(async move { copy(&mut asks, &mut asks_to).await });
+    let _ = match lost {
+        true => copy(&mut answers_from, &mut sink()).await,
+        false => copy(&mut answers_from, &mut hears).await,
+    };
+    asking.abort();
+}
+
+/// Gives a client this answer, whatever it asks.
+async fn lie(answer: &str, client: TcpStream) {
+    let (mut asks, mut hears) = client.into_split();
+    let heard = tokio::spawn(async move { copy(&mut asks, &mut sink()).await });
+    let _ = hears.write_all(answer.as_bytes()).await;
+    let _ = heard.await;
 }

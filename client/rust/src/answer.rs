@@ -17,7 +17,12 @@ const DETAIL_CHARS_MAX: usize = 200;
 
 /// Asks, and reads what is answered.
 pub(crate) async fn read<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Error> {
-    let response = accepted(request.timeout(ANSWER_TIMEOUT).send().await?).await?;
+    read_in_time(request.timeout(ANSWER_TIMEOUT)).await
+}
+
+/// As [`read`], for as long as the request or its client of HTTP allows.
+pub(crate) async fn read_in_time<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Error> {
+    let response = accepted(request.send().await?).await?;
     let (status, body) = (response.status().as_u16(), whole(response).await?);
     let unreadable =
         |error: serde_json::Error| Error::Unreadable { status, detail: error.to_string() };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, RequestBuilder, Url};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Url};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -56,7 +56,7 @@ impl Limen {
     /// # Errors
     /// When the address is none of HTTP, or the key cannot be sent.
     pub fn new(url: &str, key: &str) -> Result<Self, Error> {
-        Self::with_http(url, key, http()?)
+        Self::with_http(url, key, http().build()?)
     }
 
     /// As [`new`](Self::new), over a client of HTTP with settings of its own: another authority, a proxy. It should
@@ -141,10 +141,10 @@ impl Service {
     }
 }
 
-pub(crate) fn http() -> Result<Client, Error> {
+pub(crate) fn http() -> ClientBuilder {
     let http = Client::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(SILENCE_MAX);
     // What is asked of a service is for no other.
-    Ok(http.redirect(reqwest::redirect::Policy::none()).build()?)
+    http.redirect(reqwest::redirect::Policy::none())
 }
 
 /// A body of JSON.

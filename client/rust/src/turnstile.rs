@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chrono::Utc;
 use limen_grant::{Asked, Hex, Refusal, Request, body_hash, verify};
-use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{Client, RequestBuilder};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -15,6 +15,10 @@ use crate::limen::{Service, bytes_of, http, json};
 use crate::operations::{Operation, PASS, REPORT};
 use crate::passage::until_answered;
 use crate::{Ask, Decision, Error, PassageAnswer, RecordedInput, Report, answer};
+
+/// How long an answer may take: somebody stands at the gate, whoever comes next waits for the same, and it is to be
+/// asked again before the frame is stale.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a gate signs with.
 #[derive(Clone)]
@@ -105,14 +109,29 @@ pub enum Shut {
 }
 
 impl Turnstile {
-    /// A gate of the service at an address; the key as `limen grant-key show` prints it.
+    /// A gate of the service at an address; the key as `limen grant-key show` prints it. An answer that takes longer
+    /// than 2 seconds is lost.
     ///
     /// # Errors
     /// When the address or the key is not valid.
     pub fn new(url: &str, credential: Credential, public_key: &str) -> Result<Self, Error> {
+        Self::with_http(url, credential, public_key, http().timeout(ANSWER_TIMEOUT).build()?)
+    }
+
+    /// As [`new`](Self::new), over a client of HTTP with settings of its own: another authority, a proxy. It must have
+    /// a `timeout`, of a few seconds: nothing else bounds how long an answer is awaited.
+    ///
+    /// # Errors
+    /// As with [`new`](Self::new).
+    pub fn with_http(
+        url: &str,
+        credential: Credential,
+        public_key: &str,
+        http: Client,
+    ) -> Result<Self, Error> {
         let public_key = bytes_of(public_key, "the public key of grants")?;
         Ok(Self {
-            service: Service::new(url, http()?)?,
+            service: Service::new(url, http)?,
             credential,
             public_key,
             signed_us: Mutex::new(0),
@@ -136,7 +155,7 @@ impl Turnstile {
             };
             let mut last = self.signed_us.lock().await;
             let request = self.service.request(PASS, &[self.credential.gate]);
-            answer::read(self.sign(ask.request(request, &body), &signing, &mut last)).await
+            answer::read_in_time(self.sign(ask.request(request, &body), &signing, &mut last)).await
         };
         let answer: PassageAnswer = until_answered(once).await?;
         if answer.decision != Decision::Grant {
@@ -170,7 +189,7 @@ impl Turnstile {
             let request = self.service.request(REPORT, &[self.credential.gate]);
             let request =
                 request.header(CONTENT_TYPE, content_type).header("x-event-id", &report.event_id);
-            answer::read(self.sign(request.body(body.clone()), &signing, &mut last)).await
+            answer::read_in_time(self.sign(request.body(body.clone()), &signing, &mut last)).await
         };
         until_answered(once).await
     }
