@@ -60,6 +60,18 @@ impl Arrivals {
         rush.map_or(1.0, |rush| rush.factor)
     }
 
+    /// How many come in a run, on average.
+    pub fn expected(&self, duration: Duration) -> f64 {
+        let rushes = self.rushes.iter().flat_map(|rush| [rush.from, rush.until]);
+        let edges = rushes.chain([Duration::ZERO, duration]).map(|edge| edge.min(duration));
+        let mut edges: Vec<Duration> = edges.collect();
+        edges.sort_unstable();
+        let minutes = |from: Duration, until: Duration| (until - from).as_secs_f64() / 60.0;
+        let stretches = edges.iter().zip(edges.iter().skip(1));
+        let factors = stretches.map(|(from, until)| minutes(*from, *until) * self.factor(*from));
+        self.per_minute * factors.sum::<f64>()
+    }
+
     /// The moments of a run at which somebody comes, by thinning: those of a process of the highest rate, of which each
     /// stays with the chance that its own rate is of that (Lewis and Shedler 1979).
     pub fn draw(&self, rng: &mut impl Rng, duration: Duration) -> Vec<Duration> {
@@ -118,6 +130,20 @@ mod tests {
         assert!((1_600..2_000).contains(&usual) && (1_600..2_000).contains(&after), "{usual}");
         assert!((6_800..7_600).contains(&rush), "{rush}");
         assert_eq!(closed, 0);
+    }
+
+    #[test]
+    fn how_many_are_expected_follows_from_the_rushes_within_the_run() {
+        for (rushes, hours, expected) in [
+            (&[][..], 10, 18_000.0),
+            (&["1h..2h@4", "3h..4h@0"], 4, 10_800.0),
+            // Of those that overlap the later named.
+            (&["0s..1h@2", "30m..2h@3"], 1, 4_500.0),
+            (&["5h..6h@100"], 1, 1_800.0),
+        ] {
+            let people = arrivals(rushes).expected(hours * HOUR);
+            assert!((people - expected).abs() < 1e-6, "{rushes:?}: {people}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::visit::Event;
 use crate::domain::{GateId, PassageId, Reason};
@@ -61,6 +62,65 @@ pub(super) fn answers_counted(metrics: &str) -> anyhow::Result<ByReason> {
     Ok(counted)
 }
 
+/// The newest passage of all gates, at moments of a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Newest {
+    /// Before and after the metrics were first read.
+    pub edge: Option<PassageId>,
+    pub first: Option<PassageId>,
+    /// Before they were read again.
+    pub last: Option<PassageId>,
+}
+
+/// What the trail holds since a run began.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    /// The run's own.
+    pub rows: Vec<Row>,
+    /// Of other gates, while the metrics were sure to count them.
+    pub others: ByReason,
+    /// Whether other gates passed anybody, before or after these too.
+    pub are_others: bool,
+    /// Passages of other gates that cannot be read.
+    pub unread: u64,
+}
+
+impl Trail {
+    /// Takes a passage as it is listed; one of the run's own gates must be readable.
+    pub fn take(
+        &mut self,
+        item: &Value,
+        prefix: &str,
+        own: &HashSet<GateId>,
+        newest: Newest,
+    ) -> anyhow::Result<()> {
+        let id = |name: &str| item[name].as_str().and_then(|text| text.parse::<Uuid>().ok());
+        let gate_id = GateId(id("gate_id").context("a passage without gate_id")?);
+        let read = if item["unreadable"] == true {
+            Err(anyhow::anyhow!("a passage of this run cannot be read: limen audit verify"))
+        } else {
+            Row::of(item)
+        };
+        match read {
+            Err(error) if own.contains(&gate_id) => return Err(error),
+            Err(_) => {
+                self.unread += 1;
+                self.are_others |=
+                    id("passage_id").is_none_or(|id| Some(PassageId(id)) > newest.edge);
+            }
+            Ok(row) if row.event_id.starts_with(prefix) => self.rows.push(row),
+            Ok(row) => {
+                let passage = Some(row.passage_id);
+                self.are_others |= passage > newest.edge;
+                if passage > newest.first && passage <= newest.last {
+                    *self.others.entry(row.told()).or_default() += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What is held against what.
 pub(super) struct Books<'a> {
     pub events: &'a [Event],
@@ -94,6 +154,8 @@ pub(super) struct Line {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Reconciliation {
     pub adds_up: bool,
+    /// Whether the metrics can tell: what other gates repeat they count, too, and the trail has it once.
+    pub metrics_judged: bool,
     pub reasons: BTreeMap<&'static str, Line>,
     /// What does not add up, the first of it.
     pub differences: Vec<String>,
@@ -108,6 +170,7 @@ impl Books<'_> {
     pub fn reconcile(&self) -> Reconciliation {
         let mut found = Reconciliation {
             adds_up: true,
+            metrics_judged: self.metrics.is_some() && !self.are_others,
             reasons: BTreeMap::new(),
             differences: Vec::new(),
             differences_count: 0,
@@ -233,6 +296,8 @@ impl Reconciliation {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::super::turnstile::Told;
     use super::super::visit::tests::{event, told};
     use super::*;
@@ -290,7 +355,7 @@ mod tests {
     fn a_run_adds_up_where_each_answer_is_a_passage_and_was_counted() {
         let (events, rows, metrics) = run();
         let found = reconcile(&events, &rows, &metrics, &ByReason::new());
-        assert!(found.adds_up, "{found:?}");
+        assert!(found.adds_up && found.metrics_judged, "{found:?}");
         let granted = Line { answers: 3, repeated: 1, trail: 2, metrics: Some(3), others: 0 };
         assert_eq!(found.reasons["granted"], granted);
         assert_eq!(found.reasons.len(), 3, "{found:?}");
@@ -332,8 +397,9 @@ mod tests {
         metrics.insert("spoof", 4);
         let found = reconcile(&events, &rows, &metrics, &by_reason(&[(Reason::Spoof, 4)]));
         assert!(found.adds_up && found.remarks.is_empty(), "{found:?}");
-        // Three of the four are repetitions of another gate's.
+        // Three of the four may be repetitions of another gate's, or counted wrongly.
         let found = reconcile(&events, &rows, &metrics, &by_reason(&[(Reason::Spoof, 1)]));
+        assert!(!found.metrics_judged, "{found:?}");
         assert!(found.adds_up && found.remarks[0].contains("3 answers more"), "{found:?}");
 
         metrics.insert("spoof", 1);
@@ -344,6 +410,32 @@ mod tests {
         trail.push(row(&events[3], told(Reason::Spoof, None)));
         let found = reconcile(&events, &trail, &metrics, &none);
         assert!(found.adds_up && found.remarks.len() == 2, "{found:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_fault_of_the_runs_own_gates_alone() {
+        let [own, other] = [1, 2].map(|id| GateId(Uuid::from_u128(id)));
+        let item = |gate: GateId, event: &str, reason: &str| {
+            let passage = PassageId::generate().to_string();
+            json!({"passage_id": passage, "gate_id": gate.to_string(), "event_id": event, "reason": reason})
+        };
+        let mut trail = Trail::default();
+        let last = Some(PassageId(Uuid::max()));
+        let mut take = |item: &Value| {
+            let newest = Newest { last, ..Newest::default() };
+            trail.take(item, "sim-a-", &HashSet::from([own]), newest)
+        };
+        let mut unreadable = item(other, "x", "granted");
+        unreadable["unreadable"] = true.into();
+        take(&item(own, "sim-a-1", "granted")).unwrap();
+        take(&item(other, "x", "spoof")).unwrap();
+        take(&unreadable).unwrap();
+        take(&item(other, "x", "of_a_later_version")).unwrap();
+        unreadable["gate_id"] = own.to_string().into();
+        assert!(take(&unreadable).is_err());
+        assert!(take(&item(own, "sim-a-2", "of_a_later_version")).is_err());
+        assert_eq!((trail.rows.len(), trail.unread, trail.are_others), (1, 2, true));
+        assert_eq!(trail.others, by_reason(&[(Reason::Spoof, 1)]));
     }
 
     #[test]

@@ -132,23 +132,14 @@ impl Cast {
         });
     }
 
-    /// Who comes next; none where nobody can come.
-    pub fn draw(&self, rng: &mut impl Rng, shares: Shares) -> Option<Who> {
-        let who: f64 = rng.random();
+    /// Those of whom chance chooses who comes.
+    pub fn lots(&self, shares: Shares) -> Lots {
         let comes = |place: &usize| self.members[*place].photos.len() > 1;
-        let members: Vec<usize> = (0..self.members.len()).filter(comes).collect();
-        let strangers: Vec<usize> = (0..self.strangers.len()).collect();
-        let attacks: Vec<usize> = (0..self.attacks.len()).collect();
-        let member = members.choose(rng).map(|place| Who::Member(*place));
-        let stranger = strangers.choose(rng).map(|place| Who::Stranger(*place));
-        let attack = attacks.choose(rng).map(|place| Who::Attack(*place));
-        // Where there is none of a kind, another comes in its place.
-        if who < shares.attacks {
-            attack.or(stranger).or(member)
-        } else if who < shares.attacks + shares.strangers {
-            stranger.or(member).or(attack)
-        } else {
-            member.or(stranger).or(attack)
+        Lots {
+            shares,
+            members: (0..self.members.len()).filter(comes).map(Who::Member).collect(),
+            strangers: (0..self.strangers.len()).map(Who::Stranger).collect(),
+            attacks: (0..self.attacks.len()).map(Who::Attack).collect(),
         }
     }
 
@@ -158,6 +149,33 @@ impl Cast {
             Who::Member(place) => self.members[place].photos.get(1..).unwrap_or_default(),
             Who::Stranger(place) => &self.strangers[place].photos,
             Who::Attack(place) => &self.attacks[place].photos,
+        }
+    }
+}
+
+/// Those of whom chance chooses who comes.
+#[derive(Clone, Debug)]
+pub(super) struct Lots {
+    shares: Shares,
+    members: Vec<Who>,
+    strangers: Vec<Who>,
+    attacks: Vec<Who>,
+}
+
+impl Lots {
+    /// Who comes next; none where nobody can come.
+    pub fn draw(&self, rng: &mut impl Rng) -> Option<Who> {
+        let who: f64 = rng.random();
+        let member = self.members.choose(rng).copied();
+        let stranger = self.strangers.choose(rng).copied();
+        let attack = self.attacks.choose(rng).copied();
+        // Where there is none of a kind, another comes in its place.
+        if who < self.shares.attacks {
+            attack.or(stranger).or(member)
+        } else if who < self.shares.attacks + self.shares.strangers {
+            stranger.or(member).or(attack)
+        } else {
+            member.or(stranger).or(attack)
         }
     }
 }
@@ -269,9 +287,10 @@ mod tests {
         let cast = Cast::read(NONE, 10).unwrap();
         let mut rng = StdRng::seed_from_u64(5);
         let shares = Shares { strangers: 0.2, attacks: 0.1 };
+        let lots = cast.lots(shares);
         let mut counts = [0; 3];
         for _ in 0..10_000 {
-            match cast.draw(&mut rng, shares).unwrap() {
+            match lots.draw(&mut rng).unwrap() {
                 Who::Member(place) => counts[place] += 1,
                 Who::Stranger(_) => counts[1] += 1,
                 Who::Attack(_) => counts[2] += 1,
@@ -280,6 +299,6 @@ mod tests {
         assert!((6_800..7_200).contains(&counts[0]), "{counts:?}");
         assert!((1_800..2_200).contains(&counts[1]), "{counts:?}");
         assert!((850..1_150).contains(&counts[2]), "{counts:?}");
-        assert_eq!(Cast::default().draw(&mut rng, shares), None);
+        assert_eq!(Cast::default().lots(shares).draw(&mut rng), None);
     }
 }

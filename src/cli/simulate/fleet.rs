@@ -76,11 +76,12 @@ impl Arrival {
 /// Who comes when, for each gate: the same for a seed, whatever the service answers.
 pub(super) fn plan(rules: &Rules, cast: &Cast, gates: u16) -> Vec<Vec<Arrival>> {
     let mut seeds = StdRng::seed_from_u64(rules.seed);
+    let lots = cast.lots(rules.shares);
     let of_gate = |_| {
         let mut rng = StdRng::seed_from_u64(seeds.random());
         let moments = rules.arrivals.draw(&mut rng, rules.duration);
         let arrival = |at| {
-            let who = cast.draw(&mut rng, rules.shares)?;
+            let who = lots.draw(&mut rng)?;
             Some(Arrival { at, who, seed: rng.random() })
         };
         moments.into_iter().filter_map(arrival).collect()

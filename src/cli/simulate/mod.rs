@@ -15,6 +15,8 @@ mod tally;
 mod turnstile;
 mod visit;
 
+use std::collections::HashSet;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,7 +34,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::domain::PassageId;
 use arrivals::{Arrivals, RUSHES_MAX, Rush};
-use books::{Books, ByReason, Row, answers_counted};
+use books::{Books, ByReason, Newest, Trail, answers_counted};
 use cast::{Cast, Folders, Shares};
 use fleet::{Arrival, Fleet, Rules, plan};
 use recording::Recorder;
@@ -44,8 +46,8 @@ use turnstile::Turnstile;
 /// Gates at most: the service takes 256 connections from one address, unless it is told otherwise.
 const GATES_MAX: u16 = 250;
 
-/// People who may come in one run.
-const ARRIVALS_MAX: usize = 1_000_000;
+/// People who may come in one run, on average.
+const ARRIVALS_MAX: f64 = 1_000_000.0;
 
 /// The longest run.
 const DURATION_MAX: Duration = Duration::from_secs(24 * 3_600);
@@ -138,7 +140,7 @@ struct Target {
     /// An API key with the scopes admin, gate and metrics.
     #[arg(long, env = "LIMEN_KEY", hide_env_values = true)]
     key: Option<String>,
-    /// A file with that key, in its place [default: .dev/key, where there is one].
+    /// A file with that key, in its place [default: .dev/key, where there is one and --url is on this machine].
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// How long to wait for an answer.
@@ -163,22 +165,29 @@ const DEVELOPMENT_KEY: &str = ".dev/key";
 impl Target {
     fn service(&self) -> anyhow::Result<Service> {
         ensure!(!self.timeout.is_zero(), "--timeout must be over 0");
-        let development = Some(Path::new(DEVELOPMENT_KEY)).filter(|file| file.exists());
-        let file = self.key_file.as_deref().or(development.filter(|_| self.key.is_none()));
+        let is_default = self.key.is_none() && is_loopback(&self.url);
+        let development = Path::new(DEVELOPMENT_KEY);
+        let default = Some(development).filter(|file| is_default && file.exists());
+        let file = self.key_file.as_deref().or(default);
         let key = match (file, &self.key) {
             (Some(file), _) => std::fs::read_to_string(file)
                 .with_context(|| format!("{} cannot be read", file.display()))?,
             (None, Some(key)) => key.clone(),
             (None, None) => bail!(
                 "an API key is needed: --key-file FILE or LIMEN_KEY, made by `limen key create --name simulation --scope \
-                 admin --scope gate --scope metrics`"
+                 admin --scope gate --scope metrics`; {DEVELOPMENT_KEY} is taken only for a service on this machine"
             ),
         };
         Service::new(&self.url, key.trim(), self.timeout)
     }
 }
 
-/// Exits with 1 where the books do not add up or nothing was answered.
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Exits with 1 where the books do not add up, nothing was answered, or a replayed request was.
 pub(super) async fn run(
     config: &Config,
     arguments: &SimulateArguments,
@@ -236,8 +245,7 @@ async fn simulate(arguments: &SimulateArguments) -> anyhow::Result<ExitCode> {
     } else {
         print!("{report}");
     }
-    let is_sound = report.reconciliation.adds_up && report.traffic.answers > 0;
-    Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A run that is prepared.
@@ -278,7 +286,7 @@ impl Simulation<'_> {
         });
         enrolled.members = members;
 
-        let gate_ids: Vec<_> = turnstiles.iter().map(|turnstile| turnstile.gate_id).collect();
+        let gate_ids: HashSet<_> = turnstiles.iter().map(|turnstile| turnstile.gate_id).collect();
         let began_at = Utc::now() - CLOCKS_APART;
         // What others pass is taken off what the metrics count only where it is sure to be counted: between the two.
         let edge = self.newest().await?;
@@ -296,26 +304,21 @@ impl Simulation<'_> {
         let complete = !*self.stop.borrow();
 
         let tally = fleet.tally.lock().clone();
-        let (mut trail, mut others, mut are_others) = (Vec::new(), ByReason::new(), false);
         let prefix = format!("sim-{name}-");
         let since = began_at.to_rfc3339_opts(SecondsFormat::Secs, true);
         let path = format!("/v1/passages?from={since}");
-        self.read_trail(&path, |row| {
-            if row.event_id.starts_with(&prefix) {
-                trail.push(row);
-                return;
-            }
-            are_others |= Some(row.passage_id) > edge;
-            if Some(row.passage_id) > first && Some(row.passage_id) <= last {
-                *others.entry(row.reason.told(false).code()).or_default() += 1;
-            }
-        })
-        .await?;
+        let (mut trail, newest) = (Trail::default(), Newest { edge, first, last });
+        self.service.list(&path, |item| trail.take(&item, &prefix, &gate_ids, newest)).await?;
+        let Trail { rows, others, are_others, unread } = trail;
         let metrics = before.zip(after).map(|(before, after)| difference(&before, after));
         let events = &tally.events;
         let metrics = metrics.as_ref();
-        let books = Books { events, trail: &trail, metrics, others: &others, are_others };
-        let books = books.reconcile();
+        let books = Books { events, trail: &rows, metrics, others: &others, are_others };
+        let mut books = books.reconcile();
+        if unread > 0 {
+            let remark = "passages of other gates cannot be read: limen audit verify";
+            books.remarks.push(format!("{unread} {remark}"));
+        }
         let run = Run {
             name,
             seed: self.rules.seed,
@@ -352,19 +355,6 @@ impl Simulation<'_> {
         let newest = page["items"][0]["passage_id"].as_str();
         Ok(newest.map(str::parse).transpose()?)
     }
-
-    async fn read_trail(&self, path: &str, mut take: impl FnMut(Row)) -> anyhow::Result<()> {
-        self.service
-            .list(path, |item| {
-                ensure!(
-                    item["unreadable"] != true,
-                    "a passage of the trail cannot be read: limen audit verify"
-                );
-                take(Row::of(&item)?);
-                Ok(())
-            })
-            .await
-    }
 }
 
 fn rules(arguments: &SimulateArguments) -> anyhow::Result<Rules> {
@@ -385,9 +375,15 @@ fn rules(arguments: &SimulateArguments) -> anyhow::Result<Rules> {
         shares.strangers + shares.attacks <= 1.0,
         "--strangers-share and --attacks-share must be at most 1 together"
     );
+    let arrivals = Arrivals { per_minute: *arrivals, rushes: rush.clone() };
+    let people = arrivals.expected(*duration) * f64::from(arguments.gates);
+    ensure!(
+        people <= ARRIVALS_MAX,
+        "by --gates, --duration, --arrivals and --rush {people:.0} people would come; at most {ARRIVALS_MAX} may"
+    );
     Ok(Rules {
         duration: *duration,
-        arrivals: Arrivals { per_minute: *arrivals, rushes: rush.clone() },
+        arrivals,
         shares,
         several: arguments.several_frames,
         loss: arguments.loss,
@@ -411,7 +407,6 @@ fn check_plans(plans: &[Vec<Arrival>], cast: &Cast, enrolled: &Enrolled) -> anyh
     );
     let people: usize = plans.iter().map(Vec::len).sum();
     ensure!(people > 0, "by --arrivals and --duration nobody comes");
-    ensure!(people <= ARRIVALS_MAX, "{people} people would come; at most {ARRIVALS_MAX} may");
     Ok(())
 }
 
@@ -477,4 +472,24 @@ async fn until_stopped(stop: &mut watch::Receiver<bool>) {
 fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|error| format!("{error}"))?;
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("must be 0 to 1".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_service_on_this_machine_is_shown_the_key_of_development() {
+        for (url, expected) in [
+            ("http://127.0.0.1:8080", true),
+            ("http://localhost", true),
+            ("https://[::1]:8443", true),
+            ("http://192.0.2.1", false),
+            ("https://limen.example", false),
+            ("http://127.0.0.1.example", false),
+            ("http://localhost.example", false),
+        ] {
+            assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
+        }
+    }
 }

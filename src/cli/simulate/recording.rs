@@ -4,8 +4,9 @@
 //! `passages.jsonl` an event a line, `photos/` each photo once, by its SHA-256.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -68,7 +69,9 @@ impl Recorder {
     pub fn begin(folder: &Path, cast: &Cast, members: &[EmployeeId]) -> anyhow::Result<Self> {
         check(folder)?;
         let cannot = || format!("{} cannot be written", folder.display());
-        std::fs::create_dir_all(folder.join("photos")).with_context(cannot)?;
+        // Faces of people, with their names: nobody else's to read.
+        let mut private = DirBuilder::new();
+        private.recursive(true).mode(0o700).create(folder.join("photos")).with_context(cannot)?;
         let file = File::create_new(folder.join("passages.jsonl")).with_context(cannot)?;
         let names = cast.members.iter().map(|member| member.name.clone());
         let recorder = Self {
@@ -212,6 +215,8 @@ impl Recording {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::super::cast::Folders;
     use super::super::visit::tests::{event, told};
     use super::*;
@@ -224,6 +229,10 @@ mod tests {
         let cast = Cast::read(nothing, 10).unwrap();
         let members = [EmployeeId::generate(), EmployeeId::generate()];
         let recorder = Recorder::begin(&folder, &cast, &members).unwrap();
+        for made in [folder.clone(), folder.join("photos")] {
+            let mode = std::fs::metadata(made).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700);
+        }
         let who = Who::Member(0);
         let shown: Vec<&Photo> = cast.shows(who).iter().collect();
         let granted = told(Reason::Granted, Some(members[0]));

@@ -93,6 +93,12 @@ impl Report {
         }
     }
 
+    /// Whether something was answered, the books add up, and nothing that was sent again as it was, was answered.
+    pub fn is_sound(&self) -> bool {
+        let is_replayed = self.eavesdropped.answered > 0;
+        self.reconciliation.adds_up && self.traffic.answers > 0 && !is_replayed
+    }
+
     fn truths(&self) -> impl Iterator<Item = (String, &OfTruth)> {
         let attacks = self.attacks.iter().map(|(kind, of)| (format!("attack: {kind}"), of));
         let others = [("mated", &self.mated), ("stranger", &self.stranger)];
@@ -165,11 +171,22 @@ impl Report {
         }
         books.remarks.iter().try_for_each(|remark| writeln!(f, "  {remark}"))?;
         let verdict = match (books.adds_up, self.with_metrics) {
+            (true, true) if !books.metrics_judged => {
+                "adds up with Postgres; the metrics cannot be judged: other gates passed people meanwhile"
+            }
             (true, true) => "adds up with Postgres and /metrics",
             (true, false) => "adds up with Postgres; /metrics were not asked",
             (false, _) => "does NOT add up",
         };
-        writeln!(f, "{verdict}")
+        writeln!(f, "{verdict}")?;
+        let replayed = self.eavesdropped.answered;
+        if replayed > 0 {
+            writeln!(
+                f,
+                "NOT sound: {replayed} requests that were sent again as they were, were answered"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -254,5 +271,47 @@ fn share(count: u64, of: u64) -> String {
     match of {
         0 => count.to_string(),
         of => format!("{count} ({:.2} %)", count as f64 * 100.0 / of as f64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::books::{Books, ByReason};
+    use super::*;
+
+    fn report(metrics: Option<&ByReason>, are_others: bool, replayed: u64) -> Report {
+        let others = ByReason::new();
+        let books = Books { events: &[], trail: &[], metrics, others: &others, are_others };
+        let mut tally = Tally::default();
+        tally.traffic.answers = 1;
+        tally.eavesdropped = Eavesdropped { sent: 1, refused: 1 - replayed, answered: replayed };
+        let run = Run {
+            name: "a".to_owned(),
+            seed: 1,
+            url: String::new(),
+            gates: 1,
+            elapsed: Duration::from_secs(1),
+            complete: true,
+            with_metrics: metrics.is_some(),
+        };
+        Report::new(run, Enrolled::default(), tally, books.reconcile())
+    }
+
+    #[test]
+    fn a_replayed_request_that_was_answered_is_not_sound_and_the_verdict_says_so() {
+        let sound = report(None, false, 0);
+        assert!(sound.is_sound() && !sound.to_string().contains("NOT"), "{sound}");
+        let replayed = report(None, false, 1);
+        assert!(!replayed.is_sound(), "{replayed}");
+        assert!(replayed.to_string().contains("NOT sound: 1 requests"), "{replayed}");
+    }
+
+    #[test]
+    fn the_verdict_says_of_the_metrics_no_more_than_is_known() {
+        let metrics = ByReason::new();
+        let alone = report(Some(&metrics), false, 0).to_string();
+        assert!(alone.ends_with("adds up with Postgres and /metrics\n"), "{alone}");
+        let others = report(Some(&metrics), true, 0).to_string();
+        assert!(others.contains("adds up with Postgres; the metrics cannot be judged"), "{others}");
     }
 }

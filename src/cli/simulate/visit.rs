@@ -137,7 +137,7 @@ impl Visit {
 }
 
 /// Whether a gate stays shut for what the frames show, rather than by a rule.
-fn is_of_the_face(reason: Reason) -> bool {
+pub(super) fn is_of_the_face(reason: Reason) -> bool {
     use Reason as R;
     matches!(
         reason,
