@@ -1,7 +1,7 @@
 //! A browser of the test's own, with a camera that shows a photo.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,10 +23,10 @@ pub type Size = (u32, u32);
 pub const DESK: Size = (1280, 900);
 pub const PHONE: Size = (390, 844);
 
-/// A headless Chromium, and the driver that leads it.
+/// A headless Chromium.
 pub struct Browser {
     pub client: Client,
-    driver: Child,
+    driver: Driver,
     address: SocketAddr,
     _camera: tempfile::NamedTempFile,
 }
@@ -34,28 +34,7 @@ pub struct Browser {
 impl Browser {
     /// Opens a browser on a service, with a camera before which this photo of the fixtures stands.
     pub async fn open(address: SocketAddr, photo: &str) -> Self {
-        let driver = std::env::var("LIMEN_TEST_CHROMEDRIVER")
-            .expect("LIMEN_TEST_CHROMEDRIVER: run these tests by `./dev test --test browser`");
-        let mut driver = Command::new(driver)
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("a driver");
-        let output = driver.stdout.take().expect("its output");
-        let mut said = BufReader::new(output).lines().map_while(Result::ok);
-        let port: u16 = said
-            .by_ref()
-            .find_map(|line| {
-                line.split_once("started successfully on port ")?
-                    .1
-                    .trim_end_matches('.')
-                    .parse()
-                    .ok()
-            })
-            .expect("the driver's port");
-        // It must always find a reader, or it would stop.
-        std::thread::spawn(move || said.for_each(drop));
+        let mut driver = Driver::start();
         let camera = camera(photo);
         let arguments = [
             "--headless=new".to_owned(),
@@ -73,9 +52,10 @@ impl Browser {
         let Value::Object(wanted) = wanted else { unreachable!() };
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(wanted)
-            .connect(&format!("http://127.0.0.1:{port}"))
+            .connect(&format!("http://127.0.0.1:{}", driver.port))
             .await
             .expect("a browser");
+        driver.session = client.session_id().await.expect("a session");
         let browser = Self { client, driver, address, _camera: camera };
         browser.resize(DESK).await;
         browser
@@ -231,15 +211,55 @@ impl Browser {
     /// Ends it.
     pub async fn close(mut self) {
         self.client.clone().close().await.ok();
-        self.driver.kill().ok();
-        self.driver.wait().ok();
+        self.driver.session = None;
     }
 }
 
-impl Drop for Browser {
+/// What leads the browser. Ends with the browser, also where a test fails.
+struct Driver {
+    process: Child,
+    port: u16,
+    session: Option<String>,
+}
+
+impl Driver {
+    fn start() -> Self {
+        let driver = std::env::var("LIMEN_TEST_CHROMEDRIVER")
+            .expect("LIMEN_TEST_CHROMEDRIVER: run these tests by `./dev test --test browser`");
+        let mut process = Command::new(driver)
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a driver");
+        let output = process.stdout.take().expect("its output");
+        let mut driver = Self { process, port: 0, session: None };
+        let mut said = BufReader::new(output).lines().map_while(Result::ok);
+        let port = said.by_ref().find_map(|line| {
+            line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
+        });
+        driver.port = port.expect("the driver's port");
+        // It must always find a reader, or it would stop.
+        std::thread::spawn(move || said.for_each(drop));
+        driver
+    }
+
+    /// Ends the browser: it would outlive a driver that is killed.
+    fn quit(&self, session: &str) -> std::io::Result<()> {
+        let mut line = TcpStream::connect(("127.0.0.1", self.port))?;
+        line.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(line, "DELETE /session/{session} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")?;
+        line.read_to_end(&mut Vec::new()).map(drop)
+    }
+}
+
+impl Drop for Driver {
     fn drop(&mut self) {
-        self.driver.kill().ok();
-        self.driver.wait().ok();
+        if let Some(session) = self.session.take() {
+            self.quit(&session).ok();
+        }
+        self.process.kill().ok();
+        self.process.wait().ok();
     }
 }
 
