@@ -17,17 +17,18 @@ import urllib.request
 from service import LIMEN_SETTINGS, LIMEN_URL, enrol_strangers, processor, run, started
 
 PASSAGES = """
-insert into gates (id, name) select gen_random_uuid(), 'Gate ' || n from generate_series(1, {gates}) n;
-with g as (select array_agg(id) ids from gates), e as (select array_agg(id) ids from employees),
-kinds as (select array['granted','granted','granted','granted','unknown_person','spoof','no_face','too_small'] reasons),
-rows as (select n, now() - (n * interval '10 days' / {passages}) at, 1 + (n * 7919) % 8 kind from generate_series(1, {passages}) n)
+insert into gates (id, name, open_ms, frame_age_ms_max, pupil_distance_px_min, liveness_threshold)
+    select gen_random_uuid(), 'Gate ' || n, 3000, 5000, 40, 0.5 from generate_series(1, {gates}) n;
+with g as (select array_agg(id) as ids from gates), e as (select array_agg(id) as ids from employees),
+kinds as (select array['granted','granted','granted','granted','unknown_person','spoof','no_face','too_small'] as reasons),
+rows as (select n, now() - (n * interval '10 days' / {passages}) as at, (1 + n::bigint * 7919 % 8)::int as kind from generate_series(1, {passages}) n)
 insert into passages (id, gate_id, event_id, captured_at, decided_at, decision, reason, open_ms, employee_id, distance,
     threshold, liveness, liveness_threshold, model_id, frames, frames_sha256, key_id, mode)
 select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 3) || '8'
         || substr(md5(n::text), 4, 15))::uuid,
     g.ids[1 + n % {gates}], 'event-' || n, at - interval '200 ms', at,
     case when kind <= 4 then 'grant' when kind <= 6 then 'deny' else 'retry' end, kinds.reasons[kind],
-    case when kind <= 4 then 3000 else 0 end, case when kind <= 4 then e.ids[1 + (n * 104729) % cardinality(e.ids)] end,
+    case when kind <= 4 then 3000 else 0 end, case when kind <= 4 then e.ids[(1 + n::bigint * 104729 % cardinality(e.ids))::int] end,
     case when kind <= 5 then 0.4 end, case when kind <= 5 then 0.9 end, case when kind <= 6 then 0.9 end,
     case when kind <= 6 then 0.5 end, 'a-model', 1, decode(md5(n::text) || md5(n::text), 'hex'), gen_random_uuid(), 'face'
 from rows, g, e, kinds;
