@@ -1,7 +1,7 @@
 """How long the console takes with many people and a long trail: each view in Chromium, and what it asks of the API.
 
-`./dev bench console` calls this with a built Limen and an empty database in DATABASE_URL with its schema. The passages
-are rows of SQL, in no chain: what reads them for a list does not ask.
+`./dev bench console` calls this with a built Limen, an empty database in DATABASE_URL with its schema, and Chromium's
+driver in LIMEN_TEST_CHROMEDRIVER. The passages are rows of SQL, in no chain: what reads them for a list does not ask.
 """
 
 import argparse
@@ -64,7 +64,7 @@ class Driver:
     """Chromium, as far as this needs it: https://www.w3.org/TR/webdriver2/."""
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
-        driver = stack.enter_context(subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True))
+        driver = stack.enter_context(subprocess.Popen([os.environ["LIMEN_TEST_CHROMEDRIVER"], "--port=0"], stdout=subprocess.PIPE, text=True))
         stack.callback(driver.terminate)
         port = next(found[1] for line in driver.stdout if (found := re.search(r"successfully on port (\d+)", line)))
         self.session = f"http://127.0.0.1:{port}/session"

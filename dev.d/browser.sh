@@ -26,6 +26,7 @@ require_browser() {
 }
 
 browser_driver() {
+  local name
   for name in chromedriver chromium.chromedriver; do command -v $name && return; done
   return 1
 }

@@ -49,7 +49,10 @@ task_bench() {
   case ${1:-} in
     peer) bench_peer "${@:2}" ;;
     start) bench_service benches/start.py "${@:2}" ;;
-    console) require_browser && bench_service benches/console.py "${@:2}" ;;
+    console)
+      require_browser
+      [ -n "${LIMEN_TEST_CHROMEDRIVER:-}" ] || die "this measures the pages in Chromium, which is not here"
+      bench_service benches/console.py "${@:2}" ;;
     devices) task_setup && cargo bench --bench devices -- "${@:2}" ;;
     encoder) bench_beside benches/encoder_onnx.py --bench road encode ;;
     search) bench_beside benches/search_faiss.py --bench search ;;
