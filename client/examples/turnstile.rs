@@ -38,17 +38,14 @@ fn main() -> ExitCode {
     let opened = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [address, frame] => ask(address, frame, ""),
         [address, frame, badge] => ask(address, frame, badge),
-        [key, gate, event, token] => check(key, gate, event, token),
+        [key, gate, event, token] => check(key, gate, event, token).map(open),
         _ => {
             Err("usage: turnstile HOST:PORT FRAME [BADGE] | PUBLIC_KEY GATE_ID EVENT_ID TOKEN"
                 .into())
         }
     };
     match opened {
-        Ok(open_ms) => {
-            println!("open for {open_ms} ms");
-            ExitCode::SUCCESS
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             println!("stay shut: {error}");
             ExitCode::FAILURE
@@ -76,7 +73,7 @@ struct Ask<'a> {
 
 /// Asks for a passage with a frame that was captured now, opens on a token that holds, and reports what became of the
 /// grant.
-fn ask(address: &str, frame: &str, badge: &str) -> Result<u32, Box<dyn Error>> {
+fn ask(address: &str, frame: &str, badge: &str) -> Result<(), Box<dyn Error>> {
     let set = |name| std::env::var(name).map_err(|_| format!("{name} is not set"));
     let secret = bytes(&set("SECRET")?)?;
     let gate = Gate { address: address.into(), id: set("GATE_ID")?, key: set("KEY_ID")?, secret };
@@ -91,11 +88,14 @@ fn ask(address: &str, frame: &str, badge: &str) -> Result<u32, Box<dyn Error>> {
         body: &std::fs::read(frame)?,
     };
     // An answer that got lost is asked for again: the same event and frame, signed anew.
-    let answer = gate.send(&ask).or_else(|_| gate.send(&ask));
+    let first = gate.send(&ask);
+    let lost = first.is_err();
+    let answer = first.or_else(|_| gate.send(&ask));
     if let Ok(answer) = &answer {
         let denied = matches!(text(answer, "decision"), Some("deny" | "retry"));
-        // What was refused (4xx) granted nothing either.
-        if denied || answer.starts_with("HTTP/1.1 4") {
+        // What was refused (4xx) granted nothing either, but says nothing of what was decided before, where that answer
+        // got lost.
+        if denied || (answer.starts_with("HTTP/1.1 4") && !lost) {
             return Err(answer.as_str().into());
         }
     }
@@ -104,8 +104,11 @@ fn ask(address: &str, frame: &str, badge: &str) -> Result<u32, Box<dyn Error>> {
         let token = text(&answer, "token").ok_or_else(|| answer.clone())?;
         check(&public_key, &gate.id, &event, token)
     });
-    // Where it opened, here the turnstile turns, and is shut again. Where it did not, the answer got lost or its token
-    // does not hold: there may be a grant all the same, on which nobody opens once its token has expired.
+    // It opens before anything else is sent: who waits does not wait for a report. Here the turnstile turns, and is shut
+    // again.
+    let opened = opened.map(open);
+    // Where it did not, the answer got lost or its token does not hold: there may be a grant all the same, on which
+    // nobody opens once its token has expired.
     if opened.is_err() {
         std::thread::sleep(TOKEN_LIFETIME_MAX);
     }
@@ -116,6 +119,10 @@ fn ask(address: &str, frame: &str, badge: &str) -> Result<u32, Box<dyn Error>> {
         eprintln!("{became} was not recorded: {error}");
     }
     opened
+}
+
+fn open(open_ms: u32) {
+    println!("open for {open_ms} ms");
 }
 
 impl Gate {

@@ -16,8 +16,8 @@ use serde_json::Value;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::line::Line;
-use crate::service::TestService;
+use crate::line::{Line, answer};
+use crate::service::{TestService, eventually};
 use crate::signing;
 use crate::{codes, frame};
 
@@ -254,6 +254,21 @@ async fn a_turnstile_signs_and_opens_on_a_grant_that_holds_alone(pool: PgPool) {
     let shut = misled.pass(&Ask::of(photo("obama-3.jpg"))).await.unwrap_err();
     assert_eq!(shut.to_string(), "the token does not hold: not signed with this key");
 
+    // That it is refused when it asks again says nothing about the grant whose answer got lost; who is refused at once
+    // has none.
+    let problem = r#"{"status": 403, "code": "wrong_gate", "title": "Forbidden", "detail": "another gate's"}"#;
+    let refusal = answer(403, problem);
+    let line = Line::losing_then_lying(service.address, refusal.clone()).await;
+    let ask = Ask::of(photo("obama-3.jpg"));
+    let gate = own(&format!("http://{}", line.address), &key);
+    let shut = gate.pass(&ask).await.unwrap_err();
+    assert!(matches!(&shut, Shut::Lost(error) if error.code() == Some("wrong_gate")), "{shut}");
+    let unused = Report::of(Input::GrantUnused).on_grant(&ask.event_id);
+    eventually("the grant is over", async || gate.report(&unused).await.is_ok()).await;
+    let line = Line::lying(refusal.clone()).await;
+    let shut = own(&format!("http://{}", line.address), &key).pass(&ask).await.unwrap_err();
+    assert!(matches!(shut, Shut::Error(_)), "{shut}");
+
     // Who is never answered does not keep anybody waiting: three attempts of 2 s.
     let silent = Line::lying(String::new()).await;
     let (gate, id) = (credential.gate.parse().unwrap(), credential.key.parse().unwrap());
@@ -261,7 +276,7 @@ async fn a_turnstile_signs_and_opens_on_a_grant_that_holds_alone(pool: PgPool) {
     let silenced = Turnstile::new(&format!("http://{}", silent.address), own, &key).unwrap();
     let ask = Ask::of(photo("obama-3.jpg"));
     let shut = tokio::time::timeout(Duration::from_secs(20), silenced.pass(&ask)).await;
-    assert!(matches!(shut.expect("an answer in time"), Err(Shut::Error(Error::Transport(_)))));
+    assert!(matches!(shut.expect("an answer in time"), Err(Shut::Lost(Error::Transport(_)))));
 }
 
 #[sqlx::test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::line::Line;
+use crate::line::{Line, answer};
 use crate::signing::{self, Credential, inputs};
 
 /// The program; warnings are errors.
@@ -135,11 +135,6 @@ async fn firmware_in_c_opens_for_nobody_who_cannot_sign(pool: PgPool) {
         let liar = Line::lying(answer).await;
         assert_eq!(pass(liar.address, &key, &credential, "obama-3.jpg").await, shut(why));
     }
-}
-
-fn answer(status: u16, body: &str) -> String {
-    let length = body.len();
-    format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n{body}")
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncWriteExt, copy, copy_bidirectional, sink};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, copy_bidirectional, sink};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Leads to a service; the answers on its first connections get lost.
@@ -89,7 +89,17 @@ async fn lead(service: SocketAddr, client: TcpStream, lost: bool) {
 /// Gives a client this answer, whatever it asks.
 async fn lie(answer: &str, client: TcpStream) {
     let (mut asks, mut hears) = client.into_split();
+    // An answer to nothing is no answer.
+    if asks.read_u8().await.is_err() {
+        return;
+    }
     let heard = tokio::spawn(async move { copy(&mut asks, &mut sink()).await });
     let _ = hears.write_all(answer.as_bytes()).await;
     let _ = heard.await;
+}
+
+/// An answer of HTTP.
+pub fn answer(status: u16, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n{body}")
 }

@@ -62,7 +62,7 @@ impl Error {
     }
 
     /// Whether the same may be answered in a moment: the service was not reached, is starting, stopping or busy, or
-    /// failed. Whether it did what it was asked is not known then.
+    /// failed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -74,6 +74,17 @@ impl Error {
             Self::Transport(error) => !error.is_builder(),
             // Such as the bad gateway of a proxy.
             Self::Unreadable { status, .. } => *status >= 500 || *status == 429,
+            Self::Unusable(_) => false,
+        }
+    }
+
+    /// Whether the service may have done what it was asked all the same: it failed, or its answer got lost.
+    #[must_use]
+    pub fn may_be_done(&self) -> bool {
+        match self {
+            Self::Problem(problem) => problem.status >= 500,
+            Self::Transport(error) => !error.is_builder() && !error.is_connect(),
+            Self::Unreadable { status, .. } => *status < 400 || *status >= 500,
             Self::Unusable(_) => false,
         }
     }

@@ -1,6 +1,7 @@
 //! A gate that signs what it asks, and opens on a grant that holds.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::Utc;
@@ -102,8 +103,11 @@ pub enum Shut {
     /// A grant whose token does not hold.
     #[error("the token does not hold: {0}")]
     Token(Refusal),
-    /// There is no answer. Where it got lost there may be a grant all the same: once its time is over it is to be
-    /// reported as [`grant_unused`](crate::Input::GrantUnused).
+    /// An answer got lost, and what was asked again has no decision either. There may be a grant all the same: once its
+    /// time is over it is to be reported as [`grant_unused`](crate::Input::GrantUnused).
+    #[error("an answer got lost: {0}")]
+    Lost(#[source] Error),
+    /// Nothing was decided.
     #[error(transparent)]
     Error(#[from] Error),
 }
@@ -144,6 +148,7 @@ impl Turnstile {
     /// Whatever keeps the gate shut.
     pub async fn pass(&self, ask: &Ask) -> Result<Opening, Shut> {
         let body = ask.body()?;
+        let lost = AtomicBool::new(false);
         let once = async || {
             let signing = Signing {
                 operation: PASS,
@@ -155,9 +160,17 @@ impl Turnstile {
             };
             let mut last = self.signed_us.lock().await;
             let request = self.service.request(PASS, &[self.credential.gate]);
-            answer::read_in_time(self.sign(ask.request(request, &body), &signing, &mut last)).await
+            let request = self.sign(ask.request(request, &body), &signing, &mut last);
+            let answer = answer::read_in_time(request).await;
+            let may_be_done = answer.as_ref().is_err_and(Error::may_be_done);
+            lost.fetch_or(may_be_done, Ordering::Relaxed);
+            answer
         };
-        let answer: PassageAnswer = until_answered(once).await?;
+        let answer: PassageAnswer = match until_answered(once).await {
+            // What the last attempt says, a refusal for example, says nothing of those before it.
+            Err(error) if lost.into_inner() => return Err(Shut::Lost(error)),
+            answer => answer?,
+        };
         if answer.decision != Decision::Grant {
             return Err(Shut::Decided(Box::new(answer)));
         }
