@@ -221,7 +221,7 @@ impl WhatIf {
             (Reason::Spoof, Some(false)) => Ok(false),
             (Reason::Spoof, None) => Err(Untold::NotMeasured),
             // The road ended before it was asked.
-            (reason, _) if is_before_liveness(reason) => Ok(true),
+            (reason, _) if reason.is_of_the_picture() => Ok(true),
             // Whoever sufficed then suffices for less.
             _ if evidence.liveness_threshold.is_some_and(|then| required <= then) => Ok(true),
             (_, Some(false)) => Ok(false),
@@ -248,7 +248,7 @@ fn finding(passage: &Passage) -> Finding {
 /// Reasons that the frames alone give, without a comparison that could go otherwise by another τ; and those of
 /// several people.
 fn ends_the_road(reason: Reason) -> bool {
-    is_before_liveness(reason)
+    reason.is_of_the_picture()
         || matches!(
             reason,
             Reason::Spoof
@@ -257,20 +257,6 @@ fn ends_the_road(reason: Reason) -> bool {
                 | Reason::AmbiguousPerson
                 | Reason::FramesDisagree
         )
-}
-
-fn is_before_liveness(reason: Reason) -> bool {
-    use Reason as R;
-    matches!(
-        reason,
-        R::NoFace
-            | R::MultipleFaces
-            | R::TooSmall
-            | R::TooDark
-            | R::TooBright
-            | R::TooBlurred
-            | R::TurnedAway
-    )
 }
 
 /// Whether the trail knows no longer who matched, or which badge came along.
@@ -399,7 +385,7 @@ mod tests {
                 Evidence { runner_up: RunnerUp::new(apart(0.85).unwrap(), 0.1), ..nobody }
             }
             R::FaceDoesNotMatchBadge => Evidence { distance: apart(1.2), ..compared },
-            reason if is_before_liveness(reason) || reason == R::Unclear => unseen,
+            reason if reason.is_of_the_picture() || reason == R::Unclear => unseen,
             _ => compared,
         };
         let by_badge =

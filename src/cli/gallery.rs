@@ -76,8 +76,9 @@ pub(super) async fn left_behind(
     }
     Ok(Some(format!(
         "{people} of those enrolled have no face of {configured}:\n{}\nThe service does not start \
-         while they have faces of other models alone: encode what photos are kept anew with `limen reencode`, enrol \
-         these people again, or remove what is left with `limen gallery drop`",
+         while they have faces of other models alone: encode what photos are kept anew with `limen reencode`, serve \
+         the other model beside it while they are enrolled again ([previous] of config.toml), or remove what is left \
+         with `limen gallery drop`",
         names.join("\n")
     )))
 }

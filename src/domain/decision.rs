@@ -123,6 +123,23 @@ reasons! {
     GateDisabled = "gate_disabled" => Deny,
 }
 
+impl Reason {
+    /// Whether the picture itself was too poor, so that neither liveness nor anybody's face was asked about.
+    #[must_use]
+    pub fn is_of_the_picture(self) -> bool {
+        matches!(
+            self,
+            Self::NoFace
+                | Self::MultipleFaces
+                | Self::TooSmall
+                | Self::TooDark
+                | Self::TooBright
+                | Self::TooBlurred
+                | Self::TurnedAway
+        )
+    }
+}
+
 codes! {
     /// What somebody must hear of at once, and not at the gate.
     Alarm {

@@ -139,22 +139,16 @@ impl Visit {
 /// Whether a gate stays shut for what the frames show, rather than by a rule.
 pub(super) fn is_of_the_face(reason: Reason) -> bool {
     use Reason as R;
-    matches!(
-        reason,
-        R::NoFace
-            | R::MultipleFaces
-            | R::TooSmall
-            | R::TooDark
-            | R::TooBright
-            | R::TooBlurred
-            | R::TurnedAway
-            | R::Unclear
-            | R::AmbiguousPerson
-            | R::Spoof
-            | R::UnknownPerson
-            | R::FramesDisagree
-            | R::FaceDoesNotMatchBadge
-    )
+    reason.is_of_the_picture()
+        || matches!(
+            reason,
+            R::Unclear
+                | R::AmbiguousPerson
+                | R::Spoof
+                | R::UnknownPerson
+                | R::FramesDisagree
+                | R::FaceDoesNotMatchBadge
+        )
 }
 
 #[cfg(test)]
