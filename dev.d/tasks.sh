@@ -31,6 +31,7 @@ task_test() {
   task_setup
   require_broker
   require_browser
+  require_openid
   use_database postgres # each test makes a database of its own beside it
   exec cargo test --workspace "$@"
 }

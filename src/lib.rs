@@ -65,6 +65,7 @@ pub mod http;
 pub mod inference;
 pub mod metrics;
 pub mod nets;
+pub mod oidc;
 pub mod samples;
 pub mod secrets;
 pub mod server;

@@ -71,6 +71,7 @@ pub(super) async fn run(config: &Config, command: KeyCommand) -> anyhow::Result<
                 "last used",
                 "expires",
                 "revoked",
+                "signs in by",
             ]);
             for key in store.keys().await? {
                 let scopes: Vec<_> = key.draft.scopes.iter().map(Scope::to_string).collect();
@@ -83,6 +84,7 @@ pub(super) async fn run(config: &Config, command: KeyCommand) -> anyhow::Result<
                     key.last_used_at.map(|at| at.to_rfc3339()).unwrap_or_default(),
                     key.draft.expires_at.map(|at| at.to_rfc3339()).unwrap_or_default(),
                     key.revoked_at.map(|at| at.to_rfc3339()).unwrap_or_default(),
+                    key.identity.map(|identity| identity.issuer).unwrap_or_default(),
                 ]);
             }
             println!("{table}");

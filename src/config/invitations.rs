@@ -11,9 +11,6 @@ use crate::domain::PageUrl;
 #[derive(Clone, Debug, PartialEq, Deserialize, Validate)]
 #[serde(default, deny_unknown_fields)]
 pub struct InvitationsConfig {
-    /// Where people reach this service: what a link begins with; absent: links are relative.
-    #[garde(inner(custom(a_path_can_follow)))]
-    pub base_url: Option<PageUrl>,
     /// Seconds that an invitation holds where its creation does not say.
     #[garde(range(min = 60, max = self.lifetime_s_max))]
     pub lifetime_s: u32,
@@ -30,13 +27,7 @@ pub struct InvitationsConfig {
 
 impl Default for InvitationsConfig {
     fn default() -> Self {
-        Self {
-            base_url: None,
-            lifetime_s: 604_800,
-            lifetime_s_max: 2_592_000,
-            attempts_max: 20,
-            consent_url: None,
-        }
+        Self { lifetime_s: 604_800, lifetime_s_max: 2_592_000, attempts_max: 20, consent_url: None }
     }
 }
 
@@ -52,11 +43,4 @@ impl InvitationsConfig {
     pub fn lifetime_max(&self) -> Duration {
         Duration::from_secs(self.lifetime_s_max.into())
     }
-}
-
-fn a_path_can_follow(url: &PageUrl, (): &()) -> garde::Result {
-    if url.is_base() {
-        return Ok(());
-    }
-    Err(garde::Error::new("must have neither a query nor a fragment: a path follows it"))
 }

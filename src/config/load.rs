@@ -38,6 +38,7 @@ impl Config {
         "mqtt",
         "privacy",
         "console",
+        "oidc",
         "log",
     ];
 
@@ -95,6 +96,7 @@ impl Config {
             mqtt: section(figment, "mqtt", &mut errors),
             privacy: section(figment, "privacy", &mut errors),
             console: section(figment, "console", &mut errors),
+            oidc: section(figment, "oidc", &mut errors),
             log: section(figment, "log", &mut errors),
         };
         let frames =
@@ -108,6 +110,12 @@ impl Config {
         }
         if config.previous.encoder.is_none() && config.previous != PreviousConfig::default() {
             errors.push("previous.encoder: it must say which encoder the rest is about".to_owned());
+        }
+        if config.oidc.issuer.is_some() && config.server.base_url.is_none() {
+            errors.push(
+                "oidc.issuer: `base_url` of [server] must say where the provider sends people back to"
+                    .to_owned(),
+            );
         }
         for (wait, min, max) in [
             (
@@ -296,6 +304,39 @@ mod tests {
         ] {
             let error = broker(url, more).unwrap_err().to_string();
             assert!(error.contains(part) && !error.contains("SECRET"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_provider_that_nobody_could_sign_in_by_or_that_would_be_asked_in_the_clear_is_refused() {
+        let provider = |issuer: &str, more: &str, base: &str, roles: &str| {
+            load(&format!(
+                "[oidc]\nissuer = \"{issuer}\"\nclient_secret = \"SECRET\"\n{more}\n\
+                 [server]\n{base}\n[oidc.roles]\n{roles}"
+            ))
+        };
+        let base = "base_url = \"https://limen.example.org\"";
+        let desk = "desk = [\"officer\", \"enroller\"]";
+        for issuer in ["https://login.example.org/realms/staff", "http://localhost:9400"] {
+            let config = provider(issuer, "", base, desk).unwrap();
+            assert_eq!(config.oidc.issuer.as_deref(), Some(issuer), "letter by letter");
+            assert!(!format!("{config:?}").contains("SECRET"));
+        }
+        let https = "https://login.example.org";
+        for (issuer, more, base, roles, part) in [
+            ("http://login.example.org", "", base, desk, "https alone"),
+            ("login.example.org", "", base, desk, "not a URL"),
+            ("https://login.example.org/?realm=staff", "", base, desk, "a query"),
+            (https, "client_secret_file = \"oidc.secret\"", base, desk, "one place"),
+            (https, "roles_claim = \"/\"", base, desk, "JSON pointer"),
+            (https, "", "", desk, "`base_url` of [server]"),
+            (https, "", base, "", "nobody could sign in"),
+            (https, "", base, "desk = []", "may nothing"),
+            (https, "", base, "desk = [\"gate\"]", "is for machines"),
+            (https, "", base, "desk = [\"boss\"]", "oidc.roles.desk"),
+        ] {
+            let error = provider(issuer, more, base, roles).unwrap_err().to_string();
+            assert!(error.contains(part) && !error.contains("SECRET"), "{part}: {error}");
         }
     }
 

@@ -16,6 +16,7 @@ mod log;
 mod matching;
 mod mqtt;
 mod networks;
+mod oidc;
 mod photos;
 mod previous;
 mod privacy;
@@ -34,6 +35,7 @@ pub use load::ConfigError;
 pub use log::LogConfig;
 pub use matching::{MatchingConfig, VerifyBy};
 pub use mqtt::{MqttConfig, PasswordText};
+pub use oidc::OidcConfig;
 pub use photos::PhotosConfig;
 pub use previous::PreviousConfig;
 pub use privacy::PrivacyConfig;
@@ -78,6 +80,8 @@ pub struct Config {
     pub privacy: PrivacyConfig,
     /// `[console]`
     pub console: ConsoleConfig,
+    /// `[oidc]`
+    pub oidc: OidcConfig,
     /// `[log]`
     pub log: LogConfig,
 }

@@ -7,6 +7,8 @@ use garde::Validate;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use crate::domain::PageUrl;
+
 /// The HTTP server and its limits.
 #[derive(Clone, Debug, PartialEq, Deserialize, Validate)]
 #[serde(default, deny_unknown_fields)]
@@ -15,6 +17,10 @@ pub struct ServerConfig {
     #[garde(skip)]
     #[serde(deserialize_with = "address")]
     pub bind: SocketAddr,
+    /// Where people reach this service: what a link in an invitation begins with, and where a provider of [oidc] sends
+    /// people back to; absent: links are relative, and nobody signs in that way.
+    #[garde(inner(custom(a_path_can_follow)))]
+    pub base_url: Option<PageUrl>,
     /// Connections at once; a further one waits to be accepted.
     #[garde(range(min = 1, max = 100_000))]
     pub connections_max: usize,
@@ -76,6 +82,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            base_url: None,
             connections_max: 1024,
             connections_per_address_max: 256,
             requests_max: 256,
@@ -110,4 +117,11 @@ fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
     text.parse().map_err(|_| {
         D::Error::custom(format!("{text:?} is no address and port such as 0.0.0.0:8080"))
     })
+}
+
+fn a_path_can_follow(url: &PageUrl, (): &()) -> garde::Result {
+    if url.is_base() {
+        return Ok(());
+    }
+    Err(garde::Error::new("must have neither a query nor a fragment: a path follows it"))
 }

@@ -28,6 +28,17 @@ impl Author {
         Self { key_id: Some(id), name, may_block, invitation: None }
     }
 
+    /// Somebody whose provider vouches for them, while they sign in and have nothing but their own key.
+    #[must_use]
+    pub fn signing_in(id: KeyId, name: &KeyName) -> Self {
+        Self {
+            key_id: Some(id),
+            name: format!("{}, signing in", name.as_str()),
+            may_block: false,
+            invitation: None,
+        }
+    }
+
     /// Somebody at the command line, who runs `limen` with a `command`.
     #[must_use]
     pub fn command(command: &str, user: &str) -> Self {

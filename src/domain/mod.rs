@@ -28,6 +28,7 @@ mod schedule;
 mod scope;
 mod shortfall;
 mod sighting;
+mod sign_in;
 mod verifier;
 mod webhook;
 mod zone;
@@ -64,6 +65,7 @@ pub use schedule::{ClockTime, ClockTimeError, Day, Hours, HoursError, Schedule, 
 pub use scope::{KeyName, Permission, Scope};
 pub use shortfall::{QualityFigure, Shortfall};
 pub use sighting::{FacePicture, FaceSeen, Sighting, Stage, StageTimings, View};
+pub use sign_in::{Identity, Person};
 pub use verifier::{Difference, Likelihood, Logit, Probability, Verifier, VerifierError};
 pub use webhook::{Webhook, WebhookFilter, WebhookHosts, WebhookUrl, WebhookUrlError};
 pub use zone::{

@@ -18,11 +18,14 @@ use super::moment::Moment;
 use super::page::{self, Page};
 use super::schema::ScopeCode;
 use super::{AppState, Problem};
-use crate::domain::{GateId, KeyId, KeyName, Scope};
+use crate::domain::{GateId, Identity, KeyId, KeyName, Scope};
 use crate::store::ApiKey;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(read, revoke))
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(read, revoke))
+        .routes(routes!(readmit))
 }
 
 /// An API key; its secret half is not known.
@@ -45,6 +48,9 @@ struct KeyView {
     revoked_at: Option<DateTime<Utc>>,
     /// Whether its gate signs with it: it is never sent itself.
     signs: bool,
+    /// Whom it stands for, where somebody signs in by the OpenID provider: nobody has its secret half. Null: it is
+    /// sent itself.
+    identity: Option<IdentityView>,
     /// When it was last used, to the minute; null: never.
     last_used_at: Option<DateTime<Utc>>,
 }
@@ -61,8 +67,20 @@ impl From<ApiKey> for KeyView {
             expires_at: key.draft.expires_at,
             revoked_at: key.revoked_at,
             last_used_at: key.last_used_at,
+            identity: key
+                .identity
+                .map(|Identity { issuer, subject }| IdentityView { issuer, subject }),
         }
     }
+}
+
+/// Somebody as an OpenID provider knows them.
+#[derive(Debug, Serialize, ToSchema)]
+struct IdentityView {
+    /// The provider's URL.
+    issuer: String,
+    /// Whom it means; its `sub`.
+    subject: String,
 }
 
 /// A key to be created.
@@ -177,5 +195,22 @@ async fn revoke(
     Path(id): Path<KeyId>,
 ) -> Result<StatusCode, Problem> {
     state.store.revoke_key(&caller.author(), id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets whom a revoked key stood for sign in by the provider again, which gives them another key.
+#[utoipa::path(
+    delete, path = "/v1/keys/{key_id}/identity", operation_id = "readmit_key", tag = "keys",
+    params(("key_id" = Uuid, Path, description = "The key")),
+    responses((status = 204, description = "They may"),
+        (status = 404, description = "No such key, or it is not revoked, or stands for nobody", body = Problem, content_type = "application/problem+json"))
+)]
+async fn readmit(
+    State(state): State<AppState>,
+    Allowed(caller, _): Allowed<ManageKeys>,
+    _: NoQuery,
+    Path(id): Path<KeyId>,
+) -> Result<StatusCode, Problem> {
+    state.store.readmit(&caller.author(), id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

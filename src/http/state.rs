@@ -19,6 +19,7 @@ use crate::events::Bell;
 use crate::gallery::Gallery;
 use crate::inference::Engine;
 use crate::metrics::{Metrics, ModelReading, Readings};
+use crate::oidc::Provider;
 use crate::store::Store;
 use crate::vision::LookSettings;
 
@@ -128,8 +129,8 @@ pub struct AppState {
     pub metrics_readers: Arc<Mutex<MetricsReaders>>,
     /// Who sent wrong keys of late.
     pub wrong_keys: WrongKeys,
-    /// Who sent wrong tokens of invitations of late. Apart from the keys: whoever guesses those, in public, shuts
-    /// out no gate.
+    /// Who sent wrong tokens of invitations, or came from the provider with nothing that holds, of late. Apart from the
+    /// keys: whoever guesses those, in public, shuts out no gate.
     pub wrong_tokens: WrongKeys,
     /// Requests of any kind that may be in flight.
     pub request_permits: Arc<Semaphore>,
@@ -153,6 +154,8 @@ pub struct AppState {
     pub stopping: watch::Receiver<bool>,
     /// Bytes of frames that may be in memory.
     pub frame_bytes: Arc<Semaphore>,
+    /// Who signs people in that have no key, where a provider is named.
+    pub provider: Option<Arc<Provider>>,
     /// Limits and defaults.
     pub settings: Arc<HttpSettings>,
 }

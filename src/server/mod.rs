@@ -6,6 +6,7 @@ mod heads;
 mod keys;
 mod matching;
 mod mqtt;
+mod oidc;
 mod retention;
 
 use std::future::Future;
@@ -252,6 +253,7 @@ async fn load(
         bell,
         stopping,
         frame_bytes: Arc::new(Semaphore::new(config.server.frame_bytes_in_flight_max)),
+        provider: oidc::provider(config)?.map(Arc::new),
         settings,
     };
     Ok((state, rope, listener))
@@ -332,7 +334,7 @@ fn http_settings(config: &Config) -> HttpSettings {
         import_rows_max: config.enrolment.import_rows_max,
         import_photos_at_once: photos_at_once(config),
         invitations: InvitationSettings {
-            base_url: config.invitations.base_url.clone(),
+            base_url: config.server.base_url.clone(),
             lifetime: config.invitations.lifetime(),
             lifetime_max: config.invitations.lifetime_max(),
             attempts_max: config.invitations.attempts_max,

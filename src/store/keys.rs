@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::{Author, GateId, KeyId, KeyName, Scope};
+use crate::domain::{Author, GateId, Identity, KeyId, KeyName, Scope};
 
 /// A key to be created; only the hash of its secret is stored.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub struct ApiKey {
     pub last_used_at: Option<DateTime<Utc>>,
     /// Whether it opens anything, by Postgres' clock: it was not revoked and has not ended.
     pub valid: bool,
+    /// Whom it stands for, where somebody signs in by an OpenID provider: nobody has its secret half.
+    pub identity: Option<Identity>,
     /// Whether it is time to note that it is used.
     use_is_due: bool,
     /// The sealed secret of one that signs.
@@ -58,10 +60,10 @@ impl ApiKey {
 macro_rules! key_row {
     ($after:literal $(, $value:expr)* $(,)?) => {
         sqlx::query_as!(
-            KeyRow,
+            $crate::store::keys::KeyRow,
             "select "
-                + r#"id, name, secret_sha256, scopes, gate_id, created_at, revoked_at, expires_at,
-             signing_secret, last_used_at as "last_used_at?",
+                + r#"id as "id!", name as "name!", secret_sha256 as "secret_sha256!", scopes as "scopes!", gate_id,
+             created_at as "created_at!", revoked_at, expires_at, oidc_issuer, oidc_subject, signing_secret, last_used_at as "last_used_at?",
              revoked_at is null and coalesce(expires_at > now(), true) as "valid!",
              coalesce(last_used_at < now() - interval '1 minute', true) as "use_is_due!"
              from api_keys left join api_key_uses on key_id = id "#
@@ -71,19 +73,23 @@ macro_rules! key_row {
     };
 }
 
-struct KeyRow {
-    id: Uuid,
-    name: String,
-    secret_sha256: Vec<u8>,
-    scopes: Vec<String>,
-    gate_id: Option<Uuid>,
-    created_at: DateTime<Utc>,
-    revoked_at: Option<DateTime<Utc>>,
-    expires_at: Option<DateTime<Utc>>,
-    last_used_at: Option<DateTime<Utc>>,
-    signing_secret: Option<Vec<u8>>,
-    valid: bool,
-    use_is_due: bool,
+pub(super) use key_row;
+
+pub(super) struct KeyRow {
+    pub(super) id: Uuid,
+    pub(super) name: String,
+    pub(super) secret_sha256: Vec<u8>,
+    pub(super) scopes: Vec<String>,
+    pub(super) gate_id: Option<Uuid>,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) revoked_at: Option<DateTime<Utc>>,
+    pub(super) expires_at: Option<DateTime<Utc>>,
+    pub(super) last_used_at: Option<DateTime<Utc>>,
+    pub(super) oidc_issuer: Option<String>,
+    pub(super) oidc_subject: Option<String>,
+    pub(super) signing_secret: Option<Vec<u8>>,
+    pub(super) valid: bool,
+    pub(super) use_is_due: bool,
 }
 
 impl TryFrom<KeyRow> for ApiKey {
@@ -111,6 +117,10 @@ impl TryFrom<KeyRow> for ApiKey {
             revoked_at: row.revoked_at,
             last_used_at: row.last_used_at,
             valid: row.valid,
+            identity: row
+                .oidc_issuer
+                .zip(row.oidc_subject)
+                .map(|(issuer, subject)| Identity { issuer, subject }),
             use_is_due: row.use_is_due,
             signing_secret: row.signing_secret,
         })

@@ -30,6 +30,7 @@ mod reencoding;
 mod schedules;
 mod sealing;
 mod sessions;
+mod sign_ins;
 mod sites;
 mod webhooks;
 mod zones;

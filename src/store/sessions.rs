@@ -80,6 +80,15 @@ impl Store {
         Ok(Some(KeyId(found.key_id)))
     }
 
+    /// Ends every session of a key's.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn end_sessions(&self, key: KeyId) -> Result<(), StoreError> {
+        sqlx::query!("delete from sessions where key_id = $1", key.0).execute(&self.pool).await?;
+        Ok(())
+    }
+
     /// Ends a session; one that is over already stays so.
     ///
     /// # Errors

@@ -458,7 +458,7 @@ async fn whom_an_enroller_may_not_change_they_may_not_invite(pool: PgPool) {
 async fn a_link_begins_with_where_people_reach_the_service(pool: PgPool) {
     let base = "https://example.org/limen/";
     let service = TestService::start_with(&pool, |config| {
-        config.invitations.base_url = Some(base.parse().unwrap());
+        config.server.base_url = Some(base.parse().unwrap());
     })
     .await;
     let employee = service.employee(json!({})).await;

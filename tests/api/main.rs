@@ -31,6 +31,8 @@ mod keys;
 mod load;
 mod lookalikes;
 mod mqtt;
+mod oidc;
+mod openid;
 mod overload;
 mod passage;
 mod passages;

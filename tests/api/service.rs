@@ -1,7 +1,7 @@
 //! A service of its own for each test: built as `limen serve` builds it, on a free port.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,7 @@ pub fn config(pool: &PgPool) -> Config {
     config.secrets.keys = Some(KeysText(KEYS.to_owned()));
     config.inference.workers = 1;
     config.inference.queue_max = 32;
+    config.server.bind = (Ipv4Addr::LOCALHOST, 0).into();
     config.server.request_timeout_ms = 60_000;
     config
 }
@@ -92,7 +93,7 @@ impl TestService {
                 .enable_all()
                 .build()?;
             runtime.block_on(async {
-                let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+                let listener = TcpListener::bind(config.server.bind).await?;
                 let address = listener.local_addr()?;
                 listening.send(address).expect("the test waits");
                 server::run(&config, listener, async { drop(stopped.await) }).await

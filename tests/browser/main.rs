@@ -5,11 +5,14 @@
 #[macro_export]
 macro_rules! with_browser {
     ($browser:ident, $service:ident, $pool:ident, $photo:literal) => {
+        $crate::with_browser!($browser, $service, $pool, $photo, |_| {});
+    };
+    ($browser:ident, $service:ident, $pool:ident, $photo:literal, $change:expr) => {
         if std::env::var("LIMEN_TEST_BROWSER").is_ok_and(|browser| browser == "none") {
             eprintln!("NOT TESTED: there is no browser on this machine");
             return;
         }
-        let $service = TestService::start(&$pool).await;
+        let $service = TestService::start_with(&$pool, $change).await;
         let $browser = Browser::open($service.address, $photo).await;
     };
 }
@@ -23,6 +26,9 @@ mod browser;
 mod frame;
 mod journey;
 mod modules;
+#[path = "../api/openid.rs"]
+#[allow(dead_code)]
+mod openid;
 mod pages;
 #[path = "../api/passage.rs"]
 #[allow(dead_code)]

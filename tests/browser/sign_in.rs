@@ -4,6 +4,7 @@ use limen::domain::Scope;
 use sqlx::PgPool;
 
 use crate::browser::Browser;
+use crate::openid::OpenId;
 use crate::service::TestService;
 
 #[sqlx::test]
@@ -54,5 +55,38 @@ async fn a_view_is_for_those_whose_key_may_see_it(pool: PgPool) {
     for view in ["Live", "System"] {
         assert!(!browser.shows(&format!("//nav//a[.='{view}']")).await, "{view}");
     }
+    browser.close().await;
+}
+
+#[sqlx::test]
+async fn whoever_the_provider_knows_signs_in_there_and_comes_back_to_where_they_were(pool: PgPool) {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let base = format!("http://{port}");
+    let provider = OpenId::start(&base, &[]);
+    with_browser!(browser, service, pool, "obama-1.jpg", |config| {
+        config.server.bind = port;
+        provider.configure(config, &base);
+    });
+    let sign_in = async |person: &str| {
+        browser.press("Sign in with Example").await;
+        browser.find("//input[@name='login']").await.send_keys(person).await.unwrap();
+        browser.find("//input[@name='password']").await.send_keys("any").await.unwrap();
+        browser.find("//button[@type='submit']").await.click().await.unwrap();
+    };
+    browser.go("/console/people").await;
+    sign_in("eve").await;
+    browser.says("You are known there, but have no role here.").await;
+    // The provider remembers her: she is somebody else from now on.
+    provider.regroup("eve", "it").await;
+    browser.press("Sign in with Example").await;
+    browser.find("//button[normalize-space()='Sign out']").await;
+    browser.go("/console/system/keys").await;
+    browser.says("eve (yours), signs in by localhost:").await;
+
+    browser.press("Sign out").await;
+    browser.find("//a[normalize-space()='Sign in with Example']").await;
+    browser.go("/console/people").await;
+    browser.press("Sign in with Example").await;
+    browser.find("//h1[.='People']").await;
     browser.close().await;
 }

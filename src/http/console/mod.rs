@@ -127,6 +127,7 @@ static SAFETY: LazyLock<HeaderMap> = LazyLock::new(|| {
 mod tests {
     use scraper::{Html, Selector};
 
+    use super::super::session::Refusal;
     use super::*;
     use crate::domain::Reason;
 
@@ -176,6 +177,14 @@ mod tests {
             {
                 assert!(!script.contains(sink), "{path} has {sink}");
             }
+        }
+    }
+
+    #[test]
+    fn the_console_says_why_somebody_was_not_signed_in() {
+        let words = text("parts/refusals.js");
+        for refusal in Refusal::ALL {
+            assert!(words.contains(&format!("[\"{}\", ", refusal.code())), "{refusal:?}");
         }
     }
 

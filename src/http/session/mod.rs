@@ -1,6 +1,7 @@
-//! `/v1/session`: signing in with an API key, for browsers. The key is sent once; a cookie that no script can read
-//! stands for it from then on, until it ends, is signed out or the key is revoked.
+//! `/v1/session`: signing in, for browsers, with an API key or by an OpenID provider. A key is sent once; a cookie that
+//! no script can read stands for it from then on, until it ends, is signed out or the key is revoked.
 
+mod oidc;
 mod token;
 
 use std::collections::BTreeSet;
@@ -21,10 +22,13 @@ use super::extract::{Json as Body, NoQuery};
 use super::schema::{PermissionCode, ScopeCode};
 use super::{AppState, Problem};
 use crate::domain::{KeyId, KeyName, Permission, Scope};
+pub use oidc::OIDC_CALLBACK;
+#[cfg(test)]
+pub(super) use oidc::Refusal;
 pub(super) use token::{CSRF_HEADER, SessionToken};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(read, begin, end))
+    OpenApiRouter::new().routes(routes!(read, begin, end)).merge(oidc::routes())
 }
 
 /// Who asks.

@@ -34,14 +34,9 @@ impl SessionToken {
         Ok(Self(secret))
     }
 
-    /// That of a request, if its cookie is one. Of several the first counts, as browsers send the most particular.
+    /// That of a request, if its cookie is one.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
-        let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let text = texts
-            .flat_map(Cookie::split_parse)
-            .filter_map(Result::ok)
-            .find(|cookie| cookie.name() == NAME)?;
-        let secret = URL_SAFE_NO_PAD.decode(text.value()).ok()?;
+        let secret = URL_SAFE_NO_PAD.decode(value(headers, NAME)?).ok()?;
         Some(Self(secret.try_into().ok()?))
     }
 
@@ -83,6 +78,13 @@ impl SessionToken {
         cookie.make_removal();
         cookie.to_string()
     }
+}
+
+/// A cookie of a request. Of several with the name the first counts, as browsers send the most particular.
+pub(super) fn value(headers: &HeaderMap, name: &str) -> Option<String> {
+    let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut cookies = texts.flat_map(Cookie::split_parse).filter_map(Result::ok);
+    cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }
 
 fn with_value(value: String) -> Cookie<'static> {

@@ -5,7 +5,7 @@ import { closeDialogs } from "/assets/parts/dialog.js";
 import { fill, h, toast } from "/assets/parts/dom.js";
 import { firstView } from "/assets/parts/first_view.js";
 import { forgetAll } from "/assets/parts/people.js";
-import { signIn } from "/assets/pages/sign_in.js";
+import { signIn, wanted } from "/assets/pages/sign_in.js";
 
 /** The views: name, what a key must be allowed to see it, and the module that shows it. */
 const VIEWS = [
@@ -136,8 +136,11 @@ whenSignedOut(signedOutNow);
 
 try {
   const found = await session();
-  if (found) signedIn(found);
-  else show();
+  if (found) {
+    const path = location.pathname === "/console" && wanted();
+    if (path) history.replaceState(null, "", path);
+    signedIn(found);
+  } else show();
 } catch (problem) {
   fill(view, h("p", { class: "notice bad", role: "alert" }, `${problem.message}. Load the page again once the service is there.`));
 }

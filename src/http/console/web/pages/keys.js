@@ -30,12 +30,12 @@ export async function showKeys(place, { who }) {
     path: "/v1/keys",
     empty: "There is no key.",
     columns: [
-      ["Name", (key) => [key.name, key.key_id === who.key_id ? h("span", { class: "soft" }, " (yours)") : null].map((part) => part && h("span", {}, part))],
+      ["Name", (key) => [key.name, key.key_id === who.key_id && h("span", { class: "soft" }, " (yours)"), key.identity && h("span", { class: "soft" }, `, signs in by ${new URL(key.identity.issuer).host}`)].map((part) => part && h("span", {}, part))],
       ["May", (key) => h("span", { class: "row tight" }, key.scopes.map((scope) => h("span", { class: "tag" }, scope)))],
       ["Gate", (key) => key.gate_id && h("span", {}, h("a", { href: `/console/gates/${key.gate_id}` }, gates.get(key.gate_id)?.name || "a gate that is gone"), key.signs ? ", signs" : null)],
       ["Last used", (key) => time(key.last_used_at, ago)],
       ["State", (key) => state(key)],
-      ["", (key) => !key.revoked_at && h("button", { type: "button", class: "danger", "aria-label": `Revoke ${key.name}`, on: { click: () => revoke(key, who).then((done) => done && keys.reload()) } }, "Revoke"), "right"],
+      ["", (key) => action(key, who, () => keys.reload()), "right"],
     ].map(([name, cell, kind]) => [name, (key) => cell(key) || "", kind]),
   });
   fill(place,
@@ -53,11 +53,30 @@ function state(key) {
   return h("span", {}, h("span", { class: `tag ${over ? "bad" : "good"}` }, over ? "ended" : "valid"), over ? " " : " until ", time(key.expires_at, day));
 }
 
+function action(key, who, reload) {
+  const button = (name, kind, ask) => h("button", { type: "button", class: kind, "aria-label": `${name}: ${key.name}`, on: { click: () => ask(key, who).then((done) => done && reload()) } }, name);
+  if (!key.revoked_at) return button("Revoke", "danger", revoke);
+  return key.identity && button("Let in again", "quiet", readmit);
+}
+
 const revoke = (key, who) => confirmDialog({
   title: `Revoke ${key.name}`,
-  text: key.key_id === who.key_id ? "This is the key that you signed in with: you are signed out at once." : "It opens nothing any more, from now on, and neither do the sessions that were signed in with it.",
+  text: revoking(key, who),
   action: "Revoke",
   submit: () => remove(`/v1/keys/${key.key_id}`),
+});
+
+function revoking(key, who) {
+  if (key.key_id === who.key_id) return "This is the key that you signed in with: you are signed out at once.";
+  if (key.identity) return "They are signed out at once, and may not sign in by the provider until they are let in again.";
+  return "It opens nothing any more, from now on, and neither do the sessions that were signed in with it.";
+}
+
+const readmit = (key) => confirmDialog({
+  title: `Let ${key.name} in again`,
+  text: "They may sign in by the provider again, with what it then says of them, and get another key.",
+  action: "Let in again",
+  submit: () => remove(`/v1/keys/${key.key_id}/identity`),
 });
 
 async function create(gates) {
