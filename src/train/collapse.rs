@@ -1,4 +1,4 @@
-//! The alarm for encodings that all become one.
+//! The alarm for encodings that tell nobody apart any more.
 //!
 //! With the hardest triplets the loss has a resting place where every encoding is equal: it is then the margin, and no
 //! gradient leads out (Schroff et al. 2015, section 3.2).
@@ -8,29 +8,77 @@ use tch::{TchError, Tensor};
 /// Encodings whose mean is longer than this are all but one: those of strangers cancel each other out.
 const MEAN_LENGTH_MAX: f64 = 0.99;
 
-/// Steps in a row until it is said.
+/// Unit encodings that are shorter than this on average were made of nothing.
+const LENGTH_MIN: f64 = 0.99;
+
+/// Steps in a row until it is said of encodings.
 const PATIENCE: u32 = 20;
+
+/// How near the margin a loss rests there, as a share of it.
+const AT_MARGIN: f64 = 0.01;
+
+/// Steps in a row until that is said: it passes the margin on its way, too.
+const PATIENCE_AT_MARGIN: u32 = 100;
+
+/// What has come of the encodings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Collapse {
+    /// They are all equal.
+    #[error(
+        "all encodings have become one (the loss rests at the margin, and no gradient leads out)"
+    )]
+    AllOne,
+    /// There is nothing that could have been brought to length 1.
+    #[error("the encodings have shrunk to nothing")]
+    Vanished,
+    /// They differ, and not by who is shown.
+    #[error(
+        "the loss has rested at the margin for {PATIENCE_AT_MARGIN} steps: strangers are as near as the same person"
+    )]
+    AtMargin,
+}
 
 /// Watches step after step.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CollapseAlarm {
-    collapsed: u32,
+    all_one: u32,
+    vanished: u32,
+    at_margin: u32,
 }
 
 impl CollapseAlarm {
-    /// Looks at a step's unit encodings `[N, D]`; whether they have been all but one for so long that training is
-    /// over.
+    /// Looks at a step's unit encodings `[N, D]` and, of triplets, its mean loss and their margin; what has come of
+    /// them for so long that training is over.
     ///
     /// # Errors
     /// When libtorch fails.
-    pub fn look(&mut self, encodings: &Tensor) -> Result<bool, TchError> {
-        let collapsed = mean_length(encodings)? > MEAN_LENGTH_MAX;
-        self.collapsed = if collapsed { self.collapsed + 1 } else { 0 };
-        Ok(self.collapsed >= PATIENCE)
+    pub fn look(
+        &mut self,
+        encodings: &Tensor,
+        triplets: Option<(f64, f64)>,
+    ) -> Result<Option<Collapse>, TchError> {
+        let at_margin = triplets.is_some_and(|(loss, margin)| {
+            margin > 0.0 && (loss - margin).abs() < AT_MARGIN * margin
+        });
+        let counts = [
+            (
+                Collapse::AllOne,
+                &mut self.all_one,
+                mean_length(encodings)? > MEAN_LENGTH_MAX,
+                PATIENCE,
+            ),
+            (Collapse::Vanished, &mut self.vanished, length(encodings)? < LENGTH_MIN, PATIENCE),
+            (Collapse::AtMargin, &mut self.at_margin, at_margin, PATIENCE_AT_MARGIN),
+        ];
+        let raised = counts.map(|(collapse, count, is_so, patience)| {
+            *count = if is_so { *count + 1 } else { 0 };
+            (*count >= patience).then_some(collapse)
+        });
+        Ok(raised.into_iter().flatten().next())
     }
 }
 
-/// The length of the mean of unit encodings: 1 where all are equal, about 0 where they point everywhere.
+/// The length of the mean of unit encodings `[N, D]`: 1 where all are equal, about 0 where they point everywhere.
 ///
 /// # Errors
 /// When libtorch fails.
@@ -39,18 +87,61 @@ pub fn mean_length(encodings: &Tensor) -> Result<f64, TchError> {
     f64::try_from(mean.f_norm()?)
 }
 
+/// The mean of the lengths of encodings `[N, D]`.
+fn length(encodings: &Tensor) -> Result<f64, TchError> {
+    let lengths = encodings.f_detach()?.f_norm_scalaropt_dim(2.0, [1i64].as_slice(), false)?;
+    f64::try_from(lengths.f_mean(None)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn rows(values: &[f32]) -> Tensor {
+        Tensor::from_slice(values).view([-1, 2])
+    }
+
+    /// What is said, step by step.
+    fn looks(
+        encodings: &Tensor,
+        triplets: Option<(f64, f64)>,
+        steps: u32,
+    ) -> Vec<Option<Collapse>> {
+        let mut alarm = CollapseAlarm::default();
+        (0..steps).map(|_| alarm.look(encodings, triplets).unwrap()).collect()
+    }
+
     #[test]
     fn encodings_that_stay_one_raise_the_alarm_and_those_that_differ_do_not() {
-        let same = Tensor::from_slice(&[0.6f32, 0.8, 0.6, 0.8, 0.6, 0.8]).view([3, 2]);
-        let apart = Tensor::from_slice(&[1.0f32, 0.0, -1.0, 0.0, 0.0, 1.0]).view([3, 2]);
+        let same = rows(&[0.6, 0.8, 0.6, 0.8, 0.6, 0.8]);
+        let apart = rows(&[1.0, 0.0, -1.0, 0.0, 0.0, 1.0]);
+        let said = looks(&same, None, PATIENCE);
+        assert!(said[..said.len() - 1].iter().all(Option::is_none));
+        assert_eq!(said.last(), Some(&Some(Collapse::AllOne)));
         let mut alarm = CollapseAlarm::default();
-        let looks: Vec<bool> = (0..PATIENCE).map(|_| alarm.look(&same).unwrap()).collect();
-        assert_eq!(looks.iter().filter(|raised| **raised).count(), 1);
-        assert!(looks[PATIENCE as usize - 1]);
-        assert!(!alarm.look(&apart).unwrap() && !alarm.look(&same).unwrap());
+        for _ in 0..PATIENCE {
+            assert_eq!(
+                alarm.look(&same, None).unwrap().or(alarm.look(&apart, None).unwrap()),
+                None
+            );
+        }
+    }
+
+    #[test]
+    fn encodings_that_are_made_of_nothing_raise_the_alarm() {
+        let nothing = rows(&[1e-3, 0.0, -1e-3, 0.0]);
+        assert_eq!(looks(&nothing, None, PATIENCE).pop(), Some(Some(Collapse::Vanished)));
+    }
+
+    #[test]
+    fn a_loss_that_rests_at_the_margin_raises_the_alarm_and_one_that_passes_it_does_not() {
+        let apart = rows(&[1.0, 0.0, -1.0, 0.0, 0.0, 1.0]);
+        let rests = looks(&apart, Some((0.2001, 0.2)), PATIENCE_AT_MARGIN);
+        assert_eq!(rests.last(), Some(&Some(Collapse::AtMargin)));
+        assert!(rests[..rests.len() - 1].iter().all(Option::is_none));
+        for (loss, margin) in [(0.19, 0.2), (0.3, 0.2), (0.0, 0.0)] {
+            let said = looks(&apart, Some((loss, margin)), 2 * PATIENCE_AT_MARGIN);
+            assert!(said.iter().all(Option::is_none), "{loss} {margin}");
+        }
     }
 }

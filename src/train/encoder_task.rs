@@ -175,7 +175,11 @@ impl<L: Learner> Task for EncoderTask<L> {
         let (mean, mut measures) = self.goal.loss(&encodings, &batch, &mut random("triplets"))?;
         measures.push(("mean_length", mean_length(&encodings)?));
         let measures = measures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let collapsed = self.alarm.look(&encodings)?;
+        let triplets = match self.goal {
+            Goal::Triplet { margin, .. } => Some((f64::try_from(&mean)?, margin)),
+            Goal::Softmax { .. } => None,
+        };
+        let collapsed = self.alarm.look(&encodings, triplets)?;
         Ok(Loss { mean, faces: batch.photos.len(), measures, collapsed })
     }
 

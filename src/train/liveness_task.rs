@@ -125,7 +125,7 @@ impl Task for LivenessTask {
                 live.f_mul_scalar(1.0 - weight)?.f_add(&fourier.f_mul_scalar(weight)?)?
             }
         };
-        Ok(Loss { mean, faces: batch.photos.len(), measures, collapsed: false })
+        Ok(Loss { mean, faces: batch.photos.len(), measures, collapsed: None })
     }
 
     fn look(&self) -> Result<Judgement, TaskError> {

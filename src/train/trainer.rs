@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
 
 use super::adam::{Adam, Decay, Fresh};
+use super::collapse::Collapse;
 use super::parameters::Tensors;
 use super::random::random;
 use super::run::{Run, RunError, Standing};
@@ -51,8 +52,8 @@ pub struct Loss {
     pub faces: usize,
     /// What the eye wants to see beside it.
     pub measures: BTreeMap<String, f64>,
-    /// Whether all encodings have been one for so long that nothing can come of it.
-    pub collapsed: bool,
+    /// What has come of the encodings, where nothing can come of it any more.
+    pub collapsed: Option<Collapse>,
 }
 
 /// How good the numbers are.
@@ -91,14 +92,15 @@ pub enum TrainingError {
         /// Where.
         step: u64,
     },
-    /// All encodings are one.
+    /// The encodings tell nobody apart any more.
     #[error(
-        "step {step}: all encodings have become one (the loss rests at the margin, and no gradient leads out). \
-         --mining semi-hard, a lower --rate or a longer --warm-up helps"
+        "step {step}: {collapse}. --mining semi-hard, a lower --rate or a longer --warm-up helps"
     )]
     Collapsed {
         /// Where.
         step: u64,
+        /// What has come of them.
+        collapse: Collapse,
     },
     /// What was kept are other numbers.
     #[error("the checkpoint is of another architecture: {0}; begin anew in another --out")]
@@ -254,8 +256,8 @@ fn take(
     if !step.loss.is_finite() {
         return Err(TrainingError::NotANumber { step: step.step });
     }
-    if collapsed {
-        return Err(TrainingError::Collapsed { step: step.step });
+    if let Some(collapse) = collapsed {
+        return Err(TrainingError::Collapsed { step: step.step, collapse });
     }
     mean.f_backward()?;
     adam.step(task.parameters(), step.rate)?;

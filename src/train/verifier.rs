@@ -174,7 +174,7 @@ impl Task for VerifierTask {
         let right = logits.f_gt(0.0)?.f_eq_tensor(&same.f_gt(0.5)?)?;
         let accuracy = f64::try_from(right.f_to_kind(Kind::Double)?.f_mean(None)?)?;
         let measures = [("accuracy".to_owned(), accuracy)].into();
-        Ok(Loss { mean, faces: 2 * drawn.pairs.len(), measures, collapsed: false })
+        Ok(Loss { mean, faces: 2 * drawn.pairs.len(), measures, collapsed: None })
     }
 
     fn look(&self) -> Result<Judgement, TaskError> {
