@@ -8,7 +8,7 @@ use std::time::Instant;
 use limen::nets::{Digest, MobileFaceNet, Trainable};
 use limen::train::{
     Adam, BatchShape, Decay, EncoderSettings, EncoderTask, Fresh, LinearMap, Mining,
-    NetworkLearner, Objective, People, Pictures, Sampler, Task, Towards, random,
+    NetworkLearner, Objective, People, Pictures, Sampler, Task, Towards, expect_steps, random,
 };
 use serde_json::json;
 use tch::{Device, Kind};
@@ -23,6 +23,8 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
+    // As `train` does.
+    expect_steps();
     let device = if tch::Cuda::is_available() { Device::Cuda(0) } else { Device::Cpu };
     let [f32, mixed] = [false, true].map(|mixed| faces_per_second(device, mixed));
     println!("{}", json!({"device": format!("{device:?}"), "f32": f32, "mixed": mixed}));

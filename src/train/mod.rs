@@ -13,6 +13,7 @@
 //! | `verifier`, `pairs`, `difference` | learning a logistic unit over two encodings |
 //! | `reliability`, `held_out` | whether its chance is one, and how well it tells people apart |
 //! | `trainer`, `adam`, `schedule` | step after step, whatever is learnt |
+//! | `memory` | what a step frees, the next one takes |
 //! | `run`, `parameters` | the folder of a run: whole whenever the process ends |
 //! | `figures` | how well encodings tell people apart |
 //! | `curves`, `model_card`, `export` | what is left of a run: plots, a model card, a weights folder |
@@ -36,6 +37,7 @@ mod liveness_loss;
 mod liveness_task;
 mod loss;
 mod margin_softmax;
+mod memory;
 mod mining;
 mod model_card;
 mod network_learner;
@@ -69,6 +71,7 @@ pub use liveness_loss::{fourier_loss, liveness_loss};
 pub use liveness_task::{LivenessSettings, LivenessTask, Presented, liveness_rates};
 pub use loss::{TripletLoss, squared_distances, triplet, unit_rows};
 pub use margin_softmax::{Centres, Margin, margin_softmax};
+pub use memory::expect_steps;
 pub use mining::{Mining, Triplet};
 pub use model_card::ModelCard;
 pub use network_learner::NetworkLearner;
