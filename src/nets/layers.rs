@@ -67,6 +67,19 @@ impl Activation {
             Self::Prelu(slope) => xs.f_prelu(&slope.f_to_kind(xs.kind())?),
         }
     }
+
+    /// As `apply`, to the last bit, where gradients may be asked for. On the processor libtorch computes PReLU's gradient
+    /// number by number, which took four tenths of a step in `bf16`; that of relu(x) - slope * relu(-x) is vectorised.
+    fn apply_to_learn(&self, xs: Tensor) -> Result<Tensor, TchError> {
+        match self {
+            Self::Prelu(slope) if xs.device() == Device::Cpu && xs.requires_grad() => {
+                let slope = slope.f_to_kind(xs.kind())?.f_view([-1, 1, 1])?;
+                let below = xs.f_neg()?.f_relu_()?;
+                xs.f_relu()?.f_addcmul(&below, &slope.f_neg()?)
+            }
+            _ => self.apply(xs),
+        }
+    }
 }
 
 impl Conv {
@@ -189,7 +202,7 @@ impl Conv {
             Some(norm) => norm.forward(&sums)?,
             None => sums,
         };
-        let ys = activation.apply(sums)?;
+        let ys = activation.apply_to_learn(sums)?;
         match shortcut {
             Some(shortcut) => ys.f_add(shortcut),
             None => Ok(ys),
@@ -461,5 +474,32 @@ pub(super) fn expect_pictures(
     match xs.size()[..] {
         [_, 3, height, width] if fits(height, width) => Ok(()),
         ref found => Err(TchError::Shape(format!("expected {wanted}, found {found:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prelu_that_learns_says_what_prelu_says_and_has_its_gradients() {
+        tch::manual_seed(7);
+        for (kind, tolerance) in [(Kind::Double, 1e-12), (Kind::BFloat16, 2e-2)] {
+            let random = |size: &[i64]| Tensor::randn(size, (kind, Device::Cpu));
+            let (xs, slope, weights) = (random(&[3, 5, 4, 4]), random(&[5]), random(&[3, 5, 4, 4]));
+            let outcome = |run: &dyn Fn(&Activation, Tensor) -> Result<Tensor, TchError>| {
+                let [xs, slope] = [&xs, &slope].map(|leaf| leaf.copy().set_requires_grad(true));
+                let activation = Activation::Prelu(slope.shallow_clone().into());
+                let ys = run(&activation, xs.shallow_clone()).unwrap();
+                (&ys * &weights).sum(Kind::Double).backward();
+                (ys.detach(), [xs.grad(), slope.grad()])
+            };
+            let (expected, gradients) = outcome(&Activation::apply);
+            let (found, others) = outcome(&Activation::apply_to_learn);
+            assert_eq!(found, expected);
+            for (found, expected) in others.iter().zip(&gradients) {
+                assert!(found.allclose(expected, tolerance, tolerance, false), "{kind:?}");
+            }
+        }
     }
 }
