@@ -93,9 +93,10 @@ fn ask(address: &str, frame: &str, badge: &str) -> Result<(), Box<dyn Error>> {
     let answer = first.or_else(|_| gate.send(&ask));
     if let Ok(answer) = &answer {
         let denied = matches!(text(answer, "decision"), Some("deny" | "retry"));
-        // What was refused (4xx) granted nothing either, but says nothing of what was decided before, where that answer
-        // got lost.
-        if denied || (answer.starts_with("HTTP/1.1 4") && !lost) {
+        // What was refused (4xx, but what came too late) granted nothing either. It says nothing of what was decided
+        // before, where that answer got lost.
+        let refused = answer.starts_with("HTTP/1.1 4") && !answer.starts_with("HTTP/1.1 408 ");
+        if denied || (refused && !lost) {
             return Err(answer.as_str().into());
         }
     }

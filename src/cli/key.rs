@@ -1,4 +1,4 @@
-//! `limen key create|list|revoke`
+//! `limen key create|list|readmit|revoke`
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -33,6 +33,11 @@ pub(super) enum KeyCommand {
     },
     /// List the keys; their secrets are not known.
     List,
+    /// Let whom a revoked key stood for sign in by the OpenID provider again.
+    Readmit {
+        /// The key's id, as `list` shows it.
+        key_id: KeyId,
+    },
     /// Revoke a key at once.
     Revoke {
         /// Its id, as `list` shows it.
@@ -71,7 +76,7 @@ pub(super) async fn run(config: &Config, command: KeyCommand) -> anyhow::Result<
                 "last used",
                 "expires",
                 "revoked",
-                "signs in by",
+                "signs in as",
             ]);
             for key in store.keys().await? {
                 let scopes: Vec<_> = key.draft.scopes.iter().map(Scope::to_string).collect();
@@ -84,10 +89,16 @@ pub(super) async fn run(config: &Config, command: KeyCommand) -> anyhow::Result<
                     key.last_used_at.map(|at| at.to_rfc3339()).unwrap_or_default(),
                     key.draft.expires_at.map(|at| at.to_rfc3339()).unwrap_or_default(),
                     key.revoked_at.map(|at| at.to_rfc3339()).unwrap_or_default(),
-                    key.identity.map(|identity| identity.issuer).unwrap_or_default(),
+                    key.identity
+                        .map(|who| format!("{} at {}", who.subject, who.issuer))
+                        .unwrap_or_default(),
                 ]);
             }
             println!("{table}");
+        }
+        KeyCommand::Readmit { key_id } => {
+            store.readmit(&author("key readmit"), key_id).await?;
+            println!("whom {key_id} stood for may sign in again");
         }
         KeyCommand::Revoke { key_id } => {
             store.revoke_key(&author("key revoke"), key_id).await?;

@@ -111,11 +111,8 @@ impl Config {
         if config.previous.encoder.is_none() && config.previous != PreviousConfig::default() {
             errors.push("previous.encoder: it must say which encoder the rest is about".to_owned());
         }
-        if config.oidc.issuer.is_some() && config.server.base_url.is_none() {
-            errors.push(
-                "oidc.issuer: `base_url` of [server] must say where the provider sends people back to"
-                    .to_owned(),
-            );
+        if config.oidc.issuer.is_some() {
+            errors.extend(config.oidc.amiss(&config.server));
         }
         for (wait, min, max) in [
             (
@@ -330,6 +327,9 @@ mod tests {
             (https, "client_secret_file = \"oidc.secret\"", base, desk, "one place"),
             (https, "roles_claim = \"/\"", base, desk, "JSON pointer"),
             (https, "", "", desk, "`base_url` of [server]"),
+            (https, "", "base_url = \"http://limen.lan\"", desk, "an https address"),
+            (https, "", "base_url = \"https://example.org/limen\"", desk, "without a path"),
+            (https, "timeout_ms = 10000", base, desk, "request_timeout_ms"),
             (https, "", base, "", "nobody could sign in"),
             (https, "", base, "desk = []", "may nothing"),
             (https, "", base, "desk = [\"gate\"]", "is for machines"),

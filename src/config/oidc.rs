@@ -8,7 +8,7 @@ use garde::Validate;
 use serde::Deserialize;
 use url::{Host, Url};
 
-use super::PasswordText;
+use super::{PasswordText, ServerConfig};
 use crate::domain::{Permission, Scope};
 use crate::oidc::RolesClaim;
 
@@ -44,7 +44,7 @@ pub struct OidcConfig {
     /// What it says, and what whoever has that may.
     #[garde(custom(are_for_people))]
     pub roles: BTreeMap<String, BTreeSet<Scope>>,
-    /// Milliseconds that any one of its answers is awaited.
+    /// Milliseconds that its answers to one sign-in are awaited.
     #[garde(range(min = 100, max = 60_000))]
     pub timeout_ms: u64,
 }
@@ -72,6 +72,26 @@ impl OidcConfig {
     pub fn timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms)
     }
+
+    /// What of `[server]` does not go together with a provider.
+    pub(super) fn amiss(&self, server: &ServerConfig) -> Vec<String> {
+        let mut errors = Vec::new();
+        let base = server.base_url.as_ref().map(|base| base.as_str());
+        match base.and_then(|base| base.parse::<Url>().ok()) {
+            None => errors.push(
+                "oidc.issuer: `base_url` of [server] must say where the provider sends people back to",
+            ),
+            // Elsewhere browsers keep no cookie that is for this host over TLS alone, and the console is at the root.
+            Some(base) if !is_private(&base) || base.path() != "/" => errors.push(
+                "server.base_url: signing in by a provider needs an https address without a path (on this machine, http)",
+            ),
+            Some(_) => {}
+        }
+        if self.timeout() >= server.request_timeout() {
+            errors.push("oidc.timeout_ms: must be less than request_timeout_ms of [server]");
+        }
+        errors.into_iter().map(str::to_owned).collect()
+    }
 }
 
 fn claim<'de, D: serde::Deserializer<'de>>(from: D) -> Result<RolesClaim, D::Error> {
@@ -82,19 +102,24 @@ fn claim<'de, D: serde::Deserializer<'de>>(from: D) -> Result<RolesClaim, D::Err
 fn is_an_issuer(issuer: &str, (): &()) -> garde::Result {
     let url: Url =
         issuer.parse().map_err(|error| garde::Error::new(format!("not a URL: {error}")))?;
-    let here = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    if url.scheme() != "https" && !(url.scheme() == "http" && here) {
+    if !is_private(&url) {
         return Err(garde::Error::new("a provider is asked by https alone, but on this machine"));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(garde::Error::new("must have neither a query nor a fragment"));
     }
     Ok(())
+}
+
+/// Whether what is sent there stays between both.
+fn is_private(url: &Url) -> bool {
+    let here = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && here)
 }
 
 fn is_complete(config: &OidcConfig) -> impl FnOnce(&Option<String>, &()) -> garde::Result {

@@ -67,9 +67,11 @@ impl From<ApiKey> for KeyView {
             expires_at: key.draft.expires_at,
             revoked_at: key.revoked_at,
             last_used_at: key.last_used_at,
-            identity: key
-                .identity
-                .map(|Identity { issuer, subject }| IdentityView { issuer, subject }),
+            identity: key.identity.map(|Identity { issuer, subject }| IdentityView {
+                issuer,
+                subject,
+                readmitted_at: key.readmitted_at,
+            }),
         }
     }
 }
@@ -81,6 +83,8 @@ struct IdentityView {
     issuer: String,
     /// Whom it means; its `sub`.
     subject: String,
+    /// Since when they may sign in again, with another key, after this one was revoked.
+    readmitted_at: Option<DateTime<Utc>>,
 }
 
 /// A key to be created.

@@ -74,7 +74,7 @@ pub use openapi::contract;
 pub use overload::overload_limits;
 pub use problem::{CODES as PROBLEM_CODES, Problem};
 pub use risk::{AlternativesView, OfferView};
-pub use session::OIDC_CALLBACK;
+pub use session::{OIDC_BEGIN, OIDC_CALLBACK};
 pub use state::{AppState, HttpSettings};
 pub use streams::Streams;
 pub use system::About;

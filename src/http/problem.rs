@@ -221,6 +221,17 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, code, "Not found", detail)
     }
 
+    /// 405: the path does not know the method.
+    pub fn method_not_possible(method: &Method, uri: &Uri) -> Self {
+        let detail = format!("{method} is not possible on {}", uri.path());
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "Method not allowed",
+            detail,
+        )
+    }
+
     /// 409: conflicts with what is stored.
     pub fn conflict(code: &'static str, detail: impl ToString) -> Self {
         Self::new(StatusCode::CONFLICT, code, "Conflicts with what is stored", detail)
@@ -375,12 +386,7 @@ pub(super) async fn no_such_route(uri: Uri) -> Problem {
 }
 
 pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
-    Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "Method not allowed",
-        format!("{method} is not possible on {}", uri.path()),
-    )
+    Problem::method_not_possible(&method, &uri)
 }
 
 impl From<StoreError> for Problem {

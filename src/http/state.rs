@@ -129,8 +129,8 @@ pub struct AppState {
     pub metrics_readers: Arc<Mutex<MetricsReaders>>,
     /// Who sent wrong keys of late.
     pub wrong_keys: WrongKeys,
-    /// Who sent wrong tokens of invitations, or came from the provider with nothing that holds, of late. Apart from the
-    /// keys: whoever guesses those, in public, shuts out no gate.
+    /// Who sent wrong tokens of invitations of late. Apart from the keys: whoever guesses those, in public, shuts
+    /// out no gate.
     pub wrong_tokens: WrongKeys,
     /// Requests of any kind that may be in flight.
     pub request_permits: Arc<Semaphore>,

@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::domain::{KeyName, Scope};
 
+/// Characters of what a claim holds that are logged.
+const SAID_CHARS_MAX: usize = 300;
+
 /// Whatever else is said.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct AllClaims {
@@ -30,7 +33,11 @@ impl FromStr for RolesClaim {
         if text.is_empty() || text == "/" {
             return Err("the name of a claim, or a JSON pointer such as /realm_access/roles");
         }
-        Ok(Self(text.to_owned()))
+        // A pointer to a claim is the claim, however it is written: what counts of one must not depend on that.
+        Ok(Self(match text.strip_prefix('/') {
+            Some(name) if !name.contains('/') => name.replace("~1", "/").replace("~0", "~"),
+            _ => text.to_owned(),
+        }))
     }
 }
 
@@ -50,9 +57,15 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// Whether nothing was said yet.
+    /// What is said there, for the log.
+    pub(super) fn said(&self, said: &Value) -> String {
+        let text = self.claim.of(said).map_or_else(|| "nothing".to_owned(), Value::to_string);
+        text.chars().take(SAID_CHARS_MAX).collect()
+    }
+
+    /// Whether something was not said yet that is needed.
     pub(super) fn needs_more(&self, said: &Value) -> bool {
-        self.claim.of(said).is_none()
+        self.claim.of(said).is_none() || names(said).next().is_none()
     }
 
     /// What somebody may. An address counts once the provider has seen that it is theirs: anybody could claim it.
@@ -69,15 +82,18 @@ impl Roles {
     }
 }
 
-/// How people know somebody: the first of these that can be a key's name.
+/// How people know somebody: the first of these that can be a key's name, or else the subject.
 pub(super) fn key_name(said: &Value, subject: &str) -> Result<KeyName, String> {
-    let claims = ["preferred_username", "email", "name"];
-    let texts = claims.iter().filter_map(|claim| said.get(claim)?.as_str());
-    let mut names = texts.filter_map(|text| text.trim().parse().ok());
-    match names.next() {
+    match names(said).next() {
         Some(name) => Ok(name),
         None => subject.parse().map_err(|_| "there is no name that could be shown".to_owned()),
     }
+}
+
+fn names(said: &Value) -> impl Iterator<Item = KeyName> {
+    let claims = ["preferred_username", "email", "name"].into_iter();
+    let texts = claims.filter_map(|claim| said.get(claim)?.as_str());
+    texts.filter_map(|text| text.trim().parse().ok())
 }
 
 #[cfg(test)]
@@ -122,16 +138,18 @@ mod tests {
 
     #[test]
     fn an_address_that_the_provider_has_not_checked_makes_nobody_anything() {
-        let mut roles = roles("email");
-        roles.scopes.insert("ann@example.org".to_owned(), [Scope::Admin].into());
-        for (verified, may) in [
-            (json!(true), true),
-            (json!(false), false),
-            (json!("true"), false),
-            (json!(null), false),
-        ] {
-            let said = json!({"email": "ann@example.org", "email_verified": verified});
-            assert_eq!(!roles.scopes(&said).is_empty(), may, "{said}");
+        for claim in ["email", "/email"] {
+            let mut roles = roles(claim);
+            roles.scopes.insert("ann@example.org".to_owned(), [Scope::Admin].into());
+            for (verified, may) in [
+                (json!(true), true),
+                (json!(false), false),
+                (json!("true"), false),
+                (json!(null), false),
+            ] {
+                let said = json!({"email": "ann@example.org", "email_verified": verified});
+                assert_eq!(!roles.scopes(&said).is_empty(), may, "{claim} {said}");
+            }
         }
     }
 

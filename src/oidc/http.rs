@@ -76,7 +76,10 @@ pub(super) fn token_error(
     error: RequestTokenError<FetchError, StandardErrorResponse<CoreErrorResponseType>>,
 ) -> ProviderError {
     match error {
-        RequestTokenError::ServerResponse(answer) => ProviderError::Refused(answer.to_string()),
+        RequestTokenError::ServerResponse(answer) => match answer.error() {
+            CoreErrorResponseType::InvalidGrant => ProviderError::Stale(answer.to_string()),
+            _ => ProviderError::RefusesUs(answer.to_string()),
+        },
         other => ProviderError::Unavailable(said(&other)),
     }
 }

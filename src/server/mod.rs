@@ -229,6 +229,11 @@ async fn load(
     let re_enrolment = re_enrolment(config, &enrolments, &settings, &metrics);
     let gatekeeper = Gatekeeper::new(store.clone(), matcher.clone(), clock_skew_max, alarms)
         .with_re_enrolment(re_enrolment);
+    let provider = oidc::provider(config)?.map(Arc::new);
+    if let Some(provider) = provider.clone() {
+        // Gates do not wait for it.
+        tokio::spawn(async move { provider.look().await });
+    }
     let state = AppState {
         about: Arc::new(about),
         metrics,
@@ -253,7 +258,7 @@ async fn load(
         bell,
         stopping,
         frame_bytes: Arc::new(Semaphore::new(config.server.frame_bytes_in_flight_max)),
-        provider: oidc::provider(config)?.map(Arc::new),
+        provider,
         settings,
     };
     Ok((state, rope, listener))

@@ -40,6 +40,8 @@ pub struct ApiKey {
     pub valid: bool,
     /// Whom it stands for, where somebody signs in by an OpenID provider: nobody has its secret half.
     pub identity: Option<Identity>,
+    /// Since when whom a revoked one stood for may sign in again, with another.
+    pub readmitted_at: Option<DateTime<Utc>>,
     /// Whether it is time to note that it is used.
     use_is_due: bool,
     /// The sealed secret of one that signs.
@@ -63,7 +65,8 @@ macro_rules! key_row {
             $crate::store::keys::KeyRow,
             "select "
                 + r#"id as "id!", name as "name!", secret_sha256 as "secret_sha256!", scopes as "scopes!", gate_id,
-             created_at as "created_at!", revoked_at, expires_at, oidc_issuer, oidc_subject, signing_secret, last_used_at as "last_used_at?",
+             created_at as "created_at!", revoked_at, expires_at, oidc_issuer, oidc_subject,
+             readmitted_at, signing_secret, last_used_at as "last_used_at?",
              revoked_at is null and coalesce(expires_at > now(), true) as "valid!",
              coalesce(last_used_at < now() - interval '1 minute', true) as "use_is_due!"
              from api_keys left join api_key_uses on key_id = id "#
@@ -87,6 +90,7 @@ pub(super) struct KeyRow {
     pub(super) last_used_at: Option<DateTime<Utc>>,
     pub(super) oidc_issuer: Option<String>,
     pub(super) oidc_subject: Option<String>,
+    pub(super) readmitted_at: Option<DateTime<Utc>>,
     pub(super) signing_secret: Option<Vec<u8>>,
     pub(super) valid: bool,
     pub(super) use_is_due: bool,
@@ -121,6 +125,7 @@ impl TryFrom<KeyRow> for ApiKey {
                 .oidc_issuer
                 .zip(row.oidc_subject)
                 .map(|(issuer, subject)| Identity { issuer, subject }),
+            readmitted_at: row.readmitted_at,
             use_is_due: row.use_is_due,
             signing_secret: row.signing_secret,
         })

@@ -19,7 +19,6 @@ impl Store {
             return self.brought_up(known, draft).await;
         }
         self.create_key_of(identity, draft).await?;
-        // Perhaps another sign-in of theirs, at the same moment, was first.
         let made = self.key_of_identity(identity).await?;
         made.ok_or(StoreError::NotFound("API key"))
     }
@@ -30,7 +29,11 @@ impl Store {
     /// When Postgres does not answer.
     pub async fn key_of_identity(&self, identity: &Identity) -> Result<Option<ApiKey>, StoreError> {
         let (issuer, subject) = (&identity.issuer, &identity.subject);
-        let found = key_row!("where oidc_issuer = $1 and oidc_subject = $2", issuer, subject);
+        let found = key_row!(
+            "where oidc_issuer = $1 and oidc_subject = $2 and readmitted_at is null",
+            issuer,
+            subject,
+        );
         found.fetch_optional(&self.pool).await?.map(ApiKey::try_from).transpose()
     }
 
@@ -41,8 +44,8 @@ impl Store {
     pub async fn readmit(&self, author: &Author, key: KeyId) -> Result<(), StoreError> {
         let mut changing = self.changing(author).await?;
         let readmitted = sqlx::query!(
-            "update api_keys set oidc_issuer = null, oidc_subject = null
-             where id = $1 and revoked_at is not null and oidc_issuer is not null",
+            "update api_keys set readmitted_at = now()
+             where id = $1 and revoked_at is not null and oidc_issuer is not null and readmitted_at is null",
             key.0
         )
         .execute(&mut *changing)
@@ -69,16 +72,19 @@ impl Store {
         )
         .execute(&mut *changing)
         .await?;
-        let key = key_row!("where id = $1", id.0).fetch_one(&mut *changing).await?.try_into()?;
-        changing.commit().await?;
-        Ok(key)
+        match changing.commit().await {
+            // It was revoked meanwhile, and changes nothing any more.
+            Err(StoreError::KeyRevoked) | Ok(()) => {}
+            Err(error) => return Err(error),
+        }
+        self.key(id).await?.ok_or(StoreError::NotFound("API key"))
     }
 
     async fn create_key_of(&self, identity: &Identity, draft: &KeyDraft) -> Result<(), StoreError> {
         let mut changing = self.changing(&Author::signing_in(draft.id, &draft.name)).await?;
-        sqlx::query!(
+        let made = sqlx::query!(
             "insert into api_keys (id, name, secret_sha256, scopes, oidc_issuer, oidc_subject)
-             values ($1, $2, $3, $4, $5, $6) on conflict (oidc_issuer, oidc_subject) do nothing",
+             values ($1, $2, $3, $4, $5, $6) on conflict (oidc_issuer, oidc_subject) where readmitted_at is null do nothing",
             draft.id.0,
             draft.name.as_str(),
             &draft.secret_sha256,
@@ -87,8 +93,10 @@ impl Store {
             identity.subject,
         )
         .execute(&mut *changing)
-        .await?;
-        changing.commit().await
+        .await?
+        .rows_affected();
+        // Another sign-in of theirs, at the same moment, was first: nothing is changed, and by nobody.
+        if made == 0 { Ok(()) } else { changing.commit().await }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Signing in by an OpenID provider, a real one.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use limen::config::PasswordText;
 use limen::domain::Scope;
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
@@ -62,7 +64,12 @@ impl<'a> Browser<'a> {
 
     /// Leaves for the provider, and signs in to it as somebody; the path that it sends them back to.
     async fn back_from_provider(&mut self, person: &str) -> String {
-        let mut url: Url = self.led("/v1/session/oidc").await.parse().unwrap();
+        let url = self.led("/v1/session/oidc").await.parse().unwrap();
+        self.follow(url, person).await
+    }
+
+    /// Goes on at the provider, as somebody where it asks who that is; the path that it sends them back to.
+    async fn follow(&mut self, mut url: Url, person: &str) -> String {
         loop {
             let mut answer = self.send(self.client.get(url.clone())).await;
             if answer.status() == 200 {
@@ -94,7 +101,8 @@ impl<'a> Browser<'a> {
 async fn whoever_the_provider_vouches_for_is_signed_in_with_what_their_groups_give(pool: PgPool) {
     let (provider, service) = started(&pool, &[]).await;
     let ways = send(service.bare(Method::GET, "/v1/session/ways")).await.expect(200);
-    assert_eq!(ways, json!({"provider": {"name": "Example"}}));
+    let url = format!("{BASE}/v1/session/oidc");
+    assert_eq!(ways, json!({"provider": {"name": "Example", "url": url}}));
 
     let mut ann = Browser::new(&service);
     assert_eq!(ann.sign_in("ann").await, "/console");
@@ -108,7 +116,10 @@ async fn whoever_the_provider_vouches_for_is_signed_in_with_what_their_groups_gi
     assert_eq!(Browser::new(&service).sign_in("ann").await, "/console");
     let keys = keys_of(&service, "ann").await;
     let [key] = &keys[..] else { panic!("{keys:?}") };
-    assert_eq!(key["identity"], json!({"issuer": provider.issuer, "subject": "ann"}));
+    assert_eq!(
+        key["identity"],
+        json!({"issuer": provider.issuer, "subject": "ann", "readmitted_at": null})
+    );
     assert_eq!(key["key_id"], session["key_id"]);
     let changes = service.get("/v1/changes?kind=api_keys").await.expect(200).to_string();
     assert!(changes.contains("ann, signing in"), "{changes}");
@@ -157,6 +168,9 @@ async fn who_was_revoked_is_signed_out_and_stays_so_until_let_in_again(pool: PgP
     let keys = keys_of(&service, "bob").await;
     let revoked: Vec<_> = keys.iter().map(|key| key["revoked_at"].is_null()).collect();
     assert_eq!(revoked, [false, true], "the old key stays listed");
+    // And as whose it was.
+    assert_eq!(keys[0]["identity"]["subject"], "bob");
+    assert!(keys[0]["identity"]["readmitted_at"].is_string(), "{keys:?}");
 }
 
 #[sqlx::test]
@@ -233,20 +247,122 @@ async fn without_its_provider_the_service_runs_and_keys_sign_in(pool: PgPool) {
 }
 
 #[sqlx::test]
-async fn who_fails_too_often_has_the_provider_asked_no_more(pool: PgPool) {
+async fn what_was_meant_for_others_or_is_over_signs_nobody_in(pool: PgPool) {
+    let provider = OpenId::liar();
+    let service = TestService::start_with(&pool, |config| provider.configure(config, BASE)).await;
+    for (lies, leads_to) in [
+        (json!({}), "/console"),
+        (json!({"nonce": "another"}), "/console?refused=unproved"),
+        (json!({"nonce": null}), "/console?refused=unproved"),
+        (json!({"aud": "another"}), "/console?refused=unproved"),
+        (json!({"aud": ["limen", "another"]}), "/console?refused=unproved"),
+        (json!({"iss": "https://elsewhere.example.org"}), "/console?refused=unproved"),
+        (json!({"exp": 1_700_000_000}), "/console?refused=unproved"),
+        (json!({"sub": null}), "/console?refused=unavailable"),
+        (json!({"groups": null}), "/console?refused=no_role"),
+    ] {
+        provider.says(&lies).await;
+        assert_eq!(Browser::new(&service).sign_in("ann").await, leads_to, "{lies}");
+    }
+}
+
+#[sqlx::test]
+async fn who_signs_in_for_the_first_time_may_do_so_in_several_places_at_once(pool: PgPool) {
+    let provider = OpenId::liar();
+    let service = TestService::start_with(&pool, |config| provider.configure(config, BASE)).await;
+    let mut browsers = [(); 6].map(|()| Browser::new(&service));
+    let signed_in = browsers.iter_mut().map(|browser| browser.sign_in("ann"));
+    let led = futures_util::future::join_all(signed_in).await;
+    assert!(led.iter().all(|path| path == "/console"), "{led:?}");
+    assert_eq!(keys_of(&service, "ann").await.len(), 1);
+
+    // Another name goes with the same key.
+    provider.says(&json!({"preferred_username": "ann.lee", "email": "ann@example.org"})).await;
+    assert_eq!(browsers[0].sign_in("ann").await, "/console");
+    assert_eq!(keys_of(&service, "ann.lee").await.len(), 1);
+    assert!(keys_of(&service, "ann").await.is_empty());
+}
+
+#[sqlx::test]
+async fn where_it_is_to_be_asked_anew_the_provider_must_say_that_it_did(pool: PgPool) {
     let provider = OpenId::start(BASE, &[]);
     let service = TestService::start_with(&pool, |config| {
         provider.configure(config, BASE);
-        config.server.wrong_keys_per_minute_max = 3;
+        config.oidc.ask_anew = true;
     })
     .await;
+    let mut desk = Browser::new(&service);
+    assert_eq!(desk.sign_in("ann").await, "/console");
+    // The provider still knows her there. Who comes next changes the address that would have it ask.
+    let mut url: Url = desk.led("/v1/session/oidc").await.parse().unwrap();
+    let kept: Vec<_> = url
+        .query_pairs()
+        .filter(|(name, _)| name != "prompt" && name != "max_age")
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    url.query_pairs_mut().clear().extend_pairs(kept);
+    let back = desk.follow(url, "nobody").await;
+    assert_eq!(desk.led(&back).await, "/console?refused=unproved");
+}
+
+#[sqlx::test]
+async fn a_wrong_secret_is_no_fault_of_whoever_signs_in(pool: PgPool) {
+    let provider = OpenId::start(BASE, &[]);
+    let service = TestService::start_with(&pool, |config| {
+        provider.configure(config, BASE);
+        config.oidc.client_secret = Some(PasswordText("another".to_owned()));
+    })
+    .await;
+    assert_eq!(Browser::new(&service).sign_in("ann").await, "/console?refused=unavailable");
+}
+
+#[sqlx::test]
+async fn a_provider_that_never_answers_keeps_nobody_else_waiting(pool: PgPool) {
+    // It takes every connection, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let service = TestService::start_with(&pool, |config| {
+        config.server.base_url = Some(BASE.parse().unwrap());
+        config.server.requests_max = 12;
+        config.oidc.issuer = Some(format!("http://{}", silent.local_addr().unwrap()));
+        config.oidc.roles = [("it".to_owned(), [Scope::Admin].into())].into();
+        config.oidc.timeout_ms = 10_000;
+    })
+    .await;
+    let mut browsers = [(); 12].map(|()| Browser::new(&service));
+    let waiting = browsers.iter_mut().map(|browser| browser.led("/v1/session/oidc"));
+    let waiting = futures_util::future::join_all(waiting);
+    let others = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        service.get("/v1/gates").await.expect(200);
+    };
+    let (led, ()) = tokio::join!(waiting, others);
+    let busy = led.iter().filter(|path| *path == "/console?refused=busy").count();
+    let unavailable = led.iter().filter(|path| *path == "/console?refused=unavailable").count();
+    assert!(busy >= 4 && unavailable >= 1 && busy + unavailable == 12, "{led:?}");
+}
+
+#[sqlx::test]
+async fn the_cookie_of_an_attempt_is_for_this_host_and_for_no_script_and_looking_signs_nobody_in(
+    pool: PgPool,
+) {
+    let (_provider, service) = started(&pool, &[]).await;
     let mut ann = Browser::new(&service);
-    let hers = ann.back_from_provider("ann").await;
-    for _ in 0..3 {
-        assert_eq!(ann.led("/v1/session/oidc/callback").await, "/console?refused=stale");
+    let url = format!("http://{}/v1/session/oidc", service.address);
+    let answer = ann.client.get(&url).send().await.unwrap();
+    let cookie = answer.headers()[SET_COOKIE].to_str().unwrap();
+    for part in
+        ["__Host-limen-sign-in=", "HttpOnly", "Secure", "SameSite=Lax", "Path=/", "Max-Age=600"]
+    {
+        assert!(cookie.contains(part), "{part}: {cookie}");
     }
-    assert_eq!(ann.led(&hers).await, "/console?refused=too_many");
-    assert_eq!(ann.led("/v1/session/oidc").await, "/console?refused=too_many");
+    let hers = ann.back_from_provider("ann").await;
+    let callback = format!("http://{}{hers}", service.address);
+    for url in [url, callback] {
+        let answer = ann.send(ann.client.head(url)).await;
+        assert_eq!(answer.status(), 405);
+        assert!(!answer.headers().contains_key(SET_COOKIE));
+    }
+    assert_eq!(ann.led(&hers).await, "/console");
 }
 
 #[sqlx::test]

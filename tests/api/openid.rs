@@ -1,4 +1,4 @@
-//! An OpenID provider of a test's own, tests/openid/provider.mjs.
+//! An OpenID provider of a test's own.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use limen::config::{Config, PasswordText};
 use limen::domain::Scope;
 use limen::http::OIDC_CALLBACK;
+use serde_json::Value;
 
 /// Runs until it is dropped.
 pub struct OpenId {
@@ -17,11 +18,28 @@ pub struct OpenId {
 }
 
 impl OpenId {
-    /// One that sends people back to a service that is reached at `base`; `different` names how it differs from others.
+    /// A real one, tests/openid/provider.mjs, that sends people back to a service that is reached at `base`;
+    /// `different` names how it differs from others.
     pub fn start(base: &str, different: &[&str]) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openid/provider.mjs");
+        Self::run("provider.mjs", &format!("{base}{OIDC_CALLBACK}"), different)
+    }
+
+    /// One that signs what it is told to, tests/openid/liar.mjs.
+    pub fn liar() -> Self {
+        Self::run("liar.mjs", "", &[])
+    }
+
+    /// What a liar says in the place of what is true.
+    pub async fn says(&self, lies: &Value) {
+        let url = format!("{}/says", self.issuer);
+        let answer = reqwest::Client::new().post(url).body(lies.to_string()).send().await;
+        answer.unwrap().error_for_status().unwrap();
+    }
+
+    fn run(script: &str, argument: &str, different: &[&str]) -> Self {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openid/");
         let mut process = Command::new("node")
-            .args([script, &format!("{base}{OIDC_CALLBACK}")])
+            .args([&format!("{folder}{script}"), argument])
             .envs(different.iter().map(|name| (name, "1")))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

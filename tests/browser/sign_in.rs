@@ -81,7 +81,7 @@ async fn whoever_the_provider_knows_signs_in_there_and_comes_back_to_where_they_
     browser.press("Sign in with Example").await;
     browser.find("//button[normalize-space()='Sign out']").await;
     browser.go("/console/system/keys").await;
-    browser.says("eve (yours), signs in by localhost:").await;
+    browser.says("eve (yours), eve at localhost:").await;
 
     browser.press("Sign out").await;
     browser.find("//a[normalize-space()='Sign in with Example']").await;

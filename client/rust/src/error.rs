@@ -82,9 +82,9 @@ impl Error {
     #[must_use]
     pub fn may_be_done(&self) -> bool {
         match self {
-            Self::Problem(problem) => problem.status >= 500,
+            Self::Problem(problem) => problem.status >= 500 || problem.code == "timeout",
             Self::Transport(error) => !error.is_builder() && !error.is_connect(),
-            Self::Unreadable { status, .. } => *status < 400 || *status >= 500,
+            Self::Unreadable { status, .. } => *status < 400 || *status == 408 || *status >= 500,
             Self::Unusable(_) => false,
         }
     }

@@ -22,9 +22,9 @@ use super::extract::{Json as Body, NoQuery};
 use super::schema::{PermissionCode, ScopeCode};
 use super::{AppState, Problem};
 use crate::domain::{KeyId, KeyName, Permission, Scope};
-pub use oidc::OIDC_CALLBACK;
 #[cfg(test)]
 pub(super) use oidc::Refusal;
+pub use oidc::{OIDC_BEGIN, OIDC_CALLBACK};
 pub(super) use token::{CSRF_HEADER, SessionToken};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {

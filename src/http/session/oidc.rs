@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use cookie::time::Duration as CookieAge;
 use cookie::{Cookie, SameSite};
@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::super::auth::{ApiKeyText, origin};
+use super::super::auth::ApiKeyText;
 use super::super::extract::{NoQuery, Query};
 use super::super::{AppState, Problem};
 use super::{SessionToken, Stranger};
@@ -24,11 +24,14 @@ use crate::store::{ApiKey, StoreError};
 /// Where the provider sends people back to, as it must know beforehand.
 pub const OIDC_CALLBACK: &str = "/v1/session/oidc/callback";
 
+/// Where people begin.
+pub const OIDC_BEGIN: &str = "/v1/session/oidc";
+
 /// The cookie of whoever is at the provider. It comes along when that sends them back, and with nothing else of
 /// another site's.
 const COOKIE: &str = "__Host-limen-sign-in";
 
-/// Seconds that somebody may be at the provider.
+/// Seconds that the browser of somebody who is at the provider remembers it.
 const AWAY_S_MAX: i64 = 600;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -46,6 +49,8 @@ struct WaysView {
 struct ProviderView {
     /// Its name, for people.
     name: String,
+    /// `/v1/session/oidc` at the address that the provider sends people back to: cookies are of that alone.
+    url: String,
 }
 
 /// Shows how people may sign in.
@@ -55,22 +60,23 @@ struct ProviderView {
         (status = 400, description = "There are no parameters", body = Problem, content_type = "application/problem+json"))
 )]
 async fn ways(State(state): State<AppState>, _: NoQuery) -> Json<WaysView> {
-    let provider = state.provider.as_ref();
-    Json(WaysView {
-        provider: provider.map(|provider| ProviderView { name: provider.name().to_owned() }),
-    })
+    let provider = state.provider.as_ref().map(|provider| ProviderView {
+        name: provider.name().to_owned(),
+        url: provider.begun_at().to_owned(),
+    });
+    Json(WaysView { provider })
 }
 
 /// Why somebody comes back from the provider and is not signed in. The page that asks for a key has words for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum Refusal {
-    /// Too many from there failed of late.
-    TooMany,
+    /// Too many sign in at this moment.
+    Busy,
     /// It took too long, was begun elsewhere or is over already.
     Stale,
     /// The provider signed nobody in, or not for us.
     Declined,
-    /// The provider does not answer.
+    /// The provider does not answer, or refuses us.
     Unavailable,
     /// What came back does not hold.
     Unproved,
@@ -85,7 +91,7 @@ pub(in crate::http) enum Refusal {
 impl Refusal {
     #[cfg(test)]
     pub const ALL: [Self; 8] = [
-        Self::TooMany,
+        Self::Busy,
         Self::Stale,
         Self::Declined,
         Self::Unavailable,
@@ -97,7 +103,7 @@ impl Refusal {
 
     pub fn code(self) -> &'static str {
         match self {
-            Self::TooMany => "too_many",
+            Self::Busy => "busy",
             Self::Stale => "stale",
             Self::Declined => "declined",
             Self::Unavailable => "unavailable",
@@ -120,8 +126,9 @@ impl From<ProviderError> for Refusal {
     fn from(error: ProviderError) -> Self {
         tracing::warn!(%error, "nobody is signed in by the provider");
         match error {
-            ProviderError::Unavailable(_) => Self::Unavailable,
-            ProviderError::Refused(_) => Self::Stale,
+            ProviderError::Unavailable(_) | ProviderError::RefusesUs(_) => Self::Unavailable,
+            ProviderError::Busy => Self::Busy,
+            ProviderError::Stale(_) => Self::Stale,
             ProviderError::Unproved(_) => Self::Unproved,
         }
     }
@@ -155,16 +162,11 @@ async fn begin(
     _: NoQuery,
     Stranger(parts): Stranger,
 ) -> Result<Response, Problem> {
-    let provider = named(&state)?;
-    Ok(sent_away(&state, &parts, provider).await.unwrap_or_else(Refusal::answer))
+    let provider = named(&state, &parts)?;
+    Ok(sent_away(provider).await.unwrap_or_else(Refusal::answer))
 }
 
-async fn sent_away(
-    state: &AppState,
-    parts: &Parts,
-    provider: &Provider,
-) -> Result<Response, Refusal> {
-    check_origin(state, parts)?;
+async fn sent_away(provider: &Provider) -> Result<Response, Refusal> {
     let attempt = Attempt::generate()?;
     let page = provider.page(&attempt).await?;
     let cookie = with_value(attempt.text(), AWAY_S_MAX).to_string();
@@ -181,8 +183,10 @@ struct Callback {
     state: Option<String>,
     /// Who says so.
     iss: Option<String>,
-    /// Why there is no code.
+    /// Why there is no code, as a code,
     error: Option<String>,
+    /// and for people.
+    error_description: Option<String>,
 }
 
 /// Signs in whoever comes back from the provider: the answer has the cookie of a session and leads to the console.
@@ -198,28 +202,17 @@ async fn finish(
     Query(callback): Query<Callback>,
     Stranger(parts): Stranger,
 ) -> Result<Response, Problem> {
-    let provider = named(&state)?;
-    Ok(signed_in(&state, &parts, provider, callback).await.unwrap_or_else(Refusal::answer))
+    let provider = named(&state, &parts)?;
+    Ok(signed_in(&state, &parts.headers, provider, callback).await.unwrap_or_else(Refusal::answer))
 }
 
 async fn signed_in(
     state: &AppState,
-    parts: &Parts,
+    headers: &HeaderMap,
     provider: &Provider,
     callback: Callback,
 ) -> Result<Response, Refusal> {
-    check_origin(state, parts)?;
-    let key = match key(state, &parts.headers, provider, callback).await {
-        Ok(key) => key,
-        Err(refusal) => {
-            // Each may have the provider asked: not without end.
-            if state.wrong_tokens.count(origin(parts)) {
-                let origin = origin(parts);
-                tracing::warn!(%origin, "an origin has failed to sign in as often as it may within a minute");
-            }
-            return Err(refusal);
-        }
-    };
+    let key = key(state, headers, provider, callback).await?;
     let token = SessionToken::generate()?;
     let id = key.draft.id;
     state.store.begin_session(&token.sha256(), id, state.settings.session_lifetime).await?;
@@ -248,8 +241,16 @@ async fn key(
         return Err(Refusal::Unproved);
     }
     let Some(code) = callback.code else {
-        tracing::warn!(error = callback.error, "the provider signed nobody in");
-        return Err(Refusal::Declined);
+        let (error, said) = (callback.error.unwrap_or_default(), callback.error_description);
+        tracing::warn!(error, said, "the provider signed nobody in");
+        // What the person did, or was to do; everything else is between the provider and us.
+        let theirs =
+            ["access_denied", "login_required", "interaction_required", "consent_required"];
+        return Err(if theirs.contains(&&*error) {
+            Refusal::Declined
+        } else {
+            Refusal::Unavailable
+        });
     };
     let person = provider.person(&attempt, code).await?;
     let identity = &person.identity;
@@ -258,10 +259,6 @@ async fn key(
         if let Some(key) = state.store.key_of_identity(identity).await? {
             state.store.end_sessions(key.draft.id).await?;
         }
-        tracing::warn!(
-            subject = identity.subject,
-            "what the provider says of them gives them no role"
-        );
         return Err(Refusal::NoRole);
     }
     // Nobody has its secret: it opens nothing but through the provider.
@@ -275,12 +272,12 @@ async fn key(
     Err(Refusal::Revoked)
 }
 
-fn named(state: &AppState) -> Result<&Provider, Problem> {
+fn named<'a>(state: &'a AppState, parts: &Parts) -> Result<&'a Provider, Problem> {
+    // Whoever only looks (HEAD) is not signed in.
+    if parts.method != Method::GET {
+        return Err(Problem::method_not_possible(&parts.method, &parts.uri));
+    }
     state.provider.as_deref().ok_or_else(|| Problem::not_found("path"))
-}
-
-fn check_origin(state: &AppState, parts: &Parts) -> Result<(), Refusal> {
-    if state.wrong_tokens.is_shut_out(origin(parts), None) { Err(Refusal::TooMany) } else { Ok(()) }
 }
 
 fn attempt(headers: &HeaderMap) -> Option<Attempt> {

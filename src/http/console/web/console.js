@@ -78,6 +78,8 @@ function showBar(may, current) {
 
 function signedIn(session) {
   who = session;
+  const path = wanted();
+  if (path && location.pathname === "/console") history.replaceState(null, "", path);
   setCsrf(session.csrf_token);
   show();
 }
@@ -132,15 +134,14 @@ document.addEventListener("click", (event) => {
   view.focus();
 });
 addEventListener("popstate", show);
+// Whoever goes back finds the page as it was left, perhaps for the provider: who is signed in may have changed.
+addEventListener("pageshow", (event) => event.persisted && location.reload());
 whenSignedOut(signedOutNow);
 
 try {
   const found = await session();
-  if (found) {
-    const path = location.pathname === "/console" && wanted();
-    if (path) history.replaceState(null, "", path);
-    signedIn(found);
-  } else show();
+  if (found) signedIn(found);
+  else show();
 } catch (problem) {
   fill(view, h("p", { class: "notice bad", role: "alert" }, `${problem.message}. Load the page again once the service is there.`));
 }

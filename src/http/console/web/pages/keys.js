@@ -30,7 +30,7 @@ export async function showKeys(place, { who }) {
     path: "/v1/keys",
     empty: "There is no key.",
     columns: [
-      ["Name", (key) => [key.name, key.key_id === who.key_id && h("span", { class: "soft" }, " (yours)"), key.identity && h("span", { class: "soft" }, `, signs in by ${new URL(key.identity.issuer).host}`)].map((part) => part && h("span", {}, part))],
+      ["Name", (key) => [key.name, key.key_id === who.key_id && h("span", { class: "soft" }, " (yours)"), key.identity && h("span", { class: "soft" }, `, ${key.identity.subject} at ${new URL(key.identity.issuer).host}`)].map((part) => part && h("span", {}, part))],
       ["May", (key) => h("span", { class: "row tight" }, key.scopes.map((scope) => h("span", { class: "tag" }, scope)))],
       ["Gate", (key) => key.gate_id && h("span", {}, h("a", { href: `/console/gates/${key.gate_id}` }, gates.get(key.gate_id)?.name || "a gate that is gone"), key.signs ? ", signs" : null)],
       ["Last used", (key) => time(key.last_used_at, ago)],
@@ -56,7 +56,7 @@ function state(key) {
 function action(key, who, reload) {
   const button = (name, kind, ask) => h("button", { type: "button", class: kind, "aria-label": `${name}: ${key.name}`, on: { click: () => ask(key, who).then((done) => done && reload()) } }, name);
   if (!key.revoked_at) return button("Revoke", "danger", revoke);
-  return key.identity && button("Let in again", "quiet", readmit);
+  return key.identity && !key.identity.readmitted_at && button("Let in again", "quiet", readmit);
 }
 
 const revoke = (key, who) => confirmDialog({

@@ -33,7 +33,7 @@ function byProvider(provider) {
   // Whoever comes back refused is at /console, and still wants to go where they did.
   const remember = () => location.pathname !== "/console" && sessionStorage.setItem(WANTED, location.pathname);
   return h("div", { class: "card stack" },
-    h("a", { class: "button", href: "/v1/session/oidc", on: { click: remember } }, `Sign in with ${provider.name}`),
+    h("a", { class: "button", href: provider.url, on: { click: remember } }, `Sign in with ${provider.name}`),
     h("p", { class: "soft small" }, "Or with a key:"));
 }
 
