@@ -2,7 +2,8 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use super::projection::principal_components;
+use super::encoder_task::People;
+use super::projection::{each_person_alike, principal_components};
 
 /// Of each photo the encodings of its face and of the mirror image, `[N, 2, size]`, of unit length.
 #[derive(Debug)]
@@ -47,6 +48,17 @@ impl Features {
         principal_components(&self.of(photos)?.f_reshape([-1, size])?, outputs)
     }
 
+    /// As [`Self::principal_components`], with each person weighing the same ([`each_person_alike`]).
+    ///
+    /// # Errors
+    /// As there, and when there are not as many people as photos.
+    pub fn components_of_people(&self, people: &People, outputs: i64) -> Result<Tensor, TchError> {
+        let size = self.0.size3()?.2;
+        let of_sides: Vec<u32> = people.person.iter().flat_map(|person| [*person; 2]).collect();
+        let sides = self.of(&people.photos)?.f_reshape([-1, size])?;
+        principal_components(&each_person_alike(&sides, &of_sides)?, outputs)
+    }
+
     fn of(&self, photos: &[usize]) -> Result<Tensor, TchError> {
         let numbers: Vec<i64> = photos.iter().map(|photo| *photo as i64).collect();
         self.0.f_index_select(0, &Tensor::f_from_slice(&numbers)?.f_to_kind(Kind::Int64)?)
@@ -68,6 +80,10 @@ mod tests {
         let components = features.principal_components(&[0, 1], 2).unwrap();
         let outside = Vec::<f32>::try_from(components.select(1, 2)).unwrap();
         assert!(outside.iter().all(|number| number.abs() < 1e-5), "{outside:?}");
+        let people = |person: &[u32]| People { photos: vec![0, 1], person: person.to_vec() };
+        let of_people = features.components_of_people(&people(&[4, 9]), 2).unwrap();
+        assert!(of_people.abs().allclose(&components.abs(), 1e-5, 1e-5, false));
+        assert!(features.components_of_people(&people(&[4]), 2).is_err());
         assert!(Features::new(&values.concat(), 5).is_err());
     }
 }

@@ -81,7 +81,9 @@ pub use pictures::Pictures;
 pub use presentation_sampler::{
     LabelledPresentation, OneClass, PresentationBatch, PresentationSampler,
 };
-pub use projection::{LinearMap, ProjectionLearner, Start, principal_components};
+pub use projection::{
+    LinearMap, ProjectionLearner, Start, each_person_alike, principal_components,
+};
 pub use random::random;
 pub use reliability::{Bin, expected_calibration_error, logistic_curve, reliability};
 pub use run::{Run, RunError, Standing};

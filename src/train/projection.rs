@@ -1,5 +1,7 @@
 //! From the numbers of a frozen encoder to fewer.
 
+use std::collections::BTreeMap;
+
 use rand::Rng;
 use rand::rngs::StdRng;
 use tch::{Device, Kind, TchError, Tensor};
@@ -17,8 +19,8 @@ use super::trainer::Parameters;
 pub enum Start {
     /// The encoder and the projection that there are.
     Weights,
-    /// The encoder that there is, and the principal components of what it says of the training photos: what can be had
-    /// without labels.
+    /// The encoder that there is, and the principal components of what it says of the training photos, each person
+    /// weighing the same: more photos than numbers.
     Pca,
     /// Nothing: numbers by chance.
     Scratch,
@@ -182,10 +184,43 @@ pub fn principal_components(rows: &Tensor, outputs: i64) -> Result<Tensor, TchEr
     vectors.f_to_kind(Kind::Float)?.f_contiguous()
 }
 
+/// `rows` `[N, inputs]` of the people who stand beside them, shortened so that each person weighs the same in
+/// [`principal_components`], however many rows are theirs: of a few people's many photos what tells all people apart
+/// would be learnt least.
+///
+/// # Errors
+/// When there are not as many people as rows, or libtorch fails.
+pub fn each_person_alike(rows: &Tensor, person: &[u32]) -> Result<Tensor, TchError> {
+    let mut rows_of = BTreeMap::<u32, f32>::new();
+    person.iter().for_each(|person| *rows_of.entry(*person).or_default() += 1.0);
+    let weights: Vec<f32> = person.iter().map(|person| rows_of[person].sqrt().recip()).collect();
+    let weights = Tensor::f_from_slice(&weights)?.f_to_device(rows.device())?;
+    rows.f_mul(&weights.f_view([-1, 1])?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::train::random;
+
+    #[test]
+    fn whoever_has_many_photos_weighs_no_more_than_others() {
+        let rows = [[1.0f32, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.5]].concat();
+        let rows = Tensor::from_slice(&rows).view([4, 2]);
+        let first = |rows: &Tensor| {
+            let found = principal_components(rows, 1).unwrap();
+            let [x, y] = Vec::<f32>::try_from(found.view([-1])).unwrap()[..] else {
+                panic!("{found}")
+            };
+            [x.abs(), y.abs()]
+        };
+        let near = |found: [f32; 2], expected: [f32; 2]| {
+            found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-5)
+        };
+        assert!(near(first(&rows), [1.0, 0.0]));
+        assert!(near(first(&each_person_alike(&rows, &[7, 7, 7, 9]).unwrap()), [0.0, 1.0]));
+        assert!(each_person_alike(&rows, &[7, 9, 9]).is_err());
+    }
 
     #[test]
     fn principal_components_are_the_directions_of_most_variance() {

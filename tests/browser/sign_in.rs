@@ -76,6 +76,9 @@ async fn whoever_the_provider_knows_signs_in_there_and_comes_back_to_where_they_
     browser.go("/console/people").await;
     sign_in("eve").await;
     browser.says("You are known there, but have no role here.").await;
+    browser.picture("sign-in-refused").await;
+    let barriers = browser.barriers().await;
+    assert!(barriers.is_empty(), "{barriers:?}");
     // The provider remembers her: she is somebody else from now on.
     provider.regroup("eve", "it").await;
     browser.press("Sign in with Example").await;

@@ -16,8 +16,8 @@ use crate::evaluate::acquire::{BothSides, Picture};
 use crate::nets::{Architecture, Learns, Manifest, MobileFaceNet, Trainable, WeightsEntry};
 use crate::train::{
     BatchShape, EncoderSettings, EncoderTask, Learner, LinearMap, Margin, Mining, NetworkLearner,
-    Objective, Pace, Part, Pictures, ProjectionLearner, Split, Start, Towards, Variation,
-    principal_components, random, restore, train,
+    Objective, Pace, Part, People, Pictures, ProjectionLearner, Split, Start, Towards, Variation,
+    each_person_alike, principal_components, random, restore, train,
 };
 use crate::vision::RoadSettings;
 
@@ -228,17 +228,19 @@ fn learn_projection(
 ) -> anyhow::Result<ExitCode> {
     let settings = arguments.settings(data, base);
     let features = data.features()?;
-    let (training, test) = (data.part(Part::Training).photos, data.part(Part::Test).photos);
+    let training = data.part(Part::Training);
+    let test = data.part(Part::Test).photos;
     let numbers = random(settings.pace.seed, "start", 0);
-    let map = base.projection(&settings, "cpu".parse()?, training.len(), numbers, |size| {
-        Ok(features.principal_components(&training, size)?)
+    let photos = training.photos.len();
+    let map = base.projection(&settings, "cpu".parse()?, photos, numbers, |size| {
+        Ok(features.components_of_people(&training, size)?)
     })?;
     let learner = ProjectionLearner::new(features.tensor(), map);
     let Some(outcome) = learn(arguments, data, &settings, learner)? else {
         return Ok(ExitCode::from(130));
     };
     let plain = features.plain_of(&test)?;
-    let components = features.principal_components(&training, settings.size.into())?;
+    let components = features.principal_components(&training.photos, settings.size.into())?;
     let components = LinearMap::of_weight(components)?.of_rows(&plain)?;
     let projection = Some(outcome.learner.map().weights());
     let learnt = LearntTensors { encoder: None, projection };
@@ -255,7 +257,8 @@ fn learn_network(
     let faces = data.samples.iter().map(Picture::rgb);
     let pictures = Pictures::new(faces, MobileFaceNet::SIDE as u32, device)?;
     let shipped = |learns| Trainable::encoder(base.manifest, &base.encoder.id, device, learns);
-    let (training, test) = (data.part(Part::Training).photos, data.part(Part::Test).photos);
+    let People { photos: training, person } = data.part(Part::Training);
+    let test = data.part(Part::Test).photos;
     let mut numbers = random(settings.pace.seed, "start", 0);
     let network = match (settings.from, settings.train) {
         (Start::Scratch, _) => Trainable::new_encoder(device, &mut numbers)?,
@@ -269,7 +272,8 @@ fn learn_network(
         _ => {
             let map =
                 base.projection(&settings, base.road.device, training.len(), numbers, |size| {
-                    Ok(principal_components(&learner.encode_all(&training)?, size)?)
+                    let encodings = each_person_alike(&learner.encode_all(&training)?, &person)?;
+                    Ok(principal_components(&encodings, size)?)
                 })?;
             learner.with_projection(map)
         }

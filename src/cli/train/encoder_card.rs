@@ -215,7 +215,7 @@ impl<T: Clone> Card<'_, T> {
             training: self.training(),
             columns: vec![
                 "learnt".to_owned(),
-                "PCA of the same size of what the encoder says as it is".to_owned(),
+                "PCA of the same size of what the encoder says as it is, each photo weighing the same".to_owned(),
                 "all that it says".to_owned(),
             ],
             figures: rows(figures),
