@@ -17,7 +17,7 @@ pub struct ServerConfig {
     #[garde(skip)]
     #[serde(deserialize_with = "address")]
     pub bind: SocketAddr,
-    /// Where people reach this service: what a link in an invitation begins with, and where a provider of [oidc] sends
+    /// Where people reach this service: what a link in an invitation begins with, and where a provider of `[oidc]` sends
     /// people back to; absent: links are relative, and nobody signs in that way.
     #[garde(inner(custom(a_path_can_follow)))]
     pub base_url: Option<PageUrl>,
