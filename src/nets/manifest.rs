@@ -101,6 +101,9 @@ pub enum Architecture {
     /// [`MobileFaceNet`](super::MobileFaceNet)
     #[serde(rename = "mobilefacenet")]
     MobileFaceNet,
+    /// [`MobileNet`](super::MobileNet)
+    #[serde(rename = "mobilenet")]
+    MobileNet,
     /// [`DlibResnet`](super::DlibResnet)
     DlibResnet,
     /// [`Projection`](super::Projection)
@@ -118,7 +121,7 @@ impl Architecture {
         match self {
             Self::Yunet => Role::Detector,
             Self::Landmark68 => Role::Landmarks,
-            Self::MobileFaceNet | Self::DlibResnet => Role::Encoder,
+            Self::MobileFaceNet | Self::MobileNet | Self::DlibResnet => Role::Encoder,
             Self::Projection => Role::Projection,
             Self::MiniFasNet => Role::Liveness,
             Self::LogisticUnit => Role::Verifier,

@@ -90,7 +90,9 @@ impl Embedding {
     #[must_use]
     pub fn template(&self) -> Template {
         match self.network {
-            nets::Encoder::MobileFaceNet(_) => Template::FivePoints112,
+            nets::Encoder::MobileFaceNet(_) | nets::Encoder::MobileNet(_) => {
+                Template::FivePoints112
+            }
             nets::Encoder::DlibResnet(_) => Template::Eyes150,
         }
     }
@@ -100,6 +102,8 @@ impl Embedding {
         match self.network {
             // Exact in bf16 too: bytes are whole numbers of eight bits.
             nets::Encoder::MobileFaceNet(_) => pictures.f_sub_scalar(127.0)?.f_div_scalar(128.0),
+            // Here too: odd halves, of eight bits.
+            nets::Encoder::MobileNet(_) => pictures.f_sub_scalar(127.5)?.f_div_scalar(128.0),
             nets::Encoder::DlibResnet(_) => Ok(pictures.shallow_clone()),
         }
     }
@@ -111,7 +115,7 @@ impl Model for Embedding {
     fn planes(&self) -> Planes {
         match self.network {
             nets::Encoder::MobileFaceNet(_) => Planes::Bgr,
-            nets::Encoder::DlibResnet(_) => Planes::Rgb,
+            nets::Encoder::MobileNet(_) | nets::Encoder::DlibResnet(_) => Planes::Rgb,
         }
     }
 

@@ -236,7 +236,7 @@ pub(super) fn encoder(
         .transpose()
         .map_err(in_folder)?;
     let compute = match network {
-        Encoder::MobileFaceNet(_) => compute,
+        Encoder::MobileFaceNet(_) | Encoder::MobileNet(_) => compute,
         Encoder::DlibResnet(_) => compute.device.into(),
     };
     let embedding = Embedding { network, projection, mirror: settings.mirror };
