@@ -324,3 +324,43 @@ fn install(bytes: &[u8], path: &Path) -> Result<(), ImportError> {
 fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> ImportError {
     move |source| ImportError::Io { what: what.into(), source }
 }
+
+#[cfg(test)]
+mod tests {
+    use async_zip::base::write::ZipFileWriter;
+    use async_zip::{Compression, ZipEntryBuilder};
+
+    use super::*;
+
+    async fn wheel(folder: &Path) -> PathBuf {
+        let mut zip = ZipFileWriter::new(Vec::new());
+        for (name, bytes) in [("a/first", &b"one"[..]), ("a/second.onnx", b"two")] {
+            let entry = ZipEntryBuilder::new(name.into(), Compression::Deflate);
+            zip.write_entry_whole(entry, bytes).await.unwrap();
+        }
+        let path = folder.join("a-1.0-py3-none-any.whl");
+        fs::write(&path, zip.close().await.unwrap()).unwrap();
+        path
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_out_of_a_wheel_by_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let wheel = wheel(folder.path()).await;
+        assert_eq!(read_from_package(&wheel, "a/second.onnx").unwrap(), b"two");
+        let error = read_from_package(&wheel, "second.onnx").unwrap_err();
+        assert!(matches!(error, ImportError::NotInArchive { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_wheel_that_is_cut_off_or_none_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let wheel = wheel(folder.path()).await;
+        let whole = fs::read(&wheel).unwrap();
+        for bytes in [&whole[..40], b"not a wheel", b""] {
+            fs::write(&wheel, bytes).unwrap();
+            let error = read_from_package(&wheel, "a/second.onnx").unwrap_err().to_string();
+            assert!(error.contains("a-1.0-py3-none-any.whl"), "{error}");
+        }
+    }
+}
