@@ -97,15 +97,6 @@ impl Frame {
         let part = Self::new(width, height, rgb.collect()).ok()?;
         Some(part.reduced_by(self.reduction))
     }
-
-    /// R, G, B at column `x` and row `y`; the nearest edge pixel where they lie outside.
-    #[must_use]
-    pub fn pixel_clamped(&self, x: i64, y: i64) -> [u8; 3] {
-        let x = x.clamp(0, i64::from(self.width) - 1) as usize;
-        let y = y.clamp(0, i64::from(self.height) - 1) as usize;
-        let at = (y * self.width as usize + x) * 3;
-        [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]]
-    }
 }
 
 /// Shows the size only: a frame must never reach a log.

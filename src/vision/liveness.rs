@@ -19,7 +19,17 @@ pub fn liveness(
     frame: &Frame,
     bounding_box: &BoundingBox,
 ) -> Result<LivenessScore, TchError> {
-    let seen = Surroundings::of(frame, bounding_box);
+    judge(net, &Surroundings::of(frame, bounding_box))
+}
+
+/// The score of a face with its surroundings.
+///
+/// # Errors
+/// As [`liveness`].
+pub(super) fn judge(
+    net: &Station<MiniFasNet>,
+    seen: &Surroundings,
+) -> Result<LivenessScore, TchError> {
     let side = Surroundings::SIDE;
     let classes = net.ask(Pictures { rgb: seen.rgb(), size: (side, side) })?;
     let live = classes.get(MiniFasNet::LIVE_CLASS as usize).copied().unwrap_or(f32::NAN);
@@ -103,31 +113,39 @@ impl Crop {
     fn resized(&self, frame: &Frame, side: u32) -> Vec<u8> {
         let columns = taps(self.left, self.width, side);
         let rows = taps(self.top, self.height, side);
-        let mut rgb = Vec::with_capacity((side * side * 3) as usize);
-        for row in &rows {
-            for column in &columns {
-                let [nw, ne] =
-                    [column.first, column.second].map(|x| frame.pixel_clamped(x, row.first));
-                let [sw, se] =
-                    [column.first, column.second].map(|x| frame.pixel_clamped(x, row.second));
-                for channel in 0..3 {
-                    let mix = |a: u8, b: u8| {
-                        f32::from(a) * (1.0 - column.share) + f32::from(b) * column.share
-                    };
-                    let top = mix(nw[channel], ne[channel]);
-                    let bottom = mix(sw[channel], se[channel]);
-                    rgb.push(nearest_byte(top * (1.0 - row.share) + bottom * row.share));
-                }
+        mix(frame, &columns, &rows)
+    }
+}
+
+/// A pixel for each pair of a row and a column, of its four neighbours in the frame.
+fn mix(frame: &Frame, columns: &[Tap], rows: &[Tap]) -> Vec<u8> {
+    let row_len = frame.width() as usize * 3;
+    let mut rgb = vec![0; rows.len() * columns.len() * 3];
+    for (row, line) in rows.iter().zip(rgb.chunks_exact_mut(columns.len() * 3)) {
+        let upper = &frame.rgb()[row.first * row_len..][..row_len];
+        let lower = &frame.rgb()[row.second * row_len..][..row_len];
+        for (column, pixel) in columns.iter().zip(line.as_chunks_mut::<3>().0) {
+            let (nw, ne) = (&upper[column.first * 3..][..3], &upper[column.second * 3..][..3]);
+            let (sw, se) = (&lower[column.first * 3..][..3], &lower[column.second * 3..][..3]);
+            for channel in 0..3 {
+                let top = between(nw[channel], ne[channel], column.share);
+                let bottom = between(sw[channel], se[channel], column.share);
+                pixel[channel] = nearest_byte(top * (1.0 - row.share) + bottom * row.share);
             }
         }
-        rgb
     }
+    rgb
+}
+
+#[inline(always)]
+fn between(a: u8, b: u8, share: f32) -> f32 {
+    f32::from(a) * (1.0 - share) + f32::from(b) * share
 }
 
 /// Two neighbouring pixels and the share of the second.
 struct Tap {
-    first: i64,
-    second: i64,
+    first: usize,
+    second: usize,
     share: f32,
 }
 
@@ -138,7 +156,7 @@ fn taps(start: u32, len: u32, side: u32) -> Vec<Tap> {
         .map(|i| {
             let place = ((f64::from(i) + 0.5) * step - 0.5).clamp(0.0, end);
             let first = place.floor();
-            let pixel = |v: f64| i64::from(start) + v as i64;
+            let pixel = |v: f64| start as usize + v as usize;
             Tap {
                 first: pixel(first),
                 second: pixel((first + 1.0).min(end)),
@@ -171,6 +189,18 @@ mod tests {
         let crop = Crop::around(&face, &frame(1000, 1000));
         assert_eq!((crop.left, crop.top + crop.height), (0, 1000));
         assert_eq!((crop.width, crop.height), (271, 271));
+    }
+
+    #[test]
+    fn a_part_at_twice_its_size_mixes_neighbours_a_quarter_to_three() {
+        let frame = Frame::new(3, 2, (0..18).map(|i| i * 12).collect()).unwrap();
+        let crop = Crop { left: 1, top: 0, width: 2, height: 2 };
+        let reds: Vec<u8> =
+            crop.resized(&frame, 4).as_chunks::<3>().0.iter().map(|rgb| rgb[0]).collect();
+        // Red is 36 and 72 in the upper row, 144 and 180 in the lower.
+        let upper = [36, 45, 63, 72];
+        let expected = [0, 27, 81, 108].map(|down| upper.map(|red| red + down));
+        assert_eq!(reds, expected.as_flattened());
     }
 
     proptest! {

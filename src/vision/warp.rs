@@ -1,5 +1,7 @@
 //! Sampling a frame through an affine transform.
 
+use multiversion::multiversion;
+
 use super::affine::Affine;
 use super::resize::nearest_byte;
 use crate::domain::Frame;
@@ -15,56 +17,86 @@ pub(super) fn warp(frame: &Frame, to_picture: &Affine, side: u32) -> Vec<u8> {
     // A face cannot be shrunk by more than the frame's side over the picture's.
     let block = block.clamp(1.0, f64::from(frame.width().max(frame.height()))) as i64;
     if block == 1 {
-        return sample(side, &to_frame, |x, y| texel(frame, x, y));
+        let size = (frame.width().into(), frame.height().into());
+        return sample(side, &to_frame, &Texels { numbers: frame.rgb(), size });
     }
     let region = Region::around(frame, &to_frame, side, block);
-    sample(side, &region.to_blocks(&to_frame), |x, y| region.texel(x, y))
+    let means = block_means(frame, &region);
+    let size = (region.columns, region.rows);
+    sample(side, &region.to_blocks(&to_frame), &Texels { numbers: &means, size })
 }
 
-/// Bilinear sampling of a picture given by its texels.
-fn sample(side: u32, to_source: &Affine, texel: impl Fn(i64, i64) -> [f32; 3]) -> Vec<u8> {
-    let mut rgb = Vec::with_capacity((side * side * 3) as usize);
-    for row in 0..side {
-        for column in 0..side {
-            let (x, y) = to_source.apply(f64::from(column), f64::from(row));
+/// Bilinear sampling of a picture.
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn sample<N: Copy + Into<f32>>(side: u32, to_source: &Affine, texels: &Texels<'_, N>) -> Vec<u8> {
+    let side = side as usize;
+    let mut rgb = vec![0; side * side * 3];
+    for (row, line) in rgb.chunks_exact_mut(side * 3).enumerate() {
+        for (column, pixel) in line.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+            let (x, y) = to_source.apply(column as f64, row as f64);
             let (left, top) = (x.floor(), y.floor());
             let (right_share, bottom_share) = ((x - left) as f32, (y - top) as f32);
-            let (left, top) = (left as i64, top as i64);
-            let corners = [
-                (texel(left, top), (1.0 - right_share) * (1.0 - bottom_share)),
-                (texel(left.saturating_add(1), top), right_share * (1.0 - bottom_share)),
-                (texel(left, top.saturating_add(1)), (1.0 - right_share) * bottom_share),
-                (texel(left.saturating_add(1), top.saturating_add(1)), right_share * bottom_share),
+            let shares = [
+                (1.0 - right_share) * (1.0 - bottom_share),
+                right_share * (1.0 - bottom_share),
+                (1.0 - right_share) * bottom_share,
+                right_share * bottom_share,
             ];
+            let [nw, ne, sw, se] = texels.corners(left as i64, top as i64);
             for channel in 0..3 {
-                let mean: f32 = corners.iter().map(|(texel, share)| texel[channel] * share).sum();
-                rgb.push(nearest_byte(mean));
+                let upper = nw[channel] * shares[0] + ne[channel] * shares[1];
+                pixel[channel] =
+                    nearest_byte(upper + sw[channel] * shares[2] + se[channel] * shares[3]);
             }
         }
     }
     rgb
 }
 
-/// R, G, B at a place; black outside the frame.
-fn texel(frame: &Frame, x: i64, y: i64) -> [f32; 3] {
-    let inside = |v: i64, len: u32| (0..i64::from(len)).contains(&v);
-    if inside(x, frame.width()) && inside(y, frame.height()) {
-        let at = (y as usize * frame.width() as usize + x as usize) * 3;
-        let rgb = frame.rgb();
-        [f32::from(rgb[at]), f32::from(rgb[at + 1]), f32::from(rgb[at + 2])]
-    } else {
-        [0.0; 3]
+/// What is sampled: red, green and blue of one place after another, rows from the top; black all around.
+struct Texels<'a, N> {
+    numbers: &'a [N],
+    /// Columns and rows.
+    size: (i64, i64),
+}
+
+impl<N: Copy + Into<f32>> Texels<'_, N> {
+    /// R, G, B at a place and at those to its right, below, and below to its right.
+    #[inline(always)]
+    fn corners(&self, left: i64, top: i64) -> [[f32; 3]; 4] {
+        let (columns, rows) = self.size;
+        if left >= 0 && top >= 0 && left < columns - 1 && top < rows - 1 {
+            let at = (top * columns + left) as usize * 3;
+            let upper = &self.numbers[at..at + 6];
+            let lower = &self.numbers[at + columns as usize * 3..][..6];
+            return [rgb(upper, 0), rgb(upper, 3), rgb(lower, 0), rgb(lower, 3)];
+        }
+        let (right, bottom) = (left.saturating_add(1), top.saturating_add(1));
+        [self.at(left, top), self.at(right, top), self.at(left, bottom), self.at(right, bottom)]
+    }
+
+    #[inline(always)]
+    fn at(&self, x: i64, y: i64) -> [f32; 3] {
+        let (columns, rows) = self.size;
+        if x < 0 || y < 0 || x >= columns || y >= rows {
+            return [0.0; 3];
+        }
+        rgb(self.numbers, (y * columns + x) as usize * 3)
     }
 }
 
-/// The part of a frame that a warp reads, averaged in square blocks.
+#[inline(always)]
+fn rgb<N: Copy + Into<f32>>(numbers: &[N], at: usize) -> [f32; 3] {
+    [numbers[at].into(), numbers[at + 1].into(), numbers[at + 2].into()]
+}
+
+/// The part of a frame that a warp reads, cut into square blocks.
 struct Region {
     left: i64,
     top: i64,
     block: i64,
     columns: i64,
     rows: i64,
-    means: Vec<[f32; 3]>,
 }
 
 impl Region {
@@ -72,45 +104,9 @@ impl Region {
         let end = f64::from(side - 1);
         let corners =
             [(0.0, 0.0), (end, 0.0), (0.0, end), (end, end)].map(|(x, y)| to_frame.apply(x, y));
-        let xs = corners.map(|c| c.0);
-        let ys = corners.map(|c| c.1);
-        let (left, columns) = extent(xs, frame.width(), block);
-        let (top, rows) = extent(ys, frame.height(), block);
-        let mut region = Self { left, top, block, columns, rows, means: Vec::new() };
-        region.means = (0..rows)
-            .flat_map(|row| (0..columns).map(move |column| (column, row)))
-            .map(|(column, row)| region.mean(frame, column, row))
-            .collect();
-        region
-    }
-
-    /// The mean of one block; what lies outside the frame counts as black.
-    fn mean(&self, frame: &Frame, column: i64, row: i64) -> [f32; 3] {
-        let mut sum = [0u32; 3];
-        let start = self.left + column * self.block;
-        let xs = start.clamp(0, frame.width().into())
-            ..(start + self.block).clamp(0, frame.width().into());
-        let start = self.top + row * self.block;
-        let ys = start.clamp(0, frame.height().into())
-            ..(start + self.block).clamp(0, frame.height().into());
-        for y in ys {
-            let row = y as usize * frame.width() as usize;
-            let bytes = &frame.rgb()[(row + xs.start as usize) * 3..(row + xs.end as usize) * 3];
-            for pixel in bytes.chunks_exact(3) {
-                for channel in 0..3 {
-                    sum[channel] += u32::from(pixel[channel]);
-                }
-            }
-        }
-        sum.map(|total| total as f32 / (self.block * self.block) as f32)
-    }
-
-    fn texel(&self, column: i64, row: i64) -> [f32; 3] {
-        if (0..self.columns).contains(&column) && (0..self.rows).contains(&row) {
-            self.means[(row * self.columns + column) as usize]
-        } else {
-            [0.0; 3]
-        }
+        let (left, columns) = extent(corners.map(|c| c.0), frame.width(), block);
+        let (top, rows) = extent(corners.map(|c| c.1), frame.height(), block);
+        Self { left, top, block, columns, rows }
     }
 
     /// The same transform, landing among the blocks: a block's mean lies at its centre.
@@ -121,6 +117,40 @@ impl Region {
         let by = 1.0 / block;
         to_frame.then_stretched((by, by), ((-left - centre) * by, (-top - centre) * by))
     }
+}
+
+/// R, G, B of the mean of each block, rows from the top; what lies outside the frame counts as black.
+fn block_means(frame: &Frame, region: &Region) -> Vec<f32> {
+    let [left, top, block, columns, rows] =
+        [region.left, region.top, region.block, region.columns, region.rows].map(|v| v as usize);
+    let (width, height) = (frame.width() as usize, frame.height() as usize);
+    let right = (left + columns * block).min(width);
+    let pixels = (block * block) as f32;
+    let mut means = vec![0.0; columns * rows * 3];
+    // Rows first: whole rows are summed with vector instructions.
+    let mut sums = vec![0u32; (right - left) * 3];
+    for (row, means) in means.chunks_exact_mut((columns * 3).max(1)).enumerate() {
+        sums.fill(0);
+        let first = top + row * block;
+        for y in first..(first + block).min(height) {
+            let bytes = &frame.rgb()[(y * width + left) * 3..(y * width + right) * 3];
+            for (sum, byte) in sums.iter_mut().zip(bytes) {
+                *sum += u32::from(*byte);
+            }
+        }
+        for (sums, mean) in sums.chunks(block * 3).zip(means.as_chunks_mut::<3>().0) {
+            let mut total = [0u64; 3];
+            for pixel in sums.as_chunks::<3>().0 {
+                for channel in 0..3 {
+                    total[channel] += u64::from(pixel[channel]);
+                }
+            }
+            for channel in 0..3 {
+                mean[channel] = total[channel] as f32 / pixels;
+            }
+        }
+    }
+    means
 }
 
 /// Where the blocks start and how many there are along one axis: enough for the corners and a block
@@ -135,8 +165,54 @@ fn extent(corners: [f64; 4], len: u32, block: i64) -> (i64, i64) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::vision::Similarity;
+
+    fn noise(width: u32, height: u32, seed: u32) -> Frame {
+        let byte = |i: u32| (i.wrapping_mul(2_654_435_761).wrapping_add(seed) >> 24) as u8;
+        Frame::new(width, height, (0..width * height * 3).map(byte).collect()).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_block_is_the_mean_of_its_pixels_and_black_beyond_the_frame(
+            (width, height) in (1u32..40, 1u32..40),
+            (block, seed) in (1i64..9, any::<u32>()),
+            (left, top) in (0i64..40, 0i64..40),
+        ) {
+            let frame = noise(width, height, seed);
+            let (left, top) = (left.min(width.into()), top.min(height.into()));
+            let blocks = |len: u32, first: i64| (i64::from(len) - first + block - 1) / block;
+            let (columns, rows) = (blocks(width, left), blocks(height, top));
+            let region = Region { left, top, block, columns, rows };
+            let means = block_means(&frame, &region);
+            prop_assert_eq!(means.len() as i64, columns * rows * 3);
+            let size = (width.into(), height.into());
+            let pixels = Texels { numbers: frame.rgb(), size };
+            for (at, mean) in means.iter().enumerate() {
+                let (place, channel) = (at as i64 / 3, at % 3);
+                let (x, y) = (left + place % columns * block, top + place / columns * block);
+                let all = (0..block * block).map(|i| pixels.at(x + i % block, y + i / block));
+                let sum: f32 = all.map(|rgb| rgb[channel]).sum();
+                prop_assert_eq!(*mean, sum / (block * block) as f32);
+            }
+        }
+
+        #[test]
+        fn four_corners_are_four_places_wherever_they_lie(
+            (width, height) in (1u32..6, 1u32..6),
+            (left, top) in (-3i64..8, -3i64..8),
+        ) {
+            let frame = noise(width, height, 1);
+            let pixels = Texels { numbers: frame.rgb(), size: (width.into(), height.into()) };
+            let places = [(0, 0), (1, 0), (0, 1), (1, 1)];
+            let expected = places.map(|(x, y)| pixels.at(left + x, top + y));
+            prop_assert_eq!(pixels.corners(left, top), expected);
+            prop_assert_eq!(pixels.corners(i64::MAX, i64::MIN), [[0.0; 3]; 4]);
+        }
+    }
 
     fn shift(tx: f64, ty: f64) -> Affine {
         Similarity { a: 1.0, b: 0.0, tx, ty }.into()

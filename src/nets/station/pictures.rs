@@ -1,5 +1,7 @@
 //! RGB bytes to tensors.
 
+use std::borrow::Cow;
+
 use tch::{Device, TchError, Tensor};
 
 use crate::nets::Compute;
@@ -29,14 +31,14 @@ pub(super) fn tensor(
     planes: Planes,
     compute: Compute,
 ) -> Result<Tensor, TchError> {
-    let (pixels, _) = rgb.as_chunks::<3>();
-    let mut bytes = Vec::with_capacity(rgb.len());
-    for &[red, green, blue] in pixels {
-        bytes.extend(match planes {
-            Planes::Rgb => [red, green, blue],
-            Planes::Bgr => [blue, green, red],
-        });
-    }
+    let bytes = match planes {
+        Planes::Rgb => Cow::Borrowed(rgb),
+        Planes::Bgr => {
+            let mut bytes = rgb.to_vec();
+            bytes.as_chunks_mut::<3>().0.iter_mut().for_each(|pixel| pixel.swap(0, 2));
+            Cow::Owned(bytes)
+        }
+    };
     let size = [-1, i64::from(height), i64::from(width), 3];
     let bytes = Tensor::f_from_slice(&bytes)?.f_view(size)?.f_to_device(compute.device)?;
     bytes.f_to_kind(compute.kind)?.f_permute([0, 3, 1, 2])
