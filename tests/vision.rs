@@ -1,7 +1,9 @@
 //! The road from bytes to encodings, on real photographs and with the real networks.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
@@ -10,8 +12,9 @@ use image::imageops::FilterType;
 use limen::domain::{
     Encoding, FaceSeen, LivenessScore, QualityIssue, Sighting, Stage, StageTimings, View,
 };
+use limen::inference::{Engine, EngineSettings, FrameBytes};
 use limen::vision::{
-    DecodeError, Device, FrameFormat, LookError, LookSettings, OpenError, Precision, Road,
+    Aside, DecodeError, Device, FrameFormat, LookError, LookSettings, OpenError, Precision, Road,
     RoadSettings,
 };
 
@@ -114,6 +117,98 @@ fn a_gpu_sees_and_encodes_faces_as_the_processor_does() {
             });
         }
     });
+}
+
+/// What is seen on a road when a helper has done so with the liveness that it was handed.
+fn look_with_a_helper(
+    settings: RoadSettings,
+    name: &str,
+    asked: &LookSettings,
+    help: impl FnOnce(&Road, Aside) + Send,
+) -> Result<View<FaceSeen>, LookError> {
+    // Of its own: frames of other tests would be a crowd.
+    let road = Road::open(&in_repository("weights"), settings).unwrap();
+    let (road, asides) = road.with_helpers(2);
+    let (helper, was_asked) = (road.clone(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let was_asked = &was_asked;
+        let helping = scope.spawn(move || {
+            let aside = asides.recv_timeout(Duration::from_secs(60)).expect("a face's liveness");
+            was_asked.store(true, Ordering::SeqCst);
+            help(&helper, aside);
+        });
+        loop {
+            let view = road.look(&fixture(name), None, asked, StageTimings::default());
+            // It may not have been waiting yet.
+            if was_asked.load(Ordering::SeqCst) {
+                return view;
+            }
+            assert!(!helping.is_finished(), "nothing was handed over");
+        }
+    })
+}
+
+fn asking_for_life(threshold: f32) -> LookSettings {
+    let liveness_threshold = Some(LivenessScore::try_from(threshold).unwrap());
+    LookSettings { liveness_threshold, pupil_distance_px_min: 20.0, picture: false }
+}
+
+#[test]
+fn liveness_that_another_thread_judges_decides_as_one_that_is_judged_first() {
+    // An encoder that makes too little of every face.
+    let mut unclear = RoadSettings::default();
+    unclear.quality.feature_norm_min = Some(1e6);
+    let (usual, print) = (RoadSettings::default(), "print-attack-obama.jpg");
+    for (settings, name, threshold) in [
+        (&usual, "obama-1.jpg", 0.5),
+        (&usual, "obama-1.jpg", 1.0),
+        (&usual, print, 0.5),
+        (&unclear, "obama-1.jpg", 0.5),
+        (&unclear, print, 0.5),
+    ] {
+        let asked = asking_for_life(threshold);
+        let road = Road::open(&in_repository("weights"), settings.clone()).unwrap();
+        let alone = road.look(&fixture(name), None, &asked, StageTimings::default()).unwrap();
+        let helped = look_with_a_helper(settings.clone(), name, &asked, Road::judge).unwrap();
+        assert_eq!(helped.sighting, alone.sighting, "{name}, {threshold}");
+        // The wait is timed, after what was done meanwhile.
+        let last = helped.timings.iter().last().map(|(stage, _)| stage);
+        assert_eq!(last, Some(Stage::Liveness), "{name}, {threshold}");
+    }
+}
+
+#[test]
+fn a_face_whose_liveness_nobody_judges_after_all_is_an_error_and_not_let_in() {
+    let asked = asking_for_life(0.0);
+    let lost = |_: &Road, aside| drop::<Aside>(aside);
+    let seen = look_with_a_helper(RoadSettings::default(), "obama-1.jpg", &asked, lost);
+    assert!(matches!(seen, Err(LookError::Torch(_))), "{seen:?}");
+}
+
+/// Until a lone frame's liveness was judged by the worker that had none.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_worker_without_a_frame_judges_a_lone_frames_liveness_and_stops_when_it_is_told() {
+    let settings = EngineSettings {
+        weights_dir: in_repository("weights"),
+        road: RoadSettings::default(),
+        previous: None,
+        workers: 2,
+        queue_max: 2,
+    };
+    let engine = Engine::start(&settings).unwrap();
+    let frame = FrameBytes { bytes: fixture("obama-1.jpg").into(), declared: None };
+    let alone = look_for_life("obama-1.jpg").sighting;
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        let place = engine.place().unwrap();
+        let view = engine.look(place, frame.clone(), asking_for_life(0.5)).await.unwrap();
+        assert_eq!(view.sighting, alone);
+        if view.timings.iter().last().is_some_and(|(stage, _)| stage == Stage::Liveness) {
+            break;
+        }
+        assert!(Instant::now() < until, "nothing was handed over");
+    }
+    engine.stop();
 }
 
 #[test]

@@ -116,7 +116,7 @@ pub enum Stage {
     Quality,
     /// Placing the nearest face's landmarks again and turning it upright onto the template.
     Align,
-    /// Telling a live face from an attack.
+    /// Telling a live face from an attack; where another thread did so while the face was encoded, the wait for it.
     Liveness,
     /// `f(x)`.
     Encode,

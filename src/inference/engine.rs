@@ -127,14 +127,16 @@ impl Engine {
         if let Some(previous) = &settings.previous {
             road = road.with_previous(previous)?;
         }
+        let (road, asides) = road.with_helpers(workers);
         let health = Arc::new(Health::default());
         let threads = (0..workers)
             .map(|number| {
                 let (road, queue, ready) = (road.clone(), queue.clone(), ready.clone());
+                let asides = asides.clone();
                 let health = Arc::clone(&health);
                 std::thread::Builder::new()
                     .name(format!("inference-{number}"))
-                    .spawn(move || worker::run(&road, &queue, &health, ready))
+                    .spawn(move || worker::run(&road, &queue, &asides, &health, ready))
             })
             .collect::<Result<Vec<_>, _>>()?;
         drop(ready);

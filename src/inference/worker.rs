@@ -4,14 +4,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::Instant;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, select};
 use tokio::sync::oneshot;
 use tracing::error;
 
 use super::engine::{EngineError, FrameBytes, Place};
 use super::health::Health;
 use crate::domain::{FaceSeen, LivenessScore, Stage, StageTimings, View};
-use crate::vision::{LookError, LookSettings, Road};
+use crate::vision::{Aside, LookError, LookSettings, Road};
 
 type Reply<F> = oneshot::Sender<Result<View<F>, EngineError>>;
 
@@ -38,10 +38,12 @@ impl Job {
     }
 }
 
-/// Warms the networks, says so, and then looks at frames until the queue is closed.
+/// Warms the networks, says so, and then looks at frames until the queue is closed, and judges liveness for the other
+/// workers while there is no frame.
 pub(super) fn run(
     road: &Road,
     queue: &Receiver<Job>,
+    asides: &Receiver<Aside>,
     health: &Health,
     ready: mpsc::Sender<Result<(), LookError>>,
 ) {
@@ -55,18 +57,35 @@ pub(super) fn run(
     }
     // Whoever waits for all workers hears of one that panics meanwhile by the channel's end.
     drop(ready);
-    for Job { frame, task, submitted_at, place } in queue {
-        match task {
-            Task::Encode { settings, reply } => {
-                answer(reply, (submitted_at, place), health, |timings| {
-                    road.look(&frame.bytes, frame.declared, &settings, timings)
-                })
-            }
-            Task::Liveness { pupil_distance_px_min, reply } => {
-                answer(reply, (submitted_at, place), health, |timings| {
-                    road.look_alive(&frame.bytes, frame.declared, pupil_distance_px_min, timings)
-                });
-            }
+    loop {
+        select! {
+            recv(queue) -> job => match job {
+                Ok(job) => look(road, job, health),
+                Err(_) => return,
+            },
+            recv(asides) -> aside => {
+                // Whoever waits for it hears of a panic.
+                if let Ok(aside) = aside
+                    && catch_unwind(AssertUnwindSafe(|| road.judge(aside))).is_err()
+                {
+                    error!("the liveness network panicked; that frame is refused and the worker goes on");
+                }
+            },
+        }
+    }
+}
+
+fn look(road: &Road, Job { frame, task, submitted_at, place }: Job, health: &Health) {
+    match task {
+        Task::Encode { settings, reply } => {
+            answer(reply, (submitted_at, place), health, |timings| {
+                road.look(&frame.bytes, frame.declared, &settings, timings)
+            });
+        }
+        Task::Liveness { pupil_distance_px_min, reply } => {
+            answer(reply, (submitted_at, place), health, |timings| {
+                road.look_alive(&frame.bytes, frame.declared, pupil_distance_px_min, timings)
+            });
         }
     }
 }

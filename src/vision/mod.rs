@@ -42,7 +42,7 @@ pub use picture::KEPT_PUPILS_PX;
 pub use precision::{Precision, PrecisionError};
 pub use quality::{QualityLimits, issues};
 pub use road::{
-    EncoderProfile, LookError, LookSettings, NetworkFile, NoVerifier, OpenError, PreviousEncoder,
-    Road, RoadSettings, VerifierProfile, with_digest,
+    Aside, EncoderProfile, LookError, LookSettings, NetworkFile, NoVerifier, OpenError,
+    PreviousEncoder, Road, RoadSettings, VerifierProfile, with_digest,
 };
 pub use similarity::Similarity;

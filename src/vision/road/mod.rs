@@ -1,5 +1,6 @@
 //! The road with its networks: from the bytes of a frame to a face that can be compared.
 
+mod aside;
 mod clock;
 mod files;
 mod open;
@@ -7,6 +8,8 @@ mod previous;
 mod profile;
 mod verifier;
 
+pub use aside::Aside;
+use aside::Helpers;
 use clock::StageClock;
 pub use files::NetworkFile;
 pub use open::{OpenError, RoadSettings};
@@ -74,6 +77,8 @@ pub struct Road {
     previous: Option<Previous>,
     /// Those who are under way on this road and its clones.
     crowd: Crowd,
+    /// Where liveness can be handed over, if anywhere.
+    helpers: Option<Helpers>,
     profile: EncoderProfile,
     settings: RoadSettings,
 }
@@ -158,6 +163,12 @@ impl Road {
     #[must_use]
     pub fn profile(&self) -> &EncoderProfile {
         &self.profile
+    }
+
+    /// What it was opened with.
+    #[must_use]
+    pub fn settings(&self) -> &RoadSettings {
+        &self.settings
     }
 
     /// With which numbers the encoder computes.
@@ -286,17 +297,28 @@ impl Road {
         clock: StageClock,
     ) -> Result<View<FaceSeen>, LookError> {
         self.travel(photo, settings.pupil_distance_px_min, clock, |approached, clock| {
-            let liveness = match settings.liveness_threshold {
-                None => None,
-                Some(threshold) => {
-                    let liveness = self.score(&approached, clock)?;
-                    if !liveness.is_live(threshold) {
-                        return Ok(Sighting::Spoof { liveness });
-                    }
-                    Some(liveness)
-                }
+            let with_picture = settings.picture;
+            let Some(threshold) = settings.liveness_threshold else {
+                return self.encode(approached, None, with_picture, clock);
             };
-            self.encode(approached, liveness, settings.picture, clock)
+            let Some(awaited) = self.hand_over(&approached) else {
+                let liveness = self.score(&approached, clock)?;
+                if !liveness.is_live(threshold) {
+                    return Ok(Sighting::Spoof { liveness });
+                }
+                return self.encode(approached, Some(liveness), with_picture, clock);
+            };
+            let mut sighting = self.encode(approached, None, with_picture, clock)?;
+            let liveness = awaited.wait()?;
+            clock.lap(Stage::Liveness);
+            // Whatever was found meanwhile.
+            if !liveness.is_live(threshold) {
+                return Ok(Sighting::Spoof { liveness });
+            }
+            if let Sighting::Face(face) = &mut sighting {
+                face.liveness = Some(liveness);
+            }
+            Ok(sighting)
         })
     }
 

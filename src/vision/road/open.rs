@@ -213,6 +213,7 @@ impl Road {
             liveness: Station::new(liveness, compute, batching, &crowd)?,
             liveness_model,
             crowd,
+            helpers: None,
             profile,
             settings,
         })
