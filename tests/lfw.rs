@@ -9,7 +9,7 @@ use limen::evaluate::acquire::{AcquireSettings, Cache, Template, acquire};
 use limen::evaluate::dataset::read_pairs;
 use limen::evaluate::metrics::{Bootstrap, verification};
 use limen::evaluate::protocol::compare;
-use limen::vision::{QualityLimits, RoadSettings};
+use limen::vision::{QualityLimits, Road, RoadSettings};
 
 #[test]
 fn the_whole_pipeline_tells_99_percent_of_the_pairs_of_lfw_right() {
@@ -29,15 +29,12 @@ fn the_whole_pipeline_tells_99_percent_of_the_pairs_of_lfw_right() {
     // The photos are of the press, not of a turnstile: the nearest face counts, however it looks.
     let mut road = RoadSettings { quality: QualityLimits::NONE, ..RoadSettings::default() };
     road.nearest.rival_share_min = 1.0;
-    let settings = AcquireSettings {
-        weights_dir: "weights".into(),
-        road,
-        workers: std::thread::available_parallelism().map_or(1, usize::from),
-        border_share: 0.0,
-    };
-    let images = folder.join("images");
+    let road = Road::open(Path::new("weights"), road).unwrap();
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let settings = AcquireSettings { workers, border_share: 0.0 };
+    let (images, mut cache) = (folder.join("images"), Cache::none());
     let acquired =
-        acquire(&images, &photos, &settings, &mut Cache::none(), Template::look, || {}).unwrap();
+        acquire(&images, &photos, &road, settings, &mut cache, Template::look, || {}).unwrap();
     let samples: HashMap<&Path, _> =
         photos.iter().map(PathBuf::as_path).zip(acquired.iter().map(|one| &one.sample)).collect();
     let compared = compare(&pairs, |photo| samples[photo]);

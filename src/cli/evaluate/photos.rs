@@ -18,7 +18,7 @@ use crate::evaluate::acquire::{
 use crate::evaluate::dataset::{listed, missing};
 use crate::evaluate::report::Face;
 use crate::nets::Digest;
-use crate::vision::{EncoderProfile, QualityLimits, Road};
+use crate::vision::{EncoderProfile, LookError, QualityLimits, Road};
 
 /// Looks at photos as the arguments say.
 pub(in crate::cli) struct Photos {
@@ -26,6 +26,7 @@ pub(in crate::cli) struct Photos {
     settings: AcquireSettings,
     cache: Option<PathBuf>,
     allow_missing: bool,
+    weights_dir: PathBuf,
     road: Road,
 }
 
@@ -73,20 +74,16 @@ impl Photos {
             // The nearest face is meant, however near another one is.
             road.nearest.rival_share_min = 1.0;
         }
-        let settings = AcquireSettings {
-            weights_dir: config.inference.weights_dir.clone(),
-            workers: config.engine().workers,
-            border_share,
-            road,
-        };
+        let settings = AcquireSettings { workers: config.engine().workers, border_share };
         let cache = match (&source.cache, source.no_cache) {
             (_, true) => None,
             (Some(folder), _) => Some(folder.clone()),
             (None, _) => user_cache(),
         };
-        let road = Road::open(&settings.weights_dir, settings.road.clone())?;
+        let weights_dir = config.inference.weights_dir.clone();
+        let road = Road::open(&weights_dir, road)?;
         let (images, allow_missing) = (source.images.clone(), source.allow_missing);
-        Ok(Self { images, settings, cache, allow_missing, road })
+        Ok(Self { images, settings, cache, allow_missing, weights_dir, road })
     }
 
     /// The id of the encoder.
@@ -143,7 +140,7 @@ impl Photos {
         &self,
         kind: &str,
         mut photos: Vec<PathBuf>,
-        look: impl Fn(&Road, &[u8], f32) -> Sample<T> + Sync,
+        look: impl Fn(&Road, &[u8], f32) -> Result<Sample<T>, LookError> + Sync,
     ) -> anyhow::Result<Gathered<T>> {
         photos.sort();
         photos.dedup();
@@ -160,8 +157,8 @@ impl Photos {
         let style =
             ProgressStyle::with_template("{bar:40} {pos}/{len} photos, {per_sec}, {eta} left")?;
         let bar = ProgressBar::new(photos.len() as u64).with_style(style);
-        let acquired =
-            acquire(&self.images, &photos, &self.settings, &mut cache, look, || bar.inc(1))?;
+        let Self { images, road, settings, .. } = self;
+        let acquired = acquire(images, &photos, road, *settings, &mut cache, look, || bar.inc(1))?;
         bar.finish_and_clear();
         let mut tally = Tally { photos: photos.len(), ..Tally::default() };
         let unreadable = count(&photos, &acquired, &mut tally);
@@ -191,9 +188,9 @@ impl Photos {
     /// and the settings.
     fn cache_key(&self, kind: &str) -> anyhow::Result<String> {
         let program = std::fs::read("/proc/self/exe").context("the program cannot be read")?;
-        let manifest = std::fs::read(self.settings.weights_dir.join("manifest.toml"))
+        let manifest = std::fs::read(self.weights_dir.join("manifest.toml"))
             .context("the weights' manifest cannot be read")?;
-        let AcquireSettings { road, border_share, .. } = &self.settings;
+        let (road, border_share) = (self.road.settings(), self.settings.border_share);
         let parts = format!(
             "{kind} {} {} {road:?} {border_share}",
             Digest::of(&program),

@@ -14,16 +14,12 @@ pub use cache::{Cache, CacheError};
 pub use sample::{BothSides, Failure, Picture, Sample, Template, liveness_score};
 
 use crate::nets::Digest;
-use crate::vision::{OpenError, Road, RoadSettings};
+use crate::vision::{LookError, Road};
 
 /// How photos are looked at.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AcquireSettings {
-    /// The folder with the weights and their manifest.
-    pub weights_dir: PathBuf,
-    /// The road.
-    pub road: RoadSettings,
-    /// Threads that each own the networks; at least 1.
+    /// Threads that each travel the road with a photo; at least 1.
     pub workers: usize,
     /// A border added around every photo, as a share of its longer side; 0: none.
     pub border_share: f32,
@@ -32,9 +28,14 @@ pub struct AcquireSettings {
 /// Why photos cannot be looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum AcquireError {
-    /// The networks cannot be loaded.
-    #[error(transparent)]
-    Open(#[from] OpenError),
+    /// A network failed, which is not the photo's fault.
+    #[error("{}: {error}", photo.display())]
+    Look {
+        /// The photo that it was shown.
+        photo: PathBuf,
+        /// What went wrong.
+        error: LookError,
+    },
     /// The cache cannot be written.
     #[error(transparent)]
     Cache(#[from] CacheError),
@@ -53,14 +54,14 @@ pub struct Acquired<T> {
 /// `done` is called after each.
 ///
 /// # Errors
-/// When the networks cannot be loaded or the cache cannot be written. A photo that cannot be read
-/// is a [`Failure`] of that photo.
+/// When a network fails or the cache cannot be written. A photo that cannot be read is a [`Failure`] of that photo.
 pub fn acquire<T: Clone + Send + Sync + Serialize + DeserializeOwned>(
     images: &Path,
     photos: &[PathBuf],
-    settings: &AcquireSettings,
+    road: &Road,
+    AcquireSettings { workers, border_share }: AcquireSettings,
     cache: &mut Cache<T>,
-    look: impl Fn(&Road, &[u8], f32) -> Sample<T> + Sync,
+    look: impl Fn(&Road, &[u8], f32) -> Result<Sample<T>, LookError> + Sync,
     mut done: impl FnMut(),
 ) -> Result<Vec<Acquired<T>>, AcquireError> {
     let mut acquired: Vec<Option<Acquired<T>>> = vec![None; photos.len()];
@@ -68,16 +69,19 @@ pub fn acquire<T: Clone + Send + Sync + Serialize + DeserializeOwned>(
     let known = cache.known();
     std::thread::scope(|scope| {
         let (send, receive) = mpsc::channel();
-        for _ in 0..settings.workers.max(1) {
+        for _ in 0..workers.max(1) {
             let (send, next, known, look) = (send.clone(), &next, &known, &look);
+            // Of one road: on a GPU its networks are there once and have a stream each, of which there are few.
+            let road = road.clone();
             scope.spawn(move || {
                 // The workers are the parallelism, as in the service.
                 tch::set_num_threads(1);
-                let mut road = None;
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(photo) = photos.get(at) else { return };
-                    let looked = look_at(&images.join(photo), settings, &mut road, known, look);
+                    let look = |bytes: &[u8]| look(&road, bytes, border_share);
+                    let looked = look_at(&images.join(photo), known, look);
+                    let looked = looked.map_err(|error| (photo.clone(), error));
                     let failed = looked.is_err();
                     // The receiver is gone when another worker failed.
                     if send.send((at, looked)).is_err() || failed {
@@ -88,7 +92,8 @@ pub fn acquire<T: Clone + Send + Sync + Serialize + DeserializeOwned>(
         }
         drop(send);
         for (at, looked) in receive {
-            let (one, is_new) = looked?;
+            let (one, is_new) =
+                looked.map_err(|(photo, error)| AcquireError::Look { photo, error })?;
             if is_new {
                 cache.put(&one)?;
             }
@@ -99,14 +104,12 @@ pub fn acquire<T: Clone + Send + Sync + Serialize + DeserializeOwned>(
     })
 }
 
-/// What one photo gives, and whether it was looked at now. The road is opened when first needed.
+/// What one photo gives, and whether it was looked at now.
 fn look_at<T: Clone>(
     photo: &Path,
-    settings: &AcquireSettings,
-    road: &mut Option<Road>,
     known: &cache::Known<T>,
-    look: &impl Fn(&Road, &[u8], f32) -> Sample<T>,
-) -> Result<(Acquired<T>, bool), OpenError> {
+    look: impl FnOnce(&[u8]) -> Result<Sample<T>, LookError>,
+) -> Result<(Acquired<T>, bool), LookError> {
     let bytes = match std::fs::read(photo) {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -119,9 +122,5 @@ fn look_at<T: Clone>(
     if let Some(sample) = known.get(&digest) {
         return Ok((Acquired { photo, sample: sample.clone() }, false));
     }
-    let road = match road {
-        Some(road) => road,
-        None => road.insert(Road::open(&settings.weights_dir, settings.road.clone())?),
-    };
-    Ok((Acquired { photo, sample: look(road, &bytes, settings.border_share) }, true))
+    Ok((Acquired { photo, sample: look(&bytes)? }, true))
 }

@@ -43,13 +43,16 @@ pub struct Template {
 
 impl Template {
     /// Travels the road as far as the encoding.
-    pub fn look(road: &Road, bytes: &[u8], border_share: f32) -> Sample<Self> {
-        let view = road.look_at_crop(bytes, border_share, &SETTINGS);
-        acquired(view).map(|FaceSeen { encoding, quality, feature_norm, .. }| Self {
+    ///
+    /// # Errors
+    /// When a network fails.
+    pub fn look(road: &Road, bytes: &[u8], border_share: f32) -> Result<Sample<Self>, LookError> {
+        let sample = acquired(road.look_at_crop(bytes, border_share, &SETTINGS))?;
+        Ok(sample.map(|FaceSeen { encoding, quality, feature_norm, .. }| Self {
             values: encoding.values().into(),
             quality,
             feature_norm,
-        })
+        }))
     }
 }
 
@@ -66,10 +69,15 @@ pub struct BothSides {
 
 impl BothSides {
     /// Travels the road as far as the encodings.
-    pub fn look(road: &Road, bytes: &[u8], border_share: f32) -> Sample<Self> {
-        let view = road.look_at_both_sides(bytes, border_share, &SETTINGS);
-        let [plain, mirrored] = acquired(view)?.map(|encoding| encoding.values().into());
-        Ok(Self { plain, mirrored })
+    ///
+    /// # Errors
+    /// When a network fails.
+    pub fn look(road: &Road, bytes: &[u8], border_share: f32) -> Result<Sample<Self>, LookError> {
+        let sample = acquired(road.look_at_both_sides(bytes, border_share, &SETTINGS))?;
+        Ok(sample.map(|both| {
+            let [plain, mirrored] = both.map(|encoding| encoding.values().into());
+            Self { plain, mirrored }
+        }))
     }
 }
 
@@ -83,15 +91,29 @@ pub struct Picture {
 
 impl Picture {
     /// Travels the road as far as the face as the encoder is shown it.
-    pub fn aligned(road: &Road, bytes: &[u8], border_share: f32) -> Sample<Self> {
-        let face = acquired(road.look_at_aligned(bytes, border_share, &SETTINGS))?;
-        Self::new(face.side(), face.rgb())
+    ///
+    /// # Errors
+    /// When a network fails.
+    pub fn aligned(
+        road: &Road,
+        bytes: &[u8],
+        border_share: f32,
+    ) -> Result<Sample<Self>, LookError> {
+        let sample = acquired(road.look_at_aligned(bytes, border_share, &SETTINGS))?;
+        Ok(sample.and_then(|face| Self::new(face.side(), face.rgb())))
     }
 
     /// Travels the road as far as the face with its surroundings as the liveness network is shown it.
-    pub fn surroundings(road: &Road, bytes: &[u8], border_share: f32) -> Sample<Self> {
-        let seen = acquired(road.look_at_surroundings(bytes, border_share, &SETTINGS))?;
-        Self::new(Surroundings::SIDE, seen.rgb())
+    ///
+    /// # Errors
+    /// When a network fails.
+    pub fn surroundings(
+        road: &Road,
+        bytes: &[u8],
+        border_share: f32,
+    ) -> Result<Sample<Self>, LookError> {
+        let sample = acquired(road.look_at_surroundings(bytes, border_share, &SETTINGS))?;
+        Ok(sample.and_then(|seen| Self::new(Surroundings::SIDE, seen.rgb())))
     }
 
     fn new(side: u32, rgb: &[u8]) -> Sample<Self> {
@@ -121,9 +143,12 @@ impl fmt::Debug for Picture {
 }
 
 /// Travels the road as far as liveness.
-pub fn liveness_score(road: &Road, bytes: &[u8]) -> Sample<f32> {
+///
+/// # Errors
+/// When a network fails.
+pub fn liveness_score(road: &Road, bytes: &[u8]) -> Result<Sample<f32>, LookError> {
     let view = road.look_alive(bytes, None, SETTINGS.pupil_distance_px_min, Default::default());
-    acquired(view).map(LivenessScore::value)
+    Ok(acquired(view)?.map(LivenessScore::value))
 }
 
 /// A photo of a test set has no turnstile before it: faces of any size count, unless the road's own
@@ -131,16 +156,18 @@ pub fn liveness_score(road: &Road, bytes: &[u8]) -> Sample<f32> {
 const SETTINGS: LookSettings =
     LookSettings { liveness_threshold: None, pupil_distance_px_min: 0.0, picture: false };
 
-fn acquired<F>(view: Result<View<F>, LookError>) -> Sample<F> {
-    match view {
-        Err(error) => Err(Failure::Unreadable(error.to_string())),
-        Ok(view) => match view.sighting {
-            Sighting::Face(face) => Ok(face),
-            Sighting::NoFace | Sighting::Spoof { .. } => Err(Failure::NoFace),
-            Sighting::MultipleFaces => Err(Failure::MultipleFaces),
-            Sighting::LowQuality { issues, .. } => Err(Failure::LowQuality(issues)),
-        },
-    }
+fn acquired<F>(view: Result<View<F>, LookError>) -> Result<Sample<F>, LookError> {
+    let view = match view {
+        Ok(view) => view,
+        Err(LookError::Decode(error)) => return Ok(Err(Failure::Unreadable(error.to_string()))),
+        Err(error) => return Err(error),
+    };
+    Ok(match view.sighting {
+        Sighting::Face(face) => Ok(face),
+        Sighting::NoFace | Sighting::Spoof { .. } => Err(Failure::NoFace),
+        Sighting::MultipleFaces => Err(Failure::MultipleFaces),
+        Sighting::LowQuality { issues, .. } => Err(Failure::LowQuality(issues)),
+    })
 }
 
 fn to_png<S: Serializer>(pixels: &RgbImage, to: S) -> Result<S::Ok, S::Error> {
@@ -179,6 +206,14 @@ fn from_base64<'de, D: Deserializer<'de>>(from: D) -> Result<Box<[f32]>, D::Erro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_picture_is_the_photos_fault_and_a_network_that_fails_is_not() {
+        let failed = LookError::Torch(tch::TchError::Torch("out of memory".to_owned()));
+        assert!(acquired::<()>(Err(failed)).is_err());
+        let broken = LookError::Decode(crate::vision::DecodeError::Empty);
+        assert!(matches!(acquired::<()>(Err(broken)), Ok(Err(Failure::Unreadable(_)))));
+    }
 
     #[test]
     fn a_picture_is_kept_to_the_last_bit() {
