@@ -90,9 +90,12 @@ impl<T: Element> Row<'_, T> {
                     (3, 2, 1) => self.vectors::<V, 2, 1>(channel, out),
                     (3, 3, 2) => self.vectors::<V, 3, 2>(channel, out),
                     (3, 2, 2) => self.vectors::<V, 2, 2>(channel, out),
-                    _ => inner
-                        .clone()
-                        .for_each(|place| self.vector::<V>(height, place, channel, out)),
+                    // No closure: within an iterator's own function it is compiled without the instructions.
+                    _ => {
+                        for place in inner.clone() {
+                            self.vector::<V>(height, place, channel, out);
+                        }
+                    }
                 }
             }
         }

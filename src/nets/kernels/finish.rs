@@ -59,32 +59,54 @@ impl Finish {
         if sum < 0.0 { sum * self.slope[channel] } else { sum }
     }
 
-    /// Writes as many channels as `out` has, from `first` on, of a row of a block.
+    /// Writes a block of sums, as many of its rows and channels as `size` says, at least one, to `out`, where a row has `stride` numbers;
+    /// its first channel is `first`.
     ///
     /// # Safety
-    /// As [`Lanes`]; `shortcut`, where there is one, is as long as `out`, at most [`SIDE`].
+    /// As [`Lanes`].
     #[inline(always)]
-    pub unsafe fn row<T: Element, V: Lanes>(
+    pub unsafe fn block<T: Element, V: Lanes>(
         &self,
-        sums: &[f32; SIDE],
+        sums: &[f32; SIDE * SIDE],
+        (height, width): (usize, usize),
         first: usize,
         shortcut: Option<&[T]>,
-        out: &mut [T],
+        (out, stride): (&mut [T], usize),
     ) {
-        let whole = out.len() / V::WIDTH * V::WIDTH;
-        for i in (0..whole).step_by(V::WIDTH) {
-            // SAFETY: `i + WIDTH` is within the row, `out` and the shortcut.
+        let len = (height - 1) * stride + width;
+        assert!(height <= SIDE && width <= SIDE && out.len() >= len);
+        assert!(first + width <= self.bias.len());
+        assert!(shortcut.is_none_or(|shortcut| shortcut.len() >= len));
+        let whole = width / V::WIDTH * V::WIDTH;
+        for channel in (0..whole).step_by(V::WIDTH) {
+            // SAFETY: `channel + WIDTH` is within the width, and the rows are within the block, `out` and the shortcut.
             unsafe {
-                let mut values = self.at::<V>(first + i).vector(V::load(sums.as_ptr().add(i)));
+                let finish = self.at::<V>(first + channel);
+                let from = sums.as_ptr().add(channel);
+                let to = out.as_mut_ptr().add(channel);
+                // Two loops, for what is asked in each row takes as long as what is done there.
                 if let Some(shortcut) = shortcut {
-                    values = values.plus(T::load(shortcut.as_ptr().add(i)));
+                    let shortcut = shortcut.as_ptr().add(channel);
+                    for row in 0..height {
+                        let values = finish.vector(V::load(from.add(row * SIDE)));
+                        let values = values.plus(T::load(shortcut.add(row * stride)));
+                        T::store(values, to.add(row * stride));
+                    }
+                } else {
+                    for row in 0..height {
+                        let values = finish.vector(V::load(from.add(row * SIDE)));
+                        T::store(values, to.add(row * stride));
+                    }
                 }
-                T::store(values, out.as_mut_ptr().add(i));
             }
         }
-        for i in whole..out.len() {
-            let shortcut = shortcut.map_or(0.0, |numbers| numbers[i].to_f32());
-            out[i] = T::from_f32(self.one(sums[i], first + i) + shortcut);
+        for channel in whole..width {
+            for row in 0..height {
+                let at = row * stride + channel;
+                let shortcut = shortcut.map_or(0.0, |numbers| numbers[at].to_f32());
+                let sum = sums[row * SIDE + channel];
+                out[at] = T::from_f32(self.one(sum, first + channel) + shortcut);
+            }
         }
     }
 }

@@ -112,11 +112,11 @@ pub unsafe fn multiply<T: Element, M: Multiply<T>>(
             // SAFETY: the caller vouches for the instructions; 32 rows, and a panel, of `len` each.
             unsafe {
                 M::multiply(rows, (height, width), panel, len, &mut block);
-                for (i, sums) in block.0.as_chunks::<SIDE>().0[..height].iter().enumerate() {
-                    let at = (row + i) * columns + first;
-                    let shortcut = shortcut.map(|numbers| &numbers[at..][..width]);
-                    finish.row::<T, M::Lanes>(sums, first, shortcut, &mut out[at..][..width]);
-                }
+                let at = row * columns + first;
+                let shortcut = shortcut.map(|numbers| &numbers[at..]);
+                let out = (&mut out[at..], columns);
+                let size = (height, width);
+                finish.block::<T, M::Lanes>(&block.0, size, first, shortcut, out);
             }
         }
     }

@@ -68,23 +68,28 @@ impl<T: Element> Rows<T> for Patches<'_, T> {
         let [_, height, width, channels] = self.size;
         let (line, mut x) = (first / self.columns.count, first % self.columns.count);
         let (mut image, mut y) = (line / self.rows.count, line % self.rows.count);
+        let (whole_rows, whole_columns) = (self.rows.inner(), self.columns.inner());
+        let (line_len, span) = (width * channels, self.columns.kernel * channels);
         for patch in scratch.chunks_exact_mut(self.len).take(count) {
-            let (top, down) = self.rows.covered(y);
-            let (left, across) = self.columns.covered(x);
-            let copied = across.len() * channels;
-            if (down.len(), across.len()) != (self.rows.kernel, self.columns.kernel) {
+            if whole_rows.contains(&y) && whole_columns.contains(&x) {
+                let line = image * height + y * self.rows.stride - self.rows.padding;
+                let column = x * self.columns.stride - self.columns.padding;
+                let mut from = (line * width + column) * channels;
+                for to in patch[..self.rows.kernel * span].chunks_exact_mut(span) {
+                    copy(&self.xs[from..from + span], to);
+                    from += line_len;
+                }
+            } else {
+                let (top, down) = self.rows.covered(y);
+                let (left, across) = self.columns.covered(x);
+                let copied = across.len() * channels;
                 patch.fill(T::default());
-            }
-            for dy in down {
-                let line = image * height + top + dy - self.rows.padding;
-                let column = left + across.start - self.columns.padding;
-                let from = &self.xs[(line * width + column) * channels..][..copied];
-                let to =
-                    &mut patch[(dy * self.columns.kernel + across.start) * channels..][..copied];
-                // Three pixels of three colours, the first layer of every network, need no call.
-                match (<&mut [T; 9]>::try_from(&mut *to), <&[T; 9]>::try_from(from)) {
-                    (Ok(to), Ok(from)) => *to = *from,
-                    _ => to.copy_from_slice(from),
+                for dy in down {
+                    let line = image * height + top + dy - self.rows.padding;
+                    let column = left + across.start - self.columns.padding;
+                    let from = &self.xs[(line * width + column) * channels..][..copied];
+                    let to = dy * span + across.start * channels;
+                    patch[to..to + copied].copy_from_slice(from);
                 }
             }
             x += 1;
@@ -96,5 +101,14 @@ impl<T: Element> Rows<T> for Patches<'_, T> {
             }
         }
         scratch
+    }
+}
+
+#[inline(always)]
+fn copy<T: Element>(from: &[T], to: &mut [T]) {
+    // Three pixels of three colours, the first layer of every network, need no call.
+    match (<&mut [T; 9]>::try_from(&mut *to), <&[T; 9]>::try_from(from)) {
+        (Ok(to), Ok(from)) => *to = *from,
+        _ => to.copy_from_slice(from),
     }
 }
