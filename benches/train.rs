@@ -23,9 +23,9 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    // As `train` does.
-    expect_steps();
     let device = if tch::Cuda::is_available() { Device::Cuda(0) } else { Device::Cpu };
+    // As `train` does.
+    expect_steps(device);
     let [f32, mixed] = [false, true].map(|mixed| faces_per_second(device, mixed));
     println!("{}", json!({"device": format!("{device:?}"), "f32": f32, "mixed": mixed}));
 }

@@ -196,9 +196,13 @@ impl Conv {
         xs: &Tensor,
         shortcut: Option<&Tensor>,
     ) -> Result<Tensor, TchError> {
-        let [weight, bias] = [weight, bias].map(|numbers| numbers.f_to_kind(xs.kind()));
+        let weight = weight.f_to_kind(xs.kind())?;
+        // Normalisation by the batch takes away what is the same everywhere; beside it the bias is 0 and stays so, until
+        // `fold` ends the learning.
+        let is_idle = norm.as_ref().is_some_and(BatchNorm::goes_by_the_batch);
+        let bias = if is_idle { None } else { Some(bias.f_to_kind(xs.kind())?) };
         let sums =
-            xs.f_conv2d(&weight?, Some(&bias?), self.stride, self.padding, 1, self.groups)?;
+            xs.f_conv2d(&weight, bias.as_ref(), self.stride, self.padding, 1, self.groups)?;
         let sums = match norm {
             Some(norm) => norm.forward(&sums)?,
             None => sums,
@@ -413,11 +417,15 @@ impl BatchNorm {
             Some(&*self.bias),
             Some(&*self.running_mean),
             Some(&*self.running_var),
-            self.learns.load(Ordering::Relaxed),
+            self.goes_by_the_batch(),
             Self::MOMENTUM,
             Self::EPSILON,
             true,
         )
+    }
+
+    fn goes_by_the_batch(&self) -> bool {
+        self.learns.load(Ordering::Relaxed)
     }
 
     /// Learns whenever `learns` is set.

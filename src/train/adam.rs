@@ -51,8 +51,9 @@ impl Fresh<'_> {
 
 /// Adam with decoupled weight decay, and what it remembers of the steps before.
 ///
-/// All numbers that learn are moved into one row, of which the parameters are views from then on: a step takes as many
-/// operations for a network of a hundred layers as for one, which on a GPU is most of what it takes.
+/// All numbers that learn are moved into one row, of which the parameters are views from then on, and so are their
+/// gradients: a step takes as many operations for a network of a hundred layers as for one, which on a GPU is most of
+/// what it takes.
 #[derive(Debug)]
 pub struct Adam {
     decay: Decay,
@@ -66,6 +67,8 @@ pub struct Adam {
     rates: Tensor,
     /// Where they began, where they decay towards that.
     start: Option<Tensor>,
+    /// Where `backward` sums up the gradients.
+    gradient: Tensor,
     /// The mean of the gradients, and of their squares.
     mean: Tensor,
     square: Tensor,
@@ -80,6 +83,8 @@ struct Place {
     shape: Vec<i64>,
     first: i64,
     count: i64,
+    /// Whether its gradient is in the row of gradients: there is none before the first `backward`.
+    has_gradient: bool,
 }
 
 impl Place {
@@ -112,7 +117,7 @@ impl Adam {
             let stays = is_fresh && decay.towards == Towards::Start;
             decays.push(all(f64::from(u8::from(shape.len() > 1 && !stays)))?);
             rates.push(all(if is_fresh { fresh.times } else { 1.0 })?);
-            places.push(Place { name: name.clone(), shape, first, count });
+            places.push(Place { name: name.clone(), shape, first, count, has_gradient: false });
             first += count;
         }
         let row = Tensor::f_cat(&values, 0)?;
@@ -124,6 +129,7 @@ impl Adam {
             decays: Tensor::f_cat(&decays, 0)?,
             rates: Tensor::f_cat(&rates, 0)?,
             start: (decay.towards == Towards::Start).then(|| row.copy()),
+            gradient: row.f_zeros_like()?,
             mean: row.f_zeros_like()?,
             square: row.f_zeros_like()?,
             row,
@@ -142,16 +148,8 @@ impl Adam {
         let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
         let (bias_1, bias_2) = (1.0 - BETA_1.powi(steps), 1.0 - BETA_2.powi(steps));
         no_grad(|| {
-            let gradients = learning(parameters).map(|(_, tensor)| {
-                let mut gradient = tensor.f_grad()?;
-                if !gradient.defined() {
-                    return tensor.f_zeros_like()?.f_view([-1i64]);
-                }
-                let all = gradient.f_reshape([-1i64])?.copy();
-                let _ = gradient.f_zero_()?;
-                Ok(all)
-            });
-            let gradient = Tensor::f_cat(&gradients.collect::<Result<Vec<_>, TchError>>()?, 0)?;
+            self.gather(parameters)?;
+            let gradient = &self.gradient;
             let _ = self.mean.f_mul_scalar_(BETA_1)?;
             let _ = self.mean.f_add_(&gradient.f_mul_scalar(1.0 - BETA_1)?)?;
             let _ = self.square.f_mul_scalar_(BETA_2)?;
@@ -167,8 +165,24 @@ impl Adam {
             let spread = self.square.f_div_scalar(bias_2)?.f_sqrt()?.f_add_scalar(EPSILON)?;
             let step = self.mean.f_div(&spread)?.f_mul(&self.rates)?;
             let _ = self.row.f_sub_(&step.f_mul_scalar(rate / bias_1)?)?;
+            let _ = self.gradient.f_zero_()?;
             Ok(())
         })
+    }
+
+    /// Moves gradients into the row that are not there yet; the next `backward` adds to them there.
+    fn gather(&mut self, parameters: &[(String, Tensor)]) -> Result<(), TchError> {
+        let places = self.places.iter_mut().zip(learning(parameters));
+        for (place, (_, tensor)) in places.filter(|(place, _)| !place.has_gradient) {
+            let mut gradient = tensor.f_grad()?;
+            if gradient.defined() {
+                let mut own = place.of(&self.gradient)?;
+                own.f_copy_(&gradient)?;
+                gradient.f_set_data(&own)?;
+                place.has_gradient = true;
+            }
+        }
+        Ok(())
     }
 
     /// Whether all numbers that learn are numbers still.

@@ -9,8 +9,8 @@ use tch::{TchError, Tensor};
 
 use super::adam::{Adam, Decay, Fresh};
 use super::collapse::Collapse;
-use super::memory::expect_steps;
 use super::parameters::Tensors;
+use super::prepare::expect_steps;
 use super::random::random;
 use super::run::{Run, RunError, Standing};
 use super::schedule::Schedule;
@@ -201,7 +201,9 @@ pub fn train(
     kept: Option<(Standing, Tensors)>,
     watcher: &mut dyn Watcher,
 ) -> Result<(Standing, Ending), TrainingError> {
-    expect_steps();
+    if let Some((_, tensor)) = task.parameters().first() {
+        expect_steps(tensor.device());
+    }
     let times = (FRESH_RATE / pace.schedule.rate).max(1.0);
     let fresh = Fresh { is: &|name| task.is_fresh(name), times };
     let mut adam = Adam::new(task.parameters(), pace.decay, fresh)?;

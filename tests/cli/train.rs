@@ -160,6 +160,8 @@ fn what_cannot_be_learnt_together_is_refused_before_a_photo_is_read() {
     assert!(scratch.contains("--train all"), "{scratch}");
     let size = train(&["--size", "512"]);
     assert!(size.contains("512 numbers, and fewer are made of them"), "{size}");
+    let projection = train(&["--size", "96"]);
+    assert!(projection.contains("no projection of mobilefacenet to 96 numbers"), "{projection}");
     let margin = train(&["--margin", "5"]);
     assert!(margin.contains("must be 0 to 4"), "{margin}");
 }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use super::data::Data;
-use super::encoder_card::{Base, LearntTensors, Outcome, Shipped, finish};
+use super::encoder_card::{Base, LearntTensors, Outcome, Shipped, finish, shipped_projection};
 use super::pace::{PaceArguments, Usual};
 use super::watch::Watch;
 use crate::cli::evaluate::photos::Photos;
@@ -123,7 +123,7 @@ pub(super) fn run(config: &Config, arguments: &EncoderArguments) -> anyhow::Resu
     let mut config = config.clone();
     let manifest = Manifest::open(&config.inference.weights_dir)?;
     let encoder = manifest.get(&config.road.encoder)?;
-    arguments.check(encoder)?;
+    arguments.check(&manifest, encoder)?;
     let base = Base {
         manifest: &manifest,
         road: &RoadSettings { encoding_size: arguments.size, ..config.road.clone() },
@@ -145,7 +145,7 @@ pub(super) fn run(config: &Config, arguments: &EncoderArguments) -> anyhow::Resu
 
 impl EncoderArguments {
     /// Refuses what cannot be.
-    fn check(&self, encoder: &WeightsEntry) -> anyhow::Result<()> {
+    fn check(&self, manifest: &Manifest, encoder: &WeightsEntry) -> anyhow::Result<()> {
         let (id, outputs) = (&encoder.id, encoder.output_size);
         match self.train {
             What::Projection => ensure!(
@@ -162,6 +162,10 @@ impl EncoderArguments {
             bail!(
                 "--from scratch: an encoder that begins with nothing learns as a whole, --train all"
             );
+        }
+        // Before the photos are read.
+        if self.from == Start::Weights && self.size != outputs {
+            shipped_projection(manifest, id, self.size)?;
         }
         Ok(())
     }

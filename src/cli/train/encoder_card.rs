@@ -47,14 +47,23 @@ impl Base<'_> {
             }
             Start::Scratch => LinearMap::by_chance(inputs, outputs, device.into(), &mut numbers)?,
             Start::Weights => {
-                let entry = self.manifest.projection_of(id, settings.size).with_context(|| {
-                    format!("there is no projection of {id} to {outputs} numbers to begin with: --from pca")
-                })?;
+                let entry = shipped_projection(self.manifest, id, settings.size)?;
                 let weights = from_bytes(&self.manifest.read(entry)?)?;
                 LinearMap::from_weights(&weights, inputs, outputs, device.into())?
             }
         })
     }
+}
+
+/// The projection of an encoder's numbers to so many that the weights folder has.
+pub(super) fn shipped_projection<'m>(
+    manifest: &'m Manifest,
+    encoder: &str,
+    size: u32,
+) -> anyhow::Result<&'m WeightsEntry> {
+    manifest.projection_of(encoder, size).with_context(|| {
+        format!("there is no projection of {encoder} to {size} numbers to begin with: --from pca")
+    })
 }
 
 /// A run that has come to its end.
