@@ -137,6 +137,38 @@ async fn several_frames_are_as_likely_as_the_least_likely_of_them(pool: PgPool) 
 }
 
 #[sqlx::test]
+async fn whoever_the_previous_model_alone_knows_is_compared_by_its_distance(pool: PgPool) {
+    let before = TestService::start_with(&pool, |config| config.road.encoding_size = 512).await;
+    let employee = before.employee(json!({"badge_id": "B-1"})).await;
+    before.enrol(&employee, "obama-1.jpg").await;
+
+    // It doubts everybody.
+    let folder = tempfile::tempdir().unwrap();
+    export(folder.path(), None, 40.0, true);
+    let service = TestService::start_with(&pool, |config| {
+        config.matching.verify_by = VerifyBy::Verifier;
+        config.inference.weights_dir = folder.path().to_owned();
+        config.previous.encoder = Some(config.road.encoder.clone());
+        config.previous.encoding_size = Some(512);
+    })
+    .await;
+    let gate = service.gate(json!({"mode": "badge_and_face"})).await;
+    let reason = "face_does_not_match_badge";
+    Passage::of("obama-3.jpg").badge("B-1").granted(&service, &gate).await;
+    let by_distance = service.trail().await.remove(0);
+    assert_eq!(by_distance["probability"], Value::Null, "{by_distance}");
+    assert!(number(&by_distance, "distance") < number(&by_distance, "threshold"));
+    Passage::of("biden-1.jpg").badge("B-1").refused(&service, &gate, reason).await;
+
+    service.enrol(&employee, "obama-2.jpg").await;
+    Passage::of("obama-3.jpg").badge("B-1").refused(&service, &gate, reason).await;
+    let by_verifier = service.trail().await.remove(0);
+    assert_eq!(by_verifier["threshold"], Value::Null, "{by_verifier}");
+    assert!(number(&by_verifier, "probability") < number(&by_verifier, "probability_min"));
+    assert_eq!(audit(&service, &pool).await.faults, []);
+}
+
+#[sqlx::test]
 async fn what_cannot_decide_is_refused_at_the_start(pool: PgPool) {
     let mut config = config(&pool);
     config.matching.verify_by = VerifyBy::Verifier;
