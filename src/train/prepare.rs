@@ -6,8 +6,7 @@ use tch::Device;
 pub fn expect_steps(device: Device) {
     keep_memory();
     if device.is_cuda() {
-        // Little is left for the processor: a thread for each core would only be waited for, and two runs on one machine
-        // wait for each other's.
+        // Little is left for the processor, too little to wait for a thread of each core.
         tch::set_num_threads(1);
     }
 }
