@@ -4,8 +4,8 @@
 
 use std::arch::asm;
 use std::arch::x86_64::{
-    __m512, __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_set1_epi32,
-    _mm512_setzero_ps, _mm512_storeu_ps,
+    __m512, __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_set1_epi32, _mm512_storeu_ps,
 };
 use std::mem::transmute;
 
@@ -59,17 +59,18 @@ impl Multiply<bf16> for Tiles {
         _: (usize, usize),
         panel: &[bf16],
         len: usize,
+        bias: &[f32],
         block: &mut Block,
     ) {
-        debug_assert!(rows.len() >= SIDE * len && panel.len() >= len * SIDE);
-        // SAFETY: the caller vouches for AMX and for the lengths: in each of `len / 32` steps the loads
-        // take 64 bytes of each of 32 rows and 2 KiB of the panel; the stores fill the block's 4 KiB.
+        debug_assert!(rows.len() >= SIDE * len && panel.len() >= len * SIDE && bias.len() >= SIDE);
+        // SAFETY: the caller vouches for AMX and for the lengths: of the bias 128 bytes are read, in each of `len / 32`
+        // steps 64 bytes of each of 32 rows and 2 KiB of the panel; the stores fill the block's 4 KiB.
         unsafe {
             asm!(
-                "tilezero tmm0",
-                "tilezero tmm1",
-                "tilezero tmm2",
-                "tilezero tmm3",
+                "tileloadd tmm0, [{bias} + {no_bytes}]",
+                "tileloadd tmm1, [{bias} + {no_bytes} + 64]",
+                "tileloadd tmm2, [{bias} + {no_bytes}]",
+                "tileloadd tmm3, [{bias} + {no_bytes} + 64]",
                 "2:",
                 "tileloadd tmm4, [{upper} + {row_bytes}]",
                 "tileloadd tmm6, [{panel} + {tile_bytes}]",
@@ -92,6 +93,9 @@ impl Multiply<bf16> for Tiles {
                 lower = inout(reg) rows.as_ptr().add(16 * len) => _,
                 panel = inout(reg) panel.as_ptr() => _,
                 steps = inout(reg) len / bf16::STEP => _,
+                bias = in(reg) bias.as_ptr(),
+                // Each row of the sums begins with the same numbers.
+                no_bytes = in(reg) 0usize,
                 block = in(reg) block.0.as_mut_ptr(),
                 row_bytes = in(reg) len * size_of::<bf16>(),
                 tile_bytes = in(reg) 64usize,
@@ -113,14 +117,16 @@ impl Multiply<bf16> for Pairs {
         (height, _): (usize, usize),
         panel: &[bf16],
         len: usize,
+        bias: &[f32],
         block: &mut Block,
     ) {
-        debug_assert!(rows.len() >= SIDE * len && panel.len() >= len * SIDE);
+        debug_assert!(rows.len() >= SIDE * len && panel.len() >= len * SIDE && bias.len() >= SIDE);
         for row in (0..height).step_by(8) {
             // SAFETY: the caller vouches for AVX-512 BF16 and for the lengths: pair `pair` of the eight
             // rows ends before `len`, and the panel has two vectors for each pair.
             unsafe {
-                let mut sums = [[_mm512_setzero_ps(); 2]; 8];
+                let bias = bias.as_ptr();
+                let mut sums = [[_mm512_loadu_ps(bias), _mm512_loadu_ps(bias.add(16))]; 8];
                 for pair in 0..len / 2 {
                     let step = panel.as_ptr().add(pair / 16 * (bf16::STEP * SIDE) + pair % 16 * 32);
                     let columns = [step, step.add(bf16::STEP * 16)].map(|half| {

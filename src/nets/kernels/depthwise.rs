@@ -77,22 +77,17 @@ impl<T: Element> Row<'_, T> {
     #[inline(always)]
     unsafe fn write<V: Lanes>(&self, height: usize, out: &mut [T]) {
         let whole = self.channels / V::WIDTH * V::WIDTH;
-        let inner = self.columns.inner();
         for channel in (0..whole).step_by(V::WIDTH) {
             // SAFETY: the caller's; `channel + WIDTH` is within the channels, `place` within the columns.
             unsafe {
-                for place in (0..inner.start).chain(inner.end..self.columns.count) {
-                    self.vector::<V>(height, place, channel, out);
-                }
                 match (self.columns.kernel, height, self.columns.stride) {
-                    _ if inner.is_empty() => {}
                     (3, 3, 1) => self.vectors::<V, 3, 1>(channel, out),
                     (3, 2, 1) => self.vectors::<V, 2, 1>(channel, out),
                     (3, 3, 2) => self.vectors::<V, 3, 2>(channel, out),
                     (3, 2, 2) => self.vectors::<V, 2, 2>(channel, out),
                     // No closure: within an iterator's own function it is compiled without the instructions.
                     _ => {
-                        for place in inner.clone() {
+                        for place in 0..self.columns.count {
                             self.vector::<V>(height, place, channel, out);
                         }
                     }
@@ -107,8 +102,7 @@ impl<T: Element> Row<'_, T> {
         }
     }
 
-    /// All places whose three columns are inside the map, `H` rows of them, `S` columns apart: what two
-    /// neighbours share is loaded once.
+    /// All places, of `H` rows and three columns each, `S` columns apart: what two neighbours share is loaded once.
     ///
     /// # Safety
     /// As [`Lanes`].
@@ -119,9 +113,8 @@ impl<T: Element> Row<'_, T> {
         out: &mut [T],
     ) {
         let channels = self.channels;
-        let inner = self.columns.inner();
         debug_assert!(self.lines.len() == H * self.line_len && self.columns.kernel == 3);
-        // SAFETY: the inner places are those whose columns are inside the map.
+        // SAFETY: columns outside the map are not loaded; the caller's for the channels and the places.
         unsafe {
             let mut taps = [[V::splat(0.0); 3]; H];
             for (dy, taps) in taps.iter_mut().enumerate() {
@@ -130,36 +123,48 @@ impl<T: Element> Row<'_, T> {
                 }
             }
             let finish = self.finish.at::<V>(channel);
-            let column = |at: usize| {
-                let mut numbers = [V::splat(0.0); H];
-                for (dy, numbers) in numbers.iter_mut().enumerate() {
-                    *numbers = self.load(dy * self.line_len + at);
-                }
-                numbers
-            };
-            let mut at = (inner.start * S - self.columns.padding) * channels + channel;
-            let mut to = inner.start * channels + channel;
-            let mut first = column(at);
-            let mut next = column(at + channels);
-            for _ in inner {
-                let second = if S == 1 { next } else { column(at + channels) };
-                let third = column(at + 2 * channels);
+            let mut first = self.column::<V, H>(0, channel);
+            let mut next = self.column::<V, H>(1, channel);
+            for place in 0..self.columns.count {
+                let second =
+                    if S == 1 { next } else { self.column::<V, H>(place * S + 1, channel) };
+                let third = self.column::<V, H>(place * S + 2, channel);
+                // A sum for each row, so that none waits for long.
                 let mut sums = [V::splat(0.0); H];
-                for (dy, sum) in sums.iter_mut().enumerate() {
-                    *sum = first[dy].times_plus(taps[dy][0], *sum);
-                    *sum = second[dy].times_plus(taps[dy][1], *sum);
-                    *sum = third[dy].times_plus(taps[dy][2], *sum);
+                sums[0] = finish.bias;
+                for (dy, (sum, taps)) in sums.iter_mut().zip(taps).enumerate() {
+                    *sum = first[dy].times_plus(taps[0], *sum);
+                    *sum = second[dy].times_plus(taps[1], *sum);
+                    *sum = third[dy].times_plus(taps[2], *sum);
                 }
                 let mut sum = sums[0];
                 for more in &sums[1..] {
                     sum = sum.plus(*more);
                 }
+                let to = place * channels + channel;
                 debug_assert!(to + V::WIDTH <= out.len());
                 T::store(finish.vector(sum), out.as_mut_ptr().add(to));
-                at += S * channels;
-                to += channels;
                 (first, next) = if S == 1 { (second, third) } else { (third, third) };
             }
+        }
+    }
+
+    /// What lies in a column, counted from where the padding begins: zeros outside the map.
+    ///
+    /// # Safety
+    /// As [`Lanes`]; the vector is within the channels.
+    #[inline(always)]
+    unsafe fn column<V: Lanes, const H: usize>(&self, index: usize, channel: usize) -> [V; H] {
+        // SAFETY: the caller's, and the column is inside the map where it is loaded.
+        unsafe {
+            let mut numbers = [V::splat(0.0); H];
+            let column = index.wrapping_sub(self.columns.padding);
+            if column < self.columns.len {
+                for (dy, numbers) in numbers.iter_mut().enumerate() {
+                    *numbers = self.load(dy * self.line_len + column * self.channels + channel);
+                }
+            }
+            numbers
         }
     }
 
@@ -179,7 +184,8 @@ impl<T: Element> Row<'_, T> {
         let (left, across) = self.columns.covered(place);
         // SAFETY: `covered` names columns inside the map; the caller's for the channels.
         unsafe {
-            let mut sums = V::splat(0.0);
+            let finish = self.finish.at::<V>(channel);
+            let mut sums = finish.bias;
             for dy in 0..height {
                 for dx in across.clone() {
                     let column = left + dx - self.columns.padding;
@@ -189,14 +195,13 @@ impl<T: Element> Row<'_, T> {
                     sums = numbers.times_plus(V::load(self.taps.as_ptr().add(tap)), sums);
                 }
             }
-            let values = self.finish.at::<V>(channel).vector(sums);
-            T::store(values, out.as_mut_ptr().add(place * self.channels + channel));
+            T::store(finish.vector(sums), out.as_mut_ptr().add(place * self.channels + channel));
         }
     }
 
     fn one(&self, height: usize, place: usize, channel: usize) -> f32 {
         let (left, across) = self.columns.covered(place);
-        let mut sum = 0.0;
+        let mut sum = self.finish.bias[channel];
         for dy in 0..height {
             for dx in across.clone() {
                 let column = left + dx - self.columns.padding;

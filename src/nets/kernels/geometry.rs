@@ -28,7 +28,7 @@ impl Geometry {
 
 /// The places of an output along one axis.
 pub struct Places {
-    len: usize,
+    pub len: usize,
     pub kernel: usize,
     pub stride: usize,
     pub padding: usize,

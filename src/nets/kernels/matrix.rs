@@ -8,7 +8,7 @@ use super::rows::Rows;
 /// Rows and columns of a block.
 pub const SIDE: usize = 32;
 
-/// A block of the product before it is finished, row by row.
+/// A block of sums before they are finished, row by row.
 #[repr(align(64))]
 pub struct Block(pub [f32; SIDE * SIDE]);
 
@@ -31,8 +31,9 @@ pub trait Multiply<T> {
     #[inline(always)]
     unsafe fn end() {}
 
-    /// `block = rows x panel`, at least its first rows and columns, as many as `size` says. `rows` holds
-    /// 32 rows; each, and each column of `panel`, has `len` numbers, a multiple of [`Element::STEP`].
+    /// `block = bias + rows x panel`, at least its first rows and columns, as many as `size` says. `rows` holds
+    /// 32 rows; each, and each column of `panel`, has `len` numbers, a multiple of [`Element::STEP`]. `bias` has a
+    /// number for each of 32 columns.
     ///
     /// # Safety
     /// As `begin`, which was called; the rows and the panel are as long as said.
@@ -41,6 +42,7 @@ pub trait Multiply<T> {
         size: (usize, usize),
         panel: &[T],
         len: usize,
+        bias: &[f32],
         block: &mut Block,
     );
 }
@@ -84,7 +86,7 @@ impl<T: Element> Panels<T> {
     }
 }
 
-/// `finish(rows x panels + bias)`: one row of `out` for each of `rows`.
+/// `finish(bias + rows x panels)`: one row of `out` for each of `rows`.
 ///
 /// # Safety
 /// The processor has the instructions of `M`.
@@ -109,9 +111,10 @@ pub unsafe fn multiply<T: Element, M: Multiply<T>>(
         let panels = panels.numbers.chunks_exact(len * SIDE);
         for (panel, first) in panels.zip((0..columns).step_by(SIDE)) {
             let width = SIDE.min(columns - first);
-            // SAFETY: the caller vouches for the instructions; 32 rows, and a panel, of `len` each.
+            // SAFETY: the caller vouches for the instructions; 32 rows, and a panel, of `len` each; the bias is padded
+            // to whole blocks.
             unsafe {
-                M::multiply(rows, (height, width), panel, len, &mut block);
+                M::multiply(rows, (height, width), panel, len, &finish.bias[first..], &mut block);
                 let at = row * columns + first;
                 let shortcut = shortcut.map(|numbers| &numbers[at..]);
                 let out = (&mut out[at..], columns);

@@ -65,34 +65,21 @@ impl<T: Element> Rows<T> for Patches<'_, T> {
 
     #[inline(always)]
     fn block<'a>(&'a self, first: usize, count: usize, scratch: &'a mut [T]) -> &'a [T] {
-        let [_, height, width, channels] = self.size;
         let (line, mut x) = (first / self.columns.count, first % self.columns.count);
         let (mut image, mut y) = (line / self.rows.count, line % self.rows.count);
-        let (whole_rows, whole_columns) = (self.rows.inner(), self.columns.inner());
-        let (line_len, span) = (width * channels, self.columns.kernel * channels);
-        for patch in scratch.chunks_exact_mut(self.len).take(count) {
-            if whole_rows.contains(&y) && whole_columns.contains(&x) {
-                let line = image * height + y * self.rows.stride - self.rows.padding;
-                let column = x * self.columns.stride - self.columns.padding;
-                let mut from = (line * width + column) * channels;
-                for to in patch[..self.rows.kernel * span].chunks_exact_mut(span) {
-                    copy(&self.xs[from..from + span], to);
-                    from += line_len;
-                }
+        let whole = self.columns.inner();
+        let mut patches = &mut scratch[..count * self.len];
+        while !patches.is_empty() {
+            let overhangs = !self.rows.inner().contains(&y) || !whole.contains(&x);
+            let end = if overhangs { x + 1 } else { whole.end };
+            let next = patches.len().min((end - x) * self.len);
+            let (these, others) = patches.split_at_mut(next);
+            if overhangs {
+                self.overhanging(image, y, x, these);
             } else {
-                let (top, down) = self.rows.covered(y);
-                let (left, across) = self.columns.covered(x);
-                let copied = across.len() * channels;
-                patch.fill(T::default());
-                for dy in down {
-                    let line = image * height + top + dy - self.rows.padding;
-                    let column = left + across.start - self.columns.padding;
-                    let from = &self.xs[(line * width + column) * channels..][..copied];
-                    let to = dy * span + across.start * channels;
-                    patch[to..to + copied].copy_from_slice(from);
-                }
+                self.inside(image, y, x, these);
             }
-            x += 1;
+            (patches, x) = (others, x + next / self.len);
             if x == self.columns.count {
                 (y, x) = (y + 1, 0);
             }
@@ -101,6 +88,41 @@ impl<T: Element> Rows<T> for Patches<'_, T> {
             }
         }
         scratch
+    }
+}
+
+impl<T: Element> Patches<'_, T> {
+    /// Neighbours in a line, each inside the map as a whole.
+    #[inline(always)]
+    fn inside(&self, image: usize, y: usize, x: usize, patches: &mut [T]) {
+        let [_, height, width, channels] = self.size;
+        let span = self.columns.kernel * channels;
+        let line = image * height + y * self.rows.stride - self.rows.padding;
+        let column = x * self.columns.stride - self.columns.padding;
+        for dy in 0..self.rows.kernel {
+            let mut from = ((line + dy) * width + column) * channels;
+            for patch in patches.chunks_exact_mut(self.len) {
+                copy(&self.xs[from..from + span], &mut patch[dy * span..(dy + 1) * span]);
+                from += self.columns.stride * channels;
+            }
+        }
+    }
+
+    /// One, as far as it is inside the map.
+    #[inline(always)]
+    fn overhanging(&self, image: usize, y: usize, x: usize, patch: &mut [T]) {
+        let [_, height, width, channels] = self.size;
+        let (top, down) = self.rows.covered(y);
+        let (left, across) = self.columns.covered(x);
+        let copied = across.len() * channels;
+        patch.fill(T::default());
+        for dy in down {
+            let line = image * height + top + dy - self.rows.padding;
+            let column = left + across.start - self.columns.padding;
+            let from = &self.xs[(line * width + column) * channels..][..copied];
+            let to = (dy * self.columns.kernel + across.start) * channels;
+            patch[to..to + copied].copy_from_slice(from);
+        }
     }
 }
 

@@ -20,11 +20,12 @@ impl Multiply<f32> for Avx2 {
         (height, width): (usize, usize),
         panel: &[f32],
         len: usize,
+        bias: &[f32],
         block: &mut Block,
     ) {
         for column in (0..width).step_by(16) {
             // SAFETY: the caller's.
-            unsafe { columns::<__m256, 4, 2>(rows, height, panel, column, len, block) };
+            unsafe { columns::<__m256, 4, 2>(rows, height, panel, column, len, bias, block) };
         }
     }
 }
@@ -38,14 +39,15 @@ impl Multiply<f32> for Avx512 {
         (height, width): (usize, usize),
         panel: &[f32],
         len: usize,
+        bias: &[f32],
         block: &mut Block,
     ) {
         // SAFETY: the caller's.
         unsafe {
             if width > 16 {
-                columns::<__m512, 8, 2>(rows, height, panel, 0, len, block);
+                columns::<__m512, 8, 2>(rows, height, panel, 0, len, bias, block);
             } else {
-                columns::<__m512, 16, 1>(rows, height, panel, 0, len, block);
+                columns::<__m512, 16, 1>(rows, height, panel, 0, len, bias, block);
             }
         }
     }
@@ -63,15 +65,20 @@ unsafe fn columns<V: Lanes, const R: usize, const C: usize>(
     panel: &[f32],
     column: usize,
     len: usize,
+    bias: &[f32],
     block: &mut Block,
 ) {
-    debug_assert!(rows.len() >= SIDE * len && panel.len() >= len * SIDE);
+    debug_assert!(rows.len() >= SIDE * len && panel.len() >= len * SIDE && bias.len() >= SIDE);
     for row in (0..height).step_by(R) {
         // SAFETY: `row` and `column` stay within the block, `k` within the rows and the panel.
         unsafe {
             let rows = rows.as_ptr().add(row * len);
             let panel = panel.as_ptr().add(column);
-            let mut sums = [[V::splat(0.0); C]; R];
+            let mut begin = [V::splat(0.0); C];
+            for (i, begin) in begin.iter_mut().enumerate() {
+                *begin = V::load(bias.as_ptr().add(column + i * V::WIDTH));
+            }
+            let mut sums = [begin; R];
             for k in 0..len {
                 let mut numbers = [V::splat(0.0); C];
                 for (i, numbers) in numbers.iter_mut().enumerate() {
