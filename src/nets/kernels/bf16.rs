@@ -17,7 +17,7 @@ use super::matrix::{Block, Multiply, SIDE};
 /// Tiles of 16 rows of 64 bytes: four sums of 16 x 16 at a time.
 pub struct Tiles;
 
-/// Vectors of 16 pairs: 8 rows by 32 columns at a time.
+/// Vectors of 16 pairs: up to 8 rows by 32 columns at a time.
 pub struct Pairs;
 
 /// How the eight tiles are shaped (the manual's table "memory area format of LDTILECFG").
@@ -53,15 +53,24 @@ impl Multiply<bf16> for Tiles {
         unsafe { asm!("tilerelease", options(nostack, nomem)) };
     }
 
+    /// A tile has 16 rows, and a lone row needs none.
+    fn rows_read(height: usize) -> usize {
+        if height == 1 { 1 } else { SIDE }
+    }
+
     #[inline(always)]
     unsafe fn multiply(
         rows: &[bf16],
-        _: (usize, usize),
+        (height, width): (usize, usize),
         panel: &[bf16],
         len: usize,
         bias: &[f32],
         block: &mut Block,
     ) {
+        if height == 1 {
+            // SAFETY: the caller's: AMX comes with AVX-512 BF16.
+            return unsafe { Pairs::multiply(rows, (height, width), panel, len, bias, block) };
+        }
         debug_assert!(rows.len() >= SIDE * len && panel.len() >= len * SIDE && bias.len() >= SIDE);
         // SAFETY: the caller vouches for AMX and for the lengths: of the bias 128 bytes are read, in each of `len / 32`
         // steps 64 bytes of each of 32 rows and 2 KiB of the panel; the stores fill the block's 4 KiB.
@@ -120,32 +129,62 @@ impl Multiply<bf16> for Pairs {
         bias: &[f32],
         block: &mut Block,
     ) {
-        debug_assert!(rows.len() >= SIDE * len && panel.len() >= len * SIDE && bias.len() >= SIDE);
-        for row in (0..height).step_by(8) {
-            // SAFETY: the caller vouches for AVX-512 BF16 and for the lengths: pair `pair` of the eight
-            // rows ends before `len`, and the panel has two vectors for each pair.
-            unsafe {
-                let bias = bias.as_ptr();
-                let mut sums = [[_mm512_loadu_ps(bias), _mm512_loadu_ps(bias.add(16))]; 8];
-                for pair in 0..len / 2 {
-                    let step = panel.as_ptr().add(pair / 16 * (bf16::STEP * SIDE) + pair % 16 * 32);
-                    let columns = [step, step.add(bf16::STEP * 16)].map(|half| {
-                        transmute::<__m512i, __m512bh>(_mm512_loadu_si512(half.cast()))
-                    });
-                    for (i, sums) in sums.iter_mut().enumerate() {
-                        let two = rows.as_ptr().add((row + i) * len + pair * 2).cast::<i32>();
-                        let two =
-                            transmute::<__m512i, __m512bh>(_mm512_set1_epi32(two.read_unaligned()));
-                        sums[0] = _mm512_dpbf16_ps(sums[0], two, columns[0]);
-                        sums[1] = _mm512_dpbf16_ps(sums[1], two, columns[1]);
-                    }
-                }
-                for (i, sums) in sums.into_iter().enumerate() {
-                    let at = block.0.as_mut_ptr().add((row + i) * SIDE);
-                    _mm512_storeu_ps(at, sums[0]);
-                    _mm512_storeu_ps(at.add(16), sums[1]);
-                }
+        debug_assert!(rows.len() >= height * len && panel.len() >= len * SIDE);
+        debug_assert!(bias.len() >= SIDE);
+        // SAFETY: the caller vouches for AVX-512 BF16 and for the lengths; the rows stay within the block and `rows`.
+        unsafe {
+            let (panel, bias) = (panel.as_ptr(), bias.as_ptr());
+            let (mut rows, mut block) = (rows.as_ptr(), block.0.as_mut_ptr());
+            for _ in 0..height / 8 {
+                strip::<8>(rows, panel, len, bias, block);
+                (rows, block) = (rows.add(8 * len), block.add(8 * SIDE));
             }
+            if height & 4 != 0 {
+                strip::<4>(rows, panel, len, bias, block);
+                (rows, block) = (rows.add(4 * len), block.add(4 * SIDE));
+            }
+            if height & 2 != 0 {
+                strip::<2>(rows, panel, len, bias, block);
+                (rows, block) = (rows.add(2 * len), block.add(2 * SIDE));
+            }
+            if height & 1 != 0 {
+                strip::<1>(rows, panel, len, bias, block);
+            }
+        }
+    }
+}
+
+/// `R` rows by 32 columns: the sums stay in registers while rows and columns are read once.
+///
+/// # Safety
+/// The processor has AVX-512 BF16; there are `R` rows of `len` numbers, a panel of as many, 32 numbers of the bias, and
+/// `R` rows of the block.
+#[inline(always)]
+unsafe fn strip<const R: usize>(
+    rows: *const bf16,
+    panel: *const bf16,
+    len: usize,
+    bias: *const f32,
+    block: *mut f32,
+) {
+    // SAFETY: pair `pair` of each row ends before `len`, a multiple of 32, and the panel has two vectors for each pair.
+    unsafe {
+        let mut sums = [[_mm512_loadu_ps(bias), _mm512_loadu_ps(bias.add(16))]; R];
+        for pair in 0..len / 2 {
+            let step = panel.add(pair / 16 * (bf16::STEP * SIDE) + pair % 16 * 32);
+            let left = transmute::<__m512i, __m512bh>(_mm512_loadu_si512(step.cast()));
+            let right = step.add(bf16::STEP * 16);
+            let right = transmute::<__m512i, __m512bh>(_mm512_loadu_si512(right.cast()));
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let two = rows.add(i * len + pair * 2).cast::<i32>().read_unaligned();
+                let two = transmute::<__m512i, __m512bh>(_mm512_set1_epi32(two));
+                sums[0] = _mm512_dpbf16_ps(sums[0], two, left);
+                sums[1] = _mm512_dpbf16_ps(sums[1], two, right);
+            }
+        }
+        for (i, sums) in sums.into_iter().enumerate() {
+            _mm512_storeu_ps(block.add(i * SIDE), sums[0]);
+            _mm512_storeu_ps(block.add(i * SIDE + 16), sums[1]);
         }
     }
 }

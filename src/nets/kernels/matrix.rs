@@ -31,8 +31,13 @@ pub trait Multiply<T> {
     #[inline(always)]
     unsafe fn end() {}
 
-    /// `block = bias + rows x panel`, at least its first rows and columns, as many as `size` says. `rows` holds
-    /// 32 rows; each, and each column of `panel`, has `len` numbers, a multiple of [`Element::STEP`]. `bias` has a
+    /// How many rows are read where `height` are multiplied, at most 32.
+    fn rows_read(height: usize) -> usize {
+        height
+    }
+
+    /// `block = bias + rows x panel`, at least its first rows and columns, as many as `size` says. `rows` holds as many
+    /// as are read; each, and each column of `panel`, has `len` numbers, a multiple of [`Element::STEP`]. `bias` has a
     /// number for each of 32 columns.
     ///
     /// # Safety
@@ -100,19 +105,20 @@ pub unsafe fn multiply<T: Element, M: Multiply<T>>(
 ) {
     let (len, columns) = (panels.rows_padded, panels.columns);
     let mut block = Block([0.0; SIDE * SIDE]);
-    let mut scratch = vec![T::default(); SIDE * len];
+    let mut scratch = Vec::new();
     // SAFETY: the caller's.
     unsafe { M::begin() };
     // 32 rows stay in the first cache while all panels pass by.
     for row in (0..rows.count()).step_by(SIDE) {
         let height = SIDE.min(rows.count() - row);
-        let rows = rows.block(row, height, &mut scratch);
-        assert!(len > 0 && rows.len() >= SIDE * len, "a block has 32 rows");
+        let read = M::rows_read(height);
+        let rows = rows.block(row, height, read, &mut scratch);
+        assert!(len > 0 && rows.len() >= read * len, "a block has its rows");
         let panels = panels.numbers.chunks_exact(len * SIDE);
         for (panel, first) in panels.zip((0..columns).step_by(SIDE)) {
             let width = SIDE.min(columns - first);
-            // SAFETY: the caller vouches for the instructions; 32 rows, and a panel, of `len` each; the bias is padded
-            // to whole blocks.
+            // SAFETY: the caller vouches for the instructions; the rows that are read, and a panel, of `len` each; the
+            // bias is padded to whole blocks.
             unsafe {
                 M::multiply(rows, (height, width), panel, len, &finish.bias[first..], &mut block);
                 let at = row * columns + first;

@@ -1,17 +1,22 @@
-//! The rows of a matrix product, 32 at a time.
+//! The rows of a matrix product, block by block.
 
 use super::element::Element;
 use super::geometry::{Geometry, Places};
-use super::matrix::SIDE;
 
 /// Where the rows of a product come from.
 pub trait Rows<T> {
     /// How many there are.
     fn count(&self) -> usize;
 
-    /// At least the rows `first..first + count`, and 32 of `len` numbers in all: as they lie there, or
-    /// in `scratch`, which has room for them.
-    fn block<'a>(&'a self, first: usize, count: usize, scratch: &'a mut [T]) -> &'a [T];
+    /// The rows `first..first + count`, and behind them whatever numbers make them `read` rows: as they lie there, or
+    /// in `scratch`.
+    fn block<'a>(
+        &'a self,
+        first: usize,
+        count: usize,
+        read: usize,
+        scratch: &'a mut Vec<T>,
+    ) -> &'a [T];
 }
 
 /// Rows that lie one after another, each a place of a map.
@@ -29,11 +34,18 @@ impl<T: Element> Rows<T> for Laid<'_, T> {
     }
 
     #[inline(always)]
-    fn block<'a>(&'a self, first: usize, count: usize, scratch: &'a mut [T]) -> &'a [T] {
+    fn block<'a>(
+        &'a self,
+        first: usize,
+        count: usize,
+        read: usize,
+        scratch: &'a mut Vec<T>,
+    ) -> &'a [T] {
         let numbers = &self.numbers[first * self.len..][..count * self.len];
-        if count == SIDE {
+        if count == read {
             return numbers;
         }
+        scratch.resize(read * self.len, T::default());
         scratch[..numbers.len()].copy_from_slice(numbers);
         scratch
     }
@@ -64,7 +76,14 @@ impl<T: Element> Rows<T> for Patches<'_, T> {
     }
 
     #[inline(always)]
-    fn block<'a>(&'a self, first: usize, count: usize, scratch: &'a mut [T]) -> &'a [T] {
+    fn block<'a>(
+        &'a self,
+        first: usize,
+        count: usize,
+        read: usize,
+        scratch: &'a mut Vec<T>,
+    ) -> &'a [T] {
+        scratch.resize(read * self.len, T::default());
         let (line, mut x) = (first / self.columns.count, first % self.columns.count);
         let (mut image, mut y) = (line / self.rows.count, line % self.rows.count);
         let whole = self.columns.inner();

@@ -53,8 +53,7 @@ impl Multiply<f32> for Avx512 {
     }
 }
 
-/// `C` vectors of columns from `column` on, `R` rows at a time: the sums stay in registers while rows and
-/// columns are read once.
+/// `C` vectors of columns from `column` on, `R` rows at a time, a power of two, and what is left by halves.
 ///
 /// # Safety
 /// As [`Multiply::multiply`]; the columns are within the panel.
@@ -68,34 +67,68 @@ unsafe fn columns<V: Lanes, const R: usize, const C: usize>(
     bias: &[f32],
     block: &mut Block,
 ) {
-    debug_assert!(rows.len() >= SIDE * len && panel.len() >= len * SIDE && bias.len() >= SIDE);
-    for row in (0..height).step_by(R) {
-        // SAFETY: `row` and `column` stay within the block, `k` within the rows and the panel.
-        unsafe {
-            let rows = rows.as_ptr().add(row * len);
-            let panel = panel.as_ptr().add(column);
-            let mut begin = [V::splat(0.0); C];
-            for (i, begin) in begin.iter_mut().enumerate() {
-                *begin = V::load(bias.as_ptr().add(column + i * V::WIDTH));
+    debug_assert!(rows.len() >= height * len && panel.len() >= len * SIDE && bias.len() >= SIDE);
+    // SAFETY: the rows stay within the block and `rows`, the columns within the block, the panel and the bias.
+    unsafe {
+        let (panel, bias) = (panel.as_ptr().add(column), bias.as_ptr().add(column));
+        let (mut rows, mut block) = (rows.as_ptr(), block.0.as_mut_ptr().add(column));
+        for _ in 0..height / R {
+            strip::<V, R, C>(rows, panel, len, bias, block);
+            (rows, block) = (rows.add(R * len), block.add(R * SIDE));
+        }
+        let left = height % R;
+        if R > 8 && left & 8 != 0 {
+            strip::<V, 8, C>(rows, panel, len, bias, block);
+            (rows, block) = (rows.add(8 * len), block.add(8 * SIDE));
+        }
+        if R > 4 && left & 4 != 0 {
+            strip::<V, 4, C>(rows, panel, len, bias, block);
+            (rows, block) = (rows.add(4 * len), block.add(4 * SIDE));
+        }
+        if left & 2 != 0 {
+            strip::<V, 2, C>(rows, panel, len, bias, block);
+            (rows, block) = (rows.add(2 * len), block.add(2 * SIDE));
+        }
+        if left & 1 != 0 {
+            strip::<V, 1, C>(rows, panel, len, bias, block);
+        }
+    }
+}
+
+/// `R` rows: the sums stay in registers while rows and columns are read once.
+///
+/// # Safety
+/// As [`columns`], of a part of each.
+#[inline(always)]
+unsafe fn strip<V: Lanes, const R: usize, const C: usize>(
+    rows: *const f32,
+    panel: *const f32,
+    len: usize,
+    bias: *const f32,
+    block: *mut f32,
+) {
+    // SAFETY: the caller's; `k` stays under `len`.
+    unsafe {
+        let mut begin = [V::splat(0.0); C];
+        for (i, begin) in begin.iter_mut().enumerate() {
+            *begin = V::load(bias.add(i * V::WIDTH));
+        }
+        let mut sums = [begin; R];
+        for k in 0..len {
+            let mut numbers = [V::splat(0.0); C];
+            for (i, numbers) in numbers.iter_mut().enumerate() {
+                *numbers = V::load(panel.add(k * SIDE + i * V::WIDTH));
             }
-            let mut sums = [begin; R];
-            for k in 0..len {
-                let mut numbers = [V::splat(0.0); C];
-                for (i, numbers) in numbers.iter_mut().enumerate() {
-                    *numbers = V::load(panel.add(k * SIDE + i * V::WIDTH));
-                }
-                for (i, sums) in sums.iter_mut().enumerate() {
-                    let factor = V::splat(*rows.add(i * len + k));
-                    for (sum, numbers) in sums.iter_mut().zip(numbers) {
-                        *sum = factor.times_plus(numbers, *sum);
-                    }
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let factor = V::splat(*rows.add(i * len + k));
+                for (sum, numbers) in sums.iter_mut().zip(numbers) {
+                    *sum = factor.times_plus(numbers, *sum);
                 }
             }
-            for (i, sums) in sums.into_iter().enumerate() {
-                let at = block.0.as_mut_ptr().add((row + i) * SIDE + column);
-                for (i, sum) in sums.into_iter().enumerate() {
-                    sum.store(at.add(i * V::WIDTH));
-                }
+        }
+        for (i, sums) in sums.into_iter().enumerate() {
+            for (j, sum) in sums.into_iter().enumerate() {
+                sum.store(block.add(i * SIDE + j * V::WIDTH));
             }
         }
     }
