@@ -6,7 +6,7 @@ const HEAP_BLOCK_MAX: libc::c_int = 32 << 20;
 
 /// More than this many bytes free at a heap's end go back to the system.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const FREE_AT_END_MAX: libc::c_int = 8 << 20;
+const FREE_AT_END_MAX: libc::c_int = 2 << 20;
 
 /// Tells glibc once how large the blocks are that come and go with every frame. It would learn it from each
 /// block that it has taken from the system, and keep some 12 MiB more.

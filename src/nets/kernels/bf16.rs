@@ -53,7 +53,7 @@ impl Multiply<bf16> for Tiles {
         unsafe { asm!("tilerelease", options(nostack, nomem)) };
     }
 
-    /// A tile has 16 rows, and a lone row needs none.
+    /// A tile has 16 rows, and a lone row needs none; its sums are rounded in another order than in a tile.
     fn rows_read(height: usize) -> usize {
         if height == 1 { 1 } else { SIDE }
     }
@@ -134,21 +134,22 @@ impl Multiply<bf16> for Pairs {
         // SAFETY: the caller vouches for AVX-512 BF16 and for the lengths; the rows stay within the block and `rows`.
         unsafe {
             let (panel, bias) = (panel.as_ptr(), bias.as_ptr());
-            let (mut rows, mut block) = (rows.as_ptr(), block.0.as_mut_ptr());
+            let (rows, block) = (rows.as_ptr(), block.0.as_mut_ptr());
+            let mut row = 0;
             for _ in 0..height / 8 {
-                strip::<8>(rows, panel, len, bias, block);
-                (rows, block) = (rows.add(8 * len), block.add(8 * SIDE));
+                strip::<8>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
+                row += 8;
             }
             if height & 4 != 0 {
-                strip::<4>(rows, panel, len, bias, block);
-                (rows, block) = (rows.add(4 * len), block.add(4 * SIDE));
+                strip::<4>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
+                row += 4;
             }
             if height & 2 != 0 {
-                strip::<2>(rows, panel, len, bias, block);
-                (rows, block) = (rows.add(2 * len), block.add(2 * SIDE));
+                strip::<2>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
+                row += 2;
             }
             if height & 1 != 0 {
-                strip::<1>(rows, panel, len, bias, block);
+                strip::<1>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
             }
         }
     }

@@ -56,7 +56,7 @@ impl Convolution {
     /// and what negative sums are multiplied by, one each for every output, for maps of `kind`.
     ///
     /// # Errors
-    /// When the weights are no such tensors.
+    /// When the weights are no such tensors, or the geometry has no stride or more padding than kernel.
     pub fn new(
         processor: Processor,
         kind: Kind,
@@ -73,6 +73,11 @@ impl Convolution {
             return Err(TchError::Shape(format!(
                 "weights {:?}, bias and slope of {each:?} for a kernel of {side}, depthwise {depthwise}",
                 weight.size(),
+            )));
+        }
+        if geometry.stride == 0 || geometry.padding >= geometry.kernel {
+            return Err(TchError::Shape(format!(
+                "{geometry:?}: the kernel must move, and cover some of the map wherever it is"
             )));
         }
         let finish = Finish::new(floats(bias)?, slope);

@@ -149,7 +149,8 @@ impl<T: Element> Row<'_, T> {
         }
     }
 
-    /// What lies in a column, counted from where the padding begins: zeros outside the map.
+    /// What lies in a column, counted from where the padding begins: zeros outside the map, which taps that are
+    /// no numbers would show.
     ///
     /// # Safety
     /// As [`Lanes`]; the vector is within the channels.

@@ -41,7 +41,7 @@ pub trait Multiply<T> {
     /// number for each of 32 columns.
     ///
     /// # Safety
-    /// As `begin`, which was called; the rows and the panel are as long as said.
+    /// As `begin`, which was called; the rows, the panel and the bias are as long as said.
     unsafe fn multiply(
         rows: &[T],
         size: (usize, usize),
@@ -117,10 +117,10 @@ pub unsafe fn multiply<T: Element, M: Multiply<T>>(
         let panels = panels.numbers.chunks_exact(len * SIDE);
         for (panel, first) in panels.zip((0..columns).step_by(SIDE)) {
             let width = SIDE.min(columns - first);
-            // SAFETY: the caller vouches for the instructions; the rows that are read, and a panel, of `len` each; the
-            // bias is padded to whole blocks.
+            // SAFETY: the caller vouches for the instructions; the rows that are read, and a panel, of `len` each.
             unsafe {
-                M::multiply(rows, (height, width), panel, len, &finish.bias[first..], &mut block);
+                let bias = &finish.bias[first..][..SIDE];
+                M::multiply(rows, (height, width), panel, len, bias, &mut block);
                 let at = row * columns + first;
                 let shortcut = shortcut.map(|numbers| &numbers[at..]);
                 let out = (&mut out[at..], columns);

@@ -2,8 +2,8 @@
 //! products: a pass over memory for each activation, layouts changed to and fro, weights packed anew
 //! for every picture.
 //!
-//! Here weights are packed once, channels lie next to each other in memory, and bias, activation and
-//! shortcut are applied while the sums are still at hand. 1x1 convolutions are matrix products, others
+//! Here weights are packed once, channels lie next to each other in memory, sums begin with the bias, and
+//! activation and shortcut are applied while they are still at hand. 1x1 convolutions are matrix products, others
 //! become one by copying what lies under the kernel, depthwise ones have a loop of their own. One
 //! thread each: the workers are the parallelism.
 

@@ -71,26 +71,27 @@ unsafe fn columns<V: Lanes, const R: usize, const C: usize>(
     // SAFETY: the rows stay within the block and `rows`, the columns within the block, the panel and the bias.
     unsafe {
         let (panel, bias) = (panel.as_ptr().add(column), bias.as_ptr().add(column));
-        let (mut rows, mut block) = (rows.as_ptr(), block.0.as_mut_ptr().add(column));
+        let (rows, block) = (rows.as_ptr(), block.0.as_mut_ptr().add(column));
+        let mut row = 0;
         for _ in 0..height / R {
-            strip::<V, R, C>(rows, panel, len, bias, block);
-            (rows, block) = (rows.add(R * len), block.add(R * SIDE));
+            strip::<V, R, C>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
+            row += R;
         }
         let left = height % R;
         if R > 8 && left & 8 != 0 {
-            strip::<V, 8, C>(rows, panel, len, bias, block);
-            (rows, block) = (rows.add(8 * len), block.add(8 * SIDE));
+            strip::<V, 8, C>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
+            row += 8;
         }
         if R > 4 && left & 4 != 0 {
-            strip::<V, 4, C>(rows, panel, len, bias, block);
-            (rows, block) = (rows.add(4 * len), block.add(4 * SIDE));
+            strip::<V, 4, C>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
+            row += 4;
         }
         if left & 2 != 0 {
-            strip::<V, 2, C>(rows, panel, len, bias, block);
-            (rows, block) = (rows.add(2 * len), block.add(2 * SIDE));
+            strip::<V, 2, C>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
+            row += 2;
         }
         if left & 1 != 0 {
-            strip::<V, 1, C>(rows, panel, len, bias, block);
+            strip::<V, 1, C>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
         }
     }
 }
