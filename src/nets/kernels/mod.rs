@@ -20,6 +20,7 @@ mod pool;
 mod processor;
 mod rows;
 mod run;
+mod trial;
 mod vectors;
 
 #[cfg(test)]

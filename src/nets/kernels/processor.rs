@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 
 use tch::Kind;
 
+use super::trial;
+
 /// How `f32` is multiplied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vectors {
@@ -64,7 +66,7 @@ impl Processor {
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl");
         let bf16 = match avx512 && is_x86_feature_detected!("avx512bf16") {
-            true if amx() => Some(Bf16Unit::Tiles),
+            true if amx() => Some(tried()),
             true => Some(Bf16Unit::Pairs),
             false => None,
         };
@@ -83,6 +85,16 @@ impl Processor {
         }
         all
     }
+}
+
+/// The tiles, unless they multiply otherwise than the vectors.
+fn tried() -> Bf16Unit {
+    // SAFETY: there is AMX, which this process was allowed, and AVX-512 BF16.
+    if unsafe { trial::tiles_multiply() } {
+        return Bf16Unit::Tiles;
+    }
+    tracing::warn!("AMX makes other products than AVX-512 BF16 here, which is used in its place");
+    Bf16Unit::Pairs
 }
 
 /// Whether there are tiles of bf16 and the system lets this process use them. Linux keeps the 8 KiB of

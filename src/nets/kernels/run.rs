@@ -34,7 +34,12 @@ pub trait Run: Element {
 macro_rules! compiled {
     ($name:ident, $numbers:ty, $multiply:ty, $features:literal) => {
         #[target_feature(enable = $features)]
-        fn $name(step: &Step<$numbers>, xs: &[$numbers], size: [usize; 4], out: &mut [$numbers]) {
+        pub fn $name(
+            step: &Step<$numbers>,
+            xs: &[$numbers],
+            size: [usize; 4],
+            out: &mut [$numbers],
+        ) {
             // SAFETY: these are the instructions.
             unsafe { run::<$numbers, $multiply>(step, xs, size, out) }
         }
