@@ -1,36 +1,22 @@
 //! Some hundred people, side by side: what is copied when one of them changes.
 
 use super::Person;
-use super::code::{Code, CodedProbe};
-use super::codes::Codes;
 
-/// A person with everything that a block has of them.
-#[derive(Debug)]
-pub(super) struct Row {
-    pub person: Person,
-    template: Vec<f32>,
-    code: Code,
-}
-
-/// People, their templates, and their templates' codes: at most [`Block::ROWS`] of each.
-#[derive(Clone, Debug, Default)]
+/// People, and their templates: at most [`Block::ROWS`] of each.
+#[derive(Clone, Debug)]
 pub(super) struct Block {
+    size: usize,
     people: Vec<Person>,
     templates: Vec<f32>,
-    codes: Codes,
 }
 
 impl Block {
-    /// Codes of 128 numbers fill half of a first-level cache, and a copy takes a tenth of a
-    /// millisecond.
+    /// A copy of templates of 128 numbers takes some hundredths of a millisecond.
     pub const ROWS: usize = 256;
 
-    pub fn is_full(&self) -> bool {
-        self.people.len() == Self::ROWS
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.people.is_empty()
+    /// For templates of `size` numbers.
+    pub fn new(size: usize) -> Self {
+        Self { size, people: Vec::new(), templates: Vec::new() }
     }
 
     pub fn person(&self, row: usize) -> &Person {
@@ -38,45 +24,24 @@ impl Block {
     }
 
     pub fn template(&self, row: usize) -> &[f32] {
-        part(&self.templates, self.people.len(), row)
+        &self.templates[row * self.size..][..self.size]
     }
 
     /// Adds a last row.
-    pub fn push(&mut self, person: Person, template: &[f32], code: &Code) {
+    pub fn push(&mut self, person: Person, template: &[f32]) {
         self.people.push(person);
         self.templates.extend_from_slice(template);
-        self.codes.push(code);
     }
 
     /// Takes the last row out.
-    pub fn pop(&mut self) -> Option<Row> {
-        let rows = self.people.len();
-        let row = Row {
-            person: self.people.pop()?,
-            template: self.templates.split_off(self.templates.len() / rows * (rows - 1)),
-            code: self.codes.pop()?,
-        };
-        Some(row)
+    pub fn pop(&mut self) -> Option<(Person, Vec<f32>)> {
+        let person = self.people.pop()?;
+        Some((person, self.templates.split_off(self.people.len() * self.size)))
     }
 
     /// Puts a row in another one's place, and gives whose that was.
-    pub fn replace(&mut self, at: usize, row: Row) -> Person {
-        let numbers = row.template.len();
-        self.templates[at * numbers..][..numbers].copy_from_slice(&row.template);
-        self.codes.put(at, &row.code);
-        std::mem::replace(&mut self.people[at], row.person)
+    pub fn replace(&mut self, at: usize, person: Person, template: &[f32]) -> Person {
+        self.templates[at * template.len()..][..template.len()].copy_from_slice(template);
+        std::mem::replace(&mut self.people[at], person)
     }
-
-    /// Appends for each row a squared distance to the probe that its template is not nearer than.
-    pub fn least_distances(&self, probe: &CodedProbe, bounds: &mut Vec<f32>) {
-        let before = bounds.len();
-        bounds.resize(before + self.people.len(), 0.0);
-        self.codes.least_distances(probe, &mut bounds[before..]);
-    }
-}
-
-/// One of the `rows` equal parts of something.
-fn part<T>(all: &[T], rows: usize, row: usize) -> &[T] {
-    let size = all.len() / rows;
-    &all[row * size..][..size]
 }

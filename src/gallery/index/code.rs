@@ -26,10 +26,9 @@ const ROUNDING: f32 = 1e-4;
 /// One template's code: two numbers a byte.
 #[derive(Debug)]
 pub(super) struct Code {
-    /// Of each [`Code::NUMBERS`] numbers the first half in the low four bits, the second in the high ones.
+    /// Of each [`Code::NUMBERS`] numbers the first half in the low four bits, the second in the high ones; as the
+    /// last word `‖t − t̂‖`, an `f32`.
     pub words: Vec<[u8; Code::WORD]>,
-    /// `‖t − t̂‖`.
-    pub error: f32,
 }
 
 /// The width of a step of the grid for unit vectors of so many numbers.
@@ -56,14 +55,14 @@ impl Code {
             let (low, high) = numbers.split_at(Self::WORD);
             std::array::from_fn(|byte| low[byte] as u8 | (high[byte] as u8) << 4)
         });
-        Self { words: words.collect(), error: square.sqrt() }
+        Self { words: words.chain([square.sqrt().to_le_bytes()]).collect() }
     }
 }
 
 /// A probe, ready to be held against codes.
 pub(super) struct CodedProbe {
-    /// `p̂` over a scale, by words of a code.
-    pub numbers: Vec<[i8; Code::NUMBERS]>,
+    /// `p̂` over a scale: for each word of a code the numbers of the low four bits of its bytes, then of the high ones.
+    pub numbers: Vec<[[i8; Code::WORD]; 2]>,
     /// The bound for a sum and an error of 0.
     most: f32,
     /// How much nearer one more in a sum of products of whole numbers is.
@@ -78,20 +77,23 @@ impl CodedProbe {
         let rotated = rotation.apply(probe);
         let largest = rotated.iter().fold(f32::MIN_POSITIVE, |max, v| max.max(v.abs()));
         let scale = largest / 127.0;
-        let whole = |v: f32| (v / scale).round() as i8;
-        let error =
-            rotated.iter().map(|v| (v - scale * f32::from(whole(*v))).powi(2)).sum::<f32>().sqrt();
-        let sum: i32 = rotated.iter().map(|v| i32::from(whole(*v))).sum();
-        let words = rotated.as_chunks::<{ Code::NUMBERS }>().0;
-        let numbers = words.iter().map(|numbers| numbers.map(whole)).collect();
+        // Nearest whole numbers, -127 to 127: from 0 on, to leave a fraction out is to round down.
+        let whole = |v: f32| (v / scale + 127.5) as u8;
+        let numbers: Vec<i8> =
+            rotated.iter().map(|v| whole(*v).wrapping_sub(127).cast_signed()).collect();
+        let off = |(v, whole): (&f32, &i8)| (v - scale * f32::from(*whole)).powi(2);
+        let error = rotated.iter().zip(&numbers).map(off).sum::<f32>().sqrt();
+        let sum: i32 = numbers.iter().map(|whole| i32::from(*whole)).sum();
+        let numbers = numbers.as_chunks::<{ Code::WORD }>().0.as_chunks::<2>().0.to_vec();
         let unit = 2.0 * scale * step(rotated.len());
         // ‖t − p‖² is 2 − 2 t·p; ‖p‖ is 1, and ‖t̂‖ at most 1 + ‖t − t̂‖.
         let most = 2.0 + unit * MIDDLE * sum as f32 - 2.0 * (error + ROUNDING);
         Self { numbers, most, unit, slack: 2.0 * (1.0 + error) }
     }
 
-    /// A squared distance that a template is not nearer than whose code has this sum of levels times
-    /// the probe's numbers, and this error.
+    /// A squared distance that a template is not nearer than whose code has this sum of levels times the probe's
+    /// numbers, and this error.
+    #[inline(always)]
     pub fn least_distance(&self, sum: i32, error: f32) -> f32 {
         self.most - self.unit * sum as f32 - self.slack * error
     }
@@ -108,7 +110,8 @@ mod tests {
         let norm = values.iter().map(|v| v * v).sum::<f32>().sqrt();
         let values: Vec<f32> = values.iter().map(|v| v / norm).collect();
         let code = Code::of(&values, &Rotation::new(128));
-        assert_eq!(code.words.as_flattened().len(), 64);
-        assert!((0.05..0.15).contains(&code.error), "{}", code.error);
+        assert_eq!(code.words.as_flattened().len(), 64 + size_of::<f32>());
+        let error = f32::from_le_bytes(*code.words.last().unwrap());
+        assert!((0.05..0.15).contains(&error), "{error}");
     }
 }

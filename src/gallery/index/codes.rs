@@ -1,20 +1,24 @@
-//! The codes of many people, laid so that sixteen are summed side by side.
+//! The codes of many people, laid so that many are summed side by side.
 
+use super::bounds::{GROUP, Words, least_distances};
 use super::code::{Code, CodedProbe};
-use super::sums::{GROUP, Words, sums};
 
 /// Codes in rows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Codes {
     /// Whole groups; zeros where the last one has no rows.
     words: Vec<Words>,
-    errors: Vec<f32>,
+    rows: usize,
 }
 
 impl Codes {
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// Words of one code.
     fn code_len(&self) -> usize {
-        self.words.len() / self.errors.len().div_ceil(GROUP).max(1)
+        self.words.len() / self.rows.div_ceil(GROUP).max(1)
     }
 
     /// The words of a row.
@@ -26,43 +30,33 @@ impl Codes {
 
     /// Adds a last row.
     pub fn push(&mut self, code: &Code) {
-        if self.errors.len().is_multiple_of(GROUP) {
-            self.words.resize(self.words.len() + code.words.len(), Words::default());
+        if self.rows.is_multiple_of(GROUP) {
+            self.words.resize(self.words.len() + code.words.len(), Words::NONE);
         }
-        self.errors.push(code.error);
-        self.put(self.errors.len() - 1, code);
+        self.rows += 1;
+        self.put(self.rows - 1, code);
     }
 
     /// Puts a code in another one's place.
     pub fn put(&mut self, row: usize, code: &Code) {
-        self.errors[row] = code.error;
         self.row(row).zip(&code.words).for_each(|(to, from)| *to = *from);
     }
 
     /// Takes the last row out.
     pub fn pop(&mut self) -> Option<Code> {
-        let last = self.errors.len().checked_sub(1)?;
+        let last = self.rows.checked_sub(1)?;
         let words: Vec<_> = self.row(last).map(|word| *word).collect();
-        let error = self.errors.pop()?;
+        self.rows = last;
         if last.is_multiple_of(GROUP) {
             self.words.truncate(self.words.len() - words.len());
         }
-        Some(Code { words, error })
+        Some(Code { words })
     }
 
     /// For each row a squared distance that its template is not nearer than. `bounds` takes as many as
     /// there are rows.
     pub fn least_distances(&self, probe: &CodedProbe, bounds: &mut [f32]) {
-        const GROUPS: usize = 4;
-        let mut all = [[0; GROUP]; GROUPS];
-        let codes = self.words.chunks(GROUPS * probe.numbers.len());
-        let rows = self.errors.chunks(GROUPS * GROUP).zip(bounds.chunks_mut(GROUPS * GROUP));
-        for (codes, (errors, bounds)) in codes.zip(rows) {
-            sums(codes, &probe.numbers, &mut all[..errors.len().div_ceil(GROUP)]);
-            for ((bound, sum), error) in bounds.iter_mut().zip(all.as_flattened()).zip(errors) {
-                *bound = probe.least_distance(*sum, *error);
-            }
-        }
+        least_distances(&self.words, probe, bounds);
     }
 }
 
@@ -115,7 +109,6 @@ mod tests {
         ) {
             let code = |seed: u8| Code {
                 words: (0..words).map(|i| [seed.wrapping_mul(i as u8 + 1); Code::WORD]).collect(),
-                error: f32::from(seed),
             };
             let mut codes = Codes::default();
             let mut expected = seeds.clone();
@@ -124,8 +117,7 @@ mod tests {
             codes.put(row, &code(77));
             expected[row] = 77;
             while let Some(seed) = expected.pop() {
-                let Code { words, error } = codes.pop().expect("as many as went in");
-                prop_assert_eq!((words, error), (code(seed).words, f32::from(seed)));
+                prop_assert_eq!(codes.pop().expect("as many as went in").words, code(seed).words);
             }
             prop_assert!(codes.pop().is_none() && codes.words.is_empty());
         }

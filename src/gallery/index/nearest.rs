@@ -13,9 +13,9 @@ impl Nearest {
         Self { count, rows: Vec::new() }
     }
 
-    /// As much room, and no rows.
-    pub fn emptied(&self) -> Self {
-        Self::new(self.count)
+    /// For how many rows there is room.
+    pub fn count(&self) -> usize {
+        self.count
     }
 
     /// A row as far as this, or farther, is not among the nearest; over every distance while there is

@@ -1,73 +1,88 @@
-//! Products of codes with a probe, in whole numbers.
+//! What codes say of distances, for many at once: sums of products in whole numbers, as each processor does them best.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 
-use super::code::Code;
+use super::code::{Code, CodedProbe};
+#[cfg(target_arch = "x86_64")]
+use super::fetch::{LINE, fetch};
 
 /// Codes that lie together.
-pub(super) const GROUP: usize = 16;
+pub(super) const GROUP: usize = 64;
 
-/// A word of each code of a group: a vector register, and a line of a cache. In memory come the first
-/// words of a group, its second ones, and so on to the last, then those of the next group.
-#[derive(Clone, Copy, Debug, Default)]
+/// A word of each code of a group: four vector registers, for which a probe's numbers are read once, and lines of
+/// a cache. In memory come the first words of a group, its second ones, and so on to the last, then those of the
+/// next group.
+#[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub(super) struct Words(pub [[u8; Code::WORD]; GROUP]);
 
 impl Words {
-    /// Asks for the words some lines on: a new block, or page, is not read ahead by the processor itself
-    /// (a search among a million people takes a quarter less time).
-    #[cfg(target_arch = "x86_64")]
-    fn fetch_ahead(&self) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    pub const NONE: Self = Self([[0; Code::WORD]; GROUP]);
 
-        const LINES: usize = 32;
-        // SAFETY: a hint, which reads nothing and may point anywhere.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>((&raw const *self).wrapping_add(LINES).cast()) };
+    /// Asks for what lies 8 KiB on: memory answers later than a processor looks ahead by itself.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn fetch_ahead(&self) {
+        const BYTES: usize = 8192;
+        (0..size_of::<Self>()).step_by(LINE).for_each(|byte| fetch(self, BYTES + byte));
     }
 }
 
-/// The probe's numbers for one word.
-type Numbers = [i8; Code::NUMBERS];
+/// The probe's numbers for one word: for the low four bits of its bytes, and for the high ones.
+type Numbers = [[i8; Code::WORD]; 2];
 
-/// For each code of some groups the sum of its levels times the probe's numbers.
-///
-/// # Panics
-/// When `codes` are not as many words as `sums` has groups and `probe` numbers.
-pub(super) fn sums(codes: &[Words], probe: &[Numbers], sums: &mut [[i32; GROUP]]) {
-    assert_eq!(codes.len(), sums.len() * probe.len());
+/// For each code of some groups, whose last words are their errors, a squared distance that its template is not
+/// nearer than. `bounds` takes as many as there are codes.
+pub(super) fn least_distances(groups: &[Words], probe: &CodedProbe, bounds: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::is_x86_feature_detected;
 
         if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni") {
             // SAFETY: the processor has AVX-512 VNNI.
-            return unsafe { vnni::sums(codes, probe, sums) };
+            return unsafe { vnni::least_distances(groups, probe, bounds) };
         }
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has AVX2.
-            return unsafe { avx2::sums(codes, probe, sums) };
+            return unsafe { avx2::least_distances(groups, probe, bounds) };
         }
     }
-    sums_anywhere(codes, probe, sums);
+    by_sums(sums, groups, probe, bounds);
 }
 
-/// [`sums`] on any processor.
-fn sums_anywhere(codes: &[Words], probe: &[Numbers], sums: &mut [[i32; GROUP]]) {
-    for (sums, codes) in sums.iter_mut().zip(codes.chunks_exact(probe.len())) {
-        *sums = [0; GROUP];
-        for (Words(words), numbers) in codes.iter().zip(probe) {
-            let (low, high) = numbers.split_at(Code::WORD);
-            for (sum, word) in sums.iter_mut().zip(words) {
-                for ((byte, low), high) in word.iter().zip(low).zip(high) {
-                    *sum += i32::from(byte & 15) * i32::from(*low);
-                    *sum += i32::from(byte >> 4) * i32::from(*high);
-                }
+/// [`least_distances`] by a way to sum, compiled for the processor that it is called on.
+#[inline(always)]
+fn by_sums(
+    sums: impl Fn(&[Words], &[Numbers]) -> [i32; GROUP],
+    groups: &[Words],
+    probe: &CodedProbe,
+    bounds: &mut [f32],
+) {
+    let groups = groups.chunks_exact(probe.numbers.len() + 1);
+    for (group, bounds) in groups.zip(bounds.chunks_mut(GROUP)) {
+        let Some((Words(errors), codes)) = group.split_last() else { continue };
+        let sums = sums(codes, &probe.numbers);
+        for ((bound, sum), error) in bounds.iter_mut().zip(&sums).zip(errors) {
+            *bound = probe.least_distance(*sum, f32::from_le_bytes(*error));
+        }
+    }
+}
+
+/// For each code of a group the sum of its levels times the probe's numbers.
+fn sums(codes: &[Words], probe: &[Numbers]) -> [i32; GROUP] {
+    let mut sums = [0; GROUP];
+    for (Words(words), [low, high]) in codes.iter().zip(probe) {
+        for (sum, word) in sums.iter_mut().zip(words) {
+            for ((byte, low), high) in word.iter().zip(low).zip(high) {
+                *sum += i32::from(byte & 15) * i32::from(*low);
+                *sum += i32::from(byte >> 4) * i32::from(*high);
             }
         }
     }
+    sums
 }
 
 #[cfg(test)]
@@ -76,15 +91,22 @@ mod tests {
 
     use super::*;
 
-    type Sums = fn(&[Words], &[Numbers], &mut [[i32; GROUP]]);
+    type Sums = fn(&[Words], &[Numbers]) -> [i32; GROUP];
 
     /// Every way that this processor has.
     fn ways() -> Vec<Sums> {
-        let mut ways: Vec<Sums> = vec![sums];
+        let mut ways: Vec<Sums> = Vec::new();
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has AVX2.
-            ways.push(|codes, probe, sums| unsafe { avx2::sums(codes, probe, sums) });
+            ways.push(|codes, probe| unsafe { avx2::sums(codes, probe) });
+        }
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx512bw")
+            && std::arch::is_x86_feature_detected!("avx512vnni")
+        {
+            // SAFETY: the processor has AVX-512 VNNI.
+            ways.push(|codes, probe| unsafe { vnni::sums(codes, probe) });
         }
         ways
     }
@@ -95,22 +117,18 @@ mod tests {
             words in 1usize..70,
             seed in prop::collection::vec(any::<u8>(), 4096),
             extreme in any::<bool>(),
-            groups in 0usize..5,
         ) {
             let mut bytes = seed.iter().copied().cycle();
             let mut byte = || if extreme { 0xff } else { bytes.next().unwrap_or(0) };
-            let codes: Vec<Words> = (0..groups * words)
+            let codes: Vec<Words> = (0..words)
                 .map(|_| Words(std::array::from_fn(|_| std::array::from_fn(|_| byte()))))
                 .collect();
             let mut numbers = seed.iter().rev().map(|v| v.cast_signed().max(-127)).cycle();
             let mut number = || if extreme { 127 } else { numbers.next().unwrap_or(0) };
-            let probe: Vec<Numbers> = (0..words).map(|_| std::array::from_fn(|_| number())).collect();
-            let mut anywhere = vec![[1; GROUP]; groups];
-            sums_anywhere(&codes, &probe, &mut anywhere);
+            let probe: Vec<Numbers> = (0..words).map(|_| [(); 2].map(|()| std::array::from_fn(|_| number()))).collect();
+            let anywhere = sums(&codes, &probe);
             for way in ways() {
-                let mut here = vec![[2; GROUP]; groups];
-                way(&codes, &probe, &mut here);
-                prop_assert_eq!(&here, &anywhere);
+                prop_assert_eq!(way(&codes, &probe), anywhere);
             }
         }
     }
