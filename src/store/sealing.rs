@@ -245,19 +245,20 @@ pub(super) async fn seal_what_is_from_before(
     if state.done {
         return Ok(0);
     }
-    let mut last = Uuid::nil();
-    loop {
+    // None or all of them: those that come after the last one are all to be sealed. A condition on the key would make
+    // Postgres sort all that remain, for each page anew.
+    let mut last = (unsealed > 0).then_some(Uuid::nil());
+    while let Some(from) = last {
         let rows = sqlx::query_as!(
             StoredRow,
             "select id, employee_id, model_id, size, encoding from face_encodings
-             where key_id is null and id > $1 order by id limit $2",
-            last,
+             where id > $1 order by id limit $2",
+            from,
             ROWS_AT_ONCE,
         )
         .fetch_all(&mut *transaction)
         .await?;
-        let Some(row) = rows.last() else { break };
-        last = row.id;
+        last = rows.last().map(|row| row.id);
         let (mut ids, mut encodings) = (Vec::new(), Vec::new());
         for StoredRow { id, employee_id, model_id, size, encoding } in rows {
             let (employee, model) = (EmployeeId(employee_id), ModelId::new(model_id));
