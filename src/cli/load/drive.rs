@@ -26,9 +26,10 @@ pub(super) struct Load {
     pub key: Option<String>,
 }
 
-/// Loads until the time is over and every request is answered. Requests that should have started in
-/// the measured time count, whenever they are answered.
-pub(super) async fn drive(load: Load) -> anyhow::Result<Tally> {
+/// Loads until the time is over and every request is answered, and tells how long that took without the warm-up. Requests
+/// that should have started in the measured time count, whenever they are answered: a service that falls behind a rate is
+/// asked on until it has caught up.
+pub(super) async fn drive(load: Load) -> anyhow::Result<(Tally, Duration)> {
     let load = Arc::new(load);
     let client = Client::builder()
         .timeout(load.timeout)
@@ -48,7 +49,7 @@ pub(super) async fn drive(load: Load) -> anyhow::Result<Tally> {
     for connection in connections {
         tally.add(&connection.await?);
     }
-    Ok(tally)
+    Ok((tally, start.elapsed() - load.warm_up))
 }
 
 /// One connection's share.

@@ -68,7 +68,7 @@ pub(super) async fn run(arguments: &LoadArguments) -> anyhow::Result<ExitCode> {
     ensure!(!arguments.duration.is_zero(), "--duration must be over 0");
     let url = arguments.url.join(&arguments.path).context("--path does not fit --url")?;
     let frames = read_frames(&arguments.frames)?;
-    let tally = drive(Load {
+    let (tally, took) = drive(Load {
         url,
         frames,
         connections: arguments.connections.into(),
@@ -79,7 +79,7 @@ pub(super) async fn run(arguments: &LoadArguments) -> anyhow::Result<ExitCode> {
         key: arguments.key.clone(),
     })
     .await?;
-    let report = tally.report(arguments.duration);
+    let report = tally.report(took);
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
