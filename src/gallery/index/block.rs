@@ -1,4 +1,4 @@
-//! Some hundred people, side by side: what is copied when one of them changes.
+//! Some hundred people, side by side: whose templates are copied when one of them changes.
 
 use super::Person;
 
@@ -29,6 +29,10 @@ impl Block {
 
     /// Adds a last row.
     pub fn push(&mut self, person: Person, template: &[f32]) {
+        // A copy has no room to grow, and would take twice of what it has.
+        let more = Self::ROWS.saturating_sub(self.people.len());
+        self.people.reserve_exact(more);
+        self.templates.reserve_exact(more * self.size);
         self.people.push(person);
         self.templates.extend_from_slice(template);
     }

@@ -24,8 +24,8 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    /// Codes of 128 numbers are 256 KiB: enough in one piece for memory to be read at its speed, and few enough to
-    /// be copied in some hundredths of a millisecond, and to stay in a second-level cache for the next probe.
+    /// Codes of 128 numbers are 272 KiB: enough in one piece for memory to be read at its speed, and few enough to
+    /// be copied in a tenth of a millisecond, and to stay in a second-level cache for the next probe.
     pub const ROWS: usize = 4096;
 
     pub fn rows(&self) -> usize {

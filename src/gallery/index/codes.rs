@@ -1,6 +1,7 @@
 //! The codes of many people, laid so that many are summed side by side.
 
 use super::bounds::{GROUP, Words, least_distances};
+use super::chunk::Chunk;
 use super::code::{Code, CodedProbe};
 
 /// Codes in rows.
@@ -31,6 +32,9 @@ impl Codes {
     /// Adds a last row.
     pub fn push(&mut self, code: &Code) {
         if self.rows.is_multiple_of(GROUP) {
+            // As in a block.
+            let words = Chunk::ROWS.div_ceil(GROUP) * code.words.len();
+            self.words.reserve_exact(words.saturating_sub(self.words.len()));
             self.words.resize(self.words.len() + code.words.len(), Words::NONE);
         }
         self.rows += 1;
@@ -45,7 +49,8 @@ impl Codes {
     /// Takes the last row out.
     pub fn pop(&mut self) -> Option<Code> {
         let last = self.rows.checked_sub(1)?;
-        let words: Vec<_> = self.row(last).map(|word| *word).collect();
+        // Nothing is left of whoever is taken out.
+        let words: Vec<_> = self.row(last).map(std::mem::take).collect();
         self.rows = last;
         if last.is_multiple_of(GROUP) {
             self.words.truncate(self.words.len() - words.len());

@@ -20,4 +20,8 @@ pub(super) fn fetch<T>(start: *const T, bytes: usize) {
 /// Asks for all of some numbers.
 pub(super) fn fetch_all(numbers: &[f32]) {
     (0..size_of_val(numbers)).step_by(LINE).for_each(|byte| fetch(numbers.as_ptr(), byte));
+    // They may begin within a line.
+    if let Some(last) = numbers.last() {
+        fetch(last, 0);
+    }
 }
