@@ -10,9 +10,10 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::imageops::FilterType;
 use limen::domain::{
-    Encoding, FaceSeen, LivenessScore, QualityIssue, Sighting, Stage, StageTimings, View,
+    Encoding, FaceSeen, LivenessScore, QualityIssue, Sighting, Stage, StageTimings, Threshold, View,
 };
 use limen::inference::{Engine, EngineSettings, FrameBytes};
+use limen::nets::Compute;
 use limen::vision::{
     Aside, DecodeError, Device, FrameFormat, LookError, LookSettings, OpenError, Precision, Road,
     RoadSettings,
@@ -84,6 +85,44 @@ fn decode_error(name: &str) -> DecodeError {
     match look_with(name, settings) {
         Err(LookError::Decode(error)) => error,
         other => panic!("{name}: {other:?}"),
+    }
+}
+
+/// Needs a processor with `bf16`; elsewhere there is nothing to compare.
+#[test]
+fn in_bf16_every_decision_is_what_it_is_in_f32() {
+    if !Compute::prefers_bf16(tch::Device::Cpu) {
+        eprintln!("no bf16 here: nothing was compared");
+        return;
+    }
+    let attacks = ["print-attack-biden.jpg", "print-attack-collins.jpg", "print-attack-obama.jpg"];
+    let [bf16, f32] = [Precision::Bf16, Precision::F32].map(|precision| {
+        let settings = RoadSettings { precision, ..RoadSettings::default() };
+        let road = Road::open(&in_repository("weights"), settings).unwrap();
+        let asked = LookSettings {
+            liveness_threshold: LivenessScore::try_from(0.5).ok(),
+            pupil_distance_px_min: 20.0,
+            picture: false,
+        };
+        let look = |name| road.look(&fixture(name), None, &asked, StageTimings::default()).unwrap();
+        for attack in attacks {
+            let sighting = look(attack).sighting;
+            assert!(matches!(sighting, Sighting::Spoof { .. }), "{attack}: {sighting:?}");
+        }
+        PORTRAITS.map(|name| match look(name).sighting {
+            Sighting::Face(face) => face.encoding,
+            other => panic!("{name}: {other:?}"),
+        })
+    });
+    // From a search among many to a strict and a lax 1:1.
+    for tau in [0.7, 1.0, 1.2, 1.3].map(|tau| Threshold::try_from(tau).unwrap()) {
+        for (left, a) in PORTRAITS.iter().enumerate() {
+            for (right, b) in PORTRAITS.iter().enumerate() {
+                let [rounded, exact] =
+                    [&bf16, &f32].map(|faces| faces[left].distance(&faces[right]).unwrap());
+                assert_eq!(rounded.is_match(tau), exact.is_match(tau), "{a} {b}: {exact:?}");
+            }
+        }
     }
 }
 
