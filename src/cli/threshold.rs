@@ -38,6 +38,8 @@ pub(super) struct ThresholdArguments {
 struct Answer {
     supported: bool,
     model_id: String,
+    /// Whether the `max_fmr` of 1:1 is the stricter of the two for so few people, and decides.
+    held_to_max_fmr: bool,
     #[serde(flatten)]
     offer: Option<OfferView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,9 +55,14 @@ pub(super) fn run(config: &Config, arguments: &ThresholdArguments) -> anyhow::Re
     let calibration = calibration.ok_or(crate::domain::risk::NoCalibration)?;
     let matching = &config.matching;
     let by_default = if arguments.gallery == 1 { matching.max_fmr } else { matching.max_fpir };
+    let search = Search { people: arguments.gallery };
+    let asked = arguments.fpir.unwrap_or(by_default);
+    // In a small gallery the service holds each comparison to the risk of 1:1, which is then less than what is accepted.
+    let held_to =
+        Some(search.fpir(matching.max_fmr)).filter(|fpir| search.people > 1 && *fpir < asked);
     let request = Request {
-        search: Search { people: arguments.gallery },
-        max_fpir: arguments.fpir.unwrap_or(by_default),
+        search,
+        max_fpir: held_to.unwrap_or(asked),
         max_fnir: arguments.max_fnir,
         traffic: Traffic {
             mated_per_day: arguments
@@ -72,11 +79,13 @@ pub(super) fn run(config: &Config, arguments: &ThresholdArguments) -> anyhow::Re
         let answer = match offered {
             Ok(offer) => {
                 let offer = Some(offer.into());
-                Answer { supported, model_id, offer, reason: None, instead: None }
+                let held_to_max_fmr = held_to.is_some();
+                Answer { supported, model_id, held_to_max_fmr, offer, reason: None, instead: None }
             }
             Err(Refusal { reason, alternatives }) => Answer {
                 supported,
                 model_id,
+                held_to_max_fmr: held_to.is_some(),
                 offer: None,
                 reason: Some(reason.to_string()),
                 instead: Some(alternatives.into()),
@@ -87,6 +96,19 @@ pub(super) fn run(config: &Config, arguments: &ThresholdArguments) -> anyhow::Re
         match offered {
             Ok(offer) => print_offer(&offer),
             Err(refusal) => print_refusal(&refusal, arguments.gallery),
+        }
+        if held_to.is_some() {
+            println!(
+                "\na comparison among so few people is held to the max_fmr of 1:1, {:.1e}, which is stricter than an FPIR of \
+                 {asked:.2e}",
+                matching.max_fmr
+            );
+        }
+        if let Some(fixed) = matching.recognize_threshold.filter(|_| search.people > 1) {
+            println!(
+                "\nthe service uses none of this: recognize_threshold in [matching] fixes τ at {}",
+                fixed.value()
+            );
         }
     }
     Ok(if supported { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -6,7 +6,7 @@ use super::photos::{Gathered, Photos};
 use super::{Crop, Source};
 use crate::config::Config;
 use crate::evaluate::acquire::Template;
-use crate::evaluate::dataset::{Person, listed, read_labels, read_people};
+use crate::evaluate::dataset::{PassedOver, Person, listed, read_labels, read_people};
 
 /// The people of a folder and what their photos gave.
 pub(in crate::cli) struct People {
@@ -35,9 +35,14 @@ pub(in crate::cli) fn people_of(
     if let Some(labels) = labels {
         return Ok(read_labels(labels)?);
     }
-    let (people, strays) = read_people(images)?;
-    if !strays.is_empty() {
-        eprintln!("limen: {}", listed("photos lie in no person's folder", &strays));
+    let (people, PassedOver { strays, other_files, without_photos }) = read_people(images)?;
+    let told = [
+        ("photos lie in no person's folder", strays),
+        ("files of people are no JPEG, PNG or WebP by their names", other_files),
+        ("people have no photo", without_photos),
+    ];
+    for (what, passed_over) in told.iter().filter(|(_, passed_over)| !passed_over.is_empty()) {
+        eprintln!("limen: {}; passed over", listed(what, passed_over));
     }
     Ok(people)
 }

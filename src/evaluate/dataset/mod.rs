@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use pairs::{Pair, read_pairs};
-pub use people::{Person, read_labels, read_people};
+pub use people::{PassedOver, Person, read_labels, read_people};
 pub use presentations::{LabelledPhoto, read_presentations};
 
 /// How many files a message lists.

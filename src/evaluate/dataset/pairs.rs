@@ -19,7 +19,8 @@ pub struct Pair {
     pub fold: Option<u32>,
 }
 
-/// Reads a list: a `.csv` with the columns `left,right,same` (and `fold`), anything else as LFW's
+/// Reads a list: a `.csv` with the columns `left,right,same` (and `fold`; a list that names none and is laid out as
+/// LFW's, so many genuine pairs and as many impostor ones again and again, has a fold for each time), anything else as LFW's
 /// own `pairs.txt` (Huang et al. 2007): `folds pairs` or `pairs`, then in each fold so many lines
 /// `name number number` and as many `name number name number`.
 ///
@@ -33,6 +34,8 @@ pub fn read_pairs(file: &Path) -> Result<Vec<Pair>, DatasetError> {
     }
     Ok(pairs)
 }
+
+const PAIRS_OF_A_FOLD_MIN: usize = 10;
 
 #[derive(Deserialize)]
 struct Row {
@@ -54,7 +57,26 @@ fn from_csv(file: &Path) -> Result<Vec<Pair>, DatasetError> {
         };
         Ok(Pair { left: row.left, right: row.right, same, fold: row.fold })
     };
-    read_csv::<Row>(file)?.into_iter().map(pair).collect()
+    let mut pairs = read_csv::<Row>(file)?.into_iter().map(pair).collect::<Result<Vec<_>, _>>()?;
+    if let Some(folds) = folds_by_layout(&pairs) {
+        let each = pairs.len() / folds;
+        pairs.iter_mut().zip(0..).for_each(|(pair, at)| pair.fold = Some((at / each) as u32));
+    }
+    Ok(pairs)
+}
+
+/// How many folds a list that names none is laid out in; none where it is laid out otherwise, or each would have fewer
+/// pairs than [`PAIRS_OF_A_FOLD_MIN`] of either kind: pairs that merely alternate have no folds.
+fn folds_by_layout(pairs: &[Pair]) -> Option<usize> {
+    let runs: Vec<usize> = pairs.chunk_by(|a, b| a.same == b.same).map(<[Pair]>::len).collect();
+    let each = *runs.first()?;
+    let is_laid_out = pairs[0].same
+        && pairs.iter().all(|pair| pair.fold.is_none())
+        && each >= PAIRS_OF_A_FOLD_MIN
+        && runs.len() >= 4
+        && runs.len().is_multiple_of(2)
+        && runs.iter().all(|run| *run == each);
+    is_laid_out.then_some(runs.len() / 2)
 }
 
 fn from_lfw(file: &Path) -> Result<Vec<Pair>, DatasetError> {
@@ -117,6 +139,28 @@ mod tests {
         assert_eq!(pairs[1].right, Path::new("Bob/Bob_0003.jpg"));
         assert_eq!(pairs.iter().filter(|p| p.same).count(), 2);
         assert_eq!(read("dev.txt", "1\nAda 1 2\nAda 1 Bob 3\n").unwrap()[0].fold, None);
+    }
+
+    #[test]
+    fn a_csv_that_is_laid_out_as_lfw_s_list_has_its_folds() {
+        let list = |runs: &[(usize, u8)]| {
+            let lines = runs.iter().flat_map(|(many, same)| (0..*many).map(move |_| *same));
+            let lines: String = lines.map(|same| format!("a.jpg,b.jpg,{same}\n")).collect();
+            let pairs = read("pairs.csv", &format!("left,right,same\n{lines}")).unwrap();
+            pairs.iter().map(|pair| pair.fold).collect::<Vec<_>>()
+        };
+        let laid_out = list(&[(12, 1), (12, 0), (12, 1), (12, 0)]);
+        assert_eq!((laid_out[0], laid_out[23], laid_out[24]), (Some(0), Some(0), Some(1)));
+        let others: [&[(usize, u8)]; 5] = [
+            &[(12, 1), (12, 0)],
+            &[(12, 1), (12, 0), (12, 1), (11, 0)],
+            &[(12, 0), (12, 1), (12, 0), (12, 1)],
+            &[(1, 1), (1, 0), (1, 1), (1, 0)],
+            &[(12, 1), (12, 0), (12, 1)],
+        ];
+        for other in others {
+            assert!(list(other).iter().all(Option::is_none), "{other:?}");
+        }
     }
 
     #[test]

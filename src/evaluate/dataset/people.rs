@@ -18,28 +18,47 @@ pub struct Person {
     pub photos: Vec<PathBuf>,
 }
 
-/// Reads a folder that holds a folder for each person, the photos in these or deeper, and the files
-/// in it that belong to nobody. Files that are no `.jpg`, `.jpeg`, `.png` or `.webp` are passed over.
+/// What of a folder is nobody's photo.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PassedOver {
+    /// Photos that lie in no person's folder.
+    pub strays: Vec<PathBuf>,
+    /// Files in people's folders that are no `.jpg`, `.jpeg`, `.png` or `.webp`.
+    pub other_files: Vec<PathBuf>,
+    /// Folders of people without a photo.
+    pub without_photos: Vec<PathBuf>,
+}
+
+/// Reads a folder that holds a folder for each person, the photos in these or deeper, and what of it is passed over.
 ///
 /// # Errors
 /// When a folder cannot be read or there is no photo at all.
-pub fn read_people(images: &Path) -> Result<(Vec<Person>, Vec<PathBuf>), DatasetError> {
+pub fn read_people(images: &Path) -> Result<(Vec<Person>, PassedOver), DatasetError> {
     let unreadable = |error: walkdir::Error| DatasetError::Unreadable {
         path: error.path().unwrap_or(images).to_owned(),
         error: error.into(),
     };
-    let (mut people, mut strays) = (Vec::<Person>::new(), Vec::new());
+    let (mut people, mut passed_over) = (Vec::<Person>::new(), PassedOver::default());
+    let mut folders = Vec::new();
     for entry in WalkDir::new(images).min_depth(1).follow_links(true).sort_by_file_name() {
         let entry = entry.map_err(unreadable)?;
-        if !entry.file_type().is_file() || FrameFormat::of_file_name(entry.path()).is_none() {
+        let path = entry.path().strip_prefix(images).unwrap_or(entry.path()).to_owned();
+        if entry.file_type().is_dir() && entry.depth() == 1 {
+            folders.push(path.clone());
+        }
+        if !entry.file_type().is_file() {
             continue;
         }
-        let path = entry.path().strip_prefix(images).unwrap_or(entry.path()).to_owned();
+        let is_photo = FrameFormat::of_file_name(entry.path()).is_some();
         let mut parts = path.components();
         let (Some(folder), Some(_)) = (parts.next(), parts.next()) else {
-            strays.push(path);
+            passed_over.strays.extend(is_photo.then_some(path));
             continue;
         };
+        if !is_photo {
+            passed_over.other_files.push(path);
+            continue;
+        }
         let name = folder.as_os_str().to_string_lossy().into_owned();
         match people.last_mut() {
             Some(person) if person.name == name => person.photos.push(path),
@@ -50,7 +69,10 @@ pub fn read_people(images: &Path) -> Result<(Vec<Person>, Vec<PathBuf>), Dataset
         let what = "folder with photos (one folder for each person is expected)";
         return Err(DatasetError::Empty { path: images.to_owned(), what });
     }
-    Ok((people, strays))
+    let named: BTreeSet<&str> = people.iter().map(|person| person.name.as_str()).collect();
+    folders.retain(|folder| !named.contains(&*folder.to_string_lossy()));
+    passed_over.without_photos = folders;
+    Ok((people, passed_over))
 }
 
 #[derive(Deserialize)]
@@ -90,17 +112,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn photos_belong_to_the_topmost_folder_and_strays_are_told_of() {
+    fn photos_belong_to_the_topmost_folder_and_what_is_passed_over_is_told_of() {
         let folder = tempfile::tempdir().unwrap();
         for file in ["Ada/2.jpg", "Ada/profile/1.PNG", "Bob/1.jpg", "Bob/notes.txt", "stray.jpg"] {
             let path = folder.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, b"").unwrap();
         }
-        let (people, strays) = read_people(folder.path()).unwrap();
+        std::fs::create_dir_all(folder.path().join("Cyd/empty")).unwrap();
+        let (people, passed_over) = read_people(folder.path()).unwrap();
         let found: Vec<_> = people.iter().map(|p| (p.name.as_str(), p.photos.len())).collect();
         assert_eq!(found, [("Ada", 2), ("Bob", 1)]);
+        let PassedOver { strays, other_files, without_photos } = passed_over;
         assert_eq!(strays, [PathBuf::from("stray.jpg")]);
+        assert_eq!(other_files, [PathBuf::from("Bob/notes.txt")]);
+        assert_eq!(without_photos, [PathBuf::from("Cyd")]);
     }
 
     #[test]

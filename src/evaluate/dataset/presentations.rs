@@ -1,5 +1,6 @@
 //! Presentations to a camera, live and attacks: a CSV.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -31,10 +32,14 @@ struct Row {
 /// # Errors
 /// When the file cannot be read, holds no photo, or a line is not one.
 pub fn read_presentations(file: &Path) -> Result<Vec<LabelledPhoto>, DatasetError> {
+    let mut seen = HashMap::<PathBuf, u64>::new();
     let photo = |(line, row): (u64, Row)| {
+        let wrong = |what| Err(DatasetError::Line { file: file.to_owned(), line, what });
         if row.label.is_empty() {
-            let what = "`label` must be `live` or the attack's name".to_owned();
-            return Err(DatasetError::Line { file: file.to_owned(), line, what });
+            return wrong("`label` must be `live` or the attack's name".to_owned());
+        }
+        if let Some(first) = seen.insert(row.path.clone(), line) {
+            return wrong(format!("{} stands in line {first} already", row.path.display()));
         }
         let is_live = row.label.eq_ignore_ascii_case("live");
         let kind = if is_live { Kind::Live } else { Kind::Attack(row.label) };
@@ -60,6 +65,9 @@ mod tests {
         let photos = read_presentations(&file).unwrap();
         assert_eq!((&photos[0].kind, photos[0].subject.as_deref()), (&Kind::Live, Some("1")));
         assert_eq!((&photos[1].kind, &photos[1].subject), (&Kind::Attack("print".into()), &None));
+        std::fs::write(&file, "path,label\na.jpg,live\na.jpg,print\n").unwrap();
+        let twice = read_presentations(&file).unwrap_err().to_string();
+        assert!(twice.contains("a.jpg stands in line 2 already"), "{twice}");
         std::fs::write(&file, "path,label\na.jpg,\n").unwrap();
         assert!(read_presentations(&file).unwrap_err().to_string().contains("line 2"));
     }
