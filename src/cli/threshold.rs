@@ -57,12 +57,9 @@ pub(super) fn run(config: &Config, arguments: &ThresholdArguments) -> anyhow::Re
     let by_default = if arguments.gallery == 1 { matching.max_fmr } else { matching.max_fpir };
     let search = Search { people: arguments.gallery };
     let asked = arguments.fpir.unwrap_or(by_default);
-    // In a small gallery the service holds each comparison to the risk of 1:1, which is then less than what is accepted.
-    let held_to =
-        Some(search.fpir(matching.max_fmr)).filter(|fpir| search.people > 1 && *fpir < asked);
-    let request = Request {
+    let mut request = Request {
         search,
-        max_fpir: held_to.unwrap_or(asked),
+        max_fpir: asked,
         max_fnir: arguments.max_fnir,
         traffic: Traffic {
             mated_per_day: arguments
@@ -72,6 +69,10 @@ pub(super) fn run(config: &Config, arguments: &ThresholdArguments) -> anyhow::Re
         },
     };
     request.check()?;
+    // In a small gallery the service holds each comparison to the risk of 1:1, which is then less than what is accepted.
+    let held_to =
+        Some(search.fpir(matching.max_fmr)).filter(|fpir| search.people > 1 && *fpir < asked);
+    request.max_fpir = held_to.unwrap_or(asked);
     let offered = calibration.offer(&request);
     let supported = offered.is_ok();
     if arguments.json {

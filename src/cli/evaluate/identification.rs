@@ -1,13 +1,14 @@
 //! `limen evaluate identification`
 
 use clap::Args;
+use serde::Serialize;
 
 use super::answer::{Answer, Page, put};
 use super::people::People;
 use super::{Common, Crop, page};
 use crate::config::Config;
 use crate::evaluate::metrics::{
-    Bootstrap, Identification, Roc, identification, identification_roc,
+    AtGate, Bootstrap, Identification, Roc, at_gate, identification, identification_roc,
 };
 use crate::evaluate::protocol::split_gallery;
 use crate::evaluate::report::{Curves, Evaluation, Item, Mark, Row, Section, Series, Table, Value};
@@ -38,9 +39,15 @@ pub(super) fn run(config: &Config, arguments: &IdentificationArguments) -> anyho
     let (mated, non_mated) = (&probes.mated, &probes.non_mated);
     let metrics = identification(probes.gallery, mated, non_mated, Bootstrap::default())?;
     let roc = identification_roc(mated, non_mated)?;
+    // None where τ follows from nothing: that is no reason not to measure.
+    let risk = config.matching.risk(people.photos.profile()).ok();
+    let tau = risk.map(|risk| risk.recognize(metrics.gallery as usize).threshold);
+    let at_gate =
+        tau.map(|tau| at_gate(mated, non_mated, tau, config.matching.margin)).transpose()?;
 
-    let figures = figures(&metrics);
-    let answer = Answer { metrics: &metrics, model_id: &model, data: &people.gathered.tally };
+    let figures = figures(&metrics, at_gate.as_ref());
+    let measured = Measured { metrics: &metrics, at_gate };
+    let answer = Answer { metrics: &measured, model_id: &model, data: &people.gathered.tally };
     put(common, &answer, &figures, || Page {
         evaluation: Evaluation::Identification,
         title: "Identification",
@@ -52,7 +59,15 @@ pub(super) fn run(config: &Config, arguments: &IdentificationArguments) -> anyho
     })
 }
 
-fn figures(metrics: &Identification) -> Table {
+/// The figures, and what the configured service would decide.
+#[derive(Serialize)]
+struct Measured<'a> {
+    #[serde(flatten)]
+    metrics: &'a Identification,
+    at_gate: Option<AtGate>,
+}
+
+fn figures(metrics: &Identification, at_gate: Option<&AtGate>) -> Table {
     let interval = metrics.rank1_interval;
     let mut rows = vec![page::row("Rank 1", Value::Percent(metrics.rank1), interval)];
     for (fpir, fnir) in &metrics.fnir_at_fpir {
@@ -60,6 +75,15 @@ fn figures(metrics: &Identification) -> Table {
             let interval = metrics.fnir_at_fpir_interval.get(fpir).copied().flatten();
             rows.push(page::row(format!("FNIR at FPIR {fpir}"), Value::Percent(*fnir), interval));
         }
+    }
+    if let Some(AtGate { threshold, margin, fpir, fnir, ambiguous, mistaken }) = at_gate {
+        let at = format!("as configured, τ {:.4}, margin {margin}", threshold.value());
+        rows.extend([
+            Row::new(format!("FPIR {at}"), Value::Percent(*fpir)),
+            Row::new(format!("FNIR {at}"), Value::Percent(*fnir)),
+            Row::new("  of these too near to another person", Value::Percent(*ambiguous)),
+            Row::new("  of these taken for another person", Value::Percent(*mistaken)),
+        ]);
     }
     rows.extend([
         Row::new("People enrolled", Value::Count(metrics.gallery)),

@@ -124,6 +124,58 @@ pub fn identification(
     })
 }
 
+/// What a gate decides at its threshold, where one person must be nearer than any other by a margin.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct AtGate {
+    /// τ.
+    pub threshold: Threshold,
+    /// By how much the nearest person must be nearer than any other, a squared distance.
+    pub margin: f32,
+    /// The share of probes of strangers who are under τ to somebody, 0 to 1: the margin lets in no more.
+    pub fpir: f64,
+    /// The share of probes of enrolled people who are not recognised, 0 to 1.
+    pub fnir: f64,
+    /// Those of them whose mate is under τ and the nearest, and another one too near: in `fnir`, too.
+    pub ambiguous: f64,
+    /// Those of them who are taken for another person: in `fnir`, too.
+    pub mistaken: f64,
+}
+
+/// The rates at one threshold with a margin, as the service decides (`access::identity`).
+///
+/// # Errors
+/// Without mated or without non-mated probes.
+pub fn at_gate(
+    mated: &[MatedProbe],
+    non_mated: &[NonMatedProbe],
+    threshold: Threshold,
+    margin: f32,
+) -> Result<AtGate, MetricError> {
+    outcomes(mated, non_mated)?;
+    let is_under = |distance: Option<Distance>| distance.is_some_and(|d| d.is_match(threshold));
+    let is_clear = |one: Option<Distance>, other: Option<Distance>| match (one, other) {
+        (Some(one), Some(other)) => other.value() - one.value() >= margin,
+        _ => true,
+    };
+    let count = |is: &dyn Fn(&MatedProbe) -> bool| {
+        share(mated.iter().filter(|probe| is(probe)).count() as u64, mated.len() as u64)
+    };
+    let is_nearest = |probe: &MatedProbe| is_under(probe.at_rank_one());
+    let strangers = non_mated.iter().filter(|probe| is_under(probe.best)).count() as u64;
+    Ok(AtGate {
+        threshold,
+        margin,
+        fpir: share(strangers, non_mated.len() as u64),
+        fnir: count(&|p| !(is_nearest(p) && is_clear(p.best_mate, p.best_other))),
+        ambiguous: count(&|p| is_nearest(p) && !is_clear(p.best_mate, p.best_other)),
+        mistaken: count(&|p| {
+            p.at_rank_one().is_none()
+                && is_under(p.best_other)
+                && is_clear(p.best_other, p.best_mate)
+        }),
+    })
+}
+
 /// The rates of searches as a curve: FPIR in place of FMR, FNIR in place of FNMR.
 ///
 /// # Errors

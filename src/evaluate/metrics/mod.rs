@@ -37,7 +37,7 @@ pub use counts::{DistanceCounts, Histogram};
 pub use discard::{DiscardPoint, ErrorVersusDiscard};
 pub use folds::FoldAccuracy;
 pub use identification::{
-    Identification, MatedProbe, NonMatedProbe, identification, identification_roc,
+    AtGate, Identification, MatedProbe, NonMatedProbe, at_gate, identification, identification_roc,
 };
 pub use interval::Interval;
 pub use liveness::{Kind, Liveness, Presentation, liveness};

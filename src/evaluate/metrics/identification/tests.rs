@@ -130,3 +130,38 @@ proptest! {
         prop_assert!(figures.fnir_at_fpir["0.01"] >= figures.fnir_at_fpir["0.03"]);
     }
 }
+
+#[test]
+fn a_gate_recognises_whoever_is_under_tau_and_nearer_than_others_by_the_margin() {
+    let distance = |value: Option<f32>| value.map(|value| Distance::try_from(value).unwrap());
+    let probes = [
+        (Some(0.5), Some(1.5)),
+        // Too near to another person.
+        (Some(0.5), Some(0.55)),
+        // Farther than τ.
+        (Some(1.1), Some(1.5)),
+        // Taken for another person.
+        (Some(0.9), Some(0.6)),
+        // As near to another person, and not clear of them.
+        (Some(0.6), Some(0.6)),
+        // Nobody else is enrolled.
+        (Some(0.5), None),
+        // No face.
+        (None, None),
+        // Its own enrolment photo showed no face.
+        (None, Some(0.7)),
+    ];
+    let mated = probes.map(|(mate, other)| MatedProbe {
+        person: 0,
+        best_mate: distance(mate),
+        best_other: distance(other),
+    });
+    let non_mated = [Some(0.9), Some(1.0), None, Some(1.2)]
+        .map(|best| NonMatedProbe { person: 1, best: distance(best) });
+    let tau = Threshold::try_from(1.0).unwrap();
+    let found = at_gate(&mated, &non_mated, tau, 0.1).unwrap();
+    assert_eq!((found.fpir, found.fnir), (0.25, 6.0 / 8.0));
+    assert_eq!((found.ambiguous, found.mistaken), (1.0 / 8.0, 2.0 / 8.0));
+    assert!(at_gate(&[], &non_mated, tau, 0.1).is_err());
+    assert_eq!(at_gate(&mated, &non_mated, tau, 0.0).unwrap().ambiguous, 0.0);
+}
