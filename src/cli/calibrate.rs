@@ -96,7 +96,7 @@ pub(super) fn gathered(
     Ok((impostor, genuine))
 }
 
-const HEADER: &str = "\
+pub(super) const HEADER: &str = "\
 # The measured error rates of an encoder, from which τ follows. Written by `limen calibrate`: do not
 # edit by hand. Curves are [squared distance, rate].
 ";

@@ -30,11 +30,11 @@ pub struct Sampler {
 pub enum SamplerError {
     /// Nobody has two photos.
     #[error(
-        "nobody to learn from has two photos that show a face: a triplet needs two of one person (a positive pair)"
+        "nobody has two photos that show a face: to learn, or to measure, takes two of one person (a positive pair)"
     )]
     NoPositivePair,
     /// There is one person.
-    #[error("there is one person to learn from: a triplet needs two people")]
+    #[error("there is one person: to learn, or to measure, takes two people")]
     OnePerson,
 }
 

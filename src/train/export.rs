@@ -133,19 +133,12 @@ pub fn export(from: &Manifest, folder: &Path, learnt: &[Learnt<'_>]) -> Result<(
     learnt.iter().try_for_each(|learnt| Ok(made.verify(made.get(learnt.id)?)?))
 }
 
-/// As [`export`], of a verifier. Its calibration has a name and a text; none where too few people were measured.
+/// Writes the calibration of a model, named with its digest, into a weights folder.
 ///
 /// # Errors
-/// When a file cannot be read or written.
-pub fn export_verifier(
-    from: &Manifest,
-    folder: &Path,
-    learnt: &Learnt<'_>,
-    calibration: Option<(&str, &str)>,
-) -> Result<(), ExportError> {
-    export(from, folder, std::slice::from_ref(learnt))?;
-    let Some((name, text)) = calibration else { return Ok(()) };
-    let path = folder.join(CALIBRATIONS).join(format!("{name}.toml"));
+/// When it cannot be written.
+pub fn export_calibration(folder: &Path, model: &str, text: &str) -> Result<(), ExportError> {
+    let path = folder.join(CALIBRATIONS).join(format!("{model}.toml"));
     make_parent(&path)?;
     fs::write(&path, text).map_err(|error| at(&path, error))
 }
@@ -298,7 +291,8 @@ mod tests {
             let part = LearntPart::Verifier { model, size: 2, difference };
             let learnt = Learnt { id: "verifier-a-1", part, file: &file, training: "a test" };
             let to = folder.path().join(name);
-            export_verifier(from, &to, &learnt, Some(("verifier-a-1@2", "a = 1"))).unwrap();
+            export(from, &to, &[learnt]).unwrap();
+            export_calibration(&to, "verifier-a-1@2", "a = 1").unwrap();
             let made = Manifest::open(&to).unwrap();
             let id = &made.verifier_of(model).unwrap().id;
             assert_eq!(load::verifier(&made, id).unwrap(), verifier);

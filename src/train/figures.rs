@@ -39,6 +39,22 @@ pub enum FiguresError {
     Torch(#[from] TchError),
 }
 
+/// Visits every two of unit encodings `[N, D]` once, with how far apart they are.
+///
+/// # Errors
+/// When libtorch fails.
+pub fn each_pair_of(
+    encodings: &Tensor,
+    visit: impl FnMut(usize, usize, Distance),
+) -> Result<(), TchError> {
+    let size = encodings.size2()?.1;
+    let values = encodings.f_detach()?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
+    let values = Vec::<f32>::try_from(values.f_view([-1i64])?)?;
+    let templates: Vec<Option<&[f32]>> =
+        values.chunks(size.unsigned_abs().max(1) as usize).map(Some).collect();
+    each_pair(&templates, visit)
+}
+
 impl Figures {
     /// Of unit encodings `[N, D]`, `person[i]` being who is in photo `i`; with 95 % intervals over the people where a
     /// bootstrap is given.
@@ -50,12 +66,7 @@ impl Figures {
         person: &[u32],
         bootstrap: Option<Bootstrap>,
     ) -> Result<Self, FiguresError> {
-        let size = encodings.size2()?.1;
-        let values = encodings.f_detach()?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
-        let values = Vec::<f32>::try_from(values.f_view([-1i64])?)?;
-        let templates: Vec<Option<&[f32]>> =
-            values.chunks(size.unsigned_abs().max(1) as usize).map(Some).collect();
-        Self::of_pairs(person, |visit| Ok(each_pair(&templates, visit)?), bootstrap)
+        Self::of_pairs(person, |visit| Ok(each_pair_of(encodings, visit)?), bootstrap)
     }
 
     /// Of photos, `person[i]` being who is in photo `i`, of which `each` visits every two once, with how far apart they

@@ -5,7 +5,7 @@ use std::path::Path;
 use limen::config::VerifyBy;
 use limen::domain::{Difference, ModelId, Verifier};
 use limen::nets::{Digest, Manifest};
-use limen::train::{Learnt, LearntPart, export_verifier, tensors, to_bytes};
+use limen::train::{Learnt, LearntPart, export_calibration, tensors, to_bytes};
 use limen::vision::{EncoderProfile, RoadSettings, with_digest};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -30,10 +30,12 @@ fn export(folder: &Path, model: Option<&str>, doubt: f32, calibrated: bool) {
     calibration.model = with_digest("test-verifier", &Digest::of(&file));
     let name = calibration.model.to_string();
     let text = toml::to_string(&calibration).unwrap();
-    let calibration = calibrated.then_some((name.as_str(), text.as_str()));
     let part = LearntPart::Verifier { model, size: 128, difference };
     let learnt = Learnt { id: "test-verifier", part, file: &file, training: "a test" };
-    export_verifier(&Manifest::open(WEIGHTS).unwrap(), folder, &learnt, calibration).unwrap();
+    limen::train::export(&Manifest::open(WEIGHTS).unwrap(), folder, &[learnt]).unwrap();
+    if calibrated {
+        export_calibration(folder, &name, &text).unwrap();
+    }
 }
 
 async fn service_with(pool: &PgPool, folder: &Path) -> TestService {

@@ -1,6 +1,9 @@
 //! `limen train` and `limen dataset check`.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use image::RgbImage;
 use limen::nets::{Compute, Manifest, Station, load};
@@ -164,4 +167,164 @@ fn what_cannot_be_learnt_together_is_refused_before_a_photo_is_read() {
     assert!(projection.contains("no projection of mobilefacenet to 96 numbers"), "{projection}");
     let margin = train(&["--margin", "5"]);
     assert!(margin.contains("must be 0 to 4"), "{margin}");
+}
+
+/// People of Labeled Faces in the Wild of whom there are two photos or more, and up to three of each: what `--images`,
+/// `--labels` and `--cache` take. None where the data are not there, which CI must not pass.
+struct Lfw {
+    folder: tempfile::TempDir,
+    images: PathBuf,
+    of: BTreeMap<String, Vec<String>>,
+}
+
+impl Lfw {
+    fn find(people: usize) -> Option<Self> {
+        let images = std::env::var("LIMEN_TEST_DATA")
+            .map_or_else(|_| PathBuf::from("../shared/data"), PathBuf::from)
+            .join("lfw-dev/images");
+        if !images.is_dir() {
+            assert!(std::env::var_os("CI").is_none(), "{} is not there", images.display());
+            eprintln!("{} is not there: nothing was learnt", images.display());
+            return None;
+        }
+        let names = |folder: &Path| {
+            let entries = std::fs::read_dir(folder).unwrap();
+            let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            let mut names: Vec<String> = names.collect();
+            names.sort();
+            names
+        };
+        let photos = names(&images).into_iter().map(|name| {
+            let photos = names(&images.join(&name)).into_iter().take(3);
+            (name.clone(), photos.map(|photo| format!("{name}/{photo}")).collect())
+        });
+        let of = photos.filter(|(_, photos): &(_, Vec<_>)| photos.len() > 1).take(people).collect();
+        let lfw = Self { folder: tempfile::tempdir().unwrap(), images, of };
+        lfw.label(&lfw.of);
+        Some(lfw)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn label(&self, of: &BTreeMap<String, Vec<String>>) {
+        let lines = of.iter().flat_map(|(name, photos)| photos.iter().map(move |p| (p, name)));
+        let lines = lines.map(|(photo, name)| format!("{photo},{name}\n"));
+        let text: String = std::iter::once("path,person\n".to_owned()).chain(lines).collect();
+        std::fs::write(self.path("labels.csv"), text).unwrap();
+    }
+
+    /// `limen train` with photos that are looked at once.
+    fn train(&self, what: &str, out: &str, more: &[&str]) -> Command {
+        let mut command = limen(&["train", what]);
+        command.arg("--images").arg(&self.images);
+        command.arg("--labels").arg(self.path("labels.csv"));
+        command.arg("--cache").arg(self.path("cache"));
+        command.arg("--out").arg(self.path(out)).args(more);
+        command
+    }
+}
+
+#[test]
+fn a_projection_and_a_verifier_are_learnt_from_a_list_and_served_by_what_their_test_people_show() {
+    let Some(lfw) = Lfw::find(150) else { return };
+    let learnt = |what, more: &[&str]| {
+        let output = lfw.train(what, what, more).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        assert!(text(&output).contains("supports false match rates down to"), "{}", text(&output));
+        let card = std::fs::read_to_string(lfw.path(what).join("model_card.md")).unwrap();
+        assert!(card.contains("show false match rates down to"), "{card}");
+        assert!(!card.contains("limen calibrate"), "{card}");
+        for plot in ["loss.svg", "curves.svg"] {
+            assert!(lfw.path(what).join(plot).is_file());
+        }
+    };
+    let pace = ["--steps", "20", "--interval", "10"];
+    learnt("encoder", &pace);
+    let threshold = |what: &str| {
+        let mut command = limen(&["threshold", "--gallery", "3", "--fpir", "0.02", "--json"]);
+        command.env("LIMEN_MATCHING__MAX_FMR", "0.01");
+        command.env("LIMEN_INFERENCE__WEIGHTS_DIR", lfw.path(what).join("weights"));
+        command.output().unwrap()
+    };
+    let found = threshold("encoder");
+    assert_eq!(found.status.code(), Some(0), "{}", text(&found));
+    assert!(text(&found).contains("-learnt-"), "{}", text(&found));
+    let mut recognised = limen(&["verify", &fixture("obama-1.jpg"), &fixture("obama-2.jpg")]);
+    recognised.env("LIMEN_INFERENCE__WEIGHTS_DIR", lfw.path("encoder").join("weights"));
+    let output = recognised.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    learnt("verifier", &pace);
+    assert!(lfw.path("verifier/reliability.svg").is_file());
+
+    // Whoever has another name is another person, who may belong to another part.
+    let mut renamed = lfw.of.clone();
+    let (_, photos) = renamed.pop_first().unwrap();
+    renamed.insert("Somebody Else".to_owned(), photos);
+    lfw.label(&renamed);
+    for what in ["encoder", "verifier"] {
+        let output = lfw.train(what, what, &[&pace[..], &["--resume"]].concat()).output().unwrap();
+        assert!(text(&output).contains("other settings"), "{}", text(&output));
+    }
+    lfw.label(&lfw.of);
+    let border = ["--resume", "--crop-border", "0.1"];
+    let output = lfw.train("encoder", "encoder", &[&pace[..], &border].concat()).output().unwrap();
+    assert!(text(&output).contains("other settings"), "{}", text(&output));
+}
+
+#[test]
+fn a_run_that_is_killed_and_one_that_is_interrupted_end_as_one_that_is_left_alone() {
+    let Some(lfw) = Lfw::find(60) else { return };
+    let pace = ["--steps", "200", "--interval", "10", "--patience", "0"];
+    let best = |out: &str| std::fs::read(lfw.path(out).join("best.safetensors")).unwrap();
+    let finish = |out: &str, more: &[&str]| {
+        let output = lfw.train("encoder", out, &[&pace[..], more].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    };
+    finish("alone", &[]);
+    let begin = |out: &str| {
+        let mut command = lfw.train("encoder", out, &pace);
+        let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait_for_a_checkpoint(&mut run, &lfw.path(out));
+        run
+    };
+    let mut killed = begin("killed");
+    killed.kill().unwrap();
+    assert_eq!(killed.wait().unwrap().code(), None, "it was over before it was killed");
+    finish("killed", &["--resume"]);
+    assert_eq!(best("killed"), best("alone"));
+
+    let mut interrupted = begin("interrupted");
+    let sent = Command::new("kill").args(["-INT", &interrupted.id().to_string()]).status();
+    assert!(sent.unwrap().success());
+    assert_eq!(interrupted.wait().unwrap().code(), Some(130));
+    finish("interrupted", &["--resume"]);
+    assert_eq!(best("interrupted"), best("alone"));
+}
+
+fn wait_for_a_checkpoint(run: &mut Child, folder: &Path) {
+    while !folder.join("checkpoint.safetensors").is_file() {
+        assert!(run.try_wait().unwrap().is_none(), "it was over before it had kept anything");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn too_few_people_are_told_how_they_were_dealt_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("images");
+    let out = folder.path().join("run");
+    let train = || {
+        let arguments =
+            ["train", "encoder", "--no-cache", "--images", images.to_str().unwrap(), "--out"];
+        text(&limen(&[&arguments[..], &[out.to_str().unwrap()]].concat()).output().unwrap())
+    };
+    people(&images, &[("Obama", "obama-1.jpg"), ("Obama", "obama-2.jpg")]);
+    let one = train();
+    assert!(one.contains("there is one person"), "{one}");
+    people(&images, &[("Biden", "biden-1.jpg"), ("Collins", "collins-1.jpg")]);
+    let few = train();
+    assert!(few.contains("another --seed deal them out otherwise"), "{few}");
+    assert!(!out.exists());
 }

@@ -18,7 +18,7 @@ use crate::evaluate::acquire::{
 use crate::evaluate::dataset::{listed, missing};
 use crate::evaluate::report::Face;
 use crate::nets::Digest;
-use crate::vision::{EncoderProfile, LookError, QualityLimits, Road};
+use crate::vision::{Device, EncoderProfile, LookError, QualityLimits, Road, RoadSettings};
 
 /// Looks at photos as the arguments say.
 pub(in crate::cli) struct Photos {
@@ -184,19 +184,25 @@ impl Photos {
         Ok(())
     }
 
-    /// Names everything that a sample depends on beside its photo: this very program, the weights
+    /// Names everything that a sample depends on beside its photo: this very program, where it computes, the weights
     /// and the settings.
     fn cache_key(&self, kind: &str) -> anyhow::Result<String> {
         let program = std::fs::read("/proc/self/exe").context("the program cannot be read")?;
-        let manifest = std::fs::read(self.weights_dir.join("manifest.toml"))
-            .context("the weights' manifest cannot be read")?;
-        let (road, border_share) = (self.road.settings(), self.settings.border_share);
         let parts = format!(
-            "{kind} {} {} {road:?} {border_share}",
+            "{kind} {} {:?} {}",
             Digest::of(&program),
-            Digest::of(&manifest)
+            self.road.settings().device,
+            self.looks()?
         );
         Ok(Digest::of(parts.as_bytes()).to_string()[..16].to_owned())
+    }
+
+    /// How photos are looked at, wherever that is computed: by which weights and settings.
+    pub fn looks(&self) -> anyhow::Result<String> {
+        let manifest = std::fs::read(self.weights_dir.join("manifest.toml"))
+            .context("the weights' manifest cannot be read")?;
+        let road = RoadSettings { device: Device::Cpu, ..self.road.settings().clone() };
+        Ok(format!("{} {road:?} {}", Digest::of(&manifest), self.settings.border_share))
     }
 }
 

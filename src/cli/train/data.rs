@@ -29,7 +29,7 @@ pub(super) struct Data<T> {
     pub tally: Tally,
     /// The encoder that was looked with.
     pub model: String,
-    /// Tells these photos from any others.
+    /// Tells these photos, whom they show and how they were looked at from any others.
     pub fingerprint: Digest,
     /// Where they lie.
     pub images: PathBuf,
@@ -95,7 +95,7 @@ impl<T: Clone> Data<T> {
             fingerprint: Digest::of(b""),
             images: source.images.clone(),
         };
-        data.check(&source.images, &seen, split)?;
+        data.check(&source.images, &seen, split, &photos.looks()?)?;
         Ok(data)
     }
 
@@ -105,6 +105,7 @@ impl<T: Clone> Data<T> {
         images: &std::path::Path,
         seen: &[(&str, &PathBuf)],
         split: Split,
+        looks: &str,
     ) -> anyhow::Result<()> {
         let digests = seen.iter().map(|(name, path)| {
             let bytes = std::fs::read(images.join(path));
@@ -129,10 +130,10 @@ impl<T: Clone> Data<T> {
                 across.join(", ")
             );
         }
-        let text: String = digests
+        let lines = digests
             .iter()
-            .map(|(_, path, digest)| format!("{} {digest}\n", path.display()))
-            .collect();
+            .map(|(name, path, digest)| format!("{name:?} {} {digest}\n", path.display()));
+        let text: String = std::iter::once(format!("{looks}\n")).chain(lines).collect();
         self.fingerprint = Digest::of(text.as_bytes());
         Ok(())
     }
@@ -146,12 +147,30 @@ impl<T: Clone> Data<T> {
         People { photos, person }
     }
 
-    /// Refuses a part whose people cannot be told apart or recognised again, for want of some.
-    ///
-    /// `who`: what to call them.
-    pub fn sampler(&self, part: Part, who: &'static str) -> anyhow::Result<Sampler> {
+    /// What batches of a part are drawn from.
+    pub fn sampler(&self, part: Part) -> anyhow::Result<Sampler> {
         let People { photos, person } = self.part(part);
-        Sampler::new(photos.into_iter().zip(person)).context(who)
+        Ok(Sampler::new(photos.into_iter().zip(person))?)
+    }
+
+    /// Refuses people who cannot be told apart or recognised again, for want of some: all of them, or those of a part.
+    pub fn expect_pairs(&self) -> anyhow::Result<()> {
+        Sampler::new(self.person.iter().copied().enumerate())
+            .with_context(|| format!("the photos in {}", self.images.display()))?;
+        let parts = [
+            (Part::Training, "to learn from"),
+            (Part::Validation, "to choose the best step by (--validation)"),
+            (Part::Test, "to measure with (--test)"),
+        ];
+        for (part, what) in parts {
+            self.sampler(part).with_context(|| {
+                format!(
+                    "the people {what} are {}; other shares or another --seed deal them out otherwise",
+                    self.size(part)
+                )
+            })?;
+        }
+        Ok(())
     }
 
     /// How many photos of a part show no face that could be used.

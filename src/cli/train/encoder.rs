@@ -97,7 +97,7 @@ enum LossName {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Settings {
     pub train: What,
-    /// Hash over the photos' names and contents.
+    /// Hash over the photos' names and contents, whom they show, and how they were looked at.
     photos: String,
     pub encoder: String,
     /// Hash of the projection that it begins with, where it begins with one that there is.
@@ -303,9 +303,8 @@ fn learn<T: Clone, L: Learner>(
     learner: L,
 ) -> anyhow::Result<Option<Outcome<L>>> {
     data.tell();
-    let sampler = data.sampler(Part::Training, "the training people")?;
-    data.sampler(Part::Validation, "the validation people")?;
-    data.sampler(Part::Test, "the test people")?;
+    data.expect_pairs()?;
+    let sampler = data.sampler(Part::Training)?;
     let mut numbers = random(settings.pace.seed, "centres", 0);
     let validation = data.part(Part::Validation);
     let mut task = EncoderTask::new(learner, sampler, validation, settings.learning, &mut numbers)?;

@@ -6,13 +6,17 @@ use std::process::ExitCode;
 use anyhow::{Context as _, ensure};
 use rand::rngs::StdRng;
 
+use super::calibration::{calibration, tell};
 use super::data::Data;
 use super::encoder::{Settings, What};
+use crate::cli::calibrate::HEADER;
+use crate::domain::risk::Calibration;
 use crate::evaluate::metrics::Bootstrap;
 use crate::nets::{Manifest, WeightsEntry};
 use crate::train::{
     Figures, Learner, Learnt, LearntPart, LinearMap, Margin, ModelCard, Note, Objective, Part,
-    Rows, Run, Start, Tensors, Towards, curves, export, from_bytes, to_bytes,
+    Rows, Run, Start, Tensors, Towards, curves, each_pair_of, export, export_calibration,
+    from_bytes, to_bytes,
 };
 use crate::vision::{Device, EncoderProfile, RoadSettings};
 
@@ -112,12 +116,29 @@ pub(super) fn finish<T: Clone, L: Learner>(
     run.write("curves.svg", looks.as_bytes())?;
     let weights = run.folder().join("weights");
     let encoder = write_weights(&weights, data, settings, base, learnt)?;
-    let road = RoadSettings { encoder: encoder.clone(), ..base.road.clone() };
-    let model = EncoderProfile::of(&weights, &road)?.model.to_string();
-    let card = Card { data, settings, weights: &weights, encoder: &encoder, model: &model, best };
+    // The plain face is what was measured, whether or not the road that was configured averages its mirror image in.
+    let road = RoadSettings { encoder: encoder.clone(), mirror: false, ..base.road.clone() };
+    let model = EncoderProfile::of(&weights, &road)?.model;
+    let calibration =
+        calibration(data, model.clone(), |visit| Ok(each_pair_of(&encodings, visit)?))?;
+    if let Ok(calibration) = &calibration {
+        let text = format!("{HEADER}{}", toml::to_string(calibration)?);
+        export_calibration(&weights, model.as_str(), &text)?;
+    }
+    let card = Card {
+        data,
+        settings,
+        weights: &weights,
+        encoder: &encoder,
+        model: model.as_str(),
+        mirrors: base.road.mirror,
+        supports: calibration.as_ref().ok().map(Calibration::floor),
+        best,
+    };
     let card = card.write(&figures);
     run.write("model_card.md", card.markdown().as_bytes())?;
     println!("{}", super::table(&card));
+    tell(&calibration);
     println!(
         "written to {}: model_card.md, curves.svg, loss.svg, weights/",
         run.folder().display()
@@ -188,12 +209,16 @@ struct Card<'a, T> {
     weights: &'a Path,
     encoder: &'a str,
     model: &'a str,
+    /// Whether the configured road averages the mirrored face in.
+    mirrors: bool,
+    /// The least FMR that its calibration promises; none without one.
+    supports: Option<f64>,
     best: u64,
 }
 
 impl<T: Clone> Card<'_, T> {
     fn write(&self, figures: &[Figures; 3]) -> ModelCard {
-        let Self { data, settings, weights, encoder, model, .. } = *self;
+        let Self { data, settings, weights, encoder, model, mirrors, supports, .. } = *self;
         let what = match settings.train {
             What::Projection => format!(
                 "Makes encodings of {} numbers out of those of `{}`: `y = W x + b`, scaled to length 1.",
@@ -214,6 +239,13 @@ impl<T: Clone> Card<'_, T> {
             What::Last | What::All => format!("export LIMEN_ROAD__ENCODER={encoder}\n"),
         };
         let size = format!("export LIMEN_ROAD__ENCODING_SIZE={}\n", settings.size);
+        let mirror = if mirrors { "export LIMEN_ROAD__MIRROR=false\n" } else { "" };
+        let calibrate = match supports {
+            Some(_) => String::new(),
+            None => format!(
+                "limen calibrate --images OTHER_PHOTOS --name NAME --out {weights}/calibrations/{model}.toml\n"
+            ),
+        };
         ModelCard {
             title: format!("Model card: `{model}`"),
             what: format!(
@@ -238,15 +270,22 @@ impl<T: Clone> Card<'_, T> {
                  known."
                     .to_owned(),
                 "Encodings of this model are compared with no others: everybody is to be enrolled again.".to_owned(),
-                "There is no calibration yet: τ follows from one made with photos that were not learnt from.".to_owned(),
+                match supports {
+                    Some(floor) => format!(
+                        "τ follows from what strangers among the test people reach, whom the figures are of, too. They \
+                         show false match rates down to {floor:.1e}; for finer ones τ is extrapolated, and nothing is promised."
+                    ),
+                    None => "The test people are too few for a calibration: τ follows from one made with other photos \
+                             that were not learnt from."
+                        .to_owned(),
+                },
                 "How long its output is at least for a clear face was not measured: `feature_norm_min` is the encoder's \
                  that it began with, and there is none for one that began with nothing."
                     .to_owned(),
             ],
             usage: format!(
-                "export LIMEN_INFERENCE__WEIGHTS_DIR={weights}\n{choose}{size}limen weights list\nlimen calibrate --images \
-                 OTHER_PHOTOS --name NAME --out {weights}/calibrations/{model}.toml\nlimen enroll PHOTOS \
-                 --replace-model\nlimen serve"
+                "export LIMEN_INFERENCE__WEIGHTS_DIR={weights}\n{choose}{size}{mirror}limen weights list\n{calibrate}limen enroll \
+                 PHOTOS --replace-model\nlimen serve"
             ),
         }
     }

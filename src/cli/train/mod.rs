@@ -1,5 +1,6 @@
 //! `limen train`: learns from labelled photos, through the road that serves.
 
+mod calibration;
 mod data;
 mod encoder;
 mod encoder_card;

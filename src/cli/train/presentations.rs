@@ -77,6 +77,7 @@ impl Presentations {
             digests.push(Digest::of(&bytes?));
         }
         expect_no_copies(&labelled, &digests, &part)?;
+        let looks = std::iter::once(format!("{}\n", photos.looks()?));
         let lines = labelled.iter().zip(&digests).map(|(one, digest)| {
             let LabelledPhoto { path, kind, subject } = one;
             format!("{} {kind:?} {subject:?} {digest}\n", path.display())
@@ -86,7 +87,7 @@ impl Presentations {
             presented,
             part,
             tally: gathered.tally,
-            fingerprint: Digest::of(lines.collect::<String>().as_bytes()),
+            fingerprint: Digest::of(looks.chain(lines).collect::<String>().as_bytes()),
             images: source.images.clone(),
         };
         data.expect_faces()?;

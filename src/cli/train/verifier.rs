@@ -3,25 +3,24 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
+use super::calibration::{calibration, tell};
 use super::data::Data;
 use super::watch::Watch;
-use crate::calibrate::{FitError, calibrate};
-use crate::cli::calibrate::gathered;
+use crate::calibrate::FitError;
 use crate::cli::evaluate::photos::Photos;
 use crate::config::Config;
-use crate::domain::risk::{Calibration, Data as Origin};
-use crate::domain::{Difference, ModelId, Verifier};
+use crate::domain::risk::Calibration;
+use crate::domain::{Difference, Distance, ModelId, Verifier};
 use crate::evaluate::report::{Axis, Curves, Series, Unit};
 use crate::nets::{Digest, Manifest};
 use crate::train::{
     Bin, Decay, Faces, HeldOut, Learnt, LearntPart, ModelCard, Note, Pace, PairSettings, Pairs,
-    Part, People, Schedule, Split, Towards, VerifierLearner, VerifierTask, curves, export_verifier,
-    random, restore, tensors, to_bytes, train,
+    Part, Schedule, Split, Towards, VerifierLearner, VerifierTask, curves, export,
+    export_calibration, random, restore, tensors, to_bytes, train,
 };
 use crate::vision::with_digest;
 
@@ -65,7 +64,7 @@ fn difference() -> impl TypedValueParser<Value = Difference> {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Settings {
     difference: Difference,
-    /// Hash over the photos' names and contents.
+    /// Hash over the photos' names and contents, whom they show, and how they were looked at.
     photos: String,
     encoder: String,
     pairs: PairSettings,
@@ -101,10 +100,9 @@ pub(super) fn run(config: &Config, arguments: &VerifierArguments) -> anyhow::Res
 
     // As the service makes them: of the face alone, or of the face and its mirror image where the road says so.
     let encodings = data.features()?.plain()?;
-    let pairs = |part, who| Pairs::new(&data.part(part)).context(who);
-    let training = pairs(Part::Training, "the training people")?;
-    let validation = pairs(Part::Validation, "the validation people")?;
-    pairs(Part::Test, "the test people")?;
+    data.expect_pairs()?;
+    let training = Pairs::new(&data.part(Part::Training))?;
+    let validation = Pairs::new(&data.part(Part::Validation))?;
     let drawn = |pairs: &Pairs, what| pairs.draw(PAIRS, &mut random(settings.pace.seed, what, 0));
     let (start, validation) = (drawn(&training, "start"), drawn(&validation, "validation"));
     let learner = VerifierLearner::new(settings.difference, &encodings, &start)?;
@@ -145,18 +143,16 @@ pub(super) fn run(config: &Config, arguments: &VerifierArguments) -> anyhow::Res
     run.write("curves.svg", looks.as_bytes())?;
     run.write("reliability.svg", reliability_plot(&compared)?.as_bytes())?;
     let weights = run.folder().join("weights");
-    let calibration = export(config, &data, &weights, &both[0], &faces)?;
+    let calibration = write_weights(config, &data, &weights, &both[0], &faces)?;
     let served = Served {
         weights: &weights,
-        supports: calibration.as_ref().map(Calibration::floor),
+        supports: calibration.as_ref().ok().map(Calibration::floor),
         best: standing.best.map_or(0, |(step, _)| step),
     };
     let card = card(&data, &settings, &compared, &served);
     run.write("model_card.md", card.markdown().as_bytes())?;
     println!("{}", super::table(&card));
-    if let Some(floor) = served.supports {
-        println!("supports false match rates down to {floor:.1e}");
-    }
+    tell(&calibration);
     println!(
         "written to {}: model_card.md, curves.svg, loss.svg, reliability.svg, weights/",
         run.folder().display()
@@ -165,27 +161,21 @@ pub(super) fn run(config: &Config, arguments: &VerifierArguments) -> anyhow::Res
 }
 
 /// Writes a weights folder with the verifier and its calibration; none where the test people are too few for one.
-fn export<T: Clone>(
+fn write_weights<T: Clone>(
     config: &Config,
     data: &Data<T>,
     weights: &Path,
     verifier: &Verifier,
     faces: &Faces,
-) -> anyhow::Result<Option<Calibration>> {
+) -> anyhow::Result<Result<Calibration, FitError>> {
     let file = to_bytes(&tensors(verifier)?, None)?;
     let id = format!("verifier-{}", data.model.replace('@', "-"));
     let name = with_digest(&id, &Digest::of(&file));
-    let calibration = match calibration(data, name.clone(), verifier, faces)? {
-        Ok(calibration) => Some(calibration),
-        Err(error) => {
-            println!(
-                "the test people give no calibration, and without one it is not served: {error}"
-            );
-            None
-        }
+    let test = data.part(Part::Test).photos;
+    let each = |visit: &mut dyn FnMut(usize, usize, Distance)| {
+        Ok(faces.each_pair(verifier, &test, visit)?)
     };
-    let text = calibration.as_ref().map(toml::to_string).transpose()?;
-    let text = text.map(|text| format!("{HEADER}{text}"));
+    let calibration = calibration(data, name.clone(), each)?;
     let training = format!(
         "{} differences by cross-entropy from {} of {}; see model_card.md",
         verifier.difference().code(),
@@ -199,12 +189,11 @@ fn export<T: Clone>(
     };
     let learnt = Learnt { id: &id, part, file: &file, training: &training };
     let manifest = Manifest::open(&config.inference.weights_dir)?;
-    export_verifier(
-        &manifest,
-        weights,
-        &learnt,
-        text.as_deref().map(|text| (name.as_str(), text)),
-    )?;
+    export(&manifest, weights, &[learnt])?;
+    if let Ok(calibration) = &calibration {
+        let text = format!("{HEADER}{}", toml::to_string(calibration)?);
+        export_calibration(weights, name.as_str(), &text)?;
+    }
     Ok(calibration)
 }
 
@@ -213,28 +202,6 @@ const HEADER: &str = "\
 # follows. Written by `limen train verifier`: do not edit by hand. Curves are [distance, rate]; a distance of
 # 0 is a logit of 32, of 4 one of -32.
 ";
-
-/// What the photos of the test people, every one against every other, say of how often strangers reach which
-/// probability, as `limen calibrate` does for distances. `name` is the verifier's, with its digest.
-fn calibration<T: Clone>(
-    data: &Data<T>,
-    name: ModelId,
-    verifier: &Verifier,
-    faces: &Faces,
-) -> anyhow::Result<Result<Calibration, FitError>> {
-    let People { photos, person } = data.part(Part::Test);
-    let mut photos_of = vec![0u32; person.iter().max().map_or(0, |last| *last as usize + 1)];
-    person.iter().for_each(|person| photos_of[*person as usize] += 1);
-    let (impostor, genuine) =
-        gathered(&person, &photos_of, |visit| Ok(faces.each_pair(verifier, &photos, visit)?))?;
-    let origin = Origin {
-        sources: vec![data.images.file_name().unwrap_or_default().to_string_lossy().into_owned()],
-        people: data.size(Part::Test).people as u64,
-        photos: photos.len() as u64 + data.faceless(Part::Test),
-        failures_to_acquire: data.faceless(Part::Test),
-    };
-    Ok(calibrate(name, origin, &impostor, &genuine))
-}
 
 /// What a run comes to, beside its figures.
 struct Served<'a> {
