@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 const SIZE: usize = 128;
+const PROBES_AT_ONCE: usize = 16;
 
 fn search(criterion: &mut Criterion) {
     let model = ModelId::new("bench");
@@ -27,6 +28,11 @@ fn search(criterion: &mut Criterion) {
         let mut probes = probes.iter().cycle();
         group.bench_function(BenchmarkId::from_parameter(people), |bench| {
             bench.iter(|| gallery.search(black_box(probes.next().unwrap()), 2).unwrap());
+        });
+        // As many as may share a pass by default.
+        let waiting: Vec<&Encoding> = probes.take(PROBES_AT_ONCE).collect();
+        group.bench_function(BenchmarkId::new("of 16 at once", people), |bench| {
+            bench.iter(|| gallery.search_all(black_box(&waiting), 2).unwrap());
         });
     }
 }

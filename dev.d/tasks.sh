@@ -50,6 +50,7 @@ task_bench() {
   case ${1:-} in
     peer) bench_peer "${@:2}" ;;
     start) bench_service benches/start.py "${@:2}" ;;
+    overload) bench_frames benches/overload.py "${@:2}" ;;
     console)
       require_browser
       [ -n "${LIMEN_TEST_CHROMEDRIVER:-}" ] || die "this measures the pages in Chromium, which is not here"
@@ -94,9 +95,15 @@ bench_python() {
 
 # Against the Python stack in $PEER, on the frames of a folder.
 bench_peer() {
-  local frames=${1:-$root/../shared/data/nuaa-dev/live}
-  [ -d "$frames" ] || die "no frames in $frames: ./dev bench peer FOLDER names others"
-  bench_service benches/peer.py --peer "$peer" --frames "$frames" "${@:2}"
+  bench_python
+  bench_frames benches/peer.py "${1:-}" --peer "$peer" "${@:2}"
+}
+
+# A script that measures `limen serve` with the frames of a folder.
+bench_frames() {
+  local frames=${2:-$root/../shared/data/nuaa-dev/live}
+  [ -d "$frames" ] || die "no frames in $frames: name a folder of others behind ./dev bench $(basename "$1" .py)"
+  bench_service "$1" --frames "$frames" "${@:3}"
 }
 
 # A script that measures `limen serve` on a database of its own.
