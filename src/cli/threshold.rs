@@ -39,7 +39,7 @@ struct Answer {
     supported: bool,
     model_id: String,
     /// Whether the `max_fmr` of 1:1 is the stricter of the two for so few people, and decides.
-    held_to_max_fmr: bool,
+    limited_by_max_fmr: bool,
     #[serde(flatten)]
     offer: Option<OfferView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,10 +69,12 @@ pub(super) fn run(config: &Config, arguments: &ThresholdArguments) -> anyhow::Re
         },
     };
     request.check()?;
-    // In a small gallery the service holds each comparison to the risk of 1:1, which is then less than what is accepted.
-    let held_to =
-        Some(search.fpir(matching.max_fmr)).filter(|fpir| search.people > 1 && *fpir < asked);
-    request.max_fpir = held_to.unwrap_or(asked);
+    let limited = search.limited(asked, matching.max_fmr);
+    // Of one person what is asked is an FMR itself.
+    let limited_by_max_fmr = search.people > 1 && limited < asked;
+    if limited_by_max_fmr {
+        request.max_fpir = limited;
+    }
     let offered = calibration.offer(&request);
     let supported = offered.is_ok();
     if arguments.json {
@@ -80,13 +82,13 @@ pub(super) fn run(config: &Config, arguments: &ThresholdArguments) -> anyhow::Re
         let answer = match offered {
             Ok(offer) => {
                 let offer = Some(offer.into());
-                let held_to_max_fmr = held_to.is_some();
-                Answer { supported, model_id, held_to_max_fmr, offer, reason: None, instead: None }
+                let (reason, instead) = (None, None);
+                Answer { supported, model_id, limited_by_max_fmr, offer, reason, instead }
             }
             Err(Refusal { reason, alternatives }) => Answer {
                 supported,
                 model_id,
-                held_to_max_fmr: held_to.is_some(),
+                limited_by_max_fmr,
                 offer: None,
                 reason: Some(reason.to_string()),
                 instead: Some(alternatives.into()),
@@ -98,17 +100,21 @@ pub(super) fn run(config: &Config, arguments: &ThresholdArguments) -> anyhow::Re
             Ok(offer) => print_offer(&offer),
             Err(refusal) => print_refusal(&refusal, arguments.gallery),
         }
-        if held_to.is_some() {
+        if limited_by_max_fmr {
             println!(
                 "\na comparison among so few people is held to the max_fmr of 1:1, {:.1e}, which is stricter than an FPIR of \
                  {asked:.2e}",
                 matching.max_fmr
             );
         }
-        if let Some(fixed) = matching.recognize_threshold.filter(|_| search.people > 1) {
+        let (name, fixed) = match search.people {
+            1 => ("verify_threshold", matching.verify_threshold),
+            _ => ("recognize_threshold", matching.recognize_threshold),
+        };
+        if let Some(tau) = fixed {
             println!(
-                "\nthe service uses none of this: recognize_threshold in [matching] fixes τ at {}",
-                fixed.value()
+                "\nthe service uses none of this: {name} in [matching] fixes τ at {}",
+                tau.value()
             );
         }
     }

@@ -182,7 +182,7 @@ impl RiskAnswer {
         let (policy, gallery) = (matcher.risk(), enrolled(matcher));
         let Request { search, max_fpir, max_fnir, traffic } = request;
         // In a small gallery a search is as strict as 1:1.
-        let limited = max_fpir.min(search.fpir(policy.risk().max_fmr));
+        let limited = search.limited(max_fpir, policy.risk().max_fmr);
         let offered = calibration.offer(&Request { max_fpir: limited, ..request });
         let (offer, refusal) = match offered {
             Ok(offer) => (Some(offer.into()), None),

@@ -50,12 +50,21 @@ async fn answers_are_counted_by_outcome_and_timed(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn a_rate_that_asks_once_in_the_time_is_no_more_than_that(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let (code, report) = load(&service, &["obama-3.jpg"], &["--rate", "0.1"]).await;
+    assert_eq!((code, &report["answered"]), (0, &json!(1)), "{report}");
+    assert!(report["per_second"].as_f64() <= Some(1.0), "{report}");
+}
+
+#[sqlx::test]
 async fn refusals_are_errors_by_their_status_and_silence_is_one_too(pool: PgPool) {
     let service = TestService::start(&pool).await;
     let frames = ["obama-3.jpg"];
     let (code, report) = load(&service, &frames, &["--path", "/v1/nothing"]).await;
     assert_eq!(code, 1, "{report}");
     assert!(report["errors"]["404"].as_u64() > Some(0), "{report}");
+    assert!(report["failed_after_ms"]["p99"].as_f64() > Some(0.0), "{report}");
 
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -7,6 +7,7 @@ use super::answer::{Answer, Page, put};
 use super::people::People;
 use super::{Common, Crop, page};
 use crate::config::Config;
+use crate::domain::risk::NoCalibration;
 use crate::evaluate::metrics::{
     AtGate, Bootstrap, Identification, Roc, at_gate, identification, identification_roc,
 };
@@ -39,9 +40,12 @@ pub(super) fn run(config: &Config, arguments: &IdentificationArguments) -> anyho
     let (mated, non_mated) = (&probes.mated, &probes.non_mated);
     let metrics = identification(probes.gallery, mated, non_mated, Bootstrap::default())?;
     let roc = identification_roc(mated, non_mated)?;
-    // None where τ follows from nothing: that is no reason not to measure.
-    let risk = config.matching.risk(people.photos.profile()).ok();
-    let tau = risk.map(|risk| risk.recognize(metrics.gallery as usize).threshold);
+    let tau = match config.matching.risk(people.photos.profile()) {
+        Ok(risk) => Some(risk.recognize(metrics.gallery as usize).threshold),
+        // τ follows from nothing yet: that is no reason not to measure.
+        Err(error) if error.is::<NoCalibration>() => None,
+        Err(error) => return Err(error),
+    };
     let at_gate =
         tau.map(|tau| at_gate(mated, non_mated, tau, config.matching.margin)).transpose()?;
 
@@ -77,12 +81,12 @@ fn figures(metrics: &Identification, at_gate: Option<&AtGate>) -> Table {
         }
     }
     if let Some(AtGate { threshold, margin, fpir, fnir, ambiguous, mistaken }) = at_gate {
-        let at = format!("as configured, τ {:.4}, margin {margin}", threshold.value());
+        let tau = format!("the configured τ {:.4}", threshold.value());
         rows.extend([
-            Row::new(format!("FPIR {at}"), Value::Percent(*fpir)),
-            Row::new(format!("FNIR {at}"), Value::Percent(*fnir)),
-            Row::new("  of these too near to another person", Value::Percent(*ambiguous)),
-            Row::new("  of these taken for another person", Value::Percent(*mistaken)),
+            Row::new(format!("FPIR at {tau}"), Value::Percent(*fpir)),
+            Row::new(format!("FNIR at {tau} and margin {margin}"), Value::Percent(*fnir)),
+            Row::new("Mated searches that are ambiguous there", Value::Percent(*ambiguous)),
+            Row::new("Mated searches taken for another person there", Value::Percent(*mistaken)),
         ]);
     }
     rows.extend([

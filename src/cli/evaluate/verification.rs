@@ -27,7 +27,8 @@ pub(in crate::cli) struct VerificationArguments {
     common: Common,
     #[command(flatten)]
     crop: Crop,
-    /// LFW's `pairs.txt`, or a CSV with the columns left, right, same (1 or 0) and, if wanted, fold.
+    /// LFW's `pairs.txt`, or a CSV with the columns left, right, same (1 or 0) and, if wanted, fold; a CSV without that is
+    /// laid out as LFW's has its ten folds.
     #[arg(long, value_name = "FILE", required_unless_present = "all_pairs")]
     pairs: Option<PathBuf>,
     /// Compare every photo with every other; the folder holds a folder for each person.

@@ -26,6 +26,13 @@ impl Search {
         -(self.comparisons() * (-fmr).ln_1p()).exp_m1()
     }
 
+    /// The chance that is accepted where a comparison is as strict as 1:1 as well, however much risk is: of `max_fpir` and
+    /// what `max_fmr` comes to, the less.
+    #[must_use]
+    pub fn limited(self, max_fpir: f64, max_fmr: f64) -> f64 {
+        max_fpir.min(self.fpir(max_fmr))
+    }
+
     /// The FMR that makes the chance `fpir`: the inverse of [`Self::fpir`].
     #[must_use]
     pub fn fmr(self, fpir: f64) -> f64 {

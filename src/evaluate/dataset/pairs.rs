@@ -20,8 +20,7 @@ pub struct Pair {
 }
 
 /// Reads a list: a `.csv` with the columns `left,right,same` (and `fold`; a list that names none and is laid out as
-/// LFW's, so many genuine pairs and as many impostor ones again and again, has a fold for each time), anything else as LFW's
-/// own `pairs.txt` (Huang et al. 2007): `folds pairs` or `pairs`, then in each fold so many lines
+/// LFW's, ten times so many genuine pairs and as many impostor ones, has these ten folds), anything else as LFW's own `pairs.txt` (Huang et al. 2007): `folds pairs` or `pairs`, then in each fold so many lines
 /// `name number number` and as many `name number name number`.
 ///
 /// # Errors
@@ -35,7 +34,8 @@ pub fn read_pairs(file: &Path) -> Result<Vec<Pair>, DatasetError> {
     Ok(pairs)
 }
 
-const PAIRS_OF_A_FOLD_MIN: usize = 10;
+/// Folds of LFW's own list, and of those that follow it.
+const LFW_FOLDS: usize = 10;
 
 #[derive(Deserialize)]
 struct Row {
@@ -65,18 +65,15 @@ fn from_csv(file: &Path) -> Result<Vec<Pair>, DatasetError> {
     Ok(pairs)
 }
 
-/// How many folds a list that names none is laid out in; none where it is laid out otherwise, or each would have fewer
-/// pairs than [`PAIRS_OF_A_FOLD_MIN`] of either kind: pairs that merely alternate have no folds.
+/// The folds that a list which names none is laid out in, as LFW's is; none where it is laid out otherwise.
 fn folds_by_layout(pairs: &[Pair]) -> Option<usize> {
     let runs: Vec<usize> = pairs.chunk_by(|a, b| a.same == b.same).map(<[Pair]>::len).collect();
     let each = *runs.first()?;
     let is_laid_out = pairs[0].same
         && pairs.iter().all(|pair| pair.fold.is_none())
-        && each >= PAIRS_OF_A_FOLD_MIN
-        && runs.len() >= 4
-        && runs.len().is_multiple_of(2)
+        && runs.len() == 2 * LFW_FOLDS
         && runs.iter().all(|run| *run == each);
-    is_laid_out.then_some(runs.len() / 2)
+    is_laid_out.then_some(LFW_FOLDS)
 }
 
 fn from_lfw(file: &Path) -> Result<Vec<Pair>, DatasetError> {
@@ -149,16 +146,13 @@ mod tests {
             let pairs = read("pairs.csv", &format!("left,right,same\n{lines}")).unwrap();
             pairs.iter().map(|pair| pair.fold).collect::<Vec<_>>()
         };
-        let laid_out = list(&[(12, 1), (12, 0), (12, 1), (12, 0)]);
-        assert_eq!((laid_out[0], laid_out[23], laid_out[24]), (Some(0), Some(0), Some(1)));
-        let others: [&[(usize, u8)]; 5] = [
-            &[(12, 1), (12, 0)],
-            &[(12, 1), (12, 0), (12, 1), (11, 0)],
-            &[(12, 0), (12, 1), (12, 0), (12, 1)],
-            &[(1, 1), (1, 0), (1, 1), (1, 0)],
-            &[(12, 1), (12, 0), (12, 1)],
-        ];
-        for other in others {
+        let laid_out = [(3, 1), (3, 0)].repeat(10);
+        let folds = list(&laid_out);
+        assert_eq!((folds[0], folds[5], folds[6], folds[59]), (Some(0), Some(0), Some(1), Some(9)));
+        let mut uneven = laid_out.clone();
+        uneven[19].0 = 2;
+        let reversed: Vec<(usize, u8)> = laid_out.iter().rev().copied().collect();
+        for other in [&laid_out[..18], &laid_out[..19], &uneven, &reversed] {
             assert!(list(other).iter().all(Option::is_none), "{other:?}");
         }
     }

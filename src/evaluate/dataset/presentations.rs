@@ -30,7 +30,7 @@ struct Row {
 /// name, e.g. `print`.
 ///
 /// # Errors
-/// When the file cannot be read, holds no photo, or a line is not one.
+/// When the file cannot be read, holds no photo, or a line is not one, or names one that stands there already.
 pub fn read_presentations(file: &Path) -> Result<Vec<LabelledPhoto>, DatasetError> {
     let mut seen = HashMap::<PathBuf, u64>::new();
     let photo = |(line, row): (u64, Row)| {

@@ -131,17 +131,18 @@ pub struct AtGate {
     pub threshold: Threshold,
     /// By how much the nearest person must be nearer than any other, a squared distance.
     pub margin: f32,
-    /// The share of probes of strangers who are under τ to somebody, 0 to 1: the margin lets in no more.
+    /// The share of probes of strangers who are under τ to somebody, 0 to 1; the margin only lets fewer in.
     pub fpir: f64,
     /// The share of probes of enrolled people who are not recognised, 0 to 1.
     pub fnir: f64,
-    /// Those of them whose mate is under τ and the nearest, and another one too near: in `fnir`, too.
+    /// The share whose nearest person is under τ, and the mate or another one not farther than that by the margin: part
+    /// of `fnir`.
     pub ambiguous: f64,
-    /// Those of them who are taken for another person: in `fnir`, too.
+    /// The share who are taken for another person: part of `fnir`.
     pub mistaken: f64,
 }
 
-/// The rates at one threshold with a margin, as the service decides (`access::identity`).
+/// The rates at one threshold, of enrolled people with a margin as the service decides (`access::identity`).
 ///
 /// # Errors
 /// Without mated or without non-mated probes.
@@ -153,26 +154,28 @@ pub fn at_gate(
 ) -> Result<AtGate, MetricError> {
     outcomes(mated, non_mated)?;
     let is_under = |distance: Option<Distance>| distance.is_some_and(|d| d.is_match(threshold));
+    // Who is nearer than the other by the margin; nobody is nearer than who is not there.
     let is_clear = |one: Option<Distance>, other: Option<Distance>| match (one, other) {
         (Some(one), Some(other)) => other.value() - one.value() >= margin,
-        _ => true,
+        (one, _) => one.is_some(),
     };
     let count = |is: &dyn Fn(&MatedProbe) -> bool| {
         share(mated.iter().filter(|probe| is(probe)).count() as u64, mated.len() as u64)
     };
-    let is_nearest = |probe: &MatedProbe| is_under(probe.at_rank_one());
+    let recognised =
+        |p: &MatedProbe| is_under(p.at_rank_one()) && is_clear(p.best_mate, p.best_other);
+    let mistaken = |p: &MatedProbe| {
+        p.at_rank_one().is_none() && is_under(p.best_other) && is_clear(p.best_other, p.best_mate)
+    };
+    let somebody = |p: &MatedProbe| is_under(p.best_mate) || is_under(p.best_other);
     let strangers = non_mated.iter().filter(|probe| is_under(probe.best)).count() as u64;
     Ok(AtGate {
         threshold,
         margin,
         fpir: share(strangers, non_mated.len() as u64),
-        fnir: count(&|p| !(is_nearest(p) && is_clear(p.best_mate, p.best_other))),
-        ambiguous: count(&|p| is_nearest(p) && !is_clear(p.best_mate, p.best_other)),
-        mistaken: count(&|p| {
-            p.at_rank_one().is_none()
-                && is_under(p.best_other)
-                && is_clear(p.best_other, p.best_mate)
-        }),
+        fnir: count(&|p| !recognised(p)),
+        ambiguous: count(&|p| somebody(p) && !recognised(p) && !mistaken(p)),
+        mistaken: count(&mistaken),
     })
 }
 

@@ -102,6 +102,12 @@ const IDENTIFICATION: &[Entry] = &[
         "ISO/IEC 19795-1",
     ),
     (
+        "Ambiguous, and taken for another person",
+        "At a gate the nearest person must be nearer than any other by a margin; else nobody is \
+         named. A search for an enrolled person is taken for another one who is nearer by that.",
+        "Limen",
+    ),
+    (
         "Gallery, mated and non-mated probes",
         "The enrolled people, the searches by people among them, and the searches by others; \
          the FPIR grows with the gallery.",
