@@ -2,6 +2,8 @@
 
 #[path = "cli/audit.rs"]
 mod audit;
+#[path = "kit/development_data.rs"]
+mod development_data;
 #[path = "cli/enroll.rs"]
 mod enroll;
 #[path = "cli/gate.rs"]

@@ -109,6 +109,22 @@ impl Watcher for Until {
     }
 }
 
+#[test]
+fn encodings_that_are_all_one_end_a_run_and_what_was_kept_last_is_whole() {
+    let mut world = World::new();
+    // Everybody looks the same: whatever is learnt, nobody can be told apart.
+    world.features = world.features.ones_like() / (SIZE as f64).sqrt();
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::begin(folder.path(), &json!({})).unwrap();
+    let mut task = world.task(Start::Scratch, by_triplets(Mining::Hard));
+    let pace = Pace { interval: 5, ..pace(100) };
+    let ended = train(&mut task, &pace, &mut run, None, &mut Until(u64::MAX, 0));
+    let error = ended.unwrap_err().to_string();
+    assert!(error.contains("all encodings have become one"), "{error}");
+    let (_, kept) = Run::resume(folder.path(), &json!({})).unwrap();
+    assert_eq!(kept.unwrap().0.step, 15);
+}
+
 const TO_THE_END: Until = Until(u64::MAX, 0);
 
 fn eer(encodings: &Tensor, people: &People) -> f64 {

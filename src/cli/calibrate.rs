@@ -96,7 +96,7 @@ pub(super) fn gathered(
     Ok((impostor, genuine))
 }
 
-pub(super) const HEADER: &str = "\
+const HEADER: &str = "\
 # The measured error rates of an encoder, from which τ follows. Written by `limen calibrate`: do not
 # edit by hand. Curves are [squared distance, rate].
 ";

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, TchError, Tensor};
 
 use super::batch::{Batch, BatchShape, Sampler};
-use super::collapse::{CollapseAlarm, mean_length};
+use super::collapse::{CollapseAlarm, mean_length, mean_norm};
 use super::figures::Figures;
 use super::learner::Learner;
-use super::loss::{squared_distances, triplet};
+use super::loss::{squared_distances, triplet, unit_rows};
 use super::margin_softmax::{Centres, Margin, accuracy, margin_softmax};
 use super::mining::Mining;
 use super::trainer::{Judgement, Loss, Parameters, Task, TaskError};
@@ -171,15 +171,16 @@ impl<L: Learner> Task for EncoderTask<L> {
 
     fn loss(&mut self, random: &dyn Fn(&str) -> StdRng) -> Result<Loss, TaskError> {
         let batch = self.sampler.draw(self.batch, &mut random("batch"));
-        let encodings = self.learner.encode(&batch.photos, Some(&mut random("variation")))?;
+        let said = self.learner.forward(&batch.photos, Some(&mut random("variation")))?;
+        let (encodings, norm) = (unit_rows(&said)?, mean_norm(&said)?);
         let (mean, mut measures) = self.goal.loss(&encodings, &batch, &mut random("triplets"))?;
-        measures.push(("mean_length", mean_length(&encodings)?));
+        measures.extend([("mean_length", mean_length(&encodings)?), ("norm", norm)]);
         let measures = measures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let triplets = match self.goal {
             Goal::Triplet { margin, .. } => Some((f64::try_from(&mean)?, margin)),
             Goal::Softmax { .. } => None,
         };
-        let collapsed = self.alarm.look(&encodings, triplets)?;
+        let collapsed = self.alarm.look(&encodings, norm, triplets)?;
         Ok(Loss { mean, faces: batch.photos.len(), measures, collapsed })
     }
 

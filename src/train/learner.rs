@@ -3,6 +3,7 @@
 use rand::rngs::StdRng;
 use tch::{TchError, Tensor};
 
+use super::loss::unit_rows;
 use super::trainer::Parameters;
 
 /// Encodings, a row for each photo.
@@ -20,12 +21,20 @@ pub trait Learner {
     /// How many numbers an encoding has.
     fn size(&self) -> i64;
 
-    /// The unit encodings `[N, D]` of photos, by their numbers. With random numbers they are varied as training
-    /// wants it, and gradients flow; without they are as the service sees them.
+    /// What it says of photos, by their numbers, before that is scaled to length 1: `[N, D]`. With random numbers photos
+    /// are varied as training wants it, and gradients flow; without they are as the service sees them.
     ///
     /// # Errors
     /// When libtorch fails.
-    fn encode(&self, photos: &[usize], random: Option<&mut StdRng>) -> Result<Tensor, TchError>;
+    fn forward(&self, photos: &[usize], random: Option<&mut StdRng>) -> Result<Tensor, TchError>;
+
+    /// The unit encodings `[N, D]` of photos: what [`Self::forward`] says of them, scaled.
+    ///
+    /// # Errors
+    /// When libtorch fails.
+    fn encode(&self, photos: &[usize], random: Option<&mut StdRng>) -> Result<Tensor, TchError> {
+        unit_rows(&self.forward(photos, random)?)
+    }
 
     /// The encodings of photos as the service would have them, `[N, D]`.
     ///

@@ -75,7 +75,7 @@ impl Learner for NetworkLearner {
         self.projection.as_ref().map_or(MobileFaceNet::OUTPUT_SIZE, LinearMap::outputs)
     }
 
-    fn encode(&self, photos: &[usize], random: Option<&mut StdRng>) -> Result<Tensor, TchError> {
+    fn forward(&self, photos: &[usize], random: Option<&mut StdRng>) -> Result<Tensor, TchError> {
         let mut pictures = self.pictures.of(photos)?;
         let learns = random.is_some();
         if let Some(random) = random {
@@ -86,10 +86,10 @@ impl Learner for NetworkLearner {
         if learns {
             input = input.f_to_kind(self.kind)?;
         }
-        let said = unit_rows(&self.network.forward(&channels_last(&input)?, learns)?)?;
+        let said = self.network.forward(&channels_last(&input)?, learns)?;
         match &self.projection {
             None => Ok(said),
-            Some(projection) => projection.of_rows(&said),
+            Some(projection) => projection.forward(&unit_rows(&said)?),
         }
     }
 }

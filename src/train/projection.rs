@@ -96,7 +96,15 @@ impl LinearMap {
     /// # Errors
     /// When the rows are of another length.
     pub fn of_rows(&self, rows: &Tensor) -> Result<Tensor, TchError> {
-        unit_rows(&rows.f_linear(&self.weight, Some(&self.bias))?)
+        unit_rows(&self.forward(rows)?)
+    }
+
+    /// `W x + b` of rows `[N, inputs]`: `[N, outputs]`, of any length.
+    ///
+    /// # Errors
+    /// When the rows are of another length.
+    pub fn forward(&self, rows: &Tensor) -> Result<Tensor, TchError> {
+        rows.f_linear(&self.weight, Some(&self.bias))
     }
 
     /// Its numbers, by the names that files give them.
@@ -144,7 +152,7 @@ impl Learner for ProjectionLearner {
         self.map.outputs()
     }
 
-    fn encode(&self, photos: &[usize], random: Option<&mut StdRng>) -> Result<Tensor, TchError> {
+    fn forward(&self, photos: &[usize], random: Option<&mut StdRng>) -> Result<Tensor, TchError> {
         let views = chosen(&self.features, photos)?;
         let xs = match random {
             // The plain photo or its mirror image.
@@ -157,7 +165,7 @@ impl Learner for ProjectionLearner {
             }
             None => views.f_select(1, 0)?,
         };
-        self.map.of_rows(&xs)
+        self.map.forward(&xs)
     }
 }
 

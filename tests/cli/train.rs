@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use limen::nets::{Compute, Manifest, Station, load};
@@ -11,6 +11,7 @@ use limen::vision::decode::{FrameLimits, decode};
 use limen::vision::detect::{DetectSettings, detect};
 use limen::vision::nearest::NearestSettings;
 
+use super::development_data::development_data;
 use super::{fixture, limen, text};
 
 /// A folder for each person, of fixtures.
@@ -179,14 +180,7 @@ struct Lfw {
 
 impl Lfw {
     fn find(people: usize) -> Option<Self> {
-        let images = std::env::var("LIMEN_TEST_DATA")
-            .map_or_else(|_| PathBuf::from("../shared/data"), PathBuf::from)
-            .join("lfw-dev/images");
-        if !images.is_dir() {
-            assert!(std::env::var_os("CI").is_none(), "{} is not there", images.display());
-            eprintln!("{} is not there: nothing was learnt", images.display());
-            return None;
-        }
+        let images = development_data("lfw-dev/images")?;
         let names = |folder: &Path| {
             let entries = std::fs::read_dir(folder).unwrap();
             let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -227,7 +221,8 @@ impl Lfw {
 }
 
 #[test]
-fn a_projection_and_a_verifier_are_learnt_from_a_list_and_served_by_what_their_test_people_show() {
+fn what_is_learnt_from_a_list_has_a_calibration_by_its_test_people_and_goes_on_with_the_same_names_alone()
+ {
     let Some(lfw) = Lfw::find(150) else { return };
     let learnt = |what, more: &[&str]| {
         let output = lfw.train(what, what, more).output().unwrap();
@@ -277,7 +272,6 @@ fn a_projection_and_a_verifier_are_learnt_from_a_list_and_served_by_what_their_t
 fn a_run_that_is_killed_and_one_that_is_interrupted_end_as_one_that_is_left_alone() {
     let Some(lfw) = Lfw::find(60) else { return };
     let pace = ["--steps", "200", "--interval", "10", "--patience", "0"];
-    let best = |out: &str| std::fs::read(lfw.path(out).join("best.safetensors")).unwrap();
     let finish = |out: &str, more: &[&str]| {
         let output = lfw.train("encoder", out, &[&pace[..], more].concat()).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", text(&output));
@@ -285,28 +279,53 @@ fn a_run_that_is_killed_and_one_that_is_interrupted_end_as_one_that_is_left_alon
     finish("alone", &[]);
     let begin = |out: &str| {
         let mut command = lfw.train("encoder", out, &pace);
-        let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        wait_for_a_checkpoint(&mut run, &lfw.path(out));
+        let run = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        run.wait_for_a_look(&lfw.path(out), 20);
         run
     };
     let mut killed = begin("killed");
-    killed.kill().unwrap();
-    assert_eq!(killed.wait().unwrap().code(), None, "it was over before it was killed");
+    killed.0.kill().unwrap();
+    assert_eq!(killed.0.wait().unwrap().code(), None, "it was over before it was killed");
     finish("killed", &["--resume"]);
-    assert_eq!(best("killed"), best("alone"));
 
     let mut interrupted = begin("interrupted");
-    let sent = Command::new("kill").args(["-INT", &interrupted.id().to_string()]).status();
+    let sent = Command::new("kill").args(["-INT", &interrupted.0.id().to_string()]).status();
     assert!(sent.unwrap().success());
-    assert_eq!(interrupted.wait().unwrap().code(), Some(130));
+    assert_eq!(interrupted.0.wait().unwrap().code(), Some(130));
     finish("interrupted", &["--resume"]);
-    assert_eq!(best("interrupted"), best("alone"));
+
+    for out in ["killed", "interrupted"] {
+        for file in ["best.safetensors", "checkpoint.safetensors"] {
+            let [one, other] =
+                [out, "alone"].map(|run| std::fs::read(lfw.path(run).join(file)).unwrap());
+            assert!(one == other, "{file} of the run that was {out}");
+        }
+    }
 }
 
-fn wait_for_a_checkpoint(run: &mut Child, folder: &Path) {
-    while !folder.join("checkpoint.safetensors").is_file() {
-        assert!(run.try_wait().unwrap().is_none(), "it was over before it had kept anything");
-        std::thread::sleep(Duration::from_millis(5));
+/// A run that ends with the test.
+struct Running(Child);
+
+impl Running {
+    /// Waits until it has looked at its validation people after so many steps.
+    fn wait_for_a_look(&self, folder: &Path, steps: u64) {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        let looked = |line: &str| {
+            let note: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+            note["badness"].is_number() && note["step"].as_u64() >= Some(steps)
+        };
+        let metrics = || std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap_or_default();
+        while !metrics().lines().any(looked) {
+            assert!(Instant::now() < deadline, "no look after {steps} steps: {}", metrics());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

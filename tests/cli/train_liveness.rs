@@ -48,7 +48,7 @@ fn a_list_that_no_liveness_can_be_learnt_from_is_refused_with_the_reason() {
         (header, unnamed, "6 photos name no subject"),
         ("path,label,who", lines(&PRESENTED), "6 photos name no subject"),
         ("photo,label,subject", lines(&PRESENTED), "`path`"),
-        (header, twice, "1 photos are listed twice: obama-1.jpg"),
+        (header, twice, "line 8: obama-1.jpg stands in line 2 already"),
         (header, absent, "1 photos are missing: nobody.jpg"),
         (header, corrupt, "1 photos cannot be read: truncated.jpg"),
     ] {

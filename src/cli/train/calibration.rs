@@ -29,12 +29,12 @@ pub(super) fn calibration<T: Clone>(
     Ok(calibrate(model, origin, &impostor, &genuine))
 }
 
-/// Tells what a calibration supports, or why there is none.
-pub(super) fn tell(calibration: &Result<Calibration, FitError>) {
+/// Tells what a calibration supports, or why there is none, and what to do `without` one.
+pub(super) fn tell(calibration: &Result<Calibration, FitError>, without: &str) {
     match calibration {
         Ok(calibration) => {
             println!("supports false match rates down to {:.1e}", calibration.floor());
         }
-        Err(error) => println!("the test people give no calibration: {error}"),
+        Err(error) => println!("the test people give no calibration: {error}; {without}"),
     }
 }

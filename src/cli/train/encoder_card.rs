@@ -9,7 +9,6 @@ use rand::rngs::StdRng;
 use super::calibration::{calibration, tell};
 use super::data::Data;
 use super::encoder::{Settings, What};
-use crate::cli::calibrate::HEADER;
 use crate::domain::risk::Calibration;
 use crate::evaluate::metrics::Bootstrap;
 use crate::nets::{Manifest, WeightsEntry};
@@ -19,6 +18,11 @@ use crate::train::{
     from_bytes, to_bytes,
 };
 use crate::vision::{Device, EncoderProfile, RoadSettings};
+
+const HEADER: &str = "\
+# The error rates of an encoder with people of whom nothing was learnt, from which τ follows. Written by
+# `limen train encoder`: do not edit by hand. Curves are [squared distance, rate].
+";
 
 /// What it began with.
 pub(super) struct Base<'a> {
@@ -138,7 +142,7 @@ pub(super) fn finish<T: Clone, L: Learner>(
     let card = card.write(&figures);
     run.write("model_card.md", card.markdown().as_bytes())?;
     println!("{}", super::table(&card));
-    tell(&calibration);
+    tell(&calibration, "`limen calibrate` makes one from other photos");
     println!(
         "written to {}: model_card.md, curves.svg, loss.svg, weights/",
         run.folder().display()

@@ -57,7 +57,6 @@ impl Presentations {
     ) -> anyhow::Result<Self> {
         let mut labelled = read_presentations(list)?;
         let subjects = subjects(&labelled, list)?;
-        expect_one_label(&labelled, list)?;
         // Before the photos are looked at, which takes its time.
         let part = dealt(&labelled, &subjects, split)?;
         let photos = Photos::open(config, source, 0.0)?;
@@ -225,15 +224,6 @@ fn dealt(
         }
     }
     Ok(dealt.into_iter().map(|(subject, part)| (subject.to_owned(), part)).collect())
-}
-
-/// Refuses a photo that is listed as two things.
-fn expect_one_label(labelled: &[LabelledPhoto], list: &Path) -> anyhow::Result<()> {
-    let mut seen = BTreeSet::new();
-    let again = labelled.iter().filter(|one| !seen.insert(&one.path));
-    let again: Vec<PathBuf> = again.map(|one| one.path.clone()).collect();
-    ensure!(again.is_empty(), "{}: {}", list.display(), listed("photos are listed twice", &again));
-    Ok(())
 }
 
 /// Refuses copies of a photo on both sides of the split, or with two labels.

@@ -152,7 +152,7 @@ pub(super) fn run(config: &Config, arguments: &VerifierArguments) -> anyhow::Res
     let card = card(&data, &settings, &compared, &served);
     run.write("model_card.md", card.markdown().as_bytes())?;
     println!("{}", super::table(&card));
-    tell(&calibration);
+    tell(&calibration, "without one it is not served");
     println!(
         "written to {}: model_card.md, curves.svg, loss.svg, reliability.svg, weights/",
         run.folder().display()
