@@ -90,7 +90,7 @@ fn decode_error(name: &str) -> DecodeError {
 
 /// Needs a processor with `bf16`; elsewhere there is nothing to compare.
 #[test]
-fn in_bf16_every_decision_is_what_it_is_in_f32() {
+fn in_bf16_portraits_match_and_prints_are_refused_as_in_f32() {
     if !Compute::prefers_bf16(tch::Device::Cpu) {
         eprintln!("no bf16 here: nothing was compared");
         return;

@@ -77,7 +77,7 @@ impl CodedProbe {
         let rotated = rotation.apply(probe);
         let largest = rotated.iter().fold(f32::MIN_POSITIVE, |max, v| max.max(v.abs()));
         let scale = largest / 127.0;
-        // Nearest whole numbers, -127 to 127: from 0 on, to leave a fraction out is to round down.
+        // The nearest whole number, -127 to 127, moved to 0 to 254: there a cast, which only drops the fraction, rounds down.
         let whole = |v: f32| (v / scale + 127.5) as u8;
         let numbers: Vec<i8> =
             rotated.iter().map(|v| whole(*v).wrapping_sub(127).cast_signed()).collect();

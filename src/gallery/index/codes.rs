@@ -32,7 +32,7 @@ impl Codes {
     /// Adds a last row.
     pub fn push(&mut self, code: &Code) {
         if self.rows.is_multiple_of(GROUP) {
-            // As in a block.
+            // A copy has no room to grow, and would take twice of what it has.
             let words = Chunk::ROWS.div_ceil(GROUP) * code.words.len();
             self.words.reserve_exact(words.saturating_sub(self.words.len()));
             self.words.resize(self.words.len() + code.words.len(), Words::NONE);
@@ -49,7 +49,7 @@ impl Codes {
     /// Takes the last row out.
     pub fn pop(&mut self) -> Option<Code> {
         let last = self.rows.checked_sub(1)?;
-        // Nothing is left of whoever is taken out.
+        // Zeros where there are no rows.
         let words: Vec<_> = self.row(last).map(std::mem::take).collect();
         self.rows = last;
         if last.is_multiple_of(GROUP) {

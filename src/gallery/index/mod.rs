@@ -23,7 +23,7 @@ use scan::{Probe, scan};
 
 use crate::domain::{Distance, EmployeeId, EmployeeStatus, FaceId};
 
-/// Twice as many are scanned by two threads, one alone takes about 2 ms for so many. Fewer are not worth a second thread.
+/// A thread for each so many, which take it about 2 ms. Fewer are not worth a second thread.
 const PEOPLE_PER_THREAD_MIN: usize = 1_000_000;
 
 /// A person whom a probe may show.

@@ -76,8 +76,8 @@ fn rows_under(bounds: &[f32], limit: f32, rows: &mut Vec<usize>) {
     });
 }
 
-/// Calls `each` with every bound under a limit, and its row; it answers with the limit for the next ones, after at
-/// most some that are over that by now.
+/// Calls `each` with every bound under a limit, and its row; it answers with the limit for those that follow. Bounds are
+/// looked at 64 at a time: some may come that are under the limit before only.
 #[inline(always)]
 fn for_each_under(bounds: &[f32], mut limit: f32, mut each: impl FnMut(f32, usize) -> f32) {
     const AT_ONCE: usize = u64::BITS as usize;
