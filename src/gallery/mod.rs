@@ -6,6 +6,7 @@
 //! A person is one template, all their faces fused ([`Encoding::fused`]).
 
 mod index;
+mod memory;
 mod searcher;
 mod sync;
 

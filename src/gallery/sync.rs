@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use super::Gallery;
 use super::index::{Index, Person};
+use super::memory::return_what_is_free;
 use crate::domain::{EmployeeId, EncodingError};
 use crate::store::{GalleryListener, GalleryNews, GalleryRow, Store, StoreError, TemplateError};
 
@@ -56,7 +57,10 @@ impl Gallery {
         drop(changed);
         *self.synced_at.lock() = Some(read_at);
         // A large one takes its time, and nobody waits for it.
-        tokio::task::spawn_blocking(|| drop(old));
+        tokio::task::spawn_blocking(|| {
+            drop(old);
+            return_what_is_free();
+        });
         Ok(())
     }
 
