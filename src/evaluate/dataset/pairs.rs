@@ -20,8 +20,9 @@ pub struct Pair {
 }
 
 /// Reads a list: a `.csv` with the columns `left,right,same` (and `fold`; a list that names none and is laid out as
-/// LFW's, ten times so many genuine pairs and as many impostor ones, has these ten folds), anything else as LFW's own `pairs.txt` (Huang et al. 2007): `folds pairs` or `pairs`, then in each fold so many lines
-/// `name number number` and as many `name number name number`.
+/// LFW's, ten times so many genuine pairs and as many impostor ones, has these ten folds), anything else as LFW's own
+/// `pairs.txt` (Huang et al. 2007): `folds pairs` or `pairs`, then in each fold so many lines `name number number` and as
+/// many `name number name number`.
 ///
 /// # Errors
 /// When the file cannot be read, holds no pair, or a line is not one.
