@@ -8,8 +8,8 @@ use limen::nets::{MobileFaceNet, Trainable};
 use limen::train::{
     Adam, BatchShape, Decay, EncoderSettings, EncoderTask, Ending, Faces, Figures, Fresh, HeldOut,
     Learner, LinearMap, Look, Margin, Mining, NetworkLearner, Note, Objective, Pace, PairSettings,
-    Pairs, Part, People, Pictures, ProjectionLearner, Run, Sampler, Schedule, Split, Start, Step,
-    Towards, TrainingError, Variation, VerifierLearner, VerifierTask, Watcher,
+    Pairs, Part, People, Pictures, ProjectionLearner, Run, Sampler, Schedule, Split, Standing,
+    Start, Step, Task, Towards, TrainingError, Variation, VerifierLearner, VerifierTask, Watcher,
     principal_components, random, restore, train, unit_rows,
 };
 use rand::Rng;
@@ -122,7 +122,7 @@ fn encodings_that_are_all_one_end_a_run_and_what_was_kept_last_is_whole() {
     let error = ended.unwrap_err().to_string();
     assert!(error.contains("all encodings have become one"), "{error}");
     let (_, kept) = Run::resume(folder.path(), &json!({})).unwrap();
-    assert_eq!(kept.unwrap().0.step, 15);
+    assert_eq!(kept.unwrap().standing.step, 15);
 }
 
 const TO_THE_END: Until = Until(u64::MAX, 0);
@@ -151,10 +151,9 @@ fn what_is_learnt_tells_people_apart_whom_it_never_saw_better_than_principal_com
         let folder = tempfile::tempdir().unwrap();
         let mut run = Run::begin(folder.path(), &json!({})).unwrap();
         let mut task = world.task(Start::Scratch, objective);
-        let (standing, ending) =
-            train(&mut task, &pace(300), &mut run, None, &mut { TO_THE_END }).unwrap();
-        assert_eq!((standing.step, ending), (300, Ending::Complete));
-        restore(task.learner().parameters(), &run.best().unwrap()).unwrap();
+        let trained = train(&mut task, &pace(300), &mut run, None, &mut { TO_THE_END }).unwrap();
+        assert_eq!((trained.standing.step, trained.ending), (300, Ending::Complete));
+        restore(task.learner().parameters(), &trained.best).unwrap();
         let learnt = eer(&task.learner().encode_all(&test.photos).unwrap(), &test);
         // The components of most variance are the light's.
         assert!(
@@ -179,21 +178,42 @@ fn a_run_that_was_interrupted_twice_ends_bit_for_bit_as_one_that_was_not() {
     let mut run = Run::begin(&parts, &settings).unwrap();
     let mut task = world.task(Start::Scratch, by_triplets(Mining::Random));
     let ended = train(&mut task, &pace(60), &mut run, None, &mut Until(17, 0)).unwrap();
-    assert_eq!((ended.0.step, ended.1), (17, Ending::Interrupted));
+    assert_eq!((ended.standing.step, ended.ending), (17, Ending::Interrupted));
     drop(run);
     for (until, ending) in [(40, Ending::Interrupted), (u64::MAX, Ending::Complete)] {
         let (mut run, kept) = Run::resume(&parts, &settings).unwrap();
         // Another start, which the checkpoint replaces.
         let mut task = world.task(Start::Pca, by_triplets(Mining::Random));
         let ended = train(&mut task, &pace(60), &mut run, kept, &mut Until(until, 0)).unwrap();
-        assert_eq!(ended.1, ending);
+        assert_eq!(ended.ending, ending);
     }
     let (mut run, _) = Run::resume(&parts, &settings).unwrap();
     assert_eq!(run.notes::<Note>().unwrap(), undisturbed);
-    for file in ["checkpoint.safetensors", "best.safetensors"] {
-        let [one, other] = [&whole, &parts].map(|folder| std::fs::read(folder.join(file)).unwrap());
-        assert!(one == other, "{file}");
-    }
+    let [one, other] =
+        [whole, parts].map(|run| std::fs::read(run.join("checkpoint.safetensors")).unwrap());
+    assert!(one == other);
+}
+
+#[test]
+fn what_becomes_no_better_is_stopped_early_and_the_best_look_is_what_is_left() {
+    let world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::begin(folder.path(), &json!({})).unwrap();
+    let mut task = world.task(Start::Pca, by_triplets(Mining::SemiHard));
+    // So fast that what was learnt is lost again.
+    let fast = Schedule { rate: 3.0, warm_up: 0, steps: 10_000 };
+    let pace = Pace { schedule: fast, interval: 5, patience: 3, ..pace(1) };
+    let trained = train(&mut task, &pace, &mut run, None, &mut { TO_THE_END }).unwrap();
+    let Standing { step, best, looks_since } = trained.standing;
+    let (best_step, badness) = best.unwrap();
+    assert_eq!((trained.ending, looks_since), (Ending::Stopped, 3));
+    assert_eq!(step, best_step + 3 * 5);
+    restore(task.learner().parameters(), &trained.best).unwrap();
+    assert_eq!(task.look().unwrap().badness, badness);
+    // It stays stopped.
+    let (mut run, kept) = Run::resume(folder.path(), &json!({})).unwrap();
+    let again = train(&mut task, &pace, &mut run, kept, &mut { TO_THE_END }).unwrap();
+    assert_eq!((again.standing, again.ending), (trained.standing, Ending::Stopped));
 }
 
 /// An encoder that begins with nothing, and pictures by chance of eight people.
@@ -228,9 +248,8 @@ fn an_encoder_s_own_layers_with_what_they_gather_go_on_bit_for_bit_too() {
         train(&mut network_task(), &pace, &mut run, None, &mut Until(until, 0)).unwrap();
         drop(run);
         let (mut run, kept) = Run::resume(&folder, &json!({})).unwrap();
-        let (standing, _) =
-            train(&mut network_task(), &pace, &mut run, kept, &mut { TO_THE_END }).unwrap();
-        assert_eq!(standing.step, 6);
+        let ended = train(&mut network_task(), &pace, &mut run, kept, &mut { TO_THE_END });
+        assert_eq!(ended.unwrap().standing.step, 6);
         std::fs::read(folder.join("checkpoint.safetensors")).unwrap()
     });
     assert!(files[0] == files[1]);
@@ -261,14 +280,14 @@ fn a_checkpoint_of_another_size_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::begin(folder.path(), &json!({})).unwrap();
     let mut task = world.task(Start::Scratch, by_triplets(Mining::Random));
-    let (_, _) = train(&mut task, &pace(20), &mut run, None, &mut { TO_THE_END }).unwrap();
+    train(&mut task, &pace(20), &mut run, None, &mut { TO_THE_END }).unwrap();
     drop(run);
     let (mut run, kept) = Run::resume(folder.path(), &json!({})).unwrap();
     let decay = pace(1).decay;
     let weight = Tensor::zeros([3, 3], (Kind::Float, tch::Device::Cpu)).set_requires_grad(true);
     let parameters = [("weight".to_owned(), weight)];
     let kept = kept.unwrap();
-    let error = restore(&parameters, &kept.1).unwrap_err().to_string();
+    let error = restore(&parameters, &kept.numbers).unwrap_err().to_string();
     assert!(error.contains("`weight` is [6, 24], not [3, 3]"), "{error}");
     assert!(
         Adam::new(&parameters, decay, Fresh::NONE).unwrap().load(1, &Default::default()).is_err()
@@ -310,8 +329,8 @@ fn a_verifier_says_how_likely_it_is_and_is_right_as_often_as_it_says() {
             decay: Decay { weight: 0.01, towards: Towards::Start },
             ..pace(300)
         };
-        train(&mut task, &pace, &mut run, None, &mut { TO_THE_END }).unwrap();
-        restore(task.learner().parameters(), &run.best().unwrap()).unwrap();
+        let trained = train(&mut task, &pace, &mut run, None, &mut { TO_THE_END }).unwrap();
+        restore(task.learner().parameters(), &trained.best).unwrap();
         let (test, balanced) = (world.part(Part::Test), drawn(Part::Test, "test"));
         let [before, after] = [before, served(task.learner())]
             .map(|verifier| HeldOut::measure(&verifier, &faces, &test, &balanced).unwrap());

@@ -1,7 +1,7 @@
 //! A weights folder that a service takes as it is: the networks that it needs, the learnt numbers among them.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -84,15 +84,64 @@ const LICENCE_FILE: &str = "licences/learnt.txt";
 const LICENCE: &str = "These numbers were learnt from photos of the people who use them: model_card.md beside this \
     folder says from which. Whose they are and what may be done with them is for whoever has these photos to say.\n";
 
-/// Writes `folder`: what `from` lists and has, with what was learnt added or in the place of what it supersedes.
-///
-/// # Errors
-/// When a file cannot be read or written.
-pub fn export(from: &Manifest, folder: &Path, learnt: &[Learnt<'_>]) -> Result<(), ExportError> {
-    let same = |folder: &Path| fs::canonicalize(folder).ok();
-    if same(folder).is_some_and(|folder| Some(folder) == same(from.folder())) {
-        return Err(ExportError::Itself(folder.to_owned()));
+/// A weights folder in the making, beside the place where it is to be: there it is whole, or it is not.
+#[derive(Debug)]
+#[must_use = "it is not where it is to be before it is published"]
+pub struct WeightsFolder {
+    made: PathBuf,
+    folder: PathBuf,
+}
+
+impl WeightsFolder {
+    /// Makes what is to be at `folder`: what `from` lists and has, with what was learnt added or in the place of what it
+    /// supersedes.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn make(
+        from: &Manifest,
+        folder: &Path,
+        learnt: &[Learnt<'_>],
+    ) -> Result<Self, ExportError> {
+        let same = |folder: &Path| fs::canonicalize(folder).ok();
+        if same(folder).is_some_and(|folder| Some(folder) == same(from.folder())) {
+            return Err(ExportError::Itself(folder.to_owned()));
+        }
+        let made = folder.with_extension("partial");
+        // Of a run that was killed meanwhile.
+        remove(&made)?;
+        write(from, &made, learnt)?;
+        Ok(Self { made, folder: folder.to_owned() })
     }
+
+    /// Where it is until it is published.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.made
+    }
+
+    /// Adds the calibration of a model, named with its digest.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add_calibration(&self, model: &str, text: &str) -> Result<(), ExportError> {
+        put(&self.made.join(CALIBRATIONS).join(format!("{model}.toml")), text.as_bytes())
+    }
+
+    /// Puts it where it is to be, in the place of what is there.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn publish(self) -> Result<(), ExportError> {
+        let Self { made, folder } = self;
+        remove(&folder)?;
+        fs::rename(&made, &folder).map_err(|error| at(&folder, error))?;
+        let parent = parent(&folder);
+        File::open(parent).and_then(|parent| parent.sync_all()).map_err(|error| at(parent, error))
+    }
+}
+
+fn write(from: &Manifest, folder: &Path, learnt: &[Learnt<'_>]) -> Result<(), ExportError> {
     let path = from.folder().join(Manifest::FILE);
     let text = fs::read_to_string(&path).map_err(|error| at(&path, error))?;
     let mut listing: Table = text.parse().map_err(|error| ExportError::Form(format!("{error}")))?;
@@ -112,9 +161,7 @@ pub fn export(from: &Manifest, folder: &Path, learnt: &[Learnt<'_>]) -> Result<(
         .collect();
     entries.extend(learnt.iter().map(|learnt| Value::Table(learnt.entry())));
     for name in kept {
-        let (from, to) = (from.folder().join(&name), folder.join(&name));
-        make_parent(&to)?;
-        fs::copy(&from, &to).map_err(|error| at(&from, error))?;
+        copy(&from.folder().join(&name), &folder.join(&name))?;
     }
     copy_calibrations(from.folder(), folder)?;
     let files = learnt.iter().map(|learnt| (learnt.file_name(), learnt.file));
@@ -125,22 +172,10 @@ pub fn export(from: &Manifest, folder: &Path, learnt: &[Learnt<'_>]) -> Result<(
         (Manifest::FILE.to_owned(), listing.as_bytes()),
     ];
     for (name, bytes) in files.chain(about) {
-        let path = folder.join(name);
-        make_parent(&path)?;
-        fs::write(&path, bytes).map_err(|error| at(&path, error))?;
+        put(&folder.join(name), bytes)?;
     }
     let made = Manifest::open(folder)?;
     learnt.iter().try_for_each(|learnt| Ok(made.verify(made.get(learnt.id)?)?))
-}
-
-/// Writes the calibration of a model, named with its digest, into a weights folder.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn export_calibration(folder: &Path, model: &str, text: &str) -> Result<(), ExportError> {
-    let path = folder.join(CALIBRATIONS).join(format!("{model}.toml"));
-    make_parent(&path)?;
-    fs::write(&path, text).map_err(|error| at(&path, error))
 }
 
 /// Of the models that stay as they are; a file is named after its model.
@@ -151,9 +186,7 @@ fn copy_calibrations(from: &Path, to: &Path) -> Result<(), ExportError> {
     }
     for entry in fs::read_dir(&there).map_err(|error| at(&there, error))? {
         let entry = entry.map_err(|error| at(&there, error))?;
-        let to = to.join(CALIBRATIONS).join(entry.file_name());
-        make_parent(&to)?;
-        fs::copy(entry.path(), to).map_err(|error| at(&entry.path(), error))?;
+        copy(&entry.path(), &to.join(CALIBRATIONS).join(entry.file_name()))?;
     }
     Ok(())
 }
@@ -258,9 +291,30 @@ impl Learnt<'_> {
     }
 }
 
-fn make_parent(path: &Path) -> Result<(), ExportError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(|error| at(folder, error))
+fn copy(from: &Path, to: &Path) -> Result<(), ExportError> {
+    put(to, &fs::read(from).map_err(|error| at(from, error))?)
+}
+
+/// Writes a file, to the disk.
+fn put(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+    let folder = parent(path);
+    fs::create_dir_all(folder).map_err(|error| at(folder, error))?;
+    let written = File::create(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(|error| at(path, error))
+}
+
+fn remove(folder: &Path) -> Result<(), ExportError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(folder, error)),
+        _ => Ok(()),
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn at(path: &Path, error: io::Error) -> ExportError {
@@ -291,8 +345,10 @@ mod tests {
             let part = LearntPart::Verifier { model, size: 2, difference };
             let learnt = Learnt { id: "verifier-a-1", part, file: &file, training: "a test" };
             let to = folder.path().join(name);
-            export(from, &to, &[learnt]).unwrap();
-            export_calibration(&to, "verifier-a-1@2", "a = 1").unwrap();
+            let folder = WeightsFolder::make(from, &to, &[learnt]).unwrap();
+            folder.add_calibration("verifier-a-1@2", "a = 1").unwrap();
+            assert!(!to.exists());
+            folder.publish().unwrap();
             let made = Manifest::open(&to).unwrap();
             let id = &made.verifier_of(model).unwrap().id;
             assert_eq!(load::verifier(&made, id).unwrap(), verifier);
@@ -315,8 +371,9 @@ mod tests {
         let file = to_bytes(&tensors, None).unwrap();
         let part = LearntPart::Projection { encoder: "mobilefacenet", inputs: 512, outputs: 128 };
         let learnt = Learnt { id: "site-128", part, file: &file, training: "a test" };
-        export(&shipped, folder.path(), &[learnt]).unwrap();
-        let made = Manifest::open(folder.path()).unwrap();
+        let to = folder.path().join("weights");
+        WeightsFolder::make(&shipped, &to, &[learnt]).unwrap().publish().unwrap();
+        let made = Manifest::open(&to).unwrap();
         assert_eq!(made.projection_of("mobilefacenet", 128).unwrap().id, "site-128");
         assert!(made.get("mobilefacenet-pca128").is_err());
         for entry in made.entries() {
@@ -346,12 +403,20 @@ mod tests {
             learnt("site-128", part, &projection),
             learnt("site-live", LearntPart::Liveness, &liveness),
         ];
-        export(&shipped, folder.path(), &learnt).unwrap();
-        let made = Manifest::open(folder.path()).unwrap();
+        let to = folder.path().join("weights");
+        // What is there, and what a run that was killed had begun.
+        for left in [&to, &to.with_extension("partial")] {
+            fs::create_dir_all(left.join("calibrations")).unwrap();
+            fs::write(left.join("calibrations/gone.toml"), b"").unwrap();
+        }
+        WeightsFolder::make(&shipped, &to, &learnt).unwrap().publish().unwrap();
+        assert!(!to.join("calibrations/gone.toml").exists());
+        assert!(!to.with_extension("partial").exists());
+        let made = Manifest::open(&to).unwrap();
         let of_role = |role| made.entries().iter().filter(|entry| entry.role == role).count();
         assert_eq!(made.get("site").unwrap().feature_norm_min, Some(2.5));
-        assert!(folder.path().join(CALIBRATIONS).read_dir().unwrap().count() > 0);
-        let itself = export(&made, folder.path(), &learnt).unwrap_err().to_string();
+        assert!(to.join(CALIBRATIONS).read_dir().unwrap().count() > 0);
+        let itself = WeightsFolder::make(&made, &to, &learnt).unwrap_err().to_string();
         assert!(itself.contains("those that this run writes"), "{itself}");
         assert_eq!((of_role(Role::Liveness), made.get("mobilefacenet").is_ok()), (1, true));
         load::encoder(&made, "site", Device::Cpu).unwrap();

@@ -7,8 +7,7 @@ use tch::{TchError, Tensor};
 
 use crate::domain::{Distance, EncodingError};
 use crate::evaluate::metrics::{
-    AllPairsIntervals, Bootstrap, DistanceCounts, FMRS, MatchesByPerson, MetricError, Roc,
-    RocSummary,
+    AllPairsIntervals, Bootstrap, DistanceCounts, MatchesByPerson, MetricError, Roc, RocSummary,
 };
 use crate::evaluate::protocol::each_pair;
 
@@ -89,8 +88,7 @@ impl Figures {
         let intervals = match bootstrap {
             None => None,
             Some(bootstrap) => {
-                let taus = FMRS.map(|(_, fmr)| roc.shown_at_fmr(fmr).and_then(|at| at.tau));
-                let mut matches = MatchesByPerson::new(taus, person);
+                let mut matches = MatchesByPerson::new(&rates, person);
                 each(&mut |left, right, distance| {
                     matches.add([person[left], person[right]], distance);
                 })?;

@@ -1,13 +1,17 @@
 //! How a verifier fares with people of whom nothing was learnt.
 
+use std::collections::BTreeMap;
+
 use tch::{TchError, Tensor};
 
 use super::encoder_task::People;
 use super::figures::{Figures, FiguresError};
 use super::pairs::Labelled;
-use super::reliability::{Bin, expected_calibration_error, logistic_curve, reliability};
+use super::reliability::{
+    Bin, calibration_error_interval, expected_calibration_error, logistic_curve, reliability,
+};
 use crate::domain::{Distance, EncodingError, Logit, Verifier, VerifierError};
-use crate::evaluate::metrics::Bootstrap;
+use crate::evaluate::metrics::{Bootstrap, Interval};
 
 /// The encodings of all photos, as they are compared when they are served.
 #[derive(Clone, Debug)]
@@ -118,6 +122,8 @@ pub struct HeldOut {
     pub accuracy: f64,
     /// The expected calibration error, of the same pairs.
     pub ece: f64,
+    /// Where that lies, in 95 % of draws of the people.
+    pub ece_interval: Option<Interval>,
     /// What it said of these, and what was true.
     pub reliability: Vec<Bin>,
 }
@@ -141,11 +147,15 @@ impl HeldOut {
         let logits = faces.logits(verifier, balanced)?.into_iter();
         let chances: Vec<(f64, bool)> =
             logits.map(|(logit, same)| (f64::from(logit.probability().value()), same)).collect();
+        let of: BTreeMap<usize, u32> =
+            people.photos.iter().copied().zip(people.person.iter().copied()).collect();
+        let of: Vec<[u32; 2]> = balanced.pairs.iter().map(|pair| pair.map(|p| of[&p])).collect();
         let right = chances.iter().filter(|(chance, same)| (*chance > 0.5) == *same).count();
         Ok(Self {
             figures,
             accuracy: right as f64 / chances.len() as f64,
             ece: expected_calibration_error(&chances),
+            ece_interval: calibration_error_interval(&chances, &of, Bootstrap::default()),
             reliability: reliability(&chances).into(),
         })
     }

@@ -61,7 +61,7 @@ pub use batch::{Batch, BatchShape, Sampler, SamplerError};
 pub use curves::curves;
 pub use deal::{Shows, deal};
 pub use encoder_task::{EncoderSettings, EncoderTask, Objective, People};
-pub use export::{ExportError, Learnt, LearntPart, export, export_calibration};
+pub use export::{ExportError, Learnt, LearntPart, WeightsFolder};
 pub use features::Features;
 pub use figures::{Figures, FiguresError, each_pair_of};
 pub use held_out::{Faces, HeldOut, HeldOutError};
@@ -85,14 +85,16 @@ pub use projection::{
     LinearMap, ProjectionLearner, Start, each_person_alike, principal_components,
 };
 pub use random::random;
-pub use reliability::{Bin, expected_calibration_error, logistic_curve, reliability};
-pub use run::{Run, RunError, Standing};
+pub use reliability::{
+    Bin, calibration_error_interval, expected_calibration_error, logistic_curve, reliability,
+};
+pub use run::{Checkpoint, Run, RunError, Standing};
 pub use schedule::Schedule;
 pub use spectrum::spectra;
 pub use split::{Leak, Part, Split, leaks};
 pub use trainer::{
-    Ending, Judgement, Look, Loss, Note, Pace, Parameters, Step, Task, TaskError, TrainingError,
-    Watcher, restore, train,
+    Ending, Judgement, Look, Loss, Note, Pace, Parameters, Step, Task, TaskError, Trained,
+    TrainingError, Watcher, restore, train,
 };
 pub use variation::{Variation, vary};
 pub use verifier::{LearntError, PairSettings, VerifierLearner, VerifierTask, tensors};

@@ -1,5 +1,7 @@
 //! Whether a probability is one.
 
+use crate::evaluate::metrics::{Bootstrap, Interval};
+
 /// Bins of equal width.
 const BINS: usize = 15;
 
@@ -28,12 +30,16 @@ impl Bin {
     }
 }
 
+fn bin_of(probability: f64) -> usize {
+    ((probability * BINS as f64) as usize).min(BINS - 1)
+}
+
 /// Predicted probabilities, each with whether it came true, in 15 bins of equal width.
 #[must_use]
 pub fn reliability(predictions: &[(f64, bool)]) -> [Bin; BINS] {
     let mut bins = [Bin::default(); BINS];
     for (probability, is_true) in predictions {
-        let bin = &mut bins[((probability * BINS as f64) as usize).min(BINS - 1)];
+        let bin = &mut bins[bin_of(*probability)];
         bin.count += 1;
         bin.sum += probability;
         bin.hits += usize::from(*is_true);
@@ -49,6 +55,29 @@ pub fn expected_calibration_error(predictions: &[(f64, bool)]) -> f64 {
     let bins = reliability(predictions);
     let apart = bins.iter().map(|bin| (bin.sum - bin.hits as f64).abs()).sum::<f64>();
     apart / predictions.len().max(1) as f64
+}
+
+/// The 95 % interval of the expected calibration error of predictions about two people each, or about one who is named
+/// twice: the people, numbered from 0, are drawn anew, and a prediction counts as often as both of its people were drawn.
+#[must_use]
+pub fn calibration_error_interval(
+    predictions: &[(f64, bool)],
+    people: &[[u32; 2]],
+    bootstrap: Bootstrap,
+) -> Option<Interval> {
+    let count = people.iter().flatten().max().map_or(0, |last| *last as usize + 1);
+    let [interval] = bootstrap.intervals(count, |drawn| {
+        let (mut apart, mut all) = ([0.0; BINS], 0.0);
+        for ((probability, is_true), [left, right]) in predictions.iter().zip(people) {
+            let [left_times, right_times] =
+                [left, right].map(|one| f64::from(drawn[*one as usize]));
+            let weight = if left == right { left_times } else { left_times * right_times };
+            apart[bin_of(*probability)] += weight * (probability - f64::from(u8::from(*is_true)));
+            all += weight;
+        }
+        [(all > 0.0).then(|| apart.iter().map(|bin| bin.abs()).sum::<f64>() / all)]
+    });
+    interval
 }
 
 /// `a` and `b` of the logistic curve `1 / (1 + exp(-(a x + b)))` that fits scores `x`, each with whether it came true,
@@ -137,6 +166,23 @@ mod tests {
         let [a, b] = logistic_curve(&scores).unwrap();
         assert!(a.is_finite() && b.is_finite() && a > 0.0);
         assert_eq!(logistic_curve(&scores[..10]), None);
+    }
+
+    #[test]
+    fn the_calibration_error_of_few_people_may_be_farther_off() {
+        // Half of what is said to be 90 % likely: true for some people always, for others never.
+        let width = |people: u32| {
+            let (said, of): (Vec<_>, Vec<_>) =
+                (0..400u32).map(|n| ((0.9, (n % people) % 2 == 0), [n % people; 2])).unzip();
+            let error = expected_calibration_error(&said);
+            assert!((error - 0.4).abs() < 1e-9);
+            let Interval { low, high } =
+                calibration_error_interval(&said, &of, Bootstrap::default()).unwrap();
+            assert!(low < error && error < high, "{low} {high}");
+            high - low
+        };
+        assert!(width(10) > 2.0 * width(100), "{} {}", width(10), width(100));
+        assert_eq!(calibration_error_interval(&[], &[], Bootstrap::default()), None);
     }
 
     #[test]

@@ -4,8 +4,7 @@
 //! |---|---|
 //! | `settings.json` | what the run was told |
 //! | `metrics.jsonl` | a line for each step and each look at the validation people |
-//! | `checkpoint.safetensors` | where it stands, with what the optimizer remembers |
-//! | `best.safetensors` | the numbers of the best look |
+//! | `checkpoint.safetensors` | where it stands, with what the optimizer remembers, and the numbers of the best look |
 //!
 //! Files that matter are written beside themselves, to the disk, and then exchanged: whenever the process ends, the
 //! last state is whole.
@@ -23,7 +22,10 @@ use super::parameters::{Tensors, TensorsError, from_bytes, to_bytes};
 const SETTINGS: &str = "settings.json";
 const METRICS: &str = "metrics.jsonl";
 const CHECKPOINT: &str = "checkpoint.safetensors";
-const BEST: &str = "best.safetensors";
+
+/// How the names of the best look's numbers begin in a checkpoint. They are in the same file, so that they are always those
+/// of the look that it names.
+const BEST: &str = "best.";
 
 /// The entry of a checkpoint's metadata that says where it stands.
 const STANDING: &str = "limen";
@@ -66,6 +68,17 @@ pub enum RunError {
     Tensors(#[from] TensorsError),
 }
 
+/// What a run keeps, all in one file: it is always of one step.
+#[derive(Debug, Default)]
+pub struct Checkpoint {
+    /// Where it stands.
+    pub standing: Standing,
+    /// The numbers that are learnt, and what the optimizer remembers of them.
+    pub numbers: Tensors,
+    /// The numbers of the best look.
+    pub best: Tensors,
+}
+
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
@@ -105,7 +118,7 @@ impl Run {
     pub fn resume<S: Serialize + DeserializeOwned + PartialEq>(
         folder: &Path,
         settings: &S,
-    ) -> Result<(Self, Option<(Standing, Tensors)>), RunError> {
+    ) -> Result<(Self, Option<Checkpoint>), RunError> {
         let path = folder.join(SETTINGS);
         let told = match fs::read_to_string(&path) {
             Ok(told) => told,
@@ -124,10 +137,7 @@ impl Run {
             return Err(RunError::OtherSettings { folder: folder.to_owned(), what });
         }
         let kept = read_checkpoint(&folder.join(CHECKPOINT))?;
-        forget_after(
-            &folder.join(METRICS),
-            kept.as_ref().map_or(0, |(standing, _)| standing.step),
-        )?;
+        forget_after(&folder.join(METRICS), kept.as_ref().map_or(0, |kept| kept.standing.step))?;
         Ok((Self::open(folder)?, kept))
     }
 
@@ -158,29 +168,15 @@ impl Run {
     ///
     /// # Errors
     /// When it cannot be written: what was kept before is whole.
-    pub fn keep(&mut self, standing: &Standing, tensors: &Tensors) -> Result<(), RunError> {
+    pub fn keep(&mut self, checkpoint: &Checkpoint) -> Result<(), RunError> {
+        let Checkpoint { standing, numbers, best } = checkpoint;
         self.metrics.flush().map_err(|error| at(&self.folder.join(METRICS), error))?;
         let standing = String::from_utf8_lossy(&json(standing)).into_owned();
         let about = [(STANDING.to_owned(), standing)].into();
-        write(&self.folder, CHECKPOINT, &to_bytes(tensors, Some(about))?)
-    }
-
-    /// Keeps the numbers of the best look.
-    ///
-    /// # Errors
-    /// When they cannot be written.
-    pub fn keep_best(&self, tensors: &Tensors) -> Result<(), RunError> {
-        write(&self.folder, BEST, &to_bytes(tensors, None)?)
-    }
-
-    /// The numbers of the best look.
-    ///
-    /// # Errors
-    /// When there are none.
-    pub fn best(&self) -> Result<Tensors, RunError> {
-        let path = self.folder.join(BEST);
-        let bytes = fs::read(&path).map_err(|error| at(&path, error))?;
-        from_bytes(&bytes).map_err(|error| damaged(&path, &error))
+        let best = best.iter().map(|(name, tensor)| (format!("{BEST}{name}"), tensor));
+        let all = numbers.iter().map(|(name, tensor)| (name.clone(), tensor)).chain(best);
+        let all = all.map(|(name, tensor)| (name, tensor.shallow_clone())).collect();
+        write(&self.folder, CHECKPOINT, &to_bytes(&all, Some(about))?)
     }
 
     /// Writes a file of the run, whole or not at all.
@@ -217,7 +213,7 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), RunError> {
     written.map_err(|error| at(&path, error))
 }
 
-fn read_checkpoint(path: &Path) -> Result<Option<(Standing, Tensors)>, RunError> {
+fn read_checkpoint(path: &Path) -> Result<Option<Checkpoint>, RunError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -227,8 +223,14 @@ fn read_checkpoint(path: &Path) -> Result<Option<(Standing, Tensors)>, RunError>
     let standing = about.metadata().as_ref().and_then(|entries| entries.get(STANDING));
     let standing = standing.ok_or_else(|| damaged(path, &"it does not say where it stands"))?;
     let standing = serde_json::from_str(standing).map_err(|error| damaged(path, &error))?;
-    let tensors = from_bytes(&bytes).map_err(|error| damaged(path, &error))?;
-    Ok(Some((standing, tensors)))
+    let mut checkpoint = Checkpoint { standing, ..Checkpoint::default() };
+    for (name, tensor) in from_bytes(&bytes).map_err(|error| damaged(path, &error))? {
+        match name.strip_prefix(BEST) {
+            Some(name) => checkpoint.best.insert(name.to_owned(), tensor),
+            None => checkpoint.numbers.insert(name, tensor),
+        };
+    }
+    Ok(Some(checkpoint))
 }
 
 /// Leaves out the lines of steps after `step`, and one that was cut short.
@@ -282,6 +284,13 @@ mod tests {
 
     use super::*;
 
+    /// As many as the step's number.
+    fn at_step(step: u64) -> Checkpoint {
+        let numbers = [("x".to_owned(), Tensor::from_slice(&[step as f32]))].into();
+        let standing = Standing { step, ..Standing::default() };
+        Checkpoint { standing, numbers, best: Tensors::new() }
+    }
+
     #[test]
     fn a_run_goes_on_from_its_checkpoint_and_forgets_what_came_after() {
         let folder = tempfile::tempdir().unwrap();
@@ -289,10 +298,13 @@ mod tests {
         let settings = json!({"rate": 0.1, "batch": {"people": 2}});
         let mut run = Run::begin(&folder, &settings).unwrap();
         assert!(matches!(Run::begin(&folder, &settings), Err(RunError::Exists(_))));
-        let tensors = Tensors::from([("weight".to_owned(), Tensor::from_slice(&[1.5f32, -2.0]))]);
+        let weight =
+            |values: &[f32]| Tensors::from([("weight".to_owned(), Tensor::from_slice(values))]);
         run.note(&json!({"step": 1})).unwrap();
-        let standing = Standing { step: 1, best: Some((1, 0.25)), looks_since: 0 };
-        run.keep(&standing, &tensors).unwrap();
+        let standing = Standing { step: 1, best: Some((0, 0.25)), looks_since: 1 };
+        let (numbers, best) = (weight(&[1.5, -2.0]), weight(&[1.0, -1.0]));
+        let checkpoint = Checkpoint { standing, numbers, best };
+        run.keep(&checkpoint).unwrap();
         run.note(&json!({"step": 2})).unwrap();
         drop(run);
         // As a kill leaves it.
@@ -301,9 +313,10 @@ mod tests {
         fs::write(&metrics, cut).unwrap();
 
         let (mut run, kept) = Run::resume(&folder, &settings).unwrap();
-        let (stands, found) = kept.unwrap();
-        assert_eq!(stands, standing);
-        assert_eq!(found["weight"], tensors["weight"]);
+        let kept = kept.unwrap();
+        assert_eq!(kept.standing, standing);
+        assert_eq!(kept.numbers, checkpoint.numbers);
+        assert_eq!(kept.best, checkpoint.best);
         let notes: Vec<serde_json::Value> = run.notes().unwrap();
         assert_eq!(notes, [json!({"step": 1})]);
     }
@@ -326,33 +339,30 @@ mod tests {
     fn a_state_that_cannot_be_written_leaves_the_one_before() {
         let folder = tempfile::tempdir().unwrap();
         let mut run = Run::begin(folder.path(), &json!({})).unwrap();
-        let tensors = |value: f32| Tensors::from([("x".to_owned(), Tensor::from_slice(&[value]))]);
-        run.keep(&Standing { step: 1, ..Standing::default() }, &tensors(1.0)).unwrap();
+        run.keep(&at_step(1)).unwrap();
         // No file can be made there any more: as good as a full disk.
         let moved = folder.path().with_extension("moved");
         fs::rename(folder.path(), &moved).unwrap();
-        assert!(run.keep(&Standing { step: 2, ..Standing::default() }, &tensors(2.0)).is_err());
-        let (standing, kept) = read_checkpoint(&moved.join(CHECKPOINT)).unwrap().unwrap();
-        assert_eq!((standing.step, kept["x"].double_value(&[0])), (1, 1.0));
+        assert!(run.keep(&at_step(2)).is_err());
+        let kept = read_checkpoint(&moved.join(CHECKPOINT)).unwrap().unwrap();
+        assert_eq!((kept.standing.step, kept.numbers["x"].double_value(&[0])), (1, 1.0));
         fs::remove_dir_all(moved).unwrap();
     }
 
     #[test]
     fn a_full_disk_is_told_by_the_name_of_the_file_and_spoils_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let tensors = |value: f32| Tensors::from([("x".to_owned(), Tensor::from_slice(&[value]))]);
         let mut run = Run::begin(folder.path(), &json!({})).unwrap();
-        run.keep(&Standing { step: 1, ..Standing::default() }, &tensors(1.0)).unwrap();
+        run.keep(&at_step(1)).unwrap();
         drop(run);
         // A device that is always full.
         fs::remove_file(folder.path().join(METRICS)).unwrap();
         std::os::unix::fs::symlink("/dev/full", folder.path().join(METRICS)).unwrap();
         let mut run = Run::open(folder.path()).unwrap();
         run.note(&json!({"step": 2})).unwrap();
-        let error = run.keep(&Standing { step: 2, ..Standing::default() }, &tensors(2.0));
-        let error = error.unwrap_err().to_string();
+        let error = run.keep(&at_step(2)).unwrap_err().to_string();
         assert!(error.contains(METRICS) && error.contains("No space left"), "{error}");
-        let (standing, kept) = read_checkpoint(&folder.path().join(CHECKPOINT)).unwrap().unwrap();
-        assert_eq!((standing.step, kept["x"].double_value(&[0])), (1, 1.0));
+        let kept = read_checkpoint(&folder.path().join(CHECKPOINT)).unwrap().unwrap();
+        assert_eq!((kept.standing.step, kept.numbers["x"].double_value(&[0])), (1, 1.0));
     }
 }

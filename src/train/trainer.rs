@@ -12,7 +12,7 @@ use super::collapse::Collapse;
 use super::parameters::Tensors;
 use super::prepare::expect_steps;
 use super::random::random;
-use super::run::{Run, RunError, Standing};
+use super::run::{Checkpoint, Run, RunError, Standing};
 use super::schedule::Schedule;
 
 /// Numbers that are learnt, by name, in an order that stays.
@@ -189,6 +189,17 @@ pub enum Ending {
     Interrupted,
 }
 
+/// A run that has ended.
+#[derive(Debug)]
+pub struct Trained {
+    /// Where it stands.
+    pub standing: Standing,
+    /// How it ended.
+    pub ending: Ending,
+    /// The numbers of the best look: for [`restore`].
+    pub best: Tensors,
+}
+
 /// Trains until the last step, until nothing becomes better, or until it is interrupted. With `kept` it goes on there.
 /// On the processor a run that was resumed ends bit for bit as one that was not.
 ///
@@ -198,48 +209,55 @@ pub fn train(
     task: &mut dyn Task,
     pace: &Pace,
     run: &mut Run,
-    kept: Option<(Standing, Tensors)>,
+    kept: Option<Checkpoint>,
     watcher: &mut dyn Watcher,
-) -> Result<(Standing, Ending), TrainingError> {
+) -> Result<Trained, TrainingError> {
     if let Some((_, tensor)) = task.parameters().first() {
         expect_steps(tensor.device());
     }
     let times = (FRESH_RATE / pace.schedule.rate).max(1.0);
     let fresh = Fresh { is: &|name| task.is_fresh(name), times };
     let mut adam = Adam::new(task.parameters(), pace.decay, fresh)?;
-    let mut standing = match kept {
-        Some((standing, tensors)) => {
-            restore(task.parameters(), &tensors).map_err(TrainingError::OtherArchitecture)?;
-            adam.load(standing.step, &tensors).map_err(TrainingError::OtherArchitecture)?;
-            standing
+    let mut state = match kept {
+        Some(kept) => {
+            restore(task.parameters(), &kept.numbers)
+                .and_then(|()| adam.load(kept.standing.step, &kept.numbers))
+                .map_err(TrainingError::OtherArchitecture)?;
+            kept
         }
         None => {
-            let mut standing = Standing::default();
-            look(task, run, &mut standing, watcher)?;
-            keep(task, &adam, run, &standing)?;
-            standing
+            let mut state = Checkpoint::default();
+            look(task, run, &mut state, watcher)?;
+            keep(task, &adam, run, &mut state)?;
+            state
         }
     };
     let (begun_at, mut faces) = (Instant::now(), 0);
-    while standing.step < pace.schedule.steps {
-        if pace.patience > 0 && standing.looks_since >= pace.patience {
-            return Ok((standing, Ending::Stopped));
+    let ending = loop {
+        let Standing { step, looks_since, .. } = state.standing;
+        if step >= pace.schedule.steps {
+            break Ending::Complete;
+        }
+        if pace.patience > 0 && looks_since >= pace.patience {
+            break Ending::Stopped;
         }
         if watcher.is_interrupted() {
-            keep(task, &adam, run, &standing)?;
-            return Ok((standing, Ending::Interrupted));
+            keep(task, &adam, run, &mut state)?;
+            break Ending::Interrupted;
         }
-        let (step, seen) = take(task, pace, &mut adam, standing.step)?;
-        standing.step = step.step;
+        let (step, seen) = take(task, pace, &mut adam, step)?;
+        state.standing.step = step.step;
         faces += seen;
         watcher.stepped(&step, faces as f64 / begun_at.elapsed().as_secs_f64().max(1e-9));
+        let is_last = step.step == pace.schedule.steps;
+        let is_looked = step.step.is_multiple_of(pace.interval) || is_last;
         run.note(&Note::Step(step))?;
-        if standing.step.is_multiple_of(pace.interval) || standing.step == pace.schedule.steps {
-            look(task, run, &mut standing, watcher)?;
-            keep(task, &adam, run, &standing)?;
+        if is_looked {
+            look(task, run, &mut state, watcher)?;
+            keep(task, &adam, run, &mut state)?;
         }
-    }
-    Ok((standing, Ending::Complete))
+    };
+    Ok(Trained { standing: state.standing, ending, best: state.best })
 }
 
 /// One step; with how many faces it saw.
@@ -275,16 +293,19 @@ fn take(
 fn look(
     task: &dyn Task,
     run: &mut Run,
-    standing: &mut Standing,
+    state: &mut Checkpoint,
     watcher: &mut dyn Watcher,
 ) -> Result<(), TrainingError> {
     let Judgement { badness, figures } = task.look()?;
+    let standing = &mut state.standing;
     let look = Look { step: standing.step, badness, figures };
     let best = standing.best.is_none_or(|(_, badness)| look.badness < badness);
     if best {
         standing.best = Some((look.step, look.badness));
         standing.looks_since = 0;
-        run.keep_best(&detached(task.parameters())?)?;
+        // Steps to come change the parameters in place.
+        let copy = |(name, tensor): &(String, Tensor)| Ok((name.clone(), tensor.f_detach_copy()?));
+        state.best = task.parameters().iter().map(copy).collect::<Result<_, TchError>>()?;
     } else {
         standing.looks_since += 1;
     }
@@ -296,15 +317,12 @@ fn keep(
     task: &dyn Task,
     adam: &Adam,
     run: &mut Run,
-    standing: &Standing,
+    state: &mut Checkpoint,
 ) -> Result<(), TrainingError> {
-    let mut tensors = detached(task.parameters())?;
-    adam.save(&mut tensors)?;
-    Ok(run.keep(standing, &tensors)?)
-}
-
-fn detached(parameters: &Parameters) -> Result<Tensors, TchError> {
-    parameters.iter().map(|(name, tensor)| Ok((name.clone(), tensor.f_detach()?))).collect()
+    let detached = |(name, tensor): &(String, Tensor)| Ok((name.clone(), tensor.f_detach()?));
+    state.numbers = task.parameters().iter().map(detached).collect::<Result<_, TchError>>()?;
+    adam.save(&mut state.numbers)?;
+    Ok(run.keep(state)?)
 }
 
 /// Puts kept numbers into the parameters.

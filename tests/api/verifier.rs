@@ -5,7 +5,7 @@ use std::path::Path;
 use limen::config::VerifyBy;
 use limen::domain::{Difference, ModelId, Verifier};
 use limen::nets::{Digest, Manifest};
-use limen::train::{Learnt, LearntPart, export_calibration, tensors, to_bytes};
+use limen::train::{Learnt, LearntPart, WeightsFolder, tensors, to_bytes};
 use limen::vision::{EncoderProfile, RoadSettings, with_digest};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -32,10 +32,11 @@ fn export(folder: &Path, model: Option<&str>, doubt: f32, calibrated: bool) {
     let text = toml::to_string(&calibration).unwrap();
     let part = LearntPart::Verifier { model, size: 128, difference };
     let learnt = Learnt { id: "test-verifier", part, file: &file, training: "a test" };
-    limen::train::export(&Manifest::open(WEIGHTS).unwrap(), folder, &[learnt]).unwrap();
+    let made = WeightsFolder::make(&Manifest::open(WEIGHTS).unwrap(), folder, &[learnt]).unwrap();
     if calibrated {
-        export_calibration(folder, &name, &text).unwrap();
+        made.add_calibration(&name, &text).unwrap();
     }
+    made.publish().unwrap();
 }
 
 async fn service_with(pool: &PgPool, folder: &Path) -> TestService {

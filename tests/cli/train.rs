@@ -162,6 +162,10 @@ fn what_cannot_be_learnt_together_is_refused_before_a_photo_is_read() {
     };
     let scratch = train(&["--train", "last", "--from", "scratch"]);
     assert!(scratch.contains("--train all"), "{scratch}");
+    for more in [&["--mixed"][..], &["--unvaried"], &["--vary", "mirror,crop"]] {
+        let pictures = train(more);
+        assert!(pictures.contains(&format!("{}: a projection", more[0])), "{pictures}");
+    }
     let size = train(&["--size", "512"]);
     assert!(size.contains("512 numbers, and fewer are made of them"), "{size}");
     let projection = train(&["--size", "96"]);
@@ -269,6 +273,37 @@ fn what_is_learnt_from_a_list_has_a_calibration_by_its_test_people_and_goes_on_w
 }
 
 #[test]
+fn every_way_to_learn_an_encoder_comes_to_weights_that_serve_as_its_card_says() {
+    let Some(lfw) = Lfw::find(60) else { return };
+    let ways: [&[&str]; 5] = [
+        &["--from", "pca", "--size", "16"],
+        &["--from", "scratch", "--size", "16", "--mining", "random"],
+        &["--train", "last", "--from", "pca", "--size", "16", "--loss", "cosface"],
+        &["--train", "all", "--size", "512", "--loss", "arcface", "--unvaried"],
+        &["--train", "all", "--from", "scratch", "--mixed", "--mining", "hard", "--vary", "jpeg"],
+    ];
+    for (number, way) in ways.into_iter().enumerate() {
+        let out = format!("run-{number}");
+        let pace = ["--steps", "2", "--interval", "1", "--warm-up", "0", "--rate", "1e-4"];
+        let batch = ["--people", "4", "--photos", "2", "--strangers", "0"];
+        let more = [&pace[..], &batch, way].concat();
+        let output = lfw.train("encoder", &out, &more).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{way:?}: {}", text(&output));
+        let card = std::fs::read_to_string(lfw.path(&out).join("model_card.md")).unwrap();
+        let mut recognised =
+            limen(&["verify", "--json", &fixture("obama-1.jpg"), &fixture("obama-1.jpg")]);
+        for line in card.lines().filter_map(|line| line.strip_prefix("export ")) {
+            let (name, value) = line.split_once('=').unwrap();
+            recognised.env(name, value);
+        }
+        recognised.env("LIMEN_MATCHING__VERIFY_THRESHOLD", "1.0");
+        recognised.env("LIMEN_MATCHING__RECOGNIZE_THRESHOLD", "1.0");
+        let output = recognised.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{way:?}: {}", text(&output));
+    }
+}
+
+#[test]
 fn a_run_that_is_killed_and_one_that_is_interrupted_end_as_one_that_is_left_alone() {
     let Some(lfw) = Lfw::find(60) else { return };
     let pace = ["--steps", "200", "--interval", "10", "--patience", "0"];
@@ -295,7 +330,7 @@ fn a_run_that_is_killed_and_one_that_is_interrupted_end_as_one_that_is_left_alon
     finish("interrupted", &["--resume"]);
 
     for out in ["killed", "interrupted"] {
-        for file in ["best.safetensors", "checkpoint.safetensors"] {
+        for file in ["checkpoint.safetensors", "weights/manifest.toml"] {
             let [one, other] =
                 [out, "alone"].map(|run| std::fs::read(lfw.path(run).join(file)).unwrap());
             assert!(one == other, "{file} of the run that was {out}");

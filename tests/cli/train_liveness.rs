@@ -70,6 +70,24 @@ fn a_list_that_no_liveness_can_be_learnt_from_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_liveness_network_s_last_stage_and_one_from_nothing_come_to_weights_that_serve() {
+    for way in [&[][..], &["--from", "scratch", "--mixed"]] {
+        let folder = tempfile::tempdir().unwrap();
+        let pace = ["--steps", "2", "--interval", "1", "--per-class", "1", "--rate", "1e-5"];
+        let more = [&pace[..], way].concat();
+        let output = train_liveness(folder.path(), "path,label,subject", &lines(&PRESENTED), &more);
+        assert_eq!(output.status.code(), Some(0), "{way:?}: {}", text(&output));
+        let photos = [fixture("obama-1.jpg"), fixture("obama-2.jpg")];
+        let mut looked = limen(&["verify", "--liveness", &photos[0], &photos[1]]);
+        looked.env("LIMEN_INFERENCE__WEIGHTS_DIR", folder.path().join("run/weights"));
+        // What knows nothing yet may hold anybody for anything: it answers.
+        looked.env("LIMEN_MATCHING__LIVENESS_THRESHOLD", "0");
+        let output = looked.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{way:?}: {}", text(&output));
+    }
+}
+
+#[test]
 fn a_liveness_network_that_was_learnt_serves_at_once_and_its_card_counts_what_shows_no_face() {
     let folder = tempfile::tempdir().unwrap();
     let with_faceless =

@@ -15,8 +15,8 @@ use crate::domain::Threshold;
 use crate::evaluate::acquire::Template;
 use crate::evaluate::dataset::{Pair, read_pairs};
 use crate::evaluate::metrics::{
-    AllPairsIntervals, Bootstrap, ComparedPair, DistanceCounts, FMRS, MatchesByPerson, Roc,
-    RocSummary, Verification, verification,
+    AllPairsIntervals, Bootstrap, ComparedPair, DistanceCounts, MatchesByPerson, Roc, RocSummary,
+    Verification, verification,
 };
 use crate::evaluate::protocol::{Worst, WorstPair, all_pairs, compare, each_pair};
 use crate::evaluate::report::{Case, Cases, Evaluation, Item, Row, Section, Table, Truth, Value};
@@ -122,8 +122,7 @@ fn every_pair(labelled: &Labelled<'_>) -> anyhow::Result<Comparison<EveryPair>> 
     let summary = roc.summary();
     // Compared once more, now that the thresholds are known: keeping the distances would take memory
     // in proportion to the pairs.
-    let thresholds = FMRS.map(|(name, _)| summary.tau_at_fmr.get(name).copied().flatten());
-    let mut matches = MatchesByPerson::new(thresholds, person);
+    let mut matches = MatchesByPerson::new(&summary, person);
     each_pair(template, |left, right, distance| {
         matches.add([person[left], person[right]], distance);
     })?;
@@ -226,7 +225,8 @@ fn pair_rows(metrics: &Verification) -> Vec<Row> {
 }
 
 fn summary_rows(EveryPair { summary: metrics, intervals }: &EveryPair) -> Vec<Row> {
-    let mut rows = vec![Row::new("Equal error rate", Value::Percent(metrics.eer))];
+    let eer = Value::Percent(metrics.eer);
+    let mut rows = vec![page::row("Equal error rate", eer, intervals.eer_interval)];
     for (fmr, tar) in &metrics.tar_at_fmr {
         if let Some(tar) = tar {
             let interval = |of: &BTreeMap<String, _>| of.get(fmr).copied().flatten();

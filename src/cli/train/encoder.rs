@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::data::Data;
 use super::encoder_card::{Base, LearntTensors, Outcome, Shipped, finish, shipped_projection};
 use super::pace::{PaceArguments, Usual};
-use super::watch::Watch;
 use crate::cli::evaluate::photos::Photos;
 use crate::config::Config;
 use crate::evaluate::acquire::{BothSides, Picture};
@@ -17,7 +16,7 @@ use crate::nets::{Architecture, Learns, Manifest, MobileFaceNet, Trainable, Weig
 use crate::train::{
     BatchShape, EncoderSettings, EncoderTask, Learner, LinearMap, Margin, Mining, NetworkLearner,
     Objective, Pace, Part, People, Pictures, ProjectionLearner, Split, Start, Towards, Variation,
-    each_person_alike, principal_components, random, restore, train,
+    each_person_alike, principal_components, random,
 };
 use crate::vision::RoadSettings;
 
@@ -59,10 +58,10 @@ pub(in crate::cli) struct EncoderArguments {
     /// learn].
     #[arg(long)]
     strangers: Option<u16>,
-    /// How pictures are varied where layers of the encoder learn.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Variation::ALL)]
-    vary: Vec<Variation>,
-    /// Show pictures as they are.
+    /// How pictures are varied where layers of the encoder learn [default: by all].
+    #[arg(long, value_enum, value_delimiter = ',')]
+    vary: Option<Vec<Variation>>,
+    /// Show pictures as they are, where layers of the encoder learn.
     #[arg(long, conflicts_with = "vary")]
     unvaried: bool,
     /// Mixed precision where layers of the encoder learn: maps in bf16, weights and their changes in f32.
@@ -158,6 +157,19 @@ impl EncoderArguments {
                 "{id}: only a MobileFaceNet's own layers can be learnt; --train projection takes any encoder"
             ),
         }
+        if self.train == What::Projection {
+            let of_pictures = [
+                ("--vary", self.vary.is_some()),
+                ("--unvaried", self.unvaried),
+                ("--mixed", self.mixed),
+            ];
+            if let Some((name, _)) = of_pictures.into_iter().find(|(_, is_told)| *is_told) {
+                bail!(
+                    "{name}: a projection learns from encodings, which are computed once, not from pictures; --train last \
+                     or all takes it"
+                );
+            }
+        }
         if self.train == What::Last && self.from == Start::Scratch {
             bail!(
                 "--from scratch: an encoder that begins with nothing learns as a whole, --train all"
@@ -221,7 +233,7 @@ impl EncoderArguments {
     }
 
     fn variations(&self) -> Vec<Variation> {
-        if self.unvaried { vec![] } else { self.vary.clone() }
+        if self.unvaried { vec![] } else { self.vary.clone().unwrap_or(Variation::ALL.into()) }
     }
 }
 
@@ -310,15 +322,6 @@ fn learn<T: Clone, L: Learner>(
     let mut task = EncoderTask::new(learner, sampler, validation, settings.learning, &mut numbers)?;
     // Not before it is sure that something can be learnt, and measured.
     let (mut run, kept) = arguments.common.run.open(settings)?;
-    let taken = kept.as_ref().map_or(0, |(standing, _)| standing.step);
-    let mut watch = Watch::begin(settings.pace.schedule.steps, taken)?;
-    let ended = train(&mut task, &settings.pace, &mut run, kept, &mut watch);
-    watch.end();
-    let (standing, ending) = ended?;
-    if super::is_interrupted(&standing, ending) {
-        return Ok(None);
-    }
-    let learner = task.into_learner();
-    restore(learner.parameters(), &run.best()?)?;
-    Ok(Some(Outcome { run, learner, best: standing.best.map_or(0, |(step, _)| step) }))
+    let best = super::learn(&mut task, &settings.pace, &mut run, kept)?;
+    Ok(best.map(|best| Outcome { run, learner: task.into_learner(), best }))
 }

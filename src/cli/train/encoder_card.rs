@@ -14,8 +14,7 @@ use crate::evaluate::metrics::Bootstrap;
 use crate::nets::{Manifest, WeightsEntry};
 use crate::train::{
     Figures, Learner, Learnt, LearntPart, LinearMap, Margin, ModelCard, Note, Objective, Part,
-    Rows, Run, Start, Tensors, Towards, curves, each_pair_of, export, export_calibration,
-    from_bytes, to_bytes,
+    Rows, Run, Start, Tensors, Towards, WeightsFolder, curves, each_pair_of, from_bytes, to_bytes,
 };
 use crate::vision::{Device, EncoderProfile, RoadSettings};
 
@@ -119,16 +118,17 @@ pub(super) fn finish<T: Clone, L: Learner>(
     run.write("loss.svg", loss.as_bytes())?;
     run.write("curves.svg", looks.as_bytes())?;
     let weights = run.folder().join("weights");
-    let encoder = write_weights(&weights, data, settings, base, learnt)?;
+    let (made, encoder) = make_weights(&weights, data, settings, base, learnt)?;
     // The plain face is what was measured, whether or not the road that was configured averages its mirror image in.
     let road = RoadSettings { encoder: encoder.clone(), mirror: false, ..base.road.clone() };
-    let model = EncoderProfile::of(&weights, &road)?.model;
+    let model = EncoderProfile::of(made.path(), &road)?.model;
     let calibration =
         calibration(data, model.clone(), |visit| Ok(each_pair_of(&encodings, visit)?))?;
     if let Ok(calibration) = &calibration {
         let text = format!("{HEADER}{}", toml::to_string(calibration)?);
-        export_calibration(&weights, model.as_str(), &text)?;
+        made.add_calibration(model.as_str(), &text)?;
     }
+    made.publish()?;
     let card = Card {
         data,
         settings,
@@ -150,14 +150,14 @@ pub(super) fn finish<T: Clone, L: Learner>(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the weights folder; the id of the encoder that its service is to use.
-fn write_weights<T: Clone>(
+/// Makes the weights folder; with the id of the encoder that its service is to use.
+fn make_weights<T: Clone>(
     folder: &Path,
     data: &Data<T>,
     settings: &Settings,
     base: &Base<'_>,
     learnt: &LearntTensors,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<(WeightsFolder, String)> {
     let (shipped, inputs) = (base.encoder.id.as_str(), base.encoder.output_size);
     let name = format!("{shipped}-learnt-{}", &data.fingerprint.to_string()[..8]);
     let training = format!(
@@ -189,8 +189,7 @@ fn write_weights<T: Clone>(
             Some(Learnt { id, part, file: file.as_deref()?, training })
         })
         .collect();
-    export(base.manifest, folder, &all)?;
-    Ok(encoder)
+    Ok((WeightsFolder::make(base.manifest, folder, &all)?, encoder))
 }
 
 fn objective(objective: &Objective) -> String {
@@ -338,8 +337,7 @@ impl<T: Clone> Card<'_, T> {
 
 /// A row for each error rate.
 fn rows(figures: &[Figures; 3]) -> Vec<(String, Vec<String>)> {
-    let percent = |value: f64| format!("{:.2} %", value * 100.0);
-    let eer = figures.iter().map(|of| percent(of.rates.eer)).collect();
+    let eer = figures.iter().map(super::eer).collect();
     let tar = ["1e-3", "1e-4", "1e-5"].map(|fmr| {
         let cell = |of: &Figures| super::tar(of, fmr);
         (format!("TAR at FMR {fmr}"), figures.iter().map(cell).collect())

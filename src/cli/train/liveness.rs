@@ -12,14 +12,13 @@ use super::RunArguments;
 use super::liveness_card::{Outcome, finish};
 use super::pace::{PaceArguments, Usual};
 use super::presentations::Presentations;
-use super::watch::Watch;
 use crate::cli::evaluate::Source;
 use crate::config::Config;
 use crate::evaluate::acquire::Picture;
 use crate::nets::{Learns, Manifest, MiniFasNet, Role, Trainable, WeightsEntry};
 use crate::train::{
     LivenessLearner, LivenessSettings, LivenessTask, Pace, Part, Pictures, PresentationSampler,
-    Split, Towards, Variation, random, restore, train,
+    Split, Towards, Variation, random,
 };
 
 #[derive(Debug, Args)]
@@ -136,17 +135,10 @@ pub(super) fn run(config: &Config, arguments: &LivenessArguments) -> anyhow::Res
     let (mut run, kept) = arguments.run.open(&settings)?;
     let mut task =
         LivenessTask::new(learner, sampler, data.part(Part::Validation), settings.learning);
-    let taken = kept.as_ref().map_or(0, |(standing, _)| standing.step);
-    let mut watch = Watch::begin(settings.pace.schedule.steps, taken)?;
-    let ended = train(&mut task, &settings.pace, &mut run, kept, &mut watch);
-    watch.end();
-    let (standing, ending) = ended?;
-    if super::is_interrupted(&standing, ending) {
+    let Some(best) = super::learn(&mut task, &settings.pace, &mut run, kept)? else {
         return Ok(ExitCode::from(130));
-    }
+    };
     let learner = task.into_learner();
-    restore(learner.parameters(), &run.best()?)?;
-    let best = standing.best.map_or(0, |(step, _)| step);
     let shipped = LivenessLearner::new(as_shipped(Learns::Last)?, pictures, vec![], false);
     finish(Outcome { run, learner, best, shipped }, &data, &settings, &manifest)
 }

@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use super::liveness::{Begin, Settings};
+use super::percent;
 use super::presentations::Presentations;
-use crate::evaluate::metrics::{APCERS, Bootstrap, Interval, Liveness};
-use crate::evaluate::report::Value;
+use crate::evaluate::metrics::{APCERS, Bootstrap, Liveness};
 use crate::nets::{Learns, Manifest};
 use crate::train::{
-    Learnt, LearntPart, LivenessLearner, ModelCard, Note, Part, Run, Tensors, Towards, curves,
-    export, liveness_rates, to_bytes,
+    Learnt, LearntPart, LivenessLearner, ModelCard, Note, Part, Run, Tensors, Towards,
+    WeightsFolder, curves, liveness_rates, to_bytes,
 };
 
 /// A run that has come to its end.
@@ -52,7 +52,7 @@ pub(super) fn finish(
     let file = to_bytes(&weights, None)?;
     let part = LearntPart::Liveness;
     let learnt = Learnt { id: &id, part, file: &file, training: &training };
-    export(manifest, &run.folder().join("weights"), &[learnt])?;
+    WeightsFolder::make(manifest, &run.folder().join("weights"), &[learnt])?.publish()?;
     let card = card(data, settings, &id, best, &figures, &run);
     run.write("model_card.md", card.markdown().as_bytes())?;
     println!("{}", super::table(&card));
@@ -195,14 +195,4 @@ fn rows(figures: &[Liveness; 2]) -> Vec<(String, Vec<String>)> {
     }));
     rows.push(row("live photos without a face".to_owned(), &|of| of.live_no_response.to_string()));
     rows
-}
-
-fn percent(rate: f64, interval: Option<Interval>) -> String {
-    let value = Value::Percent(rate);
-    match interval {
-        Some(Interval { low, high }) => {
-            format!("{} ({})", value.shown(), value.shown_interval((low, high)))
-        }
-        None => value.shown(),
-    }
 }

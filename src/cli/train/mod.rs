@@ -18,9 +18,15 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::watch::Watch;
 use super::evaluate::{Crop, Source};
 use crate::config::Config;
-use crate::train::{Ending, Figures, ModelCard, Run, RunError, Split, Standing, Tensors};
+use crate::evaluate::metrics::Interval;
+use crate::evaluate::report::Value;
+use crate::train::{
+    Checkpoint, Ending, Figures, ModelCard, Pace, Run, RunError, Split, Standing, Task, Trained,
+    restore, train,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TrainCommand {
@@ -71,7 +77,7 @@ impl RunArguments {
     fn open<S: Serialize + DeserializeOwned + PartialEq>(
         &self,
         settings: &S,
-    ) -> Result<(Run, Option<(Standing, Tensors)>), RunError> {
+    ) -> Result<(Run, Option<Checkpoint>), RunError> {
         if self.resume {
             Run::resume(&self.out, settings)
         } else {
@@ -84,9 +90,20 @@ impl RunArguments {
     }
 }
 
-/// Says how a run ended that did not take all its steps; whether somebody interrupted it.
-fn is_interrupted(standing: &Standing, ending: Ending) -> bool {
-    let Standing { step, looks_since, .. } = standing;
+/// Trains to the end, before the eyes of whoever waits for it, and puts the numbers of the best look back; the step of
+/// that look, and none where somebody interrupted it.
+fn learn(
+    task: &mut dyn Task,
+    pace: &Pace,
+    run: &mut Run,
+    kept: Option<Checkpoint>,
+) -> anyhow::Result<Option<u64>> {
+    let taken = kept.as_ref().map_or(0, |kept| kept.standing.step);
+    let mut watch = Watch::begin(pace.schedule.steps, taken)?;
+    let ended = train(task, pace, run, kept, &mut watch);
+    watch.end();
+    let Trained { standing, ending, best } = ended?;
+    let Standing { step, looks_since, best: best_look } = standing;
     match ending {
         Ending::Complete => {}
         Ending::Stopped => {
@@ -94,9 +111,13 @@ fn is_interrupted(standing: &Standing, ending: Ending) -> bool {
                 "nothing has become better for {looks_since} looks: stopped after step {step}"
             );
         }
-        Ending::Interrupted => println!("stopped after step {step}; --resume goes on with it"),
+        Ending::Interrupted => {
+            println!("stopped after step {step}; --resume goes on with it");
+            return Ok(None);
+        }
     }
-    ending == Ending::Interrupted
+    restore(task.parameters(), &best)?;
+    Ok(Some(best_look.map_or(0, |(step, _)| step)))
 }
 
 /// The figures of a card.
@@ -109,19 +130,28 @@ fn table(card: &ModelCard) -> comfy_table::Table {
     table
 }
 
-/// A true accept rate with its interval, as a cell of a card.
+/// A rate with its interval, as a cell of a card.
+fn percent(rate: f64, interval: Option<Interval>) -> String {
+    let value = Value::Percent(rate);
+    match interval {
+        Some(Interval { low, high }) => {
+            format!("{} ({})", value.shown(), value.shown_interval((low, high)))
+        }
+        None => value.shown(),
+    }
+}
+
+/// An equal error rate, as a cell of a card.
+fn eer(figures: &Figures) -> String {
+    percent(figures.rates.eer, figures.intervals.as_ref().and_then(|all| all.eer_interval))
+}
+
+/// A true accept rate, as a cell of a card.
 fn tar(figures: &Figures, fmr: &str) -> String {
-    let percent = |value: f64| format!("{:.2} %", value * 100.0);
     let intervals = figures.intervals.as_ref();
     let interval = intervals.and_then(|all| all.tar_at_fmr_interval.get(fmr).copied().flatten());
     let tar = figures.rates.tar_at_fmr.get(fmr).copied().flatten();
-    match (tar, interval) {
-        (Some(tar), Some(interval)) => {
-            format!("{} ({} to {})", percent(tar), percent(interval.low), percent(interval.high))
-        }
-        (Some(tar), None) => percent(tar),
-        (None, _) => "too few comparisons".to_owned(),
-    }
+    tar.map_or_else(|| "too few comparisons".to_owned(), |tar| percent(tar, interval))
 }
 
 fn rate(text: &str) -> Result<f64, String> {

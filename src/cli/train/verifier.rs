@@ -9,18 +9,19 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::{calibration, tell};
 use super::data::Data;
-use super::watch::Watch;
+use super::pace::{PaceArguments, Usual};
 use crate::calibrate::FitError;
 use crate::cli::evaluate::photos::Photos;
 use crate::config::Config;
 use crate::domain::risk::Calibration;
 use crate::domain::{Difference, Distance, ModelId, Verifier};
+use crate::evaluate::metrics::Interval;
 use crate::evaluate::report::{Axis, Curves, Series, Unit};
 use crate::nets::{Digest, Manifest};
 use crate::train::{
-    Bin, Decay, Faces, HeldOut, Learnt, LearntPart, ModelCard, Note, Pace, PairSettings, Pairs,
-    Part, Schedule, Split, Towards, VerifierLearner, VerifierTask, curves, export,
-    export_calibration, random, restore, tensors, to_bytes, train,
+    Bin, Faces, HeldOut, Learnt, LearntPart, ModelCard, Note, Pace, PairSettings, Pairs, Part,
+    Split, Towards, VerifierLearner, VerifierTask, WeightsFolder, curves, random, tensors,
+    to_bytes,
 };
 use crate::vision::with_digest;
 
@@ -31,28 +32,11 @@ pub(in crate::cli) struct VerifierArguments {
     /// In what two encodings differ.
     #[arg(long, default_value = Difference::Squared.code(), value_parser = difference())]
     difference: Difference,
-    /// Steps of the run.
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
-    steps: u64,
-    /// The highest learning rate: it rises over --warm-up steps and falls along half a cosine.
-    #[arg(long, default_value_t = 0.1, value_parser = super::rate)]
-    rate: f64,
-    /// Steps of the rise.
-    #[arg(long, default_value_t = 50)]
-    warm_up: u64,
-    /// How much of the way back to the plain distance, where they began, weights go by themselves, times the learning
-    /// rate.
-    #[arg(long, default_value_t = 1.0)]
-    weight_decay: f64,
+    #[command(flatten)]
+    pace: PaceArguments,
     /// Pairs of one person in a batch, and as many of two.
     #[arg(long, default_value_t = 2_048, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pairs: u32,
-    /// Steps from one look at the validation people to the next; the state is kept each time.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
-    interval: u64,
-    /// Looks without a better one after which training stops; 0: never.
-    #[arg(long, default_value_t = 8)]
-    patience: u64,
 }
 
 fn difference() -> impl TypedValueParser<Value = Difference> {
@@ -72,6 +56,8 @@ struct Settings {
     pace: Pace,
 }
 
+const USUAL: Usual = Usual { steps: 500, rate: 0.1, decay: 1.0 };
+
 /// Pairs of one person that a start, a look, a calibration or a probability's measure rests on, and as many of two.
 const PAIRS: usize = 20_000;
 
@@ -84,17 +70,7 @@ pub(super) fn run(config: &Config, arguments: &VerifierArguments) -> anyhow::Res
         encoder: data.model.clone(),
         pairs: PairSettings { pairs: arguments.pairs as usize },
         split: common.run.split(),
-        pace: Pace {
-            seed: common.run.seed,
-            schedule: Schedule {
-                rate: arguments.rate,
-                warm_up: arguments.warm_up.min(arguments.steps - 1),
-                steps: arguments.steps,
-            },
-            decay: Decay { weight: arguments.weight_decay, towards: Towards::Start },
-            interval: arguments.interval,
-            patience: arguments.patience,
-        },
+        pace: arguments.pace.pace(common.run.seed, &USUAL, Towards::Start),
     };
     data.tell();
 
@@ -111,16 +87,9 @@ pub(super) fn run(config: &Config, arguments: &VerifierArguments) -> anyhow::Res
     // Not before it is sure that something can be learnt, and measured.
     let (mut run, kept) = common.run.open(&settings)?;
     let mut task = VerifierTask::new(learner, encodings, training, validation, settings.pairs);
-
-    let taken = kept.as_ref().map_or(0, |(standing, _)| standing.step);
-    let mut watch = Watch::begin(settings.pace.schedule.steps, taken)?;
-    let ended = train(&mut task, &settings.pace, &mut run, kept, &mut watch);
-    watch.end();
-    let (standing, ending) = ended?;
-    if super::is_interrupted(&standing, ending) {
+    let Some(best) = super::learn(&mut task, &settings.pace, &mut run, kept)? else {
         return Ok(ExitCode::from(130));
-    }
-    restore(task.learner().parameters(), &run.best()?)?;
+    };
     let model = ModelId::new(data.model.as_str());
     // Both by the same people. Those who were learnt from are among them: that there are more people to calibrate by
     // counts for more than that a little was learnt of them (docs/TRAINING.md).
@@ -147,7 +116,7 @@ pub(super) fn run(config: &Config, arguments: &VerifierArguments) -> anyhow::Res
     let served = Served {
         weights: &weights,
         supports: calibration.as_ref().ok().map(Calibration::floor),
-        best: standing.best.map_or(0, |(step, _)| step),
+        best,
     };
     let card = card(&data, &settings, &compared, &served);
     run.write("model_card.md", card.markdown().as_bytes())?;
@@ -189,11 +158,12 @@ fn write_weights<T: Clone>(
     };
     let learnt = Learnt { id: &id, part, file: &file, training: &training };
     let manifest = Manifest::open(&config.inference.weights_dir)?;
-    export(&manifest, weights, &[learnt])?;
+    let made = WeightsFolder::make(&manifest, weights, &[learnt])?;
     if let Ok(calibration) = &calibration {
         let text = format!("{HEADER}{}", toml::to_string(calibration)?);
-        export_calibration(weights, name.as_str(), &text)?;
+        made.add_calibration(name.as_str(), &text)?;
     }
+    made.publish()?;
     Ok(calibration)
 }
 
@@ -239,7 +209,6 @@ fn card<T: Clone>(
     compared: &[HeldOut; 2],
     &Served { weights, supports, best }: &Served<'_>,
 ) -> ModelCard {
-    let percent = |value: f64| format!("{:.2} %", value * 100.0);
     let row = |name: &str, of: &dyn Fn(&HeldOut) -> String| {
         (name.to_owned(), compared.iter().map(of).collect::<Vec<_>>())
     };
@@ -282,11 +251,14 @@ fn card<T: Clone>(
         training: training.map(|(name, value)| (name.to_owned(), value)).into(),
         columns: vec!["verifier".to_owned(), "distance, and the cosine".to_owned()],
         figures: vec![
-            row("EER", &|of| percent(of.figures.rates.eer)),
+            row("EER", &|of| super::eer(&of.figures)),
             tar("1e-3"),
             tar("1e-4"),
-            row("accuracy at 0.5", &|of| percent(of.accuracy)),
-            row("expected calibration error", &|of| format!("{:.4}", of.ece)),
+            row("accuracy at 0.5", &|of| super::percent(of.accuracy, None)),
+            row("expected calibration error", &|of| match of.ece_interval {
+                Some(Interval { low, high }) => format!("{:.4} ({low:.4} to {high:.4})", of.ece),
+                None => format!("{:.4}", of.ece),
+            }),
         ],
         measured: format!(
             "On the test people, every photo against every other: {} genuine and {} impostor comparisons; in brackets 95 % \

@@ -28,7 +28,7 @@ impl Bootstrap {
     /// and answers none for what that draw cannot show. A statistic that fewer than half of the
     /// resamples show has no interval; neither has one that never varies, as when there is a single
     /// unit or not one error: what errors there may be cannot be drawn from data without any.
-    pub(super) fn intervals<const K: usize>(
+    pub fn intervals<const K: usize>(
         self,
         units: usize,
         mut statistics: impl FnMut(&[u32]) -> [Option<f64>; K],
