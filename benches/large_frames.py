@@ -1,6 +1,6 @@
-"""Makes frames of 1920 x 1080 out of the portraits of LFW-dev, for `limen evaluate` (RESULTS.md, "Large frames").
+"""Makes large frames out of the portraits of LFW-dev, for `limen evaluate` (RESULTS.md, "Large frames").
 
-    python benches/large_frames.py ../shared/data/lfw-dev/images FOLDER
+    python benches/large_frames.py ../shared/data/lfw-dev/images FOLDER [WIDTH HEIGHT, at first 1920 1080]
     limen evaluate verification --images FOLDER --all-pairs --json
 
 Up to four photos of everybody who has two, 250 to 500 pixels wide, near the middle of a grey frame with noise.
@@ -13,20 +13,17 @@ import sys
 import cv2
 import numpy as np
 
-WIDTH, HEIGHT = 1920, 1080
-
-
-def frame(portrait, random):
+def frame(portrait, random, width, height):
     side = random.integers(250, 500)
     portrait = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_CUBIC)
-    pixels = (110 + random.normal(0, 6, (HEIGHT, WIDTH, 3))).clip(0, 255).astype(np.uint8)
-    left = (WIDTH - side) // 2 + random.integers(-200, 200)
-    top = (HEIGHT - side) // 2 + random.integers(-150, 150)
+    pixels = (110 + random.normal(0, 6, (height, width, 3))).clip(0, 255).astype(np.uint8)
+    left = (width - side) // 2 + random.integers(-200, 200)
+    top = (height - side) // 2 + random.integers(-150, 150)
     pixels[top : top + side, left : left + side] = portrait
     return pixels
 
 
-def main(photos, frames):
+def main(photos, frames, width=1920, height=1080):
     random = np.random.default_rng(1)
     for person in sorted(pathlib.Path(photos).iterdir()):
         files = sorted(person.glob("*.jpg"))[:4]
@@ -35,7 +32,7 @@ def main(photos, frames):
         folder = pathlib.Path(frames) / person.name
         folder.mkdir(parents=True, exist_ok=True)
         for file in files:
-            pixels = frame(cv2.imread(str(file)), random)
+            pixels = frame(cv2.imread(str(file)), random, int(width), int(height))
             cv2.imwrite(str(folder / file.name), pixels, [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 

@@ -106,11 +106,14 @@ fn road(criterion: &mut Criterion) {
     });
     let photo = std::fs::read("tests/fixtures/obama-1.jpg").unwrap();
     for (width, height) in [(1_920, 1_080), (3_840, 2_160)] {
-        let photo = enlarged(&photo, width, height);
-        criterion.bench_function(&format!("look/{width}x{height}"), |bench| {
-            let look = || road.look(black_box(&photo), None, &settings, Default::default());
-            bench.iter(|| look().unwrap());
-        });
+        for (name, part) in [("near", 1), ("middle", 4), ("far", 8)] {
+            let photo = enlarged(&photo, [width, height], part);
+            criterion.bench_function(&format!("look/{width}x{height}/{name}"), |bench| {
+                let look = || road.look(black_box(&photo), None, &settings, Default::default());
+                bench.iter(|| look().unwrap());
+            });
+        }
+        let photo = enlarged(&photo, [width, height], 1);
         for side_px in [u32::MAX, DetectSettings::default().side_px_max] {
             let name = if side_px == u32::MAX { "whole" } else { "reduced" };
             criterion.bench_function(&format!("decode/{width}x{height}/{name}"), |bench| {
@@ -121,12 +124,14 @@ fn road(criterion: &mut Criterion) {
     }
 }
 
-/// A near face before a camera of so many pixels: the photo in the middle, as high as the frame.
-fn enlarged(photo: &[u8], width: u32, height: u32) -> Vec<u8> {
+/// A face before a camera of so many pixels: the photo in the middle, as high as one part in `part` of the frame.
+fn enlarged(photo: &[u8], [width, height]: [u32; 2], part: u32) -> Vec<u8> {
     let photo = image::load_from_memory(photo).unwrap();
-    let photo = photo.resize(width, height, FilterType::CatmullRom).into_rgb8();
+    let photo = photo.resize(width, height / part, FilterType::CatmullRom).into_rgb8();
     let mut frame = RgbImage::from_pixel(width, height, image::Rgb([128; 3]));
-    image::imageops::replace(&mut frame, &photo, ((width - photo.width()) / 2).into(), 0);
+    let [left, top] =
+        [width - photo.width(), height - photo.height()].map(|free| i64::from(free / 2));
+    image::imageops::replace(&mut frame, &photo, left, top);
     let mut jpeg = Vec::new();
     frame.write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, 90)).unwrap();
     jpeg

@@ -59,10 +59,11 @@ const EVERYTHING: &[&str] = &[ALL];
 const ALL: &str = "*";
 
 /// Which rooms may name a crate.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 8] = [
     ("aes_gcm", &["secrets"]),
     ("axum", &["http", "server"]),
     ("hkdf", &["secrets"]),
+    ("limen_kernels", &["nets"]),
     ("openidconnect", &["oidc"]),
     ("rumqttc", &["events"]),
     ("sqlx", &["store"]),

@@ -1,8 +1,7 @@
 //! Where a network runs and with which numbers.
 
+use limen_kernels::Processor;
 use tch::{Device, Kind};
-
-use super::kernels::Processor;
 
 /// Where a network runs and with which numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]

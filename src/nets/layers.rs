@@ -6,11 +6,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use limen_kernels::{Convolution, Geometry, Processor};
 use rand::Rng;
 use tch::nn::{Init, Path};
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
-use super::kernels::{Convolution, Geometry, Processor};
 use super::parameter::Parameter;
 use super::products;
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use limen_kernels::Processor;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use tch::nn::{Path, VarStore};
 use tch::{Cuda, Device, Kind, TchError, Tensor};
 
-use super::kernels::Processor;
 use super::layers::Conv;
 use super::logistic_unit::LogisticUnit;
 use super::manifest::{Architecture, Input, Manifest, ManifestError, Role, WeightsEntry};

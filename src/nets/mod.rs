@@ -11,7 +11,6 @@ mod dlib_resnet;
 mod encoder;
 mod fourier_head;
 mod import;
-mod kernels;
 mod landmark68;
 mod layers;
 pub mod load;

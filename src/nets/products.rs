@@ -4,9 +4,8 @@
 //! computes: 20 to 30 ms each, half a minute for the networks of the road. It also rounds `f32` to ten
 //! bits, which moved landmarks. cuBLAS plans nothing and keeps `f32` as it is; see `benches/RESULTS.md`.
 
+use limen_kernels::Geometry;
 use tch::{TchError, Tensor};
-
-use super::kernels::Geometry;
 
 /// `[N, outputs, H', W']`: the sums of a convolution of `xs` `[N, inputs, H, W]` with weights `[outputs,
 /// inputs, kernel, kernel]`, a bias `[outputs]`, and `shortcut` added.

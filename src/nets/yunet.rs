@@ -5,7 +5,6 @@
 use tch::nn::Path;
 use tch::{Kind, TchError, Tensor};
 
-use super::kernels;
 use super::layers::{Conv, expect_pictures, processor};
 use super::network::Network;
 
@@ -237,7 +236,7 @@ fn run_stage([first, second]: &[Separable; 2], xs: &Tensor) -> Result<Tensor, Tc
 
 fn halve(xs: &Tensor) -> Result<Tensor, TchError> {
     match processor(xs) {
-        Some(processor) => kernels::halve(processor, xs),
+        Some(processor) => limen_kernels::halve(processor, xs),
         None => xs.f_max_pool2d(2, 2, 0, 1, false),
     }
 }

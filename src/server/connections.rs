@@ -35,7 +35,7 @@ use crate::http::Origin;
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// How long a connection that was made before the end may still begin a request: the way of a packet
-/// or two, and a busy machine.
+/// or two, and a busy machine. No longer than `shutdown_grace`.
 const LAST_REQUESTS: Duration = Duration::from_millis(250);
 
 /// Limits of the connections.
@@ -85,6 +85,7 @@ pub(super) async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.head_bytes_max);
+    let last_requests = LAST_REQUESTS.min(limits.shutdown_grace);
     let graceful = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(limits.connections_max));
     let addresses = Addresses::new(limits.connections_per_address_max);
@@ -94,7 +95,7 @@ pub(super) async fn serve(
         shutdown.await;
         info!("stopping: answering what was accepted");
         stopping.store(true, Ordering::Relaxed);
-        tokio::time::sleep(LAST_REQUESTS).await;
+        tokio::time::sleep(last_requests).await;
     };
     let serve = |(stream, address, permit): Accepted| {
         let Some(place) = addresses.enter(address) else {
@@ -139,7 +140,7 @@ pub(super) async fn serve(
     // New connections are refused from here on, not left to wait.
     drop(listener);
     // The last ones to come are not idle, they have not begun.
-    tokio::time::sleep(LAST_REQUESTS).await;
+    tokio::time::sleep(last_requests).await;
     if tokio::time::timeout(limits.shutdown_grace, graceful.shutdown()).await.is_err() {
         warn!(grace_ms = limits.shutdown_grace.as_millis() as u64, "some requests were cut off");
     }

@@ -50,6 +50,8 @@ pub fn config(pool: &PgPool) -> Config {
     config.inference.queue_max = 32;
     config.server.bind = (Ipv4Addr::LOCALHOST, 0).into();
     config.server.request_timeout_ms = 60_000;
+    // Nothing is under way when most tests end; the others say how long they wait.
+    config.server.shutdown_grace_ms = 20;
     config
 }
 
