@@ -106,7 +106,7 @@ fn road(criterion: &mut Criterion) {
     });
     let photo = std::fs::read("tests/fixtures/obama-1.jpg").unwrap();
     for (width, height) in [(1_920, 1_080), (3_840, 2_160)] {
-        for (name, part) in [("near", 1), ("middle", 4), ("far", 8)] {
+        for (name, part) in [("near", 1), ("middle", 3), ("far", 4)] {
             let photo = enlarged(&photo, [width, height], part);
             criterion.bench_function(&format!("look/{width}x{height}/{name}"), |bench| {
                 let look = || road.look(black_box(&photo), None, &settings, Default::default());

@@ -343,7 +343,7 @@ impl Road {
 
     /// decode, detect, refine, align, quality; then `onwards` with a face that is good enough.
     ///
-    /// A large JPEG is first decoded as far as it is searched, and farther only where the nearest face is
+    /// A large JPEG is first decoded as far as it is searched, and whole only where the nearest face is
     /// too small for the rest of the road in what was decoded.
     fn travel<F>(
         &self,
@@ -375,7 +375,7 @@ impl Road {
         Ok(View { sighting, faces: faces.len(), nearest, size_px, timings })
     }
 
-    /// The face in a frame that shows enough of it: decoded anew, as far as that takes, where this one does not.
+    /// The face in a frame that shows enough of it: the whole one where the reduced one does not.
     fn closer(
         &self,
         photo: &Photo<'_>,
@@ -389,14 +389,10 @@ impl Road {
         if reduction == 1 || face.landmarks.pupil_distance() >= enough {
             return Ok((face, frame));
         }
-        // Of the picture as it was sent, which the reduced one may seem to exceed by what it was rounded up.
-        let longest = frame.sent_size().into_iter().max().unwrap_or(0) - (reduction - 1);
-        let times = (enough / face.landmarks.pupil_distance()).min(reduction as f32);
         drop(frame);
-        let side_px = (longest as f32 / reduction as f32 * times).ceil() as u32;
-        let larger = photo.decode(&self.settings.frame, side_px)?;
+        let whole = photo.decode(&self.settings.frame, u32::MAX)?;
         clock.lap(Stage::Decode);
-        Ok((face.scaled(reduction as f32 / larger.reduction() as f32), larger))
+        Ok((face.scaled(reduction as f32), whole))
     }
 
     /// Every face; those whose pupils are less than half of `pupil_distance_px_min` apart may be missing.
