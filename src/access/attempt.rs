@@ -65,17 +65,16 @@ impl Attempt {
     }
 
     /// A comparison, as opposed to a road that ended before.
-    fn is_compared(&self) -> bool {
+    pub(super) fn is_compared(&self) -> bool {
         matches!(self.finding, Finding::ComparedWithBadge | Finding::ComparedWithAll)
     }
 
-    /// Makes one attempt of the frames of a passage, so that sending more frames never makes a
-    /// false match likelier than sending one:
+    /// Makes one attempt of the frames of a passage, which have been heard together (`Matcher::hear_together`):
     ///
     /// - any frame that ends in a denial (a spoof) decides, else any that could be two people;
     /// - frames in which nothing could be compared are passed over when another was;
-    /// - the compared ones must agree on the person, and the worst distance counts; on the model, too, for distances
-    ///   of two models say nothing of each other;
+    /// - the compared ones must agree on the person, and the worst distance counts, which is one where they agreed; on
+    ///   the model, too, for distances of two models say nothing of each other;
     /// - whom any of them may show is suspected, unless one is a spoof: who holds up a picture is asked for, not
     ///   who is in it.
     ///

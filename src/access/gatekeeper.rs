@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
 use tracing::{Instrument, warn};
 
+use super::together::Compared;
 use super::{
     Alarms, Attempt, Finding, Found, Matcher, Probe, ReEnrolment, Scale, Whom, admit, decide,
 };
@@ -181,9 +182,16 @@ impl Gatekeeper {
         };
         let required = gate.policy.liveness_threshold;
         // At once, so that one pass over the gallery finds them all.
-        let attempts =
-            views.into_iter().map(|view| self.attempt(view.sighting, required, owner.as_ref()));
-        Attempt::combine(try_join_all(attempts).await?).ok_or(AccessError::NoFrames)
+        let frames = views.into_iter().map(async |View { sighting, .. }| {
+            let probe = match &sighting {
+                Sighting::Face(face) => Some(Probe::from(face)),
+                _ => None,
+            };
+            let attempt = self.attempt(sighting, required, owner.as_ref()).await?;
+            Ok::<_, AccessError>(Compared { attempt, probe })
+        });
+        let attempts = self.matcher.hear_together(try_join_all(frames).await?)?;
+        Attempt::combine(attempts).ok_or(AccessError::NoFrames)
     }
 
     /// Compares one frame. `owner` is the badge's owner where a badge counts.

@@ -13,6 +13,7 @@ mod grant_signer;
 mod matcher;
 mod re_enrolment;
 mod side_by_side;
+mod together;
 mod what_if;
 
 pub use alarms::Alarms;

@@ -209,6 +209,15 @@ impl Matcher {
         }
     }
 
+    /// What each of several frames must stay under by itself where a mean must stay under `tau`, by a model that is served.
+    #[must_use]
+    pub fn tau_of_each(&self, model: &ModelId, tau: Threshold) -> Threshold {
+        match self.previous() {
+            Some(previous) if previous.model() == model => previous.risk().of_each_frame(tau),
+            _ => self.risk().of_each_frame(tau),
+        }
+    }
+
     /// The claimed employee (1:1) by the model that knows them, whether under its τ or not; none when they have no face
     /// of either.
     ///

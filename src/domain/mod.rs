@@ -30,6 +30,7 @@ mod shortfall;
 mod sighting;
 mod sign_in;
 mod verifier;
+mod vote;
 mod webhook;
 mod zone;
 
@@ -67,6 +68,7 @@ pub use shortfall::{QualityFigure, Shortfall};
 pub use sighting::{FacePicture, FaceSeen, Sighting, Stage, StageTimings, View};
 pub use sign_in::{Identity, Person};
 pub use verifier::{Difference, Likelihood, Logit, Probability, Verifier, VerifierError};
+pub use vote::{Ballot, VoteRules, vote};
 pub use webhook::{Webhook, WebhookFilter, WebhookHosts, WebhookUrl, WebhookUrlError};
 pub use zone::{
     AccessGroup, AccessRule, Admission, AntiPassback, Direction, GroupName, LastCrossing, LastGate,

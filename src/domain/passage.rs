@@ -34,7 +34,7 @@ pub struct Evidence {
     pub employee_id: Option<EmployeeId>,
     /// The faces that the employee's template was fused of; empty where there is no employee.
     pub face_ids: Arc<[FaceId]>,
-    /// The distance to the nearest person, whoever it is.
+    /// The distance to the nearest person, whoever it is; where several frames were heard together, the mean of theirs.
     pub distance: Option<Distance>,
     /// The τ that the distance had to stay under; none where the likelihood decides.
     pub threshold: Option<Threshold>,

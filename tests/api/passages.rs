@@ -2,7 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
-use limen::domain::Scope;
+use limen::domain::{Scope, Threshold};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -243,6 +243,40 @@ async fn the_frames_of_one_passage_must_agree(pool: PgPool) {
     frames(&stranger).refused(&service, &gate, "frames_disagree").await;
     let print = ["obama-1.jpg", "print-attack-obama.jpg", "obama-3.jpg"];
     frames(&print).refused(&service, &gate, "spoof").await;
+}
+
+#[sqlx::test]
+async fn a_frame_that_is_too_far_by_itself_counts_with_the_others(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let employee = service.employee(json!({"badge_id": "B-1"})).await;
+    service.enrol(&employee, "obama-1.jpg").await;
+    let found = service.post_frame("/v1/recognize?candidates=1", "obama-3.jpg").await.expect(200);
+    let distance = found["candidates"][0]["distance"].as_f64().unwrap();
+    drop(service);
+
+    // The photo that enrolled is as near as can be: the mean is half of the other's distance.
+    let tau = Threshold::try_from(0.75 * distance as f32).ok();
+    let service = TestService::start_with(&pool, |config| {
+        (config.matching.recognize_threshold, config.matching.verify_threshold) = (tau, tau);
+    })
+    .await;
+    let gate = service.gate(json!({})).await;
+    let (near, far) = ("obama-1.jpg", "obama-3.jpg");
+    Passage::of(far).refused(&service, &gate, "unknown_person").await;
+    Passage::of_frames(&[near, far]).granted(&service, &gate).await;
+    let mean = service.trail().await[0]["distance"].as_f64().unwrap();
+    assert!((mean - distance / 2.0).abs() < 1e-3, "{mean} {distance}");
+    Passage::of_frames(&[near, far]).badge("B-1").granted(&service, &gate).await;
+    // Too far together.
+    Passage::of_frames(&[near, far, far, far, far])
+        .refused(&service, &gate, "frames_disagree")
+        .await;
+    let badge = Passage::of_frames(&[near, far, far, far, far]).badge("B-1");
+    badge.refused(&service, &gate, "face_does_not_match_badge").await;
+    // A stranger is too far by themself, however near the other frames are.
+    let stranger = || Passage::of_frames(&[near, near, near, near, "biden-1.jpg"]);
+    stranger().refused(&service, &gate, "frames_disagree").await;
+    stranger().badge("B-1").refused(&service, &gate, "face_does_not_match_badge").await;
 }
 
 #[sqlx::test]

@@ -41,6 +41,9 @@ pub struct Tau {
 )]
 pub struct NoCalibration;
 
+/// The FMR at which each of several frames must show whom all of them show.
+const FRAME_FMR: f64 = 0.01;
+
 impl RiskPolicy {
     /// The policy of a risk.
     ///
@@ -92,6 +95,14 @@ impl RiskPolicy {
         let people = u32::try_from(people).unwrap_or(u32::MAX);
         let needed = Search { people }.fmr(share).min(self.risk.max_fmr);
         self.tau(self.risk.recognize_threshold, needed)
+    }
+
+    /// What each of several frames must stay under by itself where the mean of their distances must stay under `tau`: at
+    /// [`FRAME_FMR`], which a frame of somebody else exceeds nearly always, and never stricter than `tau`.
+    #[must_use]
+    pub fn of_each_frame(&self, tau: Threshold) -> Threshold {
+        let each = self.calibration.as_ref().and_then(|found| found.tau_for_fmr(FRAME_FMR));
+        each.filter(|each| *each > tau).unwrap_or(tau)
     }
 
     /// τ that would follow for a search if `max_fpir` were accepted, and whether a comparison of it is held to the

@@ -202,3 +202,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn each_of_several_frames_may_be_as_far_as_one_stranger_in_a_hundred_and_no_stricter_than_together()
+{
+    let policy = |calibration| {
+        let tau = Threshold::try_from(1.1).ok();
+        let risk = AcceptedRisk {
+            max_fmr: 1e-4,
+            max_fpir: 0.01,
+            verify_threshold: tau,
+            recognize_threshold: tau,
+        };
+        RiskPolicy::new(risk, calibration).unwrap()
+    };
+    let of = |calibration, tau: f32| {
+        policy(calibration).of_each_frame(Threshold::try_from(tau).unwrap()).value()
+    };
+    assert!((of(Some(calibration()), 1.1) - 1.5).abs() < 1e-4);
+    assert!((of(Some(calibration()), 1.9) - 1.9).abs() < 1e-6);
+    assert!((of(None, 1.1) - 1.1).abs() < 1e-6);
+}
