@@ -289,7 +289,7 @@ pub(super) struct PassageView {
     employee_id: Option<EmployeeId>,
     #[schema(value_type = Option<String>)]
     badge_id: Option<BadgeId>,
-    /// The squared distance to the nearest template, 0 to 4.
+    /// The squared distance to the nearest template, 0 to 4; of several frames that were heard together, the mean.
     distance: Option<f32>,
     /// The τ that it had to stay under; null where a verifier decided.
     threshold: Option<f32>,

@@ -172,8 +172,9 @@ mod tests {
     fn the_calibration_error_of_few_people_may_be_farther_off() {
         // Half of what is said to be 90 % likely: true for some people always, for others never.
         let width = |people: u32| {
-            let (said, of): (Vec<_>, Vec<_>) =
-                (0..400u32).map(|n| ((0.9, (n % people) % 2 == 0), [n % people; 2])).unzip();
+            let (said, of): (Vec<_>, Vec<_>) = (0..400u32)
+                .map(|n| ((0.9, (n % people).is_multiple_of(2)), [n % people; 2]))
+                .unzip();
             let error = expected_calibration_error(&said);
             assert!((error - 0.4).abs() < 1e-9);
             let Interval { low, high } =

@@ -98,7 +98,7 @@ impl RiskPolicy {
     }
 
     /// What each of several frames must stay under by itself where the mean of their distances must stay under `tau`: at
-    /// [`FRAME_FMR`], which a frame of somebody else exceeds nearly always, and never stricter than `tau`.
+    /// an FMR of 1 %, which a frame of somebody else keeps to once in a hundred, and never stricter than `tau`.
     #[must_use]
     pub fn of_each_frame(&self, tau: Threshold) -> Threshold {
         let each = self.calibration.as_ref().and_then(|found| found.tau_for_fmr(FRAME_FMR));

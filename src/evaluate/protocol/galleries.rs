@@ -33,9 +33,9 @@ impl Attempts {
 
     /// How near the photos of one search are to a template, where those in which a face was found say that they are.
     fn distance(self, probes: &[&[f32]], nearest: &[Distance], to: &[f32]) -> Option<Distance> {
-        let distances = probes.iter().map(|probe| Distance::between(probe, to));
+        let mut distances = probes.iter().map(|probe| Distance::between(probe, to));
         match self {
-            Self::OfOne => distances.last(),
+            Self::OfOne => distances.next(),
             Self::OfSeveral(_, rules) => {
                 let ballots = distances.zip(nearest);
                 let ballots = ballots.map(|(person, nearest)| Ballot { person, nearest: *nearest });
