@@ -33,8 +33,8 @@
 //! | [`cli`] | one file a subcommand |
 //! | [`config`], [`metrics`], [`telemetry`] | what can be set, counted and logged |
 //!
-//! `kernels/` is a crate of its own: the convolutions that `nets` computes on the processor. `tests/architecture.rs` holds who
-//! may import whom.
+//! `kernels/` is a crate of its own: the convolutions that `nets` computes on the processor. `tests/architecture.rs`
+//! holds who may import whom.
 //!
 //! # Invariants
 //!

@@ -1,5 +1,6 @@
 //! What the frames of one passage came to, before the policy judges.
 
+use super::together::Nearest;
 use crate::domain::{EmployeeId, Evidence, Reason};
 
 /// What one frame (or all of them together) came to.
@@ -28,6 +29,8 @@ pub struct Attempt {
     /// Whom else a face may show that matched the badge it came with. Where one of them is blocked the gate opens, for
     /// look-alikes show by their badges who they are, and somebody hears of it.
     pub resembled: Vec<EmployeeId>,
+    /// Who is nearest to the face, where that counts beside other frames.
+    pub nearest: Option<Nearest>,
 }
 
 impl Attempt {
@@ -39,13 +42,15 @@ impl Attempt {
             evidence,
             suspects: Vec::new(),
             resembled: Vec::new(),
+            nearest: None,
         }
     }
 
     /// A comparison that found whom the evidence names.
     #[must_use]
     pub fn found(finding: Finding, evidence: Evidence) -> Self {
-        Self { finding, suspects: vec![evidence.clone()], evidence, resembled: Vec::new() }
+        let suspects = vec![evidence.clone()];
+        Self { finding, evidence, suspects, resembled: Vec::new(), nearest: None }
     }
 
     /// Everybody whom the frames may show, suspected or resembled.
@@ -69,12 +74,13 @@ impl Attempt {
         matches!(self.finding, Finding::ComparedWithBadge | Finding::ComparedWithAll)
     }
 
-    /// Makes one attempt of the frames of a passage, which have been heard together (`Matcher::hear_together`):
+    /// Makes one attempt of the frames of a passage, which have been heard together:
     ///
     /// - any frame that ends in a denial (a spoof) decides, else any that could be two people;
     /// - frames in which nothing could be compared are passed over when another was;
-    /// - the compared ones must agree on the person, and the worst distance counts, which is one where they agreed; on
-    ///   the model, too, for distances of two models say nothing of each other;
+    /// - the compared ones must agree on the person, and the worst distance counts, of equal ones that of the least live
+    ///   frame: once they were heard together all have one; on the model, too, for distances of two models say nothing of
+    ///   each other;
     /// - whom any of them may show is suspected, unless one is a spoof: who holds up a picture is asked for, not
     ///   who is in it.
     ///
@@ -101,7 +107,10 @@ impl Attempt {
             let of_model = |a: &Self| a.evidence.model_id == model;
             let agree = attempts.iter().all(|a| a.evidence.employee_id == person && of_model(a));
             attempts.retain(of_model);
-            let mut worst = attempts.into_iter().max_by(|a, b| a.apart().total_cmp(&b.apart()))?;
+            let live = |a: &Self| a.evidence.liveness.map_or(f32::INFINITY, |score| score.value());
+            let mut worst = attempts
+                .into_iter()
+                .max_by(|a, b| a.apart().total_cmp(&b.apart()).then(live(b).total_cmp(&live(a))))?;
             if !agree {
                 worst.finding = Finding::Ended(Reason::FramesDisagree);
                 (worst.evidence.employee_id, worst.evidence.face_ids) = (None, [].into());

@@ -6,13 +6,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
 use tracing::{Instrument, warn};
 
-use super::together::Compared;
+use super::together::{Nearest, hear_together};
 use super::{
     Alarms, Attempt, Finding, Found, Matcher, Probe, ReEnrolment, Scale, Whom, admit, decide,
 };
 use crate::domain::{
-    Alarm, Distance, Employee, Evidence, FaceSeen, Gate, LivenessScore, Notice, Passage,
-    PassageRequest, Reason, Sighting, Stage, StageTimings, View,
+    Alarm, Ballot, Distance, Employee, Evidence, FaceSeen, Gate, LivenessScore, ModelId, Notice,
+    Passage, PassageRequest, Reason, Sighting, Stage, StageTimings, View,
 };
 use crate::gallery::SearchError;
 use crate::store::{Ground, Recorded, Store, StoreError, Verdict};
@@ -182,15 +182,10 @@ impl Gatekeeper {
         };
         let required = gate.policy.liveness_threshold;
         // At once, so that one pass over the gallery finds them all.
-        let frames = views.into_iter().map(async |View { sighting, .. }| {
-            let probe = match &sighting {
-                Sighting::Face(face) => Some(Probe::from(face)),
-                _ => None,
-            };
-            let attempt = self.attempt(sighting, required, owner.as_ref()).await?;
-            Ok::<_, AccessError>(Compared { attempt, probe })
-        });
-        let attempts = self.matcher.hear_together(try_join_all(frames).await?)?;
+        let attempts =
+            views.into_iter().map(|view| self.attempt(view.sighting, required, owner.as_ref()));
+        let rules = |model: &ModelId, tau| self.matcher.vote_rules(model, tau);
+        let attempts = hear_together(try_join_all(attempts).await?, rules);
         Attempt::combine(attempts).ok_or(AccessError::NoFrames)
     }
 
@@ -232,6 +227,9 @@ impl Gatekeeper {
         }
         // It is not the badge's owner: it may be somebody blocked, with another's badge.
         attempt.suspects = self.search(&probe, evidence).await?.suspects;
+        if attempt.suspects.iter().any(|one| one.employee_id != attempt.evidence.employee_id) {
+            attempt.nearest = None;
+        }
         Ok(attempt)
     }
 
@@ -280,7 +278,9 @@ impl Gatekeeper {
         let Some(found) = self.matcher.claim(owner.id, probe)? else {
             return Ok(Attempt::ended(Reason::NotEnrolled, evidence));
         };
+        let ballot = Ballot { person: found.candidate.distance, other: None };
         let mut attempt = Attempt::found(Finding::ComparedWithBadge, named(found, &evidence));
+        attempt.nearest = Some(Nearest { person: owner.id, ballot });
         attempt.suspects.retain(Evidence::is_match);
         Ok(attempt)
     }
@@ -293,7 +293,14 @@ impl Gatekeeper {
             distance: found.nearest.first().map(|nearest| nearest.distance),
             ..judged(evidence.clone(), found.scale)
         };
-        Ok(match found.whom {
+        let first = found.nearest.first().map(|first| Nearest {
+            person: first.employee_id,
+            ballot: Ballot {
+                person: first.distance,
+                other: found.nearest.get(1).map(|second| second.distance),
+            },
+        });
+        let attempt = match found.whom {
             Whom::Known(person) => {
                 Attempt::found(Finding::ComparedWithAll, named(person, &evidence))
             }
@@ -302,14 +309,14 @@ impl Gatekeeper {
                 evidence: Evidence { runner_up: found.runner_up, ..nearest },
                 suspects: people.into_iter().map(|person| named(person, &evidence)).collect(),
                 resembled: Vec::new(),
+                nearest: None,
             },
             Whom::Unknown => Attempt {
                 finding: Finding::ComparedWithAll,
-                evidence: nearest,
-                suspects: Vec::new(),
-                resembled: Vec::new(),
+                ..Attempt::ended(Reason::UnknownPerson, nearest)
             },
-        })
+        };
+        Ok(Attempt { nearest: first, ..attempt })
     }
 
     /// Does something to its end, also when whoever asked hangs up meanwhile: what is recorded then still raises its

@@ -28,4 +28,5 @@ pub use grant_signer::{GrantKey, GrantKeyError, GrantSigner};
 pub use matcher::{Identity, Matcher, Neighbours, Search, identity, look_alike_limit};
 pub use re_enrolment::{ReEnrolment, ReEnrolmentRules, Told};
 pub use side_by_side::{Findings, Found, Probe, Scale, Whom};
+pub use together::Nearest;
 pub use what_if::{Retrial, Untold, WhatIf};

@@ -2,9 +2,9 @@
 //! passed by; only where the site wants it.
 //!
 //! A false grant opens once, a false template for as long as it is there. So no face alone is believed: the badge must
-//! have been shown at a gate that asks for whose it is (1:1), and the face, in every frame of the passage, must be so
-//! near that without the badge it would have been taken for its owner's among everybody (τ of 1:N), and nearer yet by
-//! the margin. Either alone would have opened. The frame must be what is asked of a photo that is enrolled, and live.
+//! have been shown at a gate that asks for whose it is (1:1), and the face, in the frames of the passage together and in
+//! the one that is enrolled, must be so near that without the badge it would have been taken for its owner's among
+//! everybody (τ of 1:N), and nearer yet by the margin. Either alone would have opened. The frame must be what is asked of a photo that is enrolled, and live.
 //! Whoever the face is like beside its owner, by either model, sends them to the desk. It is done once, and the trail
 //! says after which passage.
 
@@ -96,7 +96,7 @@ impl ReEnrolment {
     /// Enrols `face` after a passage that leaves no doubt whose it is, beside whatever else goes on.
     pub(super) fn consider(&self, passage: &Passage, face: FaceSeen) {
         let matcher = self.enrolments.matcher();
-        let Some(employee) = person_beyond_doubt(matcher, passage) else { return };
+        let Some(employee) = person_beyond_doubt(matcher, passage, &face) else { return };
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
         let (this, passage) = (self.clone(), passage.clone());
         let task = async move {
@@ -160,7 +160,11 @@ impl ReEnrolment {
 }
 
 /// Who passed, where the passage leaves no doubt of it and they are known by the previous model.
-fn person_beyond_doubt(matcher: &Matcher, passage: &Passage) -> Option<EmployeeId> {
+fn person_beyond_doubt(
+    matcher: &Matcher,
+    passage: &Passage,
+    face: &FaceSeen,
+) -> Option<EmployeeId> {
     let previous = matcher.previous()?;
     let evidence = &passage.evidence;
     let tau = previous.recognize_threshold().threshold;
@@ -169,7 +173,10 @@ fn person_beyond_doubt(matcher: &Matcher, passage: &Passage) -> Option<EmployeeI
         && passage.by_badge()
         && evidence.model_id.as_ref() == Some(previous.model())
         && evidence.distance.is_some_and(|distance| is_clear(distance, tau, previous.margin()));
-    evidence.employee_id.filter(|_| is_sure)
+    let employee = evidence.employee_id.filter(|_| is_sure)?;
+    // Of several frames the passage has the mean.
+    let own = previous.claimed(employee, face.previous.as_ref()?).ok()??.candidate.distance;
+    is_clear(own, tau, previous.margin()).then_some(employee)
 }
 
 /// Whether a distance is under τ by more than the margin.

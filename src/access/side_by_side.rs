@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::{Identity, Matcher, Search};
 use crate::domain::{
     EmployeeId, Encoding, FaceSeen, Likelihood, ModelId, Resemblance, RunnerUp, Threshold,
+    VoteRules,
 };
 use crate::gallery::{self, Candidate, Gallery, SearchError};
 use crate::store::{Store, StoreError};
@@ -209,13 +210,15 @@ impl Matcher {
         }
     }
 
-    /// What each of several frames must stay under by itself where a mean must stay under `tau`, by a model that is served.
+    /// By what several frames are held to show one person, whose mean distance must stay under `tau`, by a model that is
+    /// served.
     #[must_use]
-    pub fn tau_of_each(&self, model: &ModelId, tau: Threshold) -> Threshold {
-        match self.previous() {
-            Some(previous) if previous.model() == model => previous.risk().of_each_frame(tau),
-            _ => self.risk().of_each_frame(tau),
-        }
+    pub fn vote_rules(&self, model: &ModelId, tau: Threshold) -> VoteRules {
+        let of = match self.previous() {
+            Some(previous) if previous.model() == model => previous,
+            _ => self,
+        };
+        VoteRules { each: of.risk().of_each_frame(tau), margin: of.margin() }
     }
 
     /// The claimed employee (1:1) by the model that knows them, whether under its τ or not; none when they have no face

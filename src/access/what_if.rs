@@ -57,7 +57,7 @@ pub enum Untold {
     OtherModel,
     /// A figure was not measured, or is recorded only where it failed.
     NotMeasured,
-    /// Of several frames one alone is recorded.
+    /// Of several frames not each is recorded.
     OtherFrames,
     /// It rests on an earlier passage that would itself have come to something else.
     Earlier,
@@ -80,7 +80,7 @@ impl Untold {
             Self::NotMeasured => {
                 "the figure was not measured, or is not recorded where it sufficed"
             }
-            Self::OtherFrames => "of several frames one alone is recorded",
+            Self::OtherFrames => "of several frames not each is recorded",
             Self::Earlier => "it rests on an earlier passage that would change",
             Self::Erased => "whom it was about was erased",
         }
@@ -185,6 +185,15 @@ impl WhatIf {
                     finding = Finding::ComparedWithAll;
                 }
                 Finding::Ended(Reason::FramesDisagree) if threshold > then => {
+                    return Err(Untold::OtherFrames);
+                }
+                // Of several frames the mean is recorded, or the worst: by a laxer τ another may count, and whoever
+                // got in by the mean is refused for one reason or another.
+                Finding::ComparedWithAll | Finding::ComparedWithBadge
+                    if evidence.frames > 1
+                        && (threshold > then
+                            || passage.reason == Reason::Granted && !evidence.is_match()) =>
+                {
                     return Err(Untold::OtherFrames);
                 }
                 _ => {}
@@ -474,6 +483,21 @@ mod tests {
             assert_eq!(judge(reason), retrial, "{reason:?}");
         }
         assert_eq!(by_tau(1.1).judge(&gate(), &recorded(Reason::UnknownPerson)), Retrial::Same);
+    }
+
+    #[test]
+    fn of_several_frames_the_trail_says_too_little_for_a_laxer_threshold_or_a_grant_that_falls() {
+        let judge = |tau, reason| {
+            let mut several = recorded(reason);
+            several.evidence.frames = 3;
+            by_tau(tau).judge(&gate(), &several)
+        };
+        let untold = Retrial::Untold(Untold::OtherFrames);
+        for reason in [Reason::Granted, Reason::UnknownPerson, Reason::FaceDoesNotMatchBadge] {
+            assert_eq!(judge(1.3, reason), untold, "{reason:?}");
+        }
+        assert_eq!(judge(0.01, Reason::Granted), untold);
+        assert_eq!(judge(0.01, Reason::UnknownPerson), Retrial::Same);
     }
 
     #[test]

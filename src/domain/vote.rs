@@ -2,13 +2,13 @@
 
 use super::{Distance, Threshold};
 
-/// How near the face of a frame is to somebody, and to whoever is nearest to it.
+/// How near the face of a frame is to the nearest person, and to the next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ballot {
-    /// To the person who is voted on.
+    /// To the nearest person.
     pub person: Distance,
-    /// To the nearest person, who may be the same.
-    pub nearest: Distance,
+    /// To the second-nearest; none where there is nobody else, or nobody else is asked about.
+    pub other: Option<Distance>,
 }
 
 /// By what frames are held to show one person.
@@ -16,30 +16,33 @@ pub struct Ballot {
 pub struct VoteRules {
     /// What the distance of each frame must stay under.
     pub each: Threshold,
-    /// By how much somebody else may not be nearer, a squared distance.
+    /// By how much anybody else must be farther in the mean, a squared distance.
     pub margin: f32,
 }
 
-/// How near the frames of one passage are to a person together: the mean of their squared distances, which of encodings of
-/// length 1 is the distance to the mean of these, less how far they lie apart. None where a frame shows somebody else, and of
-/// no frames.
+/// How near the frames of one passage are together to the person who is nearest in all of them: the mean of their squared
+/// distances. None where one is too far by itself, where somebody else is about as near in the mean, and of no frames.
 ///
-/// The mean is no nearer than the nearest frame: who gets in by it would have got in by that one alone. Wald's sequential
-/// test ("Sequential Tests of Statistical Hypotheses", 1945) would sum what each frame says in the logarithm of the
-/// likelihoods; but frames of one passage share pose and light, and are not independent.
+/// The mean is no nearer than the nearest frame: whoever gets in by it would have got in by that one alone. Wald's
+/// sequential test ("Sequential Tests of Statistical Hypotheses", 1945) would sum what each frame says in the logarithm of
+/// the likelihoods; but frames of one passage share pose and light, and are not independent.
 #[must_use]
 pub fn vote(ballots: &[Ballot], rules: VoteRules) -> Option<Distance> {
-    let shows = |ballot: &Ballot| {
-        let Ballot { person, nearest } = ballot;
-        let is_elsewhere = nearest < person && person.value() - nearest.value() >= rules.margin;
-        person.is_match(rules.each) && !is_elsewhere
-    };
-    if ballots.is_empty() || !ballots.iter().all(shows) {
+    if ballots.is_empty() || !ballots.iter().all(|ballot| ballot.person.is_match(rules.each)) {
         return None;
     }
-    let sum: f64 = ballots.iter().map(|ballot| f64::from(ballot.person.value())).sum();
-    Distance::try_from((sum / ballots.len() as f64) as f32).ok()
+    let mean =
+        |of: &dyn Fn(&Ballot) -> f64| ballots.iter().map(of).sum::<f64>() / ballots.len() as f64;
+    let person = mean(&|ballot| f64::from(ballot.person.value()));
+    // Whoever it is in each: nobody is nearer in all of them.
+    let other = mean(&|ballot| ballot.other.map_or(FARTHEST, |other| f64::from(other.value())));
+    // Said as what must hold, so that a NaN is none.
+    let is_clear = other - person >= f64::from(rules.margin);
+    Distance::try_from(person as f32).ok().filter(|_| is_clear)
 }
+
+/// Of unit vectors.
+const FARTHEST: f64 = 4.0;
 
 #[cfg(test)]
 mod tests {
@@ -47,9 +50,9 @@ mod tests {
 
     use super::*;
 
-    fn ballot(person: f32, nearest: f32) -> Ballot {
-        let [person, nearest] = [person, nearest].map(|value| Distance::try_from(value).unwrap());
-        Ballot { person, nearest }
+    fn ballot(person: f32, other: Option<f32>) -> Ballot {
+        let distance = |value| Distance::try_from(value).unwrap();
+        Ballot { person: distance(person), other: other.map(distance) }
     }
 
     fn rules() -> VoteRules {
@@ -57,12 +60,11 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_one_person_count_by_their_mean_and_one_of_somebody_else_by_none() {
+    fn frames_of_one_person_count_by_their_mean_and_one_that_is_too_far_by_none() {
         let mean = |ballots: &[Ballot]| vote(ballots, rules()).map(Distance::value);
-        assert_eq!(mean(&[ballot(0.5, 0.5), ballot(1.0, 1.0)]), Some(0.75));
-        assert_eq!(mean(&[ballot(0.5, 0.5), ballot(1.0, 0.95)]), Some(0.75));
-        assert_eq!(mean(&[ballot(0.5, 0.5), ballot(1.0, 0.75)]), None, "nearer to another");
-        assert_eq!(mean(&[ballot(0.5, 0.5), ballot(1.5, 1.5)]), None, "too far by itself");
+        assert_eq!(mean(&[ballot(0.5, None), ballot(1.0, Some(1.02))]), Some(0.75));
+        assert_eq!(mean(&[ballot(0.5, Some(0.58)), ballot(1.0, Some(1.1))]), None, "not clear");
+        assert_eq!(mean(&[ballot(0.5, None), ballot(1.5, None)]), None, "too far by itself");
         assert_eq!(mean(&[]), None);
     }
 
@@ -71,7 +73,7 @@ mod tests {
         fn frames_together_are_as_far_as_the_nearest_at_least_and_as_the_farthest_at_most(
             distances in proptest::collection::vec(0.0f32..1.5, 1..6),
         ) {
-            let ballots: Vec<Ballot> = distances.iter().map(|d| ballot(*d, *d)).collect();
+            let ballots: Vec<Ballot> = distances.iter().map(|d| ballot(*d, None)).collect();
             let together = vote(&ballots, rules()).unwrap().value();
             let [least, most] = [f32::min, f32::max]
                 .map(|of| distances.iter().copied().reduce(of).unwrap());

@@ -70,7 +70,7 @@ impl ConnectionLimits {
 }
 
 /// Serves `router` on `listener` until `shutdown` resolves and what was accepted is answered: every
-/// request that comes on a connection made by then, or within [`LAST_REQUESTS`] of it, beyond
+/// request that comes on a connection made by then, or within [`LAST_REQUESTS`] or the grace of it, beyond
 /// `connections_max` excepted. The answers then say `connection: close`.
 pub(super) async fn serve(
     listener: TcpListener,

@@ -103,11 +103,14 @@ impl WeightsFolder {
         folder: &Path,
         learnt: &[Learnt<'_>],
     ) -> Result<Self, ExportError> {
+        let made = folder.with_extension("partial");
         let same = |folder: &Path| fs::canonicalize(folder).ok();
-        if same(folder).is_some_and(|folder| Some(folder) == same(from.folder())) {
+        if [folder, &made]
+            .iter()
+            .any(|to| same(to).is_some_and(|to| Some(to) == same(from.folder())))
+        {
             return Err(ExportError::Itself(folder.to_owned()));
         }
-        let made = folder.with_extension("partial");
         // Of a run that was killed meanwhile.
         remove(&made)?;
         write(from, &made, learnt)?;
@@ -134,10 +137,24 @@ impl WeightsFolder {
     /// When the system refuses.
     pub fn publish(self) -> Result<(), ExportError> {
         let Self { made, folder } = self;
-        remove(&folder)?;
+        for file in [Manifest::FILE, LICENCE_FILE] {
+            sync(parent(&made.join(file)))?;
+        }
+        if made.join(CALIBRATIONS).is_dir() {
+            sync(&made.join(CALIBRATIONS))?;
+        }
+        // Moved aside whole: it is not gone piece by piece where somebody may still look.
+        let before = folder.with_extension("before");
+        remove(&before)?;
+        match fs::rename(&folder, &before) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(at(&folder, error));
+            }
+            _ => {}
+        }
         fs::rename(&made, &folder).map_err(|error| at(&folder, error))?;
-        let parent = parent(&folder);
-        File::open(parent).and_then(|parent| parent.sync_all()).map_err(|error| at(parent, error))
+        sync(parent(&folder))?;
+        remove(&before)
     }
 }
 
@@ -304,6 +321,10 @@ fn put(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
         file.sync_all()
     });
     written.map_err(|error| at(path, error))
+}
+
+fn sync(folder: &Path) -> Result<(), ExportError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| at(folder, error))
 }
 
 fn remove(folder: &Path) -> Result<(), ExportError> {

@@ -230,6 +230,9 @@ fn read_checkpoint(path: &Path) -> Result<Option<Checkpoint>, RunError> {
             None => checkpoint.numbers.insert(name, tensor),
         };
     }
+    if checkpoint.standing.best.is_some() && checkpoint.best.is_empty() {
+        return Err(damaged(path, &"it lacks the numbers of the best look"));
+    }
     Ok(Some(checkpoint))
 }
 

@@ -45,6 +45,7 @@ pub fn config(pool: &PgPool) -> Config {
     let mut config = Config::default();
     config.database.url = DatabaseUrl(pool.connect_options().to_url_lossy().into());
     config.database.connections_max = 4;
+    config.database.acquire_timeout_ms = 5_000;
     config.secrets.keys = Some(KeysText(KEYS.to_owned()));
     config.inference.workers = 1;
     config.inference.queue_max = 32;

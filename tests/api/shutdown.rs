@@ -43,7 +43,8 @@ async fn requests_in_flight_are_answered_before_the_service_ends(pool: PgPool) {
 
 #[sqlx::test]
 async fn a_request_that_follows_the_signal_on_an_open_connection_is_answered(pool: PgPool) {
-    let mut service = TestService::start(&pool).await;
+    let mut service =
+        TestService::start_with(&pool, |config| config.server.shutdown_grace_ms = 60_000).await;
     let mut connections: Vec<_> =
         (0..20).map(|_| TcpStream::connect(service.address).unwrap()).collect();
     service.begin_stop();

@@ -104,6 +104,7 @@ impl Scene {
                 },
                 suspects: Vec::new(),
                 resembled: Vec::new(),
+                nearest: None,
             },
             ground: Ground {
                 policy_version: 0,

@@ -1,8 +1,5 @@
 //! `limen evaluate identification`
 
-use std::collections::BTreeMap;
-
-use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
@@ -10,12 +7,11 @@ use super::answer::{Answer, Page, put};
 use super::people::People;
 use super::{Common, Crop, page};
 use crate::config::Config;
-use crate::domain::VoteRules;
 use crate::domain::risk::NoCalibration;
 use crate::evaluate::metrics::{
     AtGate, Bootstrap, Identification, Roc, at_gate, identification, identification_roc,
 };
-use crate::evaluate::protocol::{Attempts, split_gallery};
+use crate::evaluate::protocol::split_gallery;
 use crate::evaluate::report::{Curves, Evaluation, Item, Mark, Row, Section, Series, Table, Value};
 
 #[derive(Debug, Args)]
@@ -27,9 +23,6 @@ pub(in crate::cli) struct IdentificationArguments {
     /// Photos that enrol a person, the first by name; who has no more is a stranger.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     enroll: u16,
-    /// Photos of a search, which vote as the frames of a passage do; the last of a person's has as many as are left.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    frames: u16,
 }
 
 pub(super) fn run(config: &Config, arguments: &IdentificationArguments) -> anyhow::Result<()> {
@@ -38,35 +31,23 @@ pub(super) fn run(config: &Config, arguments: &IdentificationArguments) -> anyho
     let labelled = people.labelled();
     let enroll = usize::from(arguments.enroll);
     let model = people.photos.model();
-    let margin = config.matching.margin;
-    let enrolled = enrolled(&labelled.person, enroll);
-    let risk = match config.matching.risk(people.photos.profile()) {
-        Ok(risk) => Some((risk.recognize(enrolled).threshold, risk)),
-        // τ follows from nothing yet: that is no reason not to measure.
-        Err(error) if error.is::<NoCalibration>() => None,
-        Err(error) => return Err(error),
-    };
-    let attempts = match (arguments.frames, &risk) {
-        (1, _) => Attempts::OfOne,
-        (frames, Some((tau, risk))) => {
-            let rules = VoteRules { each: risk.of_each_frame(*tau), margin };
-            Attempts::OfSeveral(frames.into(), rules)
-        }
-        (_, None) => {
-            bail!("--frames: how frames vote follows from a calibration, which there is none of")
-        }
-    };
     let probes = split_gallery(
         &labelled.person,
         &labelled.template,
         enroll,
         &people.photos.profile().model,
-        attempts,
     )?;
     let (mated, non_mated) = (&probes.mated, &probes.non_mated);
     let metrics = identification(probes.gallery, mated, non_mated, Bootstrap::default())?;
     let roc = identification_roc(mated, non_mated)?;
-    let at_gate = risk.map(|(tau, _)| at_gate(mated, non_mated, tau, margin)).transpose()?;
+    let tau = match config.matching.risk(people.photos.profile()) {
+        Ok(risk) => Some(risk.recognize(metrics.gallery as usize).threshold),
+        // τ follows from nothing yet: that is no reason not to measure.
+        Err(error) if error.is::<NoCalibration>() => None,
+        Err(error) => return Err(error),
+    };
+    let at_gate =
+        tau.map(|tau| at_gate(mated, non_mated, tau, config.matching.margin)).transpose()?;
 
     let figures = figures(&metrics, at_gate.as_ref());
     let measured = Measured { metrics: &metrics, at_gate };
@@ -75,18 +56,11 @@ pub(super) fn run(config: &Config, arguments: &IdentificationArguments) -> anyho
         evaluation: Evaluation::Identification,
         title: "Identification",
         summary: format!(
-            "{} people enrolled with {} photo(s) each, {} searches for them and {} for strangers, of {} photo(s) each.",
-            metrics.gallery, arguments.enroll, metrics.mated, metrics.non_mated, arguments.frames
+            "{} people enrolled with {} photo(s) each, {} searches for them and {} for strangers.",
+            metrics.gallery, arguments.enroll, metrics.mated, metrics.non_mated
         ),
         sections: vec![trade_off(&model, &metrics, &roc)],
     })
-}
-
-/// How many people have more photos than enrol them.
-fn enrolled(person: &[u32], enroll: usize) -> usize {
-    let mut photos = BTreeMap::<u32, usize>::new();
-    person.iter().for_each(|person| *photos.entry(*person).or_default() += 1);
-    photos.values().filter(|photos| **photos > enroll).count()
 }
 
 /// The figures, and what the configured service would decide.

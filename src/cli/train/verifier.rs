@@ -262,7 +262,8 @@ fn card<T: Clone>(
         ],
         measured: format!(
             "On the test people, every photo against every other: {} genuine and {} impostor comparisons; in brackets 95 % \
-             intervals, by a bootstrap over the people. Accuracy and calibration on {PAIRS} pairs of one person and as \
+             intervals, by a bootstrap over the people (of the EER: of the mean of FMR and FNMR at its τ; of the calibration error \
+             a little too high, for chance adds to it in each draw). Accuracy and calibration on {PAIRS} pairs of one person and as \
              many of two, everybody as likely as another. Of encodings of length 1 the squared distance is 2 less twice \
              the cosine: both tell people apart alike. The distance was given a probability as the verifier was, by a \
              logistic curve on the same people, those of training and validation.\n\n{}\n![reliability](reliability.svg)\n\nBelow: the validation \

@@ -37,7 +37,8 @@ pub struct AllPairsIntervals {
     pub tar_at_fmr_interval: BTreeMap<String, Option<Interval>>,
     /// Where the FMR itself lies at the same threshold.
     pub fmr_interval: BTreeMap<String, Option<Interval>>,
-    /// Where the mean of FMR and FNMR lies at the threshold of the EER.
+    /// Where the mean of FMR and FNMR lies at the threshold of the EER: about where the EER does, as long as the two rates
+    /// are about as steep there.
     pub eer_interval: Option<Interval>,
     /// How the intervals were drawn.
     pub bootstrap: Bootstrap,
