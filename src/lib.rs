@@ -43,7 +43,7 @@
 //! 3. A grant and its row in the trail are one transaction, which reads whatever it rests on under locks:
 //!    a revocation that was acknowledged is never followed by a grant.
 //! 4. The preprocessing of the server, the command line and the evaluation is the same code.
-//! 5. Tensors stay within `nets`, `vision`, `inference`, `evaluate` and `train`.
+//! 5. Tensors stay within `nets`, `vision`, `inference`, `evaluate` and `train`, and the crate `kernels/`.
 //! 6. An encoding carries the id of its model; those of different models are never compared.
 //! 7. Frames are not stored; of enrolled photos the face, sealed, where the site says so. Encodings, keys and passwords never reach a log.
 //! 8. Every queue, body, picture, list and wait has a limit with a name, in the configuration or as

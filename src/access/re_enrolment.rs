@@ -4,9 +4,9 @@
 //! A false grant opens once, a false template for as long as it is there. So no face alone is believed: the badge must
 //! have been shown at a gate that asks for whose it is (1:1), and the face, in the frames of the passage together and in
 //! the one that is enrolled, must be so near that without the badge it would have been taken for its owner's among
-//! everybody (τ of 1:N), and nearer yet by the margin. Either alone would have opened. The frame must be what is asked of a photo that is enrolled, and live.
-//! Whoever the face is like beside its owner, by either model, sends them to the desk. It is done once, and the trail
-//! says after which passage.
+//! everybody (τ of 1:N), and nearer yet by the margin. Either alone would have opened. The frame must be what is asked of
+//! a photo that is enrolled, and live. Whoever the face is like beside its owner, by either model, sends them to the
+//! desk. It is done once, and the trail says after which passage.
 
 use std::fmt;
 use std::sync::Arc;

@@ -56,7 +56,7 @@ struct TestShot {
     /// Their name, where they are known still.
     #[schema(value_type = Option<String>)]
     name: Option<EmployeeName>,
-    /// The squared distance to the nearest template, 0 to 4.
+    /// The squared distance to the nearest template, 0 to 4; of several frames that were heard together, the mean.
     distance: Option<f32>,
     /// The τ that it had to stay under; null where a verifier decides.
     threshold: Option<f32>,

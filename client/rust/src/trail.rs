@@ -41,7 +41,7 @@ pub struct Passage {
     pub employee_id: Option<Uuid>,
     /// The badge that was shown.
     pub badge_id: Option<String>,
-    /// The squared distance to the nearest template, 0 to 4.
+    /// The squared distance to the nearest template, 0 to 4; of several frames that were heard together, the mean.
     pub distance: Option<f32>,
     /// The τ that it had to stay under.
     pub threshold: Option<f32>,
