@@ -222,11 +222,13 @@ impl Gatekeeper {
             return self.search(&probe, evidence).await;
         };
         let mut attempt = self.claim(owner.as_ref(), &probe, evidence.clone())?;
-        if !attempt.suspects.is_empty() {
-            return self.look_beside(attempt, &probe).await;
+        if attempt.suspects.is_empty() {
+            // It is not the badge's owner: it may be somebody blocked, with another's badge.
+            attempt.suspects = self.search(&probe, evidence).await?.suspects;
+        } else {
+            attempt = self.look_beside(attempt, &probe).await?;
         }
-        // It is not the badge's owner: it may be somebody blocked, with another's badge.
-        attempt.suspects = self.search(&probe, evidence).await?.suspects;
+        // What shows somebody else says nothing of the owner beside other frames.
         if attempt.suspects.iter().any(|one| one.employee_id != attempt.evidence.employee_id) {
             attempt.nearest = None;
         }
@@ -305,11 +307,11 @@ impl Gatekeeper {
                 Attempt::found(Finding::ComparedWithAll, named(person, &evidence))
             }
             Whom::Ambiguous(people) => Attempt {
-                finding: Finding::Ended(Reason::AmbiguousPerson),
-                evidence: Evidence { runner_up: found.runner_up, ..nearest },
                 suspects: people.into_iter().map(|person| named(person, &evidence)).collect(),
-                resembled: Vec::new(),
-                nearest: None,
+                ..Attempt::ended(
+                    Reason::AmbiguousPerson,
+                    Evidence { runner_up: found.runner_up, ..nearest },
+                )
             },
             Whom::Unknown => Attempt {
                 finding: Finding::ComparedWithAll,

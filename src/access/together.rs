@@ -38,6 +38,9 @@ fn together(
     rules: impl Fn(&ModelId, Threshold) -> VoteRules,
 ) -> Option<Evidence> {
     let compared: Vec<&Attempt> = attempts.iter().filter(|a| a.is_compared()).collect();
+    if compared.len() < 2 {
+        return None;
+    }
     let shown = &compared.iter().find(|attempt| attempt.evidence.is_match())?.evidence;
     let (person, tau, model) = (shown.employee_id?, shown.threshold?, shown.model_id.as_ref()?);
     let ballot = |attempt: &&Attempt| {
@@ -47,7 +50,7 @@ fn together(
     };
     let ballots = compared.iter().map(ballot).collect::<Option<Vec<Ballot>>>()?;
     let mean = vote(&ballots, rules(model, tau)).filter(|mean| mean.is_match(tau))?;
-    (ballots.len() > 1).then(|| Evidence { distance: Some(mean), ..shown.clone() })
+    Some(Evidence { distance: Some(mean), ..shown.clone() })
 }
 
 #[cfg(test)]

@@ -277,6 +277,10 @@ async fn a_frame_that_is_too_far_by_itself_counts_with_the_others(pool: PgPool) 
     let stranger = || Passage::of_frames(&[near, near, near, near, "biden-1.jpg"]);
     stranger().refused(&service, &gate, "frames_disagree").await;
     stranger().badge("B-1").refused(&service, &gate, "face_does_not_match_badge").await;
+    // Nor does a frame count for a badge's owner that shows another who is enrolled, however near it is to the owner.
+    service.enrolled(far).await;
+    let other = Passage::of_frames(&[near, far]).badge("B-1");
+    other.refused(&service, &gate, "face_does_not_match_badge").await;
 }
 
 #[sqlx::test]

@@ -291,7 +291,7 @@ fn every_way_to_learn_an_encoder_comes_to_weights_that_serve_as_its_card_says() 
         assert_eq!(output.status.code(), Some(0), "{way:?}: {}", text(&output));
         let card = std::fs::read_to_string(lfw.path(&out).join("model_card.md")).unwrap();
         let mut recognised =
-            limen(&["verify", "--json", &fixture("obama-1.jpg"), &fixture("obama-1.jpg")]);
+            limen(&["verify", "--json", &fixture("obama-1.jpg"), &fixture("biden-1.jpg")]);
         for line in card.lines().filter_map(|line| line.strip_prefix("export ")) {
             let (name, value) = line.split_once('=').unwrap();
             recognised.env(name, value);
@@ -299,7 +299,11 @@ fn every_way_to_learn_an_encoder_comes_to_weights_that_serve_as_its_card_says() 
         recognised.env("LIMEN_MATCHING__VERIFY_THRESHOLD", "1.0");
         recognised.env("LIMEN_MATCHING__RECOGNIZE_THRESHOLD", "1.0");
         let output = recognised.output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{way:?}: {}", text(&output));
+        // Nobody learnt to tell these two apart in two steps; but the faces of two people are not one encoding.
+        let verdict: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let apart = verdict["distance"].as_f64();
+        assert!(apart.is_some_and(|distance| distance > 1e-4), "{way:?}: {}", text(&output));
+        assert!(verdict["model_id"].as_str().is_some_and(|id| id.contains("learnt")), "{verdict}");
     }
 }
 
