@@ -268,9 +268,12 @@ pub(super) async fn seal_what_is_from_before(
         }
         put(&mut transaction, &ids, &encodings).await?;
     }
+    let sealing = sqlx::query_scalar!(r#"select pg_current_xact_id()::xid::text as "id!""#)
+        .fetch_one(&mut *transaction)
+        .await?;
     transaction.commit().await?;
     if unsealed + state.sealed.unsigned_abs() > 0 {
-        wait_for_older_snapshots(connection).await?;
+        wait_for_older_snapshots(connection, &sealing).await?;
         sqlx::raw_sql("vacuum full face_encodings").execute(&mut *connection).await?;
     }
     // Last, so that a run that was cut short before is made up for by the next.
@@ -280,16 +283,25 @@ pub(super) async fn seal_what_is_from_before(
     Ok(unsealed)
 }
 
-/// Waits until nobody in this database sees what was there before, because Postgres writes into the new table what
-/// somebody still sees; for so long and no longer, since whoever reads may do so for hours.
-async fn wait_for_older_snapshots(connection: &mut PgConnection) -> Result<(), StoreError> {
+/// Waits until nobody sees what was there before the transaction `sealing`, because Postgres writes into the new table
+/// what somebody may still see; for so long and no longer, since whoever reads may do so for hours. Somebody is whoever
+/// reads in this database, a standby, and, because a snapshot begins with the oldest transaction of the whole server,
+/// whoever writes in any.
+async fn wait_for_older_snapshots(
+    connection: &mut PgConnection,
+    sealing: &str,
+) -> Result<(), StoreError> {
     let since = Instant::now();
     loop {
         let seen = sqlx::query_scalar!(
-            r#"select exists (
-                   select from pg_stat_activity
-                   where datname = current_database() and pid <> pg_backend_pid()
-                     and backend_xmin is not null) as "seen!""#
+            r#"select max(age(oldest)) >= age($1::text::xid) as "seen!"
+               from (select pg_snapshot_xmin(pg_current_snapshot())::xid as oldest
+                     union all
+                     select backend_xmin from pg_stat_activity
+                     where coalesce(datname = current_database(), true) and pid <> pg_backend_pid()
+                     union all
+                     select xmin from pg_replication_slots) as snapshots"#,
+            sealing,
         )
         .fetch_one(&mut *connection)
         .await?;
@@ -298,8 +310,8 @@ async fn wait_for_older_snapshots(connection: &mut PgConnection) -> Result<(), S
         }
         if since.elapsed() > OLDER_SNAPSHOTS_WAIT {
             tracing::warn!(
-                "somebody has been reading for {OLDER_SNAPSHOTS_WAIT:?}: what was unsealed may stay in the table's \
-                 file until `vacuum full face_encodings` is run once they are done"
+                "somebody has been reading or writing for {OLDER_SNAPSHOTS_WAIT:?}: what was unsealed may stay in the \
+                 table's file until `vacuum full face_encodings` is run once they are done"
             );
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! What whoever holds the database, and not the key, can do with it: read no template, and make nobody known.
 
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use limen::config::{Config, KeysText};
 use limen::domain::{EmployeeId, ModelId};
@@ -310,7 +311,15 @@ async fn templates_from_before_are_sealed_by_the_migration_and_known_as_before(p
     let message = refusal(&config(&pool)).await;
     assert!(message.contains("run `limen migrate`"), "{message}");
 
-    assert_eq!(store.migrate().await.unwrap(), 1);
+    // Whoever writes elsewhere on the server, as since before, sees to it that Postgres keeps what was there before.
+    let mut elsewhere = PgConnection::connect(&url_of("postgres")).await.unwrap();
+    sqlx::raw_sql("begin; select pg_current_xact_id()").execute(&mut elsewhere).await.unwrap();
+    let soon = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        sqlx::raw_sql("rollback").execute(&mut elsewhere).await.unwrap();
+    };
+    let (migrated, _) = tokio::join!(store.migrate(), soon);
+    assert_eq!(migrated.unwrap(), 1);
     assert!(!holds(&file(&pool).await, &known[..16]), "the table was written anew");
     assert_eq!(store.migrate().await.unwrap(), 0, "done once");
     let service = TestService::start_replica(&pool).await;
