@@ -5,7 +5,7 @@ use std::arch::x86_64::{__m256, __m512};
 use super::lanes::Lanes;
 use super::matrix::{Block, Multiply, SIDE};
 
-/// Vectors of 8 numbers, 16 registers: 4 rows by 16 columns at a time.
+/// Vectors of 8 numbers, 16 registers: 6 rows by 16 columns at a time.
 pub struct Avx2;
 
 /// Vectors of 16 numbers, 32 registers: 8 rows by 32 columns at a time, or 16 by 16.
@@ -25,7 +25,7 @@ impl Multiply<f32> for Avx2 {
     ) {
         for column in (0..width).step_by(16) {
             // SAFETY: the caller's.
-            unsafe { columns::<__m256, 4, 2>(rows, height, panel, column, len, bias, block) };
+            unsafe { columns::<__m256, 6, 2>(rows, height, panel, column, len, bias, block) };
         }
     }
 }
@@ -53,7 +53,8 @@ impl Multiply<f32> for Avx512 {
     }
 }
 
-/// `C` vectors of columns from `column` on, `R` rows at a time, a power of two, and what is left by halves.
+/// `C` vectors of columns from `column` on, at most `R` rows at a time, and all about as many: a few rows alone have
+/// too few sums for the processor to have one to go on with while it waits for another.
 ///
 /// # Safety
 /// As [`Multiply::multiply`]; the columns are within the panel.
@@ -73,25 +74,21 @@ unsafe fn columns<V: Lanes, const R: usize, const C: usize>(
         let (panel, bias) = (panel.as_ptr().add(column), bias.as_ptr().add(column));
         let (rows, block) = (rows.as_ptr(), block.0.as_mut_ptr().add(column));
         let mut row = 0;
-        for _ in 0..height / R {
-            strip::<V, R, C>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
-            row += R;
-        }
-        let left = height % R;
-        if R > 8 && left & 8 != 0 {
-            strip::<V, 8, C>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
-            row += 8;
-        }
-        if R > 4 && left & 4 != 0 {
-            strip::<V, 4, C>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
-            row += 4;
-        }
-        if left & 2 != 0 {
-            strip::<V, 2, C>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
-            row += 2;
-        }
-        if left & 1 != 0 {
-            strip::<V, 1, C>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
+        while row < height {
+            let left = height - row;
+            let next = left.div_ceil(left.div_ceil(R));
+            let (from, to) = (rows.add(row * len), block.add(row * SIDE));
+            // The strip of as many rows as `next` says.
+            macro_rules! strip {
+                ($($rows:literal)*) => {
+                    match next {
+                        $($rows if $rows <= R => strip::<V, $rows, C>(from, panel, len, bias, to),)*
+                        _ => unreachable!("strips of {R} rows"),
+                    }
+                };
+            }
+            strip!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
+            row += next;
         }
     }
 }
