@@ -4,7 +4,7 @@
 //! for ReLU6; squeeze and excitation after Hu et al.: "Squeeze-and-Excitation Networks", CVPR 2018.
 
 use tch::nn::Path;
-use tch::{TchError, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use super::layers::Conv;
 
@@ -72,13 +72,18 @@ impl Bottleneck {
     }
 
     /// Without the channels that training has given up: see [`Conv::thin`].
-    pub fn thin(&mut self) -> Result<(), TchError> {
-        self.depthwise.thin(&mut self.expand, &mut self.project)
+    pub fn thin(&mut self, kind: Kind) -> Result<(), TchError> {
+        self.depthwise.thin(&mut self.expand, &mut self.project, kind)
     }
 
     /// The same for two layers in front of this one, of which the second is depthwise.
-    pub fn thin_before(&mut self, first: &mut Conv, depthwise: &mut Conv) -> Result<(), TchError> {
-        depthwise.thin(first, &mut self.expand)
+    pub fn thin_before(
+        &mut self,
+        first: &mut Conv,
+        depthwise: &mut Conv,
+        kind: Kind,
+    ) -> Result<(), TchError> {
+        depthwise.thin(first, &mut self.expand, kind)
     }
 
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {

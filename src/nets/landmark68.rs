@@ -65,8 +65,8 @@ impl Landmark68 {
 }
 
 impl Network for Landmark68 {
-    fn simplify(&mut self) -> Result<(), TchError> {
-        self.trunk.thin()
+    fn simplify(&mut self, kind: Kind) -> Result<(), TchError> {
+        self.trunk.thin(kind)
     }
 
     fn layers(&mut self) -> Vec<&mut Conv> {

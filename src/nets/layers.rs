@@ -263,8 +263,14 @@ impl Conv {
     /// Takes out of `self`, a depthwise layer, the channels whose weights are all zero: training has
     /// given them up, and what they say is one number everywhere, which the bias of `consumer`, a 1x1
     /// convolution, takes on. `producer` no longer makes them. What is left is filled up with silent
-    /// channels to a multiple of 32, the step of every processor's widest instructions.
-    pub fn thin(&mut self, producer: &mut Self, consumer: &mut Self) -> Result<(), TchError> {
+    /// channels to what the kernels' products take at a step: 32 of `bf16`, 16 of `f32`.
+    pub fn thin(
+        &mut self,
+        producer: &mut Self,
+        consumer: &mut Self,
+        kind: Kind,
+    ) -> Result<(), TchError> {
+        let step = if kind == Kind::BFloat16 { 32 } else { 16 };
         let own = self.parameters()?;
         let channels = own.bias.size1()?;
         let alive = own.weight.f_view([channels, -1])?.f_ne(0.0)?.f_any_dim(1, false)?;
@@ -272,7 +278,7 @@ impl Conv {
         let constant = constant.f_masked_fill(&alive, 0.0)?;
         let alive = alive.f_nonzero()?.f_view([-1])?;
         let count = alive.size1()?;
-        let silent = count.unsigned_abs().max(1).next_multiple_of(32) as i64 - count;
+        let silent = count.unsigned_abs().max(1).next_multiple_of(step) as i64 - count;
         let kept = |tensor: &Tensor| -> Result<Parameter, TchError> {
             let mut padding = vec![0; tensor.dim() * 2];
             padding[tensor.dim() * 2 - 1] = silent;

@@ -210,7 +210,7 @@ fn network<N: Network>(
         // On the processor the kernels round what they need, and the rest stays exact.
         store.bfloat16();
     }
-    network.simplify()?;
+    network.simplify(compute.kind)?;
     pack(network.layers(), compute)?;
     Ok(network)
 }

@@ -94,8 +94,8 @@ impl Network for MiniFasNet {
     const LAST: &'static [&'static str] =
         &["stages.2.", "widen.", "global_depthwise.", "embedding.", "norm.", "classifier."];
 
-    fn simplify(&mut self) -> Result<(), TchError> {
-        self.trunk.thin()
+    fn simplify(&mut self, kind: Kind) -> Result<(), TchError> {
+        self.trunk.thin(kind)
     }
 
     fn layers(&mut self) -> Vec<&mut Conv> {

@@ -58,8 +58,8 @@ impl Network for MobileFaceNet {
     const LAST: &'static [&'static str] =
         &["stages.2.", "widen.", "global_depthwise.", "embedding."];
 
-    fn simplify(&mut self) -> Result<(), TchError> {
-        self.trunk.thin()
+    fn simplify(&mut self, kind: Kind) -> Result<(), TchError> {
+        self.trunk.thin(kind)
     }
 
     fn layers(&mut self) -> Vec<&mut Conv> {

@@ -1,6 +1,6 @@
 //! What is done to every network once its parameters are there.
 
-use tch::TchError;
+use tch::{Kind, TchError};
 
 use super::layers::{BatchNorm, Conv, Linear};
 
@@ -9,8 +9,8 @@ pub(super) trait Network {
     /// How the names of the parameters begin that `Learns::Last` is about.
     const LAST: &'static [&'static str] = &[];
 
-    /// Leaves out or joins what changes no answer.
-    fn simplify(&mut self) -> Result<(), TchError> {
+    /// Leaves out or joins what changes no answer, for maps of `kind`.
+    fn simplify(&mut self, _kind: Kind) -> Result<(), TchError> {
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! Mobile Devices", CCBR 2018, table 1.
 
 use tch::nn::Path;
-use tch::{TchError, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use super::bottleneck::Bottleneck;
 use super::layers::Conv;
@@ -76,10 +76,10 @@ impl Trunk {
     }
 
     /// Leaves out the channels that training has given up: see [`Conv::thin`].
-    pub fn thin(&mut self) -> Result<(), TchError> {
+    pub fn thin(&mut self, kind: Kind) -> Result<(), TchError> {
         if let Some(first) = self.bottlenecks.first_mut() {
-            first.thin_before(&mut self.stem, &mut self.stem_depthwise)?;
+            first.thin_before(&mut self.stem, &mut self.stem_depthwise, kind)?;
         }
-        self.bottlenecks.iter_mut().try_for_each(Bottleneck::thin)
+        self.bottlenecks.iter_mut().try_for_each(|bottleneck| bottleneck.thin(kind))
     }
 }

@@ -79,7 +79,7 @@ impl Yunet {
 
 impl Network for Yunet {
     /// Makes one layer of those of the heads that work side by side.
-    fn simplify(&mut self) -> Result<(), TchError> {
+    fn simplify(&mut self, _kind: Kind) -> Result<(), TchError> {
         self.head.iter_mut().try_for_each(Head::unite)
     }
 
