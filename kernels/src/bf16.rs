@@ -5,14 +5,15 @@
 use std::arch::asm;
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_set1_epi32, _mm512_storeu_ps,
+    _mm512_set1_epi32,
 };
 use std::mem::transmute;
 
 use half::bf16;
 
 use super::element::Element;
-use super::matrix::{Block, Multiply, SIDE};
+use super::matrix::Multiply;
+use super::output::{Output, SIDE};
 
 /// Tiles of 16 rows of 64 bytes: four sums of 16 x 16 at a time.
 pub struct Tiles;
@@ -59,19 +60,12 @@ impl Multiply<bf16> for Tiles {
     }
 
     #[inline(always)]
-    unsafe fn multiply(
-        rows: &[bf16],
-        (height, width): (usize, usize),
-        panel: &[bf16],
-        len: usize,
-        bias: &[f32],
-        block: &mut Block,
-    ) {
-        if height == 1 {
+    unsafe fn multiply(rows: &[bf16], panel: &[bf16], len: usize, to: &mut Output<bf16>) {
+        if to.size().0 == 1 {
             // SAFETY: the caller's: AMX comes with AVX-512 BF16.
-            return unsafe { Pairs::multiply(rows, (height, width), panel, len, bias, block) };
+            return unsafe { Pairs::multiply(rows, panel, len, to) };
         }
-        debug_assert!(rows.len() >= SIDE * len && panel.len() >= len * SIDE && bias.len() >= SIDE);
+        debug_assert!(rows.len() >= SIDE * len && panel.len() >= len * SIDE);
         // SAFETY: the caller vouches for AMX and for the lengths: of the bias 128 bytes are read, in each of `len / 32`
         // steps 64 bytes of each of 32 rows and 2 KiB of the panel; the stores fill the block's 4 KiB.
         unsafe {
@@ -102,10 +96,10 @@ impl Multiply<bf16> for Tiles {
                 lower = inout(reg) rows.as_ptr().add(16 * len) => _,
                 panel = inout(reg) panel.as_ptr() => _,
                 steps = inout(reg) len / bf16::STEP => _,
-                bias = in(reg) bias.as_ptr(),
+                bias = in(reg) to.bias().as_ptr(),
                 // Each row of the sums begins with the same numbers.
                 no_bytes = in(reg) 0usize,
-                block = in(reg) block.0.as_mut_ptr(),
+                block = in(reg) to.block.0.as_mut_ptr(),
                 row_bytes = in(reg) len * size_of::<bf16>(),
                 tile_bytes = in(reg) 64usize,
                 block_bytes = in(reg) SIDE * size_of::<f32>(),
@@ -113,6 +107,7 @@ impl Multiply<bf16> for Tiles {
                 out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                 options(nostack),
             );
+            to.write_from::<__m512>(0);
         }
     }
 }
@@ -121,35 +116,30 @@ impl Multiply<bf16> for Pairs {
     type Lanes = __m512;
 
     #[inline(always)]
-    unsafe fn multiply(
-        rows: &[bf16],
-        (height, _): (usize, usize),
-        panel: &[bf16],
-        len: usize,
-        bias: &[f32],
-        block: &mut Block,
-    ) {
+    unsafe fn multiply(rows: &[bf16], panel: &[bf16], len: usize, to: &mut Output<bf16>) {
+        let (height, width) = to.size();
         debug_assert!(rows.len() >= height * len && panel.len() >= len * SIDE);
-        debug_assert!(bias.len() >= SIDE);
         // SAFETY: the caller vouches for AVX-512 BF16 and for the lengths; the rows stay within the block and `rows`.
         unsafe {
-            let (panel, bias) = (panel.as_ptr(), bias.as_ptr());
-            let (rows, block) = (rows.as_ptr(), block.0.as_mut_ptr());
+            let (rows, panel, bias) = (rows.as_ptr(), panel.as_ptr(), to.bias().as_ptr());
             let mut row = 0;
             for _ in 0..height / 8 {
-                strip::<8>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
+                to.put(row, 0, strip::<8>(rows.add(row * len), panel, len, bias));
                 row += 8;
             }
             if height & 4 != 0 {
-                strip::<4>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
+                to.put(row, 0, strip::<4>(rows.add(row * len), panel, len, bias));
                 row += 4;
             }
             if height & 2 != 0 {
-                strip::<2>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
+                to.put(row, 0, strip::<2>(rows.add(row * len), panel, len, bias));
                 row += 2;
             }
             if height & 1 != 0 {
-                strip::<1>(rows.add(row * len), panel, len, bias, block.add(row * SIDE));
+                to.put(row, 0, strip::<1>(rows.add(row * len), panel, len, bias));
+            }
+            if width < SIDE {
+                to.write_from::<__m512>(0);
             }
         }
     }
@@ -158,16 +148,14 @@ impl Multiply<bf16> for Pairs {
 /// `R` rows by 32 columns: the sums stay in registers while rows and columns are read once.
 ///
 /// # Safety
-/// The processor has AVX-512 BF16; there are `R` rows of `len` numbers, a panel of as many, 32 numbers of the bias, and
-/// `R` rows of the block.
+/// The processor has AVX-512 BF16; there are `R` rows of `len` numbers, a panel of as many, and 32 numbers of the bias.
 #[inline(always)]
 unsafe fn strip<const R: usize>(
     rows: *const bf16,
     panel: *const bf16,
     len: usize,
     bias: *const f32,
-    block: *mut f32,
-) {
+) -> [[__m512; 2]; R] {
     // SAFETY: pair `pair` of each row ends before `len`, a multiple of 32, and the panel has two vectors for each pair.
     unsafe {
         let mut sums = [[_mm512_loadu_ps(bias), _mm512_loadu_ps(bias.add(16))]; R];
@@ -183,9 +171,6 @@ unsafe fn strip<const R: usize>(
                 sums[1] = _mm512_dpbf16_ps(sums[1], two, right);
             }
         }
-        for (i, sums) in sums.into_iter().enumerate() {
-            _mm512_storeu_ps(block.add(i * SIDE), sums[0]);
-            _mm512_storeu_ps(block.add(i * SIDE + 16), sums[1]);
-        }
+        sums
     }
 }

@@ -22,9 +22,9 @@ impl Taps {
     }
 }
 
-/// One row of outputs, and the part of the map that lies under its kernels.
+/// One row of outputs, or two, and the part of the map that lies under their kernels.
 struct Row<'a, T> {
-    /// The map's rows under the kernel, as far as they are inside the map.
+    /// The map's rows under the kernels, as far as they are inside the map.
     lines: &'a [T],
     /// How many numbers a row of the map has.
     line_len: usize,
@@ -53,20 +53,33 @@ pub unsafe fn depthwise<T: Element, V: Lanes>(
     let line_len = width * channels;
     let images = xs.chunks_exact(height * line_len);
     let outs = out.chunks_exact_mut(rows.count * columns.count * channels);
-    for (image, out) in images.zip(outs) {
-        for (y, out) in out.chunks_exact_mut(columns.count * channels).enumerate() {
+    let (out_len, inner) = (columns.count * channels, rows.inner());
+    let may_be_two = geometry.kernel == 3 && geometry.stride == 1;
+    for (image, mut out) in images.zip(outs) {
+        let mut y = 0;
+        while y < rows.count {
             let (top, down) = rows.covered(y);
             let first = (top + down.start - rows.padding) * line_len;
+            // Two rows share what lies under both.
+            let count = 1 + usize::from(may_be_two && y >= inner.start && y + 1 < inner.end);
             let row = Row {
-                lines: &image[first..first + down.len() * line_len],
+                lines: &image[first..first + (down.len() + count - 1) * line_len],
                 line_len,
                 taps: &taps.numbers[down.start * geometry.kernel * channels..],
                 columns: &columns,
                 channels,
                 finish,
             };
+            let (these, others) = out.split_at_mut(count * out_len);
             // SAFETY: the caller's.
-            unsafe { row.write::<V>(down.len(), out) };
+            unsafe {
+                if count == 2 {
+                    row.write_two::<V>(these);
+                } else {
+                    row.write::<V>(down.len(), these);
+                }
+            }
+            (out, y) = (others, y + count);
         }
     }
 }
@@ -94,10 +107,75 @@ impl<T: Element> Row<'_, T> {
                 }
             }
         }
+        self.write_rest(height, whole, out);
+    }
+
+    /// The channels from `whole` on, which fill no vector.
+    #[inline(always)]
+    fn write_rest(&self, height: usize, whole: usize, out: &mut [T]) {
         for channel in whole..self.channels {
             for place in 0..self.columns.count {
                 out[place * self.channels + channel] =
                     T::from_f32(self.one(height, place, channel));
+            }
+        }
+    }
+
+    /// Two rows of outputs, each with all of a kernel of 3 x 3 that moves by one.
+    ///
+    /// # Safety
+    /// As [`Lanes`].
+    #[inline(always)]
+    unsafe fn write_two<V: Lanes>(&self, out: &mut [T]) {
+        let whole = self.channels / V::WIDTH * V::WIDTH;
+        for channel in (0..whole).step_by(V::WIDTH) {
+            // SAFETY: the caller's; `channel + WIDTH` is within the channels.
+            unsafe { self.vectors_of_two::<V>(channel, out) };
+        }
+        if whole < self.channels {
+            let (first, second) = out.split_at_mut(out.len() / 2);
+            for (lines, out) in [(0, first), (self.line_len, second)] {
+                let row = Row { lines: &self.lines[lines..], ..*self };
+                row.write_rest(3, whole, out);
+            }
+        }
+    }
+
+    /// All places of two rows, one sum each: a column is loaded once for both, and once for three places.
+    ///
+    /// # Safety
+    /// As [`Lanes`]; the vector is within the channels.
+    #[inline(always)]
+    unsafe fn vectors_of_two<V: Lanes>(&self, channel: usize, out: &mut [T]) {
+        let (channels, out_len) = (self.channels, out.len() / 2);
+        debug_assert!(self.lines.len() == 4 * self.line_len && self.columns.kernel == 3);
+        // SAFETY: as in `vectors`.
+        unsafe {
+            let mut taps = [[V::splat(0.0); 3]; 3];
+            for (dy, taps) in taps.iter_mut().enumerate() {
+                for (dx, tap) in taps.iter_mut().enumerate() {
+                    *tap = V::load(self.taps.as_ptr().add((dy * 3 + dx) * channels + channel));
+                }
+            }
+            let finish = self.finish.at::<V>(channel);
+            let mut first = self.column::<V, 4>(0, channel);
+            let mut second = self.column::<V, 4>(1, channel);
+            for place in 0..self.columns.count {
+                let third = self.column::<V, 4>(place + 2, channel);
+                let mut sums = [finish.bias; 2];
+                for dy in 0..3 {
+                    for (y, sum) in sums.iter_mut().enumerate() {
+                        *sum = first[y + dy].times_plus(taps[dy][0], *sum);
+                        *sum = second[y + dy].times_plus(taps[dy][1], *sum);
+                        *sum = third[y + dy].times_plus(taps[dy][2], *sum);
+                    }
+                }
+                for (y, sum) in sums.into_iter().enumerate() {
+                    let to = y * out_len + place * channels + channel;
+                    debug_assert!(to + V::WIDTH <= out.len());
+                    T::store(finish.vector(sum), out.as_mut_ptr().add(to));
+                }
+                (first, second) = (second, third);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::element::Element;
 use super::lanes::Lanes;
-use super::matrix::SIDE;
+use super::output::SIDE;
 
 /// Bias and activation of every output channel, padded to whole blocks.
 pub struct Finish {
@@ -20,6 +20,22 @@ pub struct FinishAt<V> {
     /// What their sums begin with.
     pub bias: V,
     slope: V,
+}
+
+/// Calls a macro, which has a loop, with what comes of a sum, its slope and its place: a loop for each way, for what is
+/// asked for each vector takes as long as what is done there; and no closure, which would be compiled without the
+/// instructions.
+macro_rules! either_way {
+    ($linear:expr, $shortcut:expr, $write:ident) => {
+        match ($linear, $shortcut) {
+            (true, None) => $write!(|sum, _slope, at| sum),
+            (true, Some(more)) => $write!(|sum, _slope, at| sum.plus(T::load(more.add(at)))),
+            (false, None) => $write!(|sum, slope, at| sum.bent(slope)),
+            (false, Some(more)) => {
+                $write!(|sum, slope, at| sum.bent(slope).plus(T::load(more.add(at))));
+            }
+        }
+    };
 }
 
 impl<V: Lanes> FinishAt<V> {
@@ -65,68 +81,67 @@ impl Finish {
         if sum < 0.0 { sum * self.slope[channel] } else { sum }
     }
 
-    /// Writes a block of sums, as many of its rows and channels as `size` says, at least one, to `out`, where a row has
-    /// `stride` numbers; its first channel is `first`.
+    /// Writes sums that are in registers: `R` rows of `C` vectors, the first of which is of `channel`, to `out`, where a row
+    /// has `stride` numbers, as a row of `shortcut` has, which is added.
     ///
     /// # Safety
-    /// As [`Lanes`].
+    /// As [`Lanes`]; the channels end within the last block, and what is written and added within its memory.
     #[inline(always)]
-    pub unsafe fn block<T: Element, V: Lanes>(
+    pub unsafe fn vectors<T: Element, V: Lanes, const R: usize, const C: usize>(
         &self,
-        sums: &[f32; SIDE * SIDE],
-        (height, width): (usize, usize),
-        first: usize,
-        shortcut: Option<&[T]>,
-        (out, stride): (&mut [T], usize),
+        sums: [[V; C]; R],
+        channel: usize,
+        shortcut: Option<*const T>,
+        (out, stride): (*mut T, usize),
     ) {
-        let len = (height - 1) * stride + width;
-        assert!(height <= SIDE && width <= SIDE && out.len() >= len);
-        assert!(first + width <= self.bias.len());
-        assert!(shortcut.is_none_or(|shortcut| shortcut.len() >= len));
-        let whole = width / V::WIDTH * V::WIDTH;
-        for channel in (0..whole).step_by(V::WIDTH) {
-            // SAFETY: `channel + WIDTH` is within the width, and the rows are within the block, `out` and the shortcut.
-            unsafe {
-                let finish = self.at::<V>(first + channel);
-                let from = sums.as_ptr().add(channel);
-                let to = out.as_mut_ptr().add(channel);
-                // Four loops, for what is asked in each row takes as long as what is done there.
-                match (self.linear, shortcut.map(|numbers| numbers.as_ptr().add(channel))) {
-                    (true, None) => {
-                        for row in 0..height {
-                            T::store(V::load(from.add(row * SIDE)), to.add(row * stride));
-                        }
-                    }
-                    (true, Some(shortcut)) => {
-                        for row in 0..height {
-                            let values = V::load(from.add(row * SIDE));
-                            let values = values.plus(T::load(shortcut.add(row * stride)));
-                            T::store(values, to.add(row * stride));
-                        }
-                    }
-                    (false, None) => {
-                        for row in 0..height {
-                            let values = finish.vector(V::load(from.add(row * SIDE)));
-                            T::store(values, to.add(row * stride));
-                        }
-                    }
-                    (false, Some(shortcut)) => {
-                        for row in 0..height {
-                            let values = finish.vector(V::load(from.add(row * SIDE)));
-                            let values = values.plus(T::load(shortcut.add(row * stride)));
-                            T::store(values, to.add(row * stride));
-                        }
-                    }
-                }
+        debug_assert!(channel + C * V::WIDTH <= self.slope.len());
+        // SAFETY: the caller's.
+        unsafe {
+            let mut slopes = [V::splat(1.0); C];
+            for (i, slope) in slopes.iter_mut().enumerate() {
+                *slope = V::load(self.slope.as_ptr().add(channel + i * V::WIDTH));
             }
+            macro_rules! write {
+                (|$sum:ident, $slope:ident, $at:ident| $value:expr) => {
+                    for row in 0..R {
+                        for vector in 0..C {
+                            let ($sum, $slope) = (sums[row][vector], slopes[vector]);
+                            let $at = row * stride + vector * V::WIDTH;
+                            T::store($value, out.add($at));
+                        }
+                    }
+                };
+            }
+            either_way!(self.linear, shortcut, write);
         }
-        for channel in whole..width {
-            for row in 0..height {
-                let at = row * stride + channel;
-                let shortcut = shortcut.map_or(0.0, |numbers| numbers[at].to_f32());
-                let sum = sums[row * SIDE + channel];
-                out[at] = T::from_f32(self.one(sum, first + channel) + shortcut);
+    }
+
+    /// Writes sums that are in memory: a vector of each of the rows of a block, `height` of them, the first at `sums`.
+    ///
+    /// # Safety
+    /// As [`Finish::vectors`]; the rows are within the block.
+    #[inline(always)]
+    pub unsafe fn column<T: Element, V: Lanes>(
+        &self,
+        sums: *const f32,
+        height: usize,
+        channel: usize,
+        shortcut: Option<*const T>,
+        (out, stride): (*mut T, usize),
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
+            let slope = self.at::<V>(channel).slope;
+            macro_rules! write {
+                (|$sum:ident, $slope:ident, $at:ident| $value:expr) => {
+                    for row in 0..height {
+                        let ($sum, $slope) = (V::load(sums.add(row * SIDE)), slope);
+                        let $at = row * stride;
+                        T::store($value, out.add($at));
+                    }
+                };
             }
+            either_way!(self.linear, shortcut, write);
         }
     }
 }

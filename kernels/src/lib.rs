@@ -16,6 +16,7 @@ mod geometry;
 mod lanes;
 mod map;
 mod matrix;
+mod output;
 mod pool;
 mod processor;
 mod rows;

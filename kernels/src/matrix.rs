@@ -3,18 +3,12 @@
 use super::element::Element;
 use super::finish::Finish;
 use super::lanes::Lanes;
+use super::output::{Output, SIDE};
 use super::rows::Rows;
-
-/// Rows and columns of a block.
-pub const SIDE: usize = 32;
-
-/// A block of sums before they are finished, row by row.
-#[repr(align(64))]
-pub struct Block(pub [f32; SIDE * SIDE]);
 
 /// How a processor multiplies.
 pub trait Multiply<T> {
-    /// The vectors in which sums are finished.
+    /// The vectors in which other layers are computed.
     type Lanes: Lanes;
 
     /// Prepares the thread for products.
@@ -36,20 +30,12 @@ pub trait Multiply<T> {
         height
     }
 
-    /// `block = bias + rows x panel`, at least its first rows and columns, as many as `size` says. `rows` holds as many
-    /// as are read; each, and each column of `panel`, has `len` numbers, a multiple of [`Element::STEP`]. `bias` has a
-    /// number for each of 32 columns.
+    /// Writes a block, the finish of `bias + rows x panel`. `rows` holds as many as are read; each, and each column of
+    /// `panel`, has `len` numbers, a multiple of [`Element::STEP`].
     ///
     /// # Safety
-    /// As `begin`, which was called; the rows, the panel and the bias are as long as said.
-    unsafe fn multiply(
-        rows: &[T],
-        size: (usize, usize),
-        panel: &[T],
-        len: usize,
-        bias: &[f32],
-        block: &mut Block,
-    );
+    /// As `begin`, which was called; the rows and the panel are as long as said.
+    unsafe fn multiply(rows: &[T], panel: &[T], len: usize, to: &mut Output<T>);
 }
 
 /// A matrix `[K, N]` cut into panels of 32 columns, each laid out as the products read it.
@@ -97,14 +83,14 @@ impl<T: Element> Panels<T> {
 /// The processor has the instructions of `M`.
 #[inline(always)]
 pub unsafe fn multiply<T: Element, M: Multiply<T>>(
-    rows: &impl Rows<T>,
+    rows: &Rows<T>,
     panels: &Panels<T>,
     finish: &Finish,
     shortcut: Option<&[T]>,
     out: &mut [T],
 ) {
     let (len, columns) = (panels.rows_padded, panels.columns);
-    let mut block = Block([0.0; SIDE * SIDE]);
+    let mut to = Output::new(finish, shortcut, out, columns);
     let mut scratch = Vec::new();
     // SAFETY: the caller's.
     unsafe { M::begin() };
@@ -117,16 +103,9 @@ pub unsafe fn multiply<T: Element, M: Multiply<T>>(
         let panels = panels.numbers.chunks_exact(len * SIDE);
         for (panel, first) in panels.zip((0..columns).step_by(SIDE)) {
             let width = SIDE.min(columns - first);
+            to.go_to(row, first, (height, width));
             // SAFETY: the caller vouches for the instructions; the rows that are read, and a panel, of `len` each.
-            unsafe {
-                let bias = &finish.bias[first..][..SIDE];
-                M::multiply(rows, (height, width), panel, len, bias, &mut block);
-                let at = row * columns + first;
-                let shortcut = shortcut.map(|numbers| &numbers[at..]);
-                let out = (&mut out[at..], columns);
-                let size = (height, width);
-                finish.block::<T, M::Lanes>(&block.0, size, first, shortcut, out);
-            }
+            unsafe { M::multiply(rows, panel, len, &mut to) };
         }
     }
     // SAFETY: the caller's.

@@ -2,21 +2,51 @@
 
 use super::element::Element;
 use super::geometry::{Geometry, Places};
+use super::matrix::Panels;
 
-/// Where the rows of a product come from.
-pub trait Rows<T> {
+/// Where the rows of a product come from. No trait: a product would be compiled for each kind.
+pub enum Rows<'a, T> {
+    /// See [`Laid`].
+    Laid(Laid<'a, T>),
+    /// See [`Patches`].
+    Patches(Patches<'a, T>),
+}
+
+impl<'a, T: Element> Rows<'a, T> {
+    /// Of the map `xs`, `[N, H, W, C]`, for a product with `panels`.
+    #[inline(always)]
+    pub fn of(xs: &'a [T], size: [usize; 4], geometry: &Geometry, panels: &Panels<T>) -> Self {
+        let len = panels.rows_padded;
+        if geometry.is_pointwise() && panels.rows == len {
+            return Self::Laid(Laid { numbers: xs, len });
+        }
+        Self::Patches(Patches::new(xs, size, geometry, len))
+    }
+
     /// How many there are.
-    fn count(&self) -> usize;
+    #[inline(always)]
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Laid(rows) => rows.count(),
+            Self::Patches(rows) => rows.count(),
+        }
+    }
 
     /// The rows `first..first + count`, and behind them whatever numbers make them `read` rows: as they lie there, or
     /// in `scratch`.
-    fn block<'a>(
-        &'a self,
+    #[inline(always)]
+    pub fn block<'b>(
+        &'b self,
         first: usize,
         count: usize,
         read: usize,
-        scratch: &'a mut Vec<T>,
-    ) -> &'a [T];
+        scratch: &'b mut Vec<T>,
+    ) -> &'b [T] {
+        match self {
+            Self::Laid(rows) => rows.block(first, count, read, scratch),
+            Self::Patches(rows) => rows.block(first, count, read, scratch),
+        }
+    }
 }
 
 /// Rows that lie one after another, each a place of a map.
@@ -27,7 +57,7 @@ pub struct Laid<'a, T> {
     pub len: usize,
 }
 
-impl<T: Element> Rows<T> for Laid<'_, T> {
+impl<T: Element> Laid<'_, T> {
     #[inline(always)]
     fn count(&self) -> usize {
         self.numbers.len() / self.len
@@ -69,7 +99,7 @@ impl<'a, T: Element> Patches<'a, T> {
     }
 }
 
-impl<T: Element> Rows<T> for Patches<'_, T> {
+impl<T: Element> Patches<'_, T> {
     #[inline(always)]
     fn count(&self) -> usize {
         self.size[0] * self.rows.count * self.columns.count

@@ -2,12 +2,12 @@
 
 use super::bf16::{Pairs, Tiles};
 use super::convolution::{Filter, Packed};
-use super::depthwise::depthwise;
+use super::depthwise::{self, Taps};
 use super::element::Element;
-use super::matrix::{self, Multiply};
+use super::matrix::{self, Multiply, Panels};
 use super::pool;
 use super::processor::{Bf16Unit, Processor, Vectors};
-use super::rows::{Laid, Patches};
+use super::rows::Rows;
 use super::vectors::{Avx2, Avx512};
 
 /// What is done to a map.
@@ -30,7 +30,8 @@ pub trait Run: Element {
     );
 }
 
-/// Compiles [`run`] for a set of instructions.
+/// Compiles what is done for a set of instructions: each kind of layer by itself, for in one function of all of them each
+/// would be slower.
 macro_rules! compiled {
     ($name:ident, $numbers:ty, $multiply:ty, $features:literal) => {
         #[target_feature(enable = $features)]
@@ -40,8 +41,47 @@ macro_rules! compiled {
             size: [usize; 4],
             out: &mut [$numbers],
         ) {
-            // SAFETY: these are the instructions.
-            unsafe { run::<$numbers, $multiply>(step, xs, size, out) }
+            type Vectors = <$multiply as Multiply<$numbers>>::Lanes;
+            type Filtered<'a, F> = (&'a Packed<$numbers>, &'a F);
+
+            #[target_feature(enable = $features)]
+            #[inline(never)]
+            fn dense(
+                (packed, panels): Filtered<Panels<$numbers>>,
+                shortcut: Option<&[$numbers]>,
+                (xs, size): (&[$numbers], [usize; 4]),
+                out: &mut [$numbers],
+            ) {
+                let rows = Rows::of(xs, size, &packed.geometry, panels);
+                // SAFETY: these are the instructions.
+                unsafe {
+                    let finish = &packed.finish;
+                    matrix::multiply::<$numbers, $multiply>(&rows, panels, finish, shortcut, out);
+                }
+            }
+
+            #[target_feature(enable = $features)]
+            #[inline(never)]
+            fn depthwise(
+                (packed, taps): Filtered<Taps>,
+                (xs, size): (&[$numbers], [usize; 4]),
+                out: &mut [$numbers],
+            ) {
+                let Packed { geometry, finish, .. } = packed;
+                // SAFETY: these are the instructions.
+                unsafe {
+                    depthwise::depthwise::<_, Vectors>(xs, size, geometry, taps, finish, out);
+                }
+            }
+
+            match step {
+                // SAFETY: these are the instructions.
+                Step::Halve => unsafe { pool::halve::<_, Vectors>(xs, size, out) },
+                Step::Convolve(packed, shortcut) => match &packed.filter {
+                    Filter::Depthwise(taps) => depthwise((packed, taps), (xs, size), out),
+                    Filter::Dense(panels) => dense((packed, panels), *shortcut, (xs, size), out),
+                },
+            }
         }
     };
 }
@@ -68,39 +108,6 @@ impl Run for half::bf16 {
             Some(Bf16Unit::Tiles) => unsafe { run_tiles(step, xs, size, out) },
             Some(Bf16Unit::Pairs) => unsafe { run_pairs(step, xs, size, out) },
             None => unreachable!("bf16 on a processor without it"),
-        }
-    }
-}
-
-/// # Safety
-/// The processor has the instructions of `M`.
-#[inline(always)]
-unsafe fn run<T: Element, M: Multiply<T>>(
-    step: &Step<T>,
-    xs: &[T],
-    size: [usize; 4],
-    out: &mut [T],
-) {
-    // SAFETY: the caller's.
-    unsafe {
-        match step {
-            Step::Halve => pool::halve::<T, M::Lanes>(xs, size, out),
-            Step::Convolve(packed, shortcut) => match &packed.filter {
-                Filter::Depthwise(taps) => {
-                    let Packed { geometry, finish, .. } = packed;
-                    depthwise::<T, M::Lanes>(xs, size, geometry, taps, finish, out);
-                }
-                Filter::Dense(panels) => {
-                    let (len, finish) = (panels.rows_padded, &packed.finish);
-                    if packed.geometry.is_pointwise() && panels.rows == len {
-                        let rows = Laid { numbers: xs, len };
-                        matrix::multiply::<T, M>(&rows, panels, finish, *shortcut, out);
-                    } else {
-                        let rows = Patches::new(xs, size, &packed.geometry, len);
-                        matrix::multiply::<T, M>(&rows, panels, finish, *shortcut, out);
-                    }
-                }
-            },
         }
     }
 }

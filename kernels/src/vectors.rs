@@ -3,7 +3,8 @@
 use std::arch::x86_64::{__m256, __m512};
 
 use super::lanes::Lanes;
-use super::matrix::{Block, Multiply, SIDE};
+use super::matrix::Multiply;
+use super::output::{Output, SIDE};
 
 /// Vectors of 8 numbers, 16 registers: 6 rows by 16 columns at a time.
 pub struct Avx2;
@@ -15,17 +16,10 @@ impl Multiply<f32> for Avx2 {
     type Lanes = __m256;
 
     #[inline(always)]
-    unsafe fn multiply(
-        rows: &[f32],
-        (height, width): (usize, usize),
-        panel: &[f32],
-        len: usize,
-        bias: &[f32],
-        block: &mut Block,
-    ) {
-        for column in (0..width).step_by(16) {
+    unsafe fn multiply(rows: &[f32], panel: &[f32], len: usize, to: &mut Output<f32>) {
+        for column in (0..to.size().1).step_by(16) {
             // SAFETY: the caller's.
-            unsafe { columns::<__m256, 6, 2>(rows, height, panel, column, len, bias, block) };
+            unsafe { columns_avx2(rows, panel, column, len, to) };
         }
     }
 }
@@ -34,77 +28,75 @@ impl Multiply<f32> for Avx512 {
     type Lanes = __m512;
 
     #[inline(always)]
-    unsafe fn multiply(
-        rows: &[f32],
-        (height, width): (usize, usize),
-        panel: &[f32],
-        len: usize,
-        bias: &[f32],
-        block: &mut Block,
-    ) {
+    unsafe fn multiply(rows: &[f32], panel: &[f32], len: usize, to: &mut Output<f32>) {
         // SAFETY: the caller's.
         unsafe {
-            if width > 16 {
-                columns::<__m512, 8, 2>(rows, height, panel, 0, len, bias, block);
+            if to.size().1 > 16 {
+                columns_avx512(rows, panel, 0, len, to);
             } else {
-                columns::<__m512, 16, 1>(rows, height, panel, 0, len, bias, block);
+                narrow_avx512(rows, panel, 0, len, to);
             }
         }
     }
 }
 
-/// `C` vectors of columns from `column` on, at most `R` rows at a time, and all about as many: a few rows alone have
-/// too few sums for the processor to have one to go on with while it waits for another.
-///
-/// # Safety
-/// As [`Multiply::multiply`]; the columns are within the panel.
-#[inline(always)]
-unsafe fn columns<V: Lanes, const R: usize, const C: usize>(
-    rows: &[f32],
-    height: usize,
-    panel: &[f32],
-    column: usize,
-    len: usize,
-    bias: &[f32],
-    block: &mut Block,
-) {
-    debug_assert!(rows.len() >= height * len && panel.len() >= len * SIDE && bias.len() >= SIDE);
-    // SAFETY: the rows stay within the block and `rows`, the columns within the block, the panel and the bias.
-    unsafe {
-        let (panel, bias) = (panel.as_ptr().add(column), bias.as_ptr().add(column));
-        let (rows, block) = (rows.as_ptr(), block.0.as_mut_ptr().add(column));
-        let mut row = 0;
-        while row < height {
-            let left = height - row;
-            let next = left.div_ceil(left.div_ceil(R));
-            let (from, to) = (rows.add(row * len), block.add(row * SIDE));
-            // The strip of as many rows as `next` says.
-            macro_rules! strip {
-                ($($rows:literal)*) => {
+/// A function for `$vectors` vectors of columns from `column` on, as many rows at a time as the last of `$rows` says at
+/// most, and all about as many: a few rows alone have too few sums for the processor to have one to go on with while it
+/// waits for another. No generic function, which would be compiled with strips of 16 rows for every number of them.
+macro_rules! columns {
+    ($name:ident: $vectors:literal of $lanes:ty, at most $most:literal of $($rows:literal)*) => {
+        /// # Safety
+        /// As [`Multiply::multiply`]; the columns are within the panel.
+        #[inline(always)]
+        unsafe fn $name(
+            rows: &[f32],
+            panel: &[f32],
+            column: usize,
+            len: usize,
+            to: &mut Output<f32>,
+        ) {
+            let (height, width) = to.size();
+            debug_assert!(rows.len() >= height * len && panel.len() >= len * SIDE);
+            // SAFETY: the rows stay within the block and `rows`, the columns within the panel and the bias.
+            unsafe {
+                let (panel, bias) = (panel.as_ptr().add(column), to.bias().as_ptr().add(column));
+                let mut row = 0;
+                while row < height {
+                    let left = height - row;
+                    let next = left.div_ceil(left.div_ceil($most));
+                    let from = rows.as_ptr().add(row * len);
                     match next {
-                        $($rows if $rows <= R => strip::<V, $rows, C>(from, panel, len, bias, to),)*
-                        _ => unreachable!("strips of {R} rows"),
+                        $($rows => {
+                            let sums = strip::<$lanes, $rows, $vectors>(from, panel, len, bias);
+                            to.put(row, column, sums);
+                        })*
+                        _ => unreachable!("strips of at most {} rows", $most),
                     }
-                };
+                    row += next;
+                }
+                if column + $vectors * <$lanes>::WIDTH > width {
+                    to.write_from::<$lanes>(column);
+                }
             }
-            strip!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
-            row += next;
         }
-    }
+    };
 }
+
+columns!(columns_avx2: 2 of __m256, at most 6 of 1 2 3 4 5 6);
+columns!(columns_avx512: 2 of __m512, at most 8 of 1 2 3 4 5 6 7 8);
+columns!(narrow_avx512: 1 of __m512, at most 16 of 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
 
 /// `R` rows: the sums stay in registers while rows and columns are read once.
 ///
 /// # Safety
-/// As [`columns`], of a part of each.
+/// As [`Multiply::multiply`], of a part of each.
 #[inline(always)]
 unsafe fn strip<V: Lanes, const R: usize, const C: usize>(
     rows: *const f32,
     panel: *const f32,
     len: usize,
     bias: *const f32,
-    block: *mut f32,
-) {
+) -> [[V; C]; R] {
     // SAFETY: the caller's; `k` stays under `len`.
     unsafe {
         let mut begin = [V::splat(0.0); C];
@@ -124,10 +116,6 @@ unsafe fn strip<V: Lanes, const R: usize, const C: usize>(
                 }
             }
         }
-        for (i, sums) in sums.into_iter().enumerate() {
-            for (j, sum) in sums.into_iter().enumerate() {
-                sum.store(block.add(i * SIDE + j * V::WIDTH));
-            }
-        }
+        sums
     }
 }
