@@ -132,25 +132,53 @@ fn blur(xs: &Tensor, chosen: &[bool], random: &mut StdRng) -> Result<Tensor, Tch
     sums.f_view([pictures, planes, height, width])
 }
 
+/// Pictures come back from the device together, and every core compresses some: one after the other they would take longer
+/// than the rest of a step on a GPU.
 fn compress(xs: &Tensor, chosen: &[bool], random: &mut StdRng) -> Result<Tensor, TchError> {
     let (_, _, height, width) = xs.size4()?;
-    let mut pictures = Vec::with_capacity(chosen.len());
-    for (number, is) in (0i64..).zip(chosen) {
-        let picture = xs.f_select(0, number)?;
-        if !is {
-            pictures.push(picture);
-            continue;
-        }
-        let rows = picture.f_round()?.f_clamp(0.0, 255.0)?.f_to_kind(Kind::Uint8)?;
-        let rows = rows.f_flip([0])?.f_permute([1, 2, 0])?.f_contiguous()?.f_view([-1i64])?;
-        let rows = Vec::<u8>::try_from(rows.f_to_device(tch::Device::Cpu)?)?;
-        let quality = random.random_range(20..=90);
-        let back = recompressed(&rows, width as u32, height as u32, quality)
-            .map_err(|error| TchError::Shape(format!("a JPEG cannot be made: {error}")))?;
-        let back = Tensor::f_from_slice(&back)?.f_view([height, width, 3])?.f_permute([2, 0, 1])?;
-        pictures.push(back.f_flip([0])?.f_to_kind(Kind::Float)?.f_to_device(xs.device())?);
+    let numbers: Vec<i64> = (0i64..).zip(chosen).filter(|(_, is)| **is).map(|(n, _)| n).collect();
+    if numbers.is_empty() {
+        return Ok(xs.shallow_clone());
     }
-    Tensor::f_stack(&pictures, 0)
+    let qualities: Vec<u8> = numbers.iter().map(|_| random.random_range(20..=90)).collect();
+    let numbers = Tensor::f_from_slice(&numbers)?.f_to_device(xs.device())?;
+    let pixels = xs.f_index_select(0, &numbers)?.f_round()?.f_clamp(0.0, 255.0)?;
+    let rows = pixels.f_to_kind(Kind::Uint8)?.f_flip([1])?.f_permute([0, 2, 3, 1])?;
+    let rows = rows.f_contiguous()?.f_view([-1i64])?.f_to_device(tch::Device::Cpu)?;
+    let back = all_recompressed(&Vec::<u8>::try_from(rows)?, &qualities, width, height)
+        .map_err(|error| TchError::Shape(format!("a JPEG cannot be made: {error}")))?;
+    let back = Tensor::f_from_slice(&back)?.f_view([-1, height, width, 3])?;
+    let back = back.f_to_device(xs.device())?.f_permute([0, 3, 1, 2])?.f_flip([1])?;
+    xs.f_index_copy(0, &numbers, &back.f_to_kind(Kind::Float)?)
+}
+
+/// Pictures of RGB bytes, one behind the other, each compressed with its quality and back.
+fn all_recompressed(
+    rgb: &[u8],
+    qualities: &[u8],
+    width: i64,
+    height: i64,
+) -> Result<Vec<u8>, image::ImageError> {
+    let picture = (width * height * 3) as usize;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = qualities.len().div_ceil(cores);
+    let one =
+        |(rgb, quality): (&[u8], &u8)| recompressed(rgb, width as u32, height as u32, *quality);
+    std::thread::scope(|scope| {
+        let shares = rgb.chunks(share * picture).zip(qualities.chunks(share));
+        let begun: Vec<_> = shares
+            .map(|(rgb, qualities)| {
+                let pictures = rgb.chunks_exact(picture).zip(qualities);
+                scope.spawn(move || pictures.map(one).collect::<Result<Vec<_>, _>>())
+            })
+            .collect();
+        let mut all = Vec::with_capacity(rgb.len());
+        for share in begun {
+            let pictures = share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            all.extend(pictures.into_iter().flatten());
+        }
+        Ok(all)
+    })
 }
 
 fn recompressed(
@@ -221,6 +249,21 @@ mod tests {
             // It is still the same picture.
             let close = changed.iter().filter(|by| **by < 100.0).count();
             assert_eq!(close, 16, "{variation:?}: {changed:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_is_compressed_as_if_it_were_alone() {
+        let xs = pictures();
+        let varied = vary(&xs, &[Variation::Jpeg], &mut random(5, "variation", 0)).unwrap();
+        let mut random = random(5, "variation", 0);
+        let chosen: Vec<bool> = (0..16).map(|_| random.random_bool(0.5)).collect();
+        for (number, _) in (0i64..).zip(&chosen).filter(|(_, is)| **is) {
+            let rgb = xs.get(number).round().flip([0]).permute([1, 2, 0]).contiguous();
+            let rgb = Vec::<u8>::try_from(rgb.to_kind(Kind::Uint8).view([-1])).unwrap();
+            let back = recompressed(&rgb, 32, 32, random.random_range(20..=90)).unwrap();
+            let back = Tensor::from_slice(&back).view([32, 32, 3]).permute([2, 0, 1]).flip([0]);
+            assert_eq!(varied.get(number), back.to_kind(Kind::Float), "{number}");
         }
     }
 
