@@ -6,18 +6,28 @@ mod kit;
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use kit::development_data;
 use serde_json::Value;
 
-/// What `limen evaluate` prints; photos are looked at once in a test.
-fn evaluate(cache: &tempfile::TempDir, arguments: &[&str]) -> Value {
+fn limen(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_limen"));
-    command.arg("evaluate").args(arguments).args(["--json", "--cache"]).arg(cache.path());
-    let output = command.env_remove("LIMEN_CONFIG").output().unwrap();
+    command.args(arguments).env_remove("LIMEN_CONFIG");
+    command
+}
+
+fn done(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
+    output
+}
+
+/// What `limen evaluate` prints; photos are looked at once in a test.
+fn evaluate(cache: &tempfile::TempDir, arguments: &[&str]) -> Value {
+    let mut command = limen(&[&["evaluate"], arguments].concat());
+    let output = done(command.args(["--json", "--cache"]).arg(cache.path()));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -112,4 +122,27 @@ fn people_of_lfw_are_recognised_at_the_rates_that_are_promised() {
     for promise in promises {
         assert_eq!(promise["over_twice"], 0, "{promise}");
     }
+
+    // A site's own calibration, by these photos, takes the place of the one that ships; it has fewer people and supports less.
+    let site = some.path().join("calibrations/site.toml");
+    let arguments = ["calibrate", "--images", images.to_str().unwrap(), "--name", "some of LFW"];
+    let mut calibrate = limen(&arguments);
+    let told = done(calibrate.arg("--out").arg(&site).arg("--cache").arg(cache.path()));
+    assert!(String::from_utf8_lossy(&told.stdout).contains("supports false match rates down to"));
+    let written = std::fs::read_to_string(&site).unwrap();
+    assert!(written.contains("some of LFW"), "{written}");
+    let threshold = |gallery: &str, own: bool| {
+        let mut command = limen(&["threshold", "--gallery", gallery, "--fpir", "0.01", "--json"]);
+        if own {
+            command.env("LIMEN_MATCHING__CALIBRATION", &site);
+        }
+        let output = command.output().unwrap();
+        (output.status.code(), serde_json::from_slice::<Value>(&output.stdout).unwrap())
+    };
+    let [shipped, own] = [false, true].map(|own| threshold("100", own).1);
+    let [shipped, own] = [&shipped, &own].map(|offer| number(offer, "/threshold"));
+    println!("τ among 100 people at FPIR 1 %: {own:.3} by these photos, {shipped:.3} as shipped");
+    assert!(own != shipped && (own - shipped).abs() < 0.1, "{own} {shipped}");
+    let (refused, answer) = threshold("100000", true);
+    assert_eq!((refused, &answer["supported"]), (Some(1), &false.into()), "{answer}");
 }

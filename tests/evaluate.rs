@@ -116,14 +116,30 @@ fn every_pair_of_a_folder_of_people_is_compared() {
 fn identification_enrols_one_photo_and_takes_people_with_a_single_one_for_strangers() {
     let images = people();
     let folder = images.path().display().to_string();
+    let report = images.path().join("out.html").display().to_string();
     let arguments = ["evaluate", "identification", "--images", &folder, "--json"];
-    let answer = json(&limen(&arguments));
+    let answer = json(&limen(&[&arguments[..], &["--report", &report]].concat()));
     for (figure, expected) in
         [("gallery", 1), ("mated", 3), ("non_mated", 3), ("mated_failures", 1)]
     {
         assert_eq!(answer[figure], expected, "{figure} in {answer}");
     }
     assert!((answer["rank1"].as_f64().unwrap() - 2.0 / 3.0).abs() < 1e-9);
+
+    let page = std::fs::read_to_string(&report).unwrap();
+    for part in
+        ["DET: FNIR over FPIR", "ROC: TPIR over FPIR", "3 strangers to the nearest.", "τ = "]
+    {
+        assert!(page.contains(part), "{part} is missing in the report");
+    }
+    // Three strangers and two photos of the member, each beside the one that enrolled.
+    let cases: Vec<&str> = page.split("<figure class=\"case\">").skip(1).collect();
+    assert_eq!(cases.len(), 5);
+    assert!(cases.iter().all(|case| case.contains("Obama/<wbr>1.jpg")), "{}", cases[0]);
+    assert!(cases.iter().all(|case| case.matches("data:image/jpeg").count() == 2));
+    assert_eq!(page.matches("No cases to show.").count(), 1, "nobody is nearer to another");
+    let verdicts = |of: &str| page.matches(of).count();
+    assert_eq!((verdicts("✓ Stranger refused"), verdicts("✓ Member recognised")), (3, 2));
 
     // Nobody has five photos: there is no gallery.
     let output = limen(&[&arguments[..], &["--enroll", "5"]].concat());

@@ -44,7 +44,7 @@ fn everything() -> Report {
     let face = || Face { path: HOSTILE.into(), picture: RgbImage::new(112, 112) };
     let case = Case {
         truth: Truth::Attack(HOSTILE.into()),
-        wrong: true,
+        wrong: Some(true),
         score: f64::NAN,
         faces: vec![face(), face()],
     };
@@ -126,7 +126,7 @@ fn empty_series_draw_an_empty_plot_with_a_note() {
     for items in [
         vec![Item::Curves(Curves::det("d", vec![], vec![]))],
         vec![Item::Curves(Curves::roc("r", series(&[]), vec![]))],
-        vec![Item::Curves(Curves::identification("i", series(&[(f64::NAN, 1.0)]), vec![]))],
+        vec![Item::Curves(Curves::identification_det("i", series(&[(f64::NAN, 1.0)]), vec![]))],
         vec![histogram(&[], Scale::Linear)],
         vec![histogram(&[0, 0], Scale::Log)],
     ] {

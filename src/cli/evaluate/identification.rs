@@ -1,18 +1,25 @@
 //! `limen evaluate identification`
 
+use std::path::Path;
+
 use clap::Args;
 use serde::Serialize;
 
 use super::answer::{Answer, Page, put};
 use super::people::People;
+use super::photos::Photos;
 use super::{Common, Crop, page};
 use crate::config::Config;
 use crate::domain::risk::NoCalibration;
+use crate::domain::{Distance, Threshold};
 use crate::evaluate::metrics::{
-    AtGate, Bootstrap, Identification, Roc, at_gate, identification, identification_roc,
+    AtGate, Bootstrap, DistanceCounts, Identification, Roc, at_gate, identification,
+    identification_roc,
 };
-use crate::evaluate::protocol::split_gallery;
-use crate::evaluate::report::{Curves, Evaluation, Item, Mark, Row, Section, Series, Table, Value};
+use crate::evaluate::protocol::{Probes, split_gallery};
+use crate::evaluate::report::{
+    Case, Cases, Curves, Evaluation, Item, Mark, Row, Section, Series, Table, Truth, Value,
+};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct IdentificationArguments {
@@ -59,7 +66,11 @@ pub(super) fn run(config: &Config, arguments: &IdentificationArguments) -> anyho
             "{} people enrolled with {} photo(s) each, {} searches for them and {} for strangers.",
             metrics.gallery, arguments.enroll, metrics.mated, metrics.non_mated
         ),
-        sections: vec![trade_off(&model, &metrics, &roc)],
+        sections: vec![
+            trade_off(&model, &metrics, &roc),
+            distances(&probes, tau),
+            worst(&people.photos, &labelled.path, &probes, tau, config.matching.margin),
+        ],
     })
 }
 
@@ -106,18 +117,125 @@ fn figures(metrics: &Identification, at_gate: Option<&AtGate>) -> Table {
 
 fn trade_off(model: &str, metrics: &Identification, roc: &Roc) -> Section {
     let curve = roc.curve(page::POINTS_PER_DECADE);
-    let points = curve.iter().map(|point| (point.fmr, point.fnmr)).collect();
-    let marks = metrics.fnir_at_fpir.iter().filter_map(|(fpir, fnir)| {
-        Some(Mark { label: format!("FPIR {fpir}"), at: (fpir.parse().ok()?, (*fnir)?) })
-    });
+    let series = |y: fn(f64) -> f64| {
+        let points = curve.iter().map(|point| (point.fmr, y(point.fnmr))).collect();
+        vec![Series { name: model.to_owned(), points }]
+    };
+    let marks = |y: fn(f64) -> f64| {
+        let mark = |(fpir, fnir): (&String, &Option<f64>)| {
+            Some(Mark { label: format!("FPIR {fpir}"), at: (fpir.parse().ok()?, y((*fnir)?)) })
+        };
+        metrics.fnir_at_fpir.iter().filter_map(mark).collect()
+    };
+    let enrolled = metrics.gallery;
     Section {
         heading: "Trade-off of the errors".to_owned(),
-        text: "A point further left lets fewer strangers in; a lower one misses fewer members."
+        text: "A point further left lets fewer strangers in; a lower FNIR (a higher TPIR) misses \
+               fewer members."
             .to_owned(),
-        items: vec![Item::Curves(Curves::identification(
-            format!("FNIR over FPIR, {} people enrolled.", metrics.gallery),
-            vec![Series { name: model.to_owned(), points }],
-            marks.collect(),
-        ))],
+        items: vec![
+            Item::Curves(Curves::identification_det(
+                format!("DET: FNIR over FPIR, {enrolled} people enrolled."),
+                series(|fnir| fnir),
+                marks(|fnir| fnir),
+            )),
+            Item::Curves(Curves::identification_roc(
+                format!("ROC: TPIR over FPIR, {enrolled} people enrolled."),
+                series(|fnir| 1.0 - fnir),
+                marks(|fnir| 1.0 - fnir),
+            )),
+        ],
+    }
+}
+
+fn distances(probes: &Probes, tau: Option<Threshold>) -> Section {
+    let (mut mates, mut strangers) = (DistanceCounts::default(), DistanceCounts::default());
+    probes.mated.iter().for_each(|probe| mates.add(probe.best_mate));
+    probes.non_mated.iter().for_each(|probe| strangers.add(probe.best));
+    page::distances(
+        "Distances of members to themselves and of strangers to the nearest member.",
+        [("members to themselves", &mates), ("strangers to the nearest", &strangers)],
+        tau,
+    )
+}
+
+/// The searches that went most wrong, each beside a photo that enrolled the person whom its distance is to.
+fn worst(
+    photos: &Photos,
+    paths: &[&Path],
+    probes: &Probes,
+    tau: Option<Threshold>,
+    margin: f32,
+) -> Section {
+    let (mut missed, mut mistaken, mut strangers) = (Vec::new(), Vec::new(), Vec::new());
+    for (probe, photos) in probes.mated.iter().zip(&probes.mated_photos) {
+        let wrong = tau.map(|tau| !probe.is_recognised(tau, margin));
+        if let Some(distance) = probe.at_rank_one() {
+            missed.extend(Shown::new(Some(distance), photos.probe, photos.mate, wrong));
+        } else if probe.best_mate.is_some() {
+            mistaken.extend(Shown::new(probe.best_other, photos.probe, photos.other, wrong));
+        }
+    }
+    for (probe, photos) in probes.non_mated.iter().zip(&probes.non_mated_photos) {
+        let wrong = tau.map(|tau| probe.best.is_some_and(|distance| distance.is_match(tau)));
+        strangers.extend(Shown::new(probe.best, photos.probe, photos.other, wrong));
+    }
+    let nearest = |a: &Shown, b: &Shown| a.distance.value().total_cmp(&b.distance.value());
+    strangers.sort_by(nearest);
+    mistaken.sort_by(nearest);
+    missed.sort_by(|a, b| nearest(b, a));
+    let gallery = |caption: &str, shown: &[Shown], truth: Truth| {
+        let case = |one: &Shown| Case {
+            wrong: one.wrong,
+            truth: truth.clone(),
+            score: one.distance.value().into(),
+            faces: one.photos.map(|photo| photos.face(paths[photo])).into(),
+        };
+        let cases = shown.iter().take(page::WORST).map(case).collect();
+        Item::Cases(Cases { caption: caption.to_owned(), cases })
+    };
+    Section {
+        heading: "Worst searches".to_owned(),
+        text: "On the left who was searched for, on the right a photo that enrolled the person \
+               whom the distance is to. Wrong names show up here as well."
+            .to_owned(),
+        items: vec![
+            gallery(
+                "Strangers and whoever is nearest, the nearest first.",
+                &strangers,
+                Truth::Stranger,
+            ),
+            gallery(
+                "Members and themselves, where nobody else is as near, farthest apart first.",
+                &missed,
+                Truth::Member,
+            ),
+            gallery(
+                "Members and somebody else who is at least as near, the nearest first.",
+                &mistaken,
+                Truth::Member,
+            ),
+        ],
+    }
+}
+
+/// A search that can be shown.
+struct Shown {
+    distance: Distance,
+    /// What was searched for, and what enrolled the person whom the distance is to.
+    photos: [usize; 2],
+    /// Whether the gate errs, where it has a threshold.
+    wrong: Option<bool>,
+}
+
+impl Shown {
+    /// None where either photo gave nothing to compare.
+    fn new(
+        distance: Option<Distance>,
+        probe: usize,
+        enrolled: Option<usize>,
+        wrong: Option<bool>,
+    ) -> Option<Self> {
+        Some(Self { distance: distance?, photos: [probe, enrolled?], wrong })
     }
 }

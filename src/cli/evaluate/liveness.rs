@@ -17,6 +17,7 @@ use crate::evaluate::report::{
     Series, Table, Truth, Value,
 };
 
+// No `--crop-border`: to the network a black border is the edge of a print, and live faces in one are taken for attacks.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct LivenessArguments {
     #[command(flatten)]
@@ -25,9 +26,6 @@ pub(in crate::cli) struct LivenessArguments {
     #[arg(long, value_name = "FILE")]
     manifest: PathBuf,
 }
-
-/// Presentations of each kind that the page shows.
-const WORST: usize = 12;
 
 pub(super) fn run(config: &Config, arguments: &LivenessArguments) -> anyhow::Result<()> {
     let common = &arguments.common;
@@ -171,7 +169,7 @@ fn worst(
         if !live {
             of.reverse();
         }
-        of.truncate(WORST);
+        of.truncate(page::WORST);
         of
     };
     let gallery = |caption: &str, live: bool| {
@@ -180,7 +178,7 @@ fn worst(
                 Kind::Live => Truth::Live,
                 Kind::Attack(name) => Truth::Attack(name.clone()),
             },
-            wrong: score.is_live(threshold) != live,
+            wrong: Some(score.is_live(threshold) != live),
             score: score.value().into(),
             faces: vec![photos.face(&photo.path)],
         };

@@ -13,6 +13,9 @@ use crate::evaluate::report::{
 /// Bins of a histogram.
 pub(super) const BINS: usize = 160;
 
+/// Cases of each kind that a page shows.
+pub(super) const WORST: usize = 12;
+
 /// Points of a curve for each power of ten.
 pub(super) const POINTS_PER_DECADE: u32 = 20;
 
@@ -92,13 +95,13 @@ pub(super) fn trade_off(name: &str, roc: &Roc, tau: Threshold) -> Section {
     }
 }
 
-/// The distances, once for the bulk and once for the tails.
+/// The distances of two populations, once for the bulk and once for the tails.
 pub(super) fn distances(
-    genuine: &DistanceCounts,
-    impostor: &DistanceCounts,
-    tau: Threshold,
+    caption: &str,
+    populations: [(&str, &DistanceCounts); 2],
+    tau: Option<Threshold>,
 ) -> Section {
-    let population = |name: &str, counts: &DistanceCounts| Population {
+    let population = |(name, counts): (&str, &DistanceCounts)| Population {
         name: name.to_owned(),
         counts: counts.histogram(BINS).counts,
     };
@@ -108,11 +111,8 @@ pub(super) fn distances(
             score: "Squared distance".to_owned(),
             range: (0.0, 4.0),
             density,
-            populations: vec![
-                population("genuine pairs", genuine),
-                population("impostor pairs", impostor),
-            ],
-            cut: Some(Cut { at: tau.value().into(), label: tau_label(tau) }),
+            populations: populations.map(population).into(),
+            cut: tau.map(|tau| Cut { at: tau.value().into(), label: tau_label(tau) }),
         })
     };
     Section {
@@ -120,7 +120,7 @@ pub(super) fn distances(
         text: "The first plot shows the bulk, the second the tails in which the errors lie."
             .to_owned(),
         items: vec![
-            histogram(Scale::Linear, "Distances of genuine and impostor pairs."),
+            histogram(Scale::Linear, caption),
             histogram(Scale::Log, "The same on a logarithmic axis."),
         ],
     }

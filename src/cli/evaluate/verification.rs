@@ -36,9 +36,6 @@ pub(in crate::cli) struct VerificationArguments {
     all_pairs: bool,
 }
 
-/// Pairs of each kind that the page shows.
-const WORST: usize = 12;
-
 /// What was compared, and how it went.
 struct Comparison<M> {
     metrics: M,
@@ -102,7 +99,7 @@ fn listed_pairs(
     let metrics = verification(&compared, Bootstrap::default())?;
     let roc = Roc::from_comparisons(compared.iter().map(|pair| (pair.distance, pair.same)))?;
     let mut counts = [DistanceCounts::default(), DistanceCounts::default()];
-    let mut worst = [Worst::impostor(WORST), Worst::genuine(WORST)];
+    let mut worst = [Worst::impostor(page::WORST), Worst::genuine(page::WORST)];
     for (at, ComparedPair { same, distance, .. }) in compared.iter().enumerate() {
         counts[usize::from(*same)].add(*distance);
         if let Some(distance) = distance {
@@ -117,7 +114,7 @@ fn listed_pairs(
 
 fn every_pair(labelled: &Labelled<'_>) -> anyhow::Result<Comparison<EveryPair>> {
     let Labelled { person, template, .. } = labelled;
-    let all = all_pairs(person, template, WORST)?;
+    let all = all_pairs(person, template, page::WORST)?;
     let roc = Roc::new(&all.genuine, &all.impostor)?;
     let summary = roc.summary();
     // Compared once more, now that the thresholds are known: keeping the distances would take memory
@@ -172,7 +169,11 @@ fn tell<M: Serialize>(
         ),
         sections: vec![
             page::trade_off(&model, &roc, threshold),
-            page::distances(&genuine, &impostor, threshold),
+            page::distances(
+                "Distances of genuine and impostor pairs.",
+                [("genuine pairs", &genuine), ("impostor pairs", &impostor)],
+                Some(threshold),
+            ),
             worst_pairs(photos, &paths, &worst, threshold),
         ],
     })
@@ -186,7 +187,7 @@ fn worst_pairs(
 ) -> Section {
     let cases = |pairs: &[WorstPair], truth: Truth| -> Vec<Case> {
         let case = |pair: &WorstPair| Case {
-            wrong: (pair.distance < tau.value()) != (truth == Truth::SamePerson),
+            wrong: Some((pair.distance < tau.value()) != (truth == Truth::SamePerson)),
             truth: truth.clone(),
             score: pair.distance.into(),
             faces: [pair.left, pair.right].map(|at| photos.face(&paths[at])).into(),

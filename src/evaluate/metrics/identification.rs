@@ -24,8 +24,16 @@ pub struct MatedProbe {
 
 impl MatedProbe {
     /// The mate's distance when the mate is the nearest person: strictly, so that a tie is a miss.
-    fn at_rank_one(&self) -> Option<Distance> {
+    #[must_use]
+    pub fn at_rank_one(&self) -> Option<Distance> {
         self.best_mate.filter(|mate| self.best_other.is_none_or(|other| *mate < other))
+    }
+
+    /// Whether a gate recognises the person: the mate is under τ and nearer than anybody else by the margin.
+    #[must_use]
+    pub fn is_recognised(&self, threshold: Threshold, margin: f32) -> bool {
+        self.at_rank_one().is_some_and(|mate| mate.is_match(threshold))
+            && is_clear(self.best_mate, self.best_other, margin)
     }
 }
 
@@ -154,18 +162,14 @@ pub fn at_gate(
 ) -> Result<AtGate, MetricError> {
     outcomes(mated, non_mated)?;
     let is_under = |distance: Option<Distance>| distance.is_some_and(|d| d.is_match(threshold));
-    // Who is nearer than the other by the margin; nobody is nearer than who is not there.
-    let is_clear = |one: Option<Distance>, other: Option<Distance>| match (one, other) {
-        (Some(one), Some(other)) => other.value() - one.value() >= margin,
-        (one, _) => one.is_some(),
-    };
     let count = |is: &dyn Fn(&MatedProbe) -> bool| {
         share(mated.iter().filter(|probe| is(probe)).count() as u64, mated.len() as u64)
     };
-    let recognised =
-        |p: &MatedProbe| is_under(p.at_rank_one()) && is_clear(p.best_mate, p.best_other);
+    let recognised = |p: &MatedProbe| p.is_recognised(threshold, margin);
     let mistaken = |p: &MatedProbe| {
-        p.at_rank_one().is_none() && is_under(p.best_other) && is_clear(p.best_other, p.best_mate)
+        p.at_rank_one().is_none()
+            && is_under(p.best_other)
+            && is_clear(p.best_other, p.best_mate, margin)
     };
     let somebody = |p: &MatedProbe| is_under(p.best_mate) || is_under(p.best_other);
     let strangers = non_mated.iter().filter(|probe| is_under(probe.best)).count() as u64;
@@ -177,6 +181,14 @@ pub fn at_gate(
         ambiguous: count(&|p| somebody(p) && !recognised(p) && !mistaken(p)),
         mistaken: count(&mistaken),
     })
+}
+
+/// Whether one is nearer than the other by the margin; nobody is nearer than who is not there.
+fn is_clear(one: Option<Distance>, other: Option<Distance>, margin: f32) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => other.value() - one.value() >= margin,
+        (one, _) => one.is_some(),
+    }
 }
 
 /// The rates of searches as a curve: FPIR in place of FMR, FNIR in place of FNMR.

@@ -12,6 +12,29 @@ pub struct Probes {
     pub mated: Vec<MatedProbe>,
     /// Searches for people who are not.
     pub non_mated: Vec<NonMatedProbe>,
+    /// The photos of the mated searches, in their order.
+    pub mated_photos: Vec<SearchPhotos>,
+    /// The photos of the non-mated searches.
+    pub non_mated_photos: Vec<SearchPhotos>,
+}
+
+/// The photos of a search, by their numbers, for a person to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SearchPhotos {
+    /// What is searched for.
+    pub probe: usize,
+    /// The first photo that enrols the right person.
+    pub mate: Option<usize>,
+    /// The first photo that enrols the nearest other person.
+    pub other: Option<usize>,
+}
+
+/// An enrolled person.
+struct Enrolled {
+    person: u32,
+    template: Encoding,
+    /// The first of the photos that it was made of.
+    photo: usize,
 }
 
 /// Enrols the first `enroll` photos of every person who has more, and searches for all other photos;
@@ -34,36 +57,46 @@ pub fn split_gallery(
 
     let (mut seen, mut photos_of) = (vec![0usize; people], vec![Vec::new(); people]);
     let mut probes = Vec::new();
-    for (person, template) in person.iter().zip(template) {
+    for (photo, (person, template)) in person.iter().zip(template).enumerate() {
         let order = &mut seen[*person as usize];
         *order += 1;
         if is_enrolled(*person) && *order <= enroll {
-            photos_of[*person as usize].extend(template);
+            photos_of[*person as usize].extend(template.map(|template| (photo, template)));
         } else {
-            probes.push((*person, *template));
+            probes.push((photo, *person, *template));
         }
     }
     let mut gallery = Vec::new();
-    for (person, photos) in photos_of.iter().enumerate().filter(|(_, photos)| !photos.is_empty()) {
-        gallery.push((person as u32, Encoding::fused(photos, model.clone())?));
+    for (person, photos) in (0u32..).zip(&photos_of) {
+        let Some((photo, _)) = photos.first() else { continue };
+        let templates: Vec<&[f32]> = photos.iter().map(|(_, template)| *template).collect();
+        let template = Encoding::fused(&templates, model.clone())?;
+        gallery.push(Enrolled { person, template, photo: *photo });
     }
     let mut found = Probes {
         gallery: photos.iter().filter(|photos| **photos > enroll).count() as u64,
         mated: Vec::new(),
         non_mated: Vec::new(),
+        mated_photos: Vec::new(),
+        non_mated_photos: Vec::new(),
     };
-    for (person, probe) in probes {
+    for (photo, person, probe) in probes {
         let nearest = |mates: bool| {
             let probe = probe?;
-            let of = gallery.iter().filter(|(enrolled, _)| (*enrolled == person) == mates);
-            let distances = of.map(|(_, template)| Distance::between(probe, template.values()));
-            distances.min_by(|a, b| a.value().total_cmp(&b.value()))
+            let of = gallery.iter().filter(|enrolled| (enrolled.person == person) == mates);
+            let distances = of.map(|of| (Distance::between(probe, of.template.values()), of.photo));
+            distances.min_by(|a, b| a.0.value().total_cmp(&b.0.value()))
         };
+        let (mate, other) = (nearest(true), nearest(false));
+        let [best_mate, best_other] = [mate, other].map(|of| of.map(|(distance, _)| distance));
+        let [mate, other] = [mate, other].map(|of| of.map(|(_, photo)| photo));
+        let photos = SearchPhotos { probe: photo, mate, other };
         if is_enrolled(person) {
-            let (best_mate, best_other) = (nearest(true), nearest(false));
             found.mated.push(MatedProbe { person, best_mate, best_other });
+            found.mated_photos.push(photos);
         } else {
-            found.non_mated.push(NonMatedProbe { person, best: nearest(false) });
+            found.non_mated.push(NonMatedProbe { person, best: best_other });
+            found.non_mated_photos.push(photos);
         }
     }
     Ok(found)
@@ -89,5 +122,9 @@ mod tests {
         assert_eq!(value(found.mated[1].best_other), Some(2.0));
         assert_eq!(value(found.non_mated[0].best), Some(2.0));
         assert_eq!(found.non_mated[1].best, None);
+
+        let photos = |probe, mate, other| SearchPhotos { probe, mate, other };
+        assert_eq!(found.mated_photos, [photos(1, Some(0), None), photos(4, None, Some(0))]);
+        assert_eq!(found.non_mated_photos, [photos(2, None, Some(0)), photos(5, None, None)]);
     }
 }

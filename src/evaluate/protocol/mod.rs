@@ -7,7 +7,7 @@ mod pairs;
 mod worst;
 
 pub use all_pairs::{AllPairs, all_pairs, each_pair};
-pub use galleries::{Probes, split_gallery};
+pub use galleries::{Probes, SearchPhotos, split_gallery};
 pub use held_out::fpir;
 pub use pairs::{compare, people_of};
 pub use worst::{Worst, WorstPair};

@@ -26,8 +26,8 @@ pub struct Cases {
 pub struct Case {
     /// What is true of the pictures.
     pub truth: Truth,
-    /// Whether the system errs on it at the threshold in use.
-    pub wrong: bool,
+    /// Whether the system errs on it at the threshold in use; none where there is no threshold.
+    pub wrong: Option<bool>,
     /// The distance of the pair, or the liveness score of the photo.
     pub score: f64,
     /// Two faces of a comparison, one of a presentation.
@@ -41,6 +41,10 @@ pub enum Truth {
     SamePerson,
     /// A non-mated pair.
     DifferentPeople,
+    /// A search for somebody who is enrolled.
+    Member,
+    /// A search for somebody who is not.
+    Stranger,
     /// A bona fide presentation.
     Live,
     /// A presentation attack of the named species.
@@ -57,12 +61,16 @@ pub struct Face {
 }
 
 impl Case {
-    fn verdict(&self) -> &'static str {
-        match (&self.truth, self.wrong) {
+    fn verdict(&self, wrong: bool) -> &'static str {
+        match (&self.truth, wrong) {
             (Truth::SamePerson, true) => "False non-match",
             (Truth::SamePerson, false) => "Match",
             (Truth::DifferentPeople, true) => "False match",
             (Truth::DifferentPeople, false) => "Non-match",
+            (Truth::Member, true) => "Member missed",
+            (Truth::Member, false) => "Member recognised",
+            (Truth::Stranger, true) => "Stranger let in",
+            (Truth::Stranger, false) => "Stranger refused",
             (Truth::Live, true) => "Live person refused",
             (Truth::Live, false) => "Live person accepted",
             (Truth::Attack(_), true) => "Attack accepted",
@@ -74,6 +82,8 @@ impl Case {
         match &self.truth {
             Truth::SamePerson => "same person".into(),
             Truth::DifferentPeople => "different people".into(),
+            Truth::Member => "a member".into(),
+            Truth::Stranger => "a stranger".into(),
             Truth::Live => "live".into(),
             Truth::Attack(species) => format!("attack: {species}"),
         }
@@ -81,7 +91,9 @@ impl Case {
 
     fn score(&self) -> String {
         let name = match self.truth {
-            Truth::SamePerson | Truth::DifferentPeople => "distance",
+            Truth::SamePerson | Truth::DifferentPeople | Truth::Member | Truth::Stranger => {
+                "distance"
+            }
             Truth::Live | Truth::Attack(_) => "liveness score",
         };
         let score = if self.score.is_finite() {
@@ -114,10 +126,12 @@ fn one(case: &Case) -> Markup {
         figure.case {
             div.faces { @for face in &case.faces { (picture(face)) } }
             figcaption {
-                p.verdict {
-                    // The sign and the words carry the meaning, the colour only repeats it.
-                    span class=(if case.wrong { "wrong" } else { "right" }) {
-                        (if case.wrong { "✗ " } else { "✓ " }) (case.verdict())
+                @if let Some(wrong) = case.wrong {
+                    p.verdict {
+                        // The sign and the words carry the meaning, the colour only repeats it.
+                        span class=(if wrong { "wrong" } else { "right" }) {
+                            (if wrong { "✗ " } else { "✓ " }) (case.verdict(wrong))
+                        }
                     }
                 }
                 p.truth { (case.truth()) ", " (case.score()) }

@@ -51,15 +51,25 @@ impl Curves {
 
     /// TAR = 1 − FNMR over a logarithmic FMR. Points are (FMR, TAR), each in [0, 1].
     pub fn roc(caption: impl Into<String>, series: Vec<Series>, marks: Vec<Mark>) -> Self {
-        let least = ys(&series).filter(|y| y.is_finite()).fold(0.9, f64::min);
-        let low = ((least * 10.0).floor() / 10.0).max(0.0);
         let x = Axis::decades("False match rate", Unit::Rate, xs(&series));
-        let y = Axis::linear("True accept rate", Unit::Percent, low, 1.0);
+        let y = Axis::linear("True accept rate", Unit::Percent, lowest_tenth(&series), 1.0);
         Self { caption: caption.into(), x, y, series, marks }
     }
 
-    /// FNIR over FPIR, both logarithmic. Points are (FPIR, FNIR), each in [0, 1].
-    pub fn identification(
+    /// TPIR = 1 − FNIR over a logarithmic FPIR: the ROC of open-set searches. Points are (FPIR, TPIR), each in [0, 1].
+    pub fn identification_roc(
+        caption: impl Into<String>,
+        series: Vec<Series>,
+        marks: Vec<Mark>,
+    ) -> Self {
+        let x = Axis::decades("False positive identification rate", Unit::Percent, xs(&series));
+        let label = "True positive identification rate";
+        let y = Axis::linear(label, Unit::Percent, lowest_tenth(&series), 1.0);
+        Self { caption: caption.into(), x, y, series, marks }
+    }
+
+    /// FNIR over FPIR, both logarithmic: the DET curve of searches. Points are (FPIR, FNIR), each in [0, 1].
+    pub fn identification_det(
         caption: impl Into<String>,
         series: Vec<Series>,
         marks: Vec<Mark>,
@@ -101,6 +111,12 @@ impl Curves {
 /// The points that two logarithmic axes can show.
 fn positive(series: &[Series]) -> impl Iterator<Item = &(f64, f64)> {
     series.iter().flat_map(|series| &series.points).filter(|(x, y)| *x > 0.0 && *y > 0.0)
+}
+
+/// Where an axis of rates near 1 begins.
+fn lowest_tenth(series: &[Series]) -> f64 {
+    let least = ys(series).filter(|y| y.is_finite()).fold(0.9, f64::min);
+    ((least * 10.0).floor() / 10.0).max(0.0)
 }
 
 fn xs(series: &[Series]) -> impl Iterator<Item = f64> {

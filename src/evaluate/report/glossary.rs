@@ -101,6 +101,12 @@ const IDENTIFICATION: &[Entry] = &[
          the distance.",
         "ISO/IEC 19795-1",
     ),
+    DET,
+    (
+        "ROC curve of searches",
+        "The true positive identification rate (TPIR), 1 − FNIR, over the FPIR.",
+        "ISO/IEC 19795-1",
+    ),
     (
         "Ambiguous, and taken for another person",
         "At a gate the nearest person must be nearer than any other by a margin; else nobody is \
