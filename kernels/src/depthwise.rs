@@ -151,12 +151,7 @@ impl<T: Element> Row<'_, T> {
         debug_assert!(self.lines.len() == 4 * self.line_len && self.columns.kernel == 3);
         // SAFETY: as in `vectors`.
         unsafe {
-            let mut taps = [[V::splat(0.0); 3]; 3];
-            for (dy, taps) in taps.iter_mut().enumerate() {
-                for (dx, tap) in taps.iter_mut().enumerate() {
-                    *tap = V::load(self.taps.as_ptr().add((dy * 3 + dx) * channels + channel));
-                }
-            }
+            let taps = self.taps_of::<V, 3>(channel);
             let finish = self.finish.at::<V>(channel);
             let mut first = self.column::<V, 4>(0, channel);
             let mut second = self.column::<V, 4>(1, channel);
@@ -194,12 +189,7 @@ impl<T: Element> Row<'_, T> {
         debug_assert!(self.lines.len() == H * self.line_len && self.columns.kernel == 3);
         // SAFETY: columns outside the map are not loaded; the caller's for the channels and the places.
         unsafe {
-            let mut taps = [[V::splat(0.0); 3]; H];
-            for (dy, taps) in taps.iter_mut().enumerate() {
-                for (dx, tap) in taps.iter_mut().enumerate() {
-                    *tap = V::load(self.taps.as_ptr().add((dy * 3 + dx) * channels + channel));
-                }
-            }
+            let taps = self.taps_of::<V, H>(channel);
             let finish = self.finish.at::<V>(channel);
             let mut first = self.column::<V, H>(0, channel);
             let mut next = self.column::<V, H>(1, channel);
@@ -224,6 +214,26 @@ impl<T: Element> Row<'_, T> {
                 T::store(finish.vector(sum), out.as_mut_ptr().add(to));
                 (first, next) = if S == 1 { (second, third) } else { (third, third) };
             }
+        }
+    }
+
+    /// The taps of `H` rows of three columns.
+    ///
+    /// # Safety
+    /// As [`Lanes`]; the vector is within the channels.
+    #[inline(always)]
+    unsafe fn taps_of<V: Lanes, const H: usize>(&self, channel: usize) -> [[V; 3]; H] {
+        debug_assert!(self.taps.len() >= H * 3 * self.channels);
+        // SAFETY: the caller's.
+        unsafe {
+            let mut taps = [[V::splat(0.0); 3]; H];
+            for (dy, taps) in taps.iter_mut().enumerate() {
+                for (dx, tap) in taps.iter_mut().enumerate() {
+                    let at = (dy * 3 + dx) * self.channels + channel;
+                    *tap = V::load(self.taps.as_ptr().add(at));
+                }
+            }
+            taps
         }
     }
 

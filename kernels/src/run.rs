@@ -30,8 +30,8 @@ pub trait Run: Element {
     );
 }
 
-/// Compiles what is done for a set of instructions: each kind of layer by itself, for in one function of all of them each
-/// would be slower.
+/// Compiles what is done for a set of instructions: each kind of layer by itself, for in one function of all of them
+/// depthwise layers are up to a seventh slower.
 macro_rules! compiled {
     ($name:ident, $numbers:ty, $multiply:ty, $features:literal) => {
         #[target_feature(enable = $features)]

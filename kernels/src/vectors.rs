@@ -40,9 +40,9 @@ impl Multiply<f32> for Avx512 {
     }
 }
 
-/// A function for `$vectors` vectors of columns from `column` on, as many rows at a time as the last of `$rows` says at
-/// most, and all about as many: a few rows alone have too few sums for the processor to have one to go on with while it
-/// waits for another. No generic function, which would be compiled with strips of 16 rows for every number of them.
+/// A function for `$vectors` vectors of columns from `column` on, at most `$most` rows at a time, the last of `$rows`, and all
+/// about as many: a few rows alone have too few sums for the processor to have one to go on with while it waits for
+/// another. No generic function, which would be compiled with strips of 16 rows whatever the most is.
 macro_rules! columns {
     ($name:ident: $vectors:literal of $lanes:ty, at most $most:literal of $($rows:literal)*) => {
         /// # Safety
