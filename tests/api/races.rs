@@ -28,9 +28,14 @@ async fn make_change(service: &TestService, employee: &str, face: &str, change: 
     }
 }
 
-/// How long a request waits for a connection decides nothing here, on a machine however busy.
+/// How long a request waits for a connection, or a change for the passages before it, decides nothing
+/// here, on a machine however busy.
 async fn patient_service(pool: &PgPool) -> TestService {
-    TestService::start_with(pool, |config| config.database.acquire_timeout_ms = 60_000).await
+    TestService::start_with(pool, |config| {
+        config.database.acquire_timeout_ms = 60_000;
+        config.database.statement_timeout_ms = 60_000;
+    })
+    .await
 }
 
 fn granted(answer: &Value) -> bool {
