@@ -1,5 +1,7 @@
 //! Matrix products in blocks of 32 rows and 32 columns.
 
+use aligned_vec::{AVec, avec};
+
 use super::element::Element;
 use super::finish::Finish;
 use super::lanes::Lanes;
@@ -38,9 +40,13 @@ pub trait Multiply<T> {
     unsafe fn multiply(rows: &[T], panel: &[T], len: usize, to: &mut Output<T>);
 }
 
-/// A matrix `[K, N]` cut into panels of 32 columns, each laid out as the products read it.
+/// Columns of a panel whose numbers lie one after another.
+pub const HALF: usize = SIDE / 2;
+
+/// A matrix `[K, N]` cut into panels of 32 columns, each laid out as the products read it: no vector of it crosses two
+/// lines of the cache.
 pub struct Panels<T> {
-    numbers: Vec<T>,
+    numbers: AVec<T>,
     /// K.
     pub rows: usize,
     /// K, padded with zeros to a multiple of [`Element::STEP`].
@@ -53,27 +59,28 @@ impl<T: Element> Panels<T> {
     /// The matrix whose number in a row and a column is `at(row, column)`.
     pub fn new(rows: usize, columns: usize, at: impl Fn(usize, usize) -> f32) -> Self {
         let rows_padded = rows.next_multiple_of(T::STEP);
-        let mut numbers = vec![T::default(); columns.div_ceil(SIDE) * rows_padded * SIDE];
+        let len = columns.div_ceil(SIDE) * rows_padded * SIDE;
+        let mut numbers = avec![T::default(); len];
         for (index, panel) in numbers.chunks_exact_mut(rows_padded * SIDE).enumerate() {
             for row in 0..rows {
                 for column in 0..SIDE.min(columns - index * SIDE) {
                     let value = at(row, index * SIDE + column);
-                    panel[Self::place(row, column)] = T::from_f32(value);
+                    panel[Self::place(row, column, rows_padded)] = T::from_f32(value);
                 }
             }
         }
         Self { numbers, rows, rows_padded, columns }
     }
 
-    /// Where a number lies in its panel: rows of 32 for `f32`; for `bf16` what a tile of AMX wants:
-    /// steps of 32 rows in two halves of 16 columns, in which two rows alternate.
-    fn place(row: usize, column: usize) -> usize {
+    /// Where a number lies in its panel of `rows`: two halves of 16 columns, row by row, for `f32`; for `bf16` what a tile
+    /// of AMX wants: steps of 32 rows in two halves, in which two rows alternate.
+    fn place(row: usize, column: usize, rows: usize) -> usize {
+        let (half, column) = (column / HALF, column % HALF);
         if T::STEP == 1 {
-            return row * SIDE + column;
+            return (half * rows + row) * HALF + column;
         }
         let (step, row) = (row / T::STEP, row % T::STEP);
-        let (half, column) = (column / 16, column % 16);
-        step * T::STEP * SIDE + half * T::STEP * 16 + row / 2 * 32 + column * 2 + row % 2
+        step * T::STEP * SIDE + half * T::STEP * HALF + row / 2 * SIDE + column * 2 + row % 2
     }
 }
 
@@ -91,7 +98,7 @@ pub unsafe fn multiply<T: Element, M: Multiply<T>>(
 ) {
     let (len, columns) = (panels.rows_padded, panels.columns);
     let mut to = Output::new(finish, shortcut, out, columns);
-    let mut scratch = Vec::new();
+    let mut scratch = AVec::new(0);
     // SAFETY: the caller's.
     unsafe { M::begin() };
     // 32 rows stay in the first cache while all panels pass by.

@@ -1,5 +1,7 @@
 //! The rows of a matrix product, block by block.
 
+use aligned_vec::AVec;
+
 use super::element::Element;
 use super::geometry::{Geometry, Places};
 use super::matrix::Panels;
@@ -40,7 +42,7 @@ impl<'a, T: Element> Rows<'a, T> {
         first: usize,
         count: usize,
         read: usize,
-        scratch: &'b mut Vec<T>,
+        scratch: &'b mut AVec<T>,
     ) -> &'b [T] {
         match self {
             Self::Laid(rows) => rows.block(first, count, read, scratch),
@@ -69,7 +71,7 @@ impl<T: Element> Laid<'_, T> {
         first: usize,
         count: usize,
         read: usize,
-        scratch: &'a mut Vec<T>,
+        scratch: &'a mut AVec<T>,
     ) -> &'a [T] {
         let numbers = &self.numbers[first * self.len..][..count * self.len];
         if count == read {
@@ -111,7 +113,7 @@ impl<T: Element> Patches<'_, T> {
         first: usize,
         count: usize,
         read: usize,
-        scratch: &'a mut Vec<T>,
+        scratch: &'a mut AVec<T>,
     ) -> &'a [T] {
         scratch.resize(read * self.len, T::default());
         let (line, mut x) = (first / self.columns.count, first % self.columns.count);

@@ -3,7 +3,7 @@
 use std::arch::x86_64::{__m256, __m512};
 
 use super::lanes::Lanes;
-use super::matrix::Multiply;
+use super::matrix::{HALF, Multiply};
 use super::output::{Output, SIDE};
 
 /// Vectors of 8 numbers, 16 registers: 6 rows by 16 columns at a time.
@@ -59,7 +59,7 @@ macro_rules! columns {
             debug_assert!(rows.len() >= height * len && panel.len() >= len * SIDE);
             // SAFETY: the rows stay within the block and `rows`, the columns within the panel and the bias.
             unsafe {
-                let (panel, bias) = (panel.as_ptr().add(column), to.bias().as_ptr().add(column));
+                let (panel, bias) = (panel.as_ptr().add(column * len), to.bias().as_ptr().add(column));
                 let mut row = 0;
                 while row < height {
                     let left = height - row;
@@ -107,7 +107,8 @@ unsafe fn strip<V: Lanes, const R: usize, const C: usize>(
         for k in 0..len {
             let mut numbers = [V::splat(0.0); C];
             for (i, numbers) in numbers.iter_mut().enumerate() {
-                *numbers = V::load(panel.add(k * SIDE + i * V::WIDTH));
+                let (half, column) = (i * V::WIDTH / HALF, i * V::WIDTH % HALF);
+                *numbers = V::load(panel.add((half * len + k) * HALF + column));
             }
             for (i, sums) in sums.iter_mut().enumerate() {
                 let factor = V::splat(*rows.add(i * len + k));
