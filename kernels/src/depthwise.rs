@@ -4,6 +4,7 @@ use super::element::Element;
 use super::finish::Finish;
 use super::geometry::{Geometry, Places};
 use super::lanes::Lanes;
+use super::tiles::Tiled;
 
 /// The kernels, tap by tap: `[kernel * kernel, C]`.
 pub struct Taps {
@@ -55,7 +56,17 @@ pub unsafe fn depthwise<T: Element, V: Lanes>(
     let outs = out.chunks_exact_mut(rows.count * columns.count * channels);
     let (out_len, inner) = (columns.count * channels, rows.inner());
     let may_be_two = geometry.kernel == 3 && geometry.stride == 1;
+    let in_tiles = V::REGISTERS < 32
+        && channels.is_multiple_of(V::WIDTH)
+        && Tiled::<T>::suits(&rows, &columns);
     for (image, mut out) in images.zip(outs) {
+        if in_tiles {
+            let (rows, columns, taps) = (&rows, &columns, taps.numbers.as_slice());
+            let tiled = Tiled { map: image, rows, columns, channels, taps, finish };
+            // SAFETY: the caller's.
+            unsafe { tiled.write::<V>(channels, out) };
+            continue;
+        }
         let mut y = 0;
         while y < rows.count {
             let (top, down) = rows.covered(y);
@@ -90,22 +101,21 @@ impl<T: Element> Row<'_, T> {
     #[inline(always)]
     unsafe fn write<V: Lanes>(&self, height: usize, out: &mut [T]) {
         let whole = self.channels / V::WIDTH * V::WIDTH;
-        for channel in (0..whole).step_by(V::WIDTH) {
-            // SAFETY: the caller's; `channel + WIDTH` is within the channels, `place` within the columns.
-            unsafe {
+        let mut channel = 0;
+        while channel < whole {
+            // SAFETY: the caller's; `channel + N * WIDTH` is within the channels.
+            channel += unsafe {
                 match (self.columns.kernel, height, self.columns.stride) {
                     (3, 3, 1) => self.vectors::<V, 3, 1>(channel, out),
                     (3, 2, 1) => self.vectors::<V, 2, 1>(channel, out),
                     (3, 3, 2) => self.vectors::<V, 3, 2>(channel, out),
                     (3, 2, 2) => self.vectors::<V, 2, 2>(channel, out),
-                    // No closure: within an iterator's own function it is compiled without the instructions.
-                    _ => {
-                        for place in 0..self.columns.count {
-                            self.vector::<V>(height, place, channel, out);
-                        }
+                    _ if channel + 4 * V::WIDTH <= whole => {
+                        self.anywhere::<V, 4>(height, channel, out)
                     }
+                    _ => self.anywhere::<V, 1>(height, channel, out),
                 }
-            }
+            };
         }
         self.write_rest(height, whole, out);
     }
@@ -175,7 +185,8 @@ impl<T: Element> Row<'_, T> {
         }
     }
 
-    /// All places, of `H` rows and three columns each, `S` columns apart: what two neighbours share is loaded once.
+    /// All places, of `H` rows and three columns each, `S` columns apart: what two neighbours share is loaded once. How many
+    /// channels were written.
     ///
     /// # Safety
     /// As [`Lanes`].
@@ -184,7 +195,7 @@ impl<T: Element> Row<'_, T> {
         &self,
         channel: usize,
         out: &mut [T],
-    ) {
+    ) -> usize {
         let channels = self.channels;
         debug_assert!(self.lines.len() == H * self.line_len && self.columns.kernel == 3);
         // SAFETY: columns outside the map are not loaded; the caller's for the channels and the places.
@@ -215,6 +226,7 @@ impl<T: Element> Row<'_, T> {
                 (first, next) = if S == 1 { (second, third) } else { (third, third) };
             }
         }
+        V::WIDTH
     }
 
     /// The taps of `H` rows of three columns.
@@ -266,26 +278,46 @@ impl<T: Element> Row<'_, T> {
         unsafe { T::load(self.lines.as_ptr().add(at)) }
     }
 
+    /// All places of `N` vectors, whatever the kernel: taps are far from each other, so whole lines of the cache are read.
+    /// How many channels were written.
+    ///
     /// # Safety
-    /// As [`Lanes`].
+    /// As [`Lanes`]; the vectors are within the channels.
     #[inline(always)]
-    unsafe fn vector<V: Lanes>(&self, height: usize, place: usize, channel: usize, out: &mut [T]) {
-        let (left, across) = self.columns.covered(place);
-        // SAFETY: `covered` names columns inside the map; the caller's for the channels.
-        unsafe {
-            let finish = self.finish.at::<V>(channel);
-            let mut sums = finish.bias;
-            for dy in 0..height {
-                for dx in across.clone() {
-                    let column = left + dx - self.columns.padding;
-                    let at = dy * self.line_len + column * self.channels + channel;
-                    let tap = (dy * self.columns.kernel + dx) * self.channels + channel;
-                    let numbers = self.load::<V>(at);
-                    sums = numbers.times_plus(V::load(self.taps.as_ptr().add(tap)), sums);
+    unsafe fn anywhere<V: Lanes, const N: usize>(
+        &self,
+        height: usize,
+        channel: usize,
+        out: &mut [T],
+    ) -> usize {
+        debug_assert!(channel + N * V::WIDTH <= self.channels);
+        for place in 0..self.columns.count {
+            let (left, across) = self.columns.covered(place);
+            // SAFETY: `covered` names columns inside the map; the caller's for the channels.
+            unsafe {
+                let mut sums = [V::splat(0.0); N];
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    *sum = self.finish.at::<V>(channel + i * V::WIDTH).bias;
+                }
+                for dy in 0..height {
+                    for dx in across.clone() {
+                        let column = left + dx - self.columns.padding;
+                        let at = dy * self.line_len + column * self.channels + channel;
+                        let tap = (dy * self.columns.kernel + dx) * self.channels + channel;
+                        for (i, sum) in sums.iter_mut().enumerate() {
+                            let tap = V::load(self.taps.as_ptr().add(tap + i * V::WIDTH));
+                            *sum = self.load::<V>(at + i * V::WIDTH).times_plus(tap, *sum);
+                        }
+                    }
+                }
+                for (i, sum) in sums.into_iter().enumerate() {
+                    let channel = channel + i * V::WIDTH;
+                    let to = out.as_mut_ptr().add(place * self.channels + channel);
+                    T::store(self.finish.at::<V>(channel).vector(sum), to);
                 }
             }
-            T::store(finish.vector(sums), out.as_mut_ptr().add(place * self.channels + channel));
         }
+        N * V::WIDTH
     }
 
     fn one(&self, height: usize, place: usize, channel: usize) -> f32 {

@@ -1,12 +1,12 @@
 //! Vectors of sums, of the width that the processor has.
 
 use std::arch::x86_64::{
-    __m256, __m256bh, __m256i, __m512, _CMP_LT_OQ, _mm256_add_ps, _mm256_blendv_ps, _mm256_cmp_ps,
+    __m256, __m256bh, __m256i, __m512, _CMP_LT_OQ, _mm256_add_ps, _mm256_blendv_ps,
     _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_max_ps, _mm256_mul_ps,
-    _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm512_add_ps,
-    _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepu16_epi32, _mm512_cvtneps_pbh,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_mul_ps, _mm512_max_ps, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps,
+    _mm256_set1_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm512_add_ps, _mm512_castsi512_ps,
+    _mm512_cmp_ps_mask, _mm512_cvtepu16_epi32, _mm512_cvtneps_pbh, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_mask_mul_ps, _mm512_max_ps, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm512_slli_epi32, _mm512_storeu_ps,
 };
 use std::mem::transmute;
 
@@ -19,6 +19,8 @@ use half::bf16;
 /// numbers may be `bf16`), and a pointer leads to `WIDTH` numbers.
 pub trait Lanes: Copy {
     const WIDTH: usize;
+    /// How many of them the processor has room for.
+    const REGISTERS: usize;
 
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
@@ -36,6 +38,7 @@ pub trait Lanes: Copy {
 
 impl Lanes for __m256 {
     const WIDTH: usize = 8;
+    const REGISTERS: usize = 16;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
@@ -78,14 +81,15 @@ impl Lanes for __m256 {
     #[inline(always)]
     unsafe fn bent(self, slope: Self) -> Self {
         unsafe {
-            let negative = _mm256_cmp_ps::<_CMP_LT_OQ>(self, _mm256_setzero_ps());
-            _mm256_blendv_ps(self, _mm256_mul_ps(self, slope), negative)
+            // The sign of each number says which is taken.
+            _mm256_blendv_ps(self, _mm256_mul_ps(self, slope), self)
         }
     }
 }
 
 impl Lanes for __m512 {
     const WIDTH: usize = 16;
+    const REGISTERS: usize = 32;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

@@ -21,6 +21,7 @@ mod pool;
 mod processor;
 mod rows;
 mod run;
+mod tiles;
 mod trial;
 mod vectors;
 
