@@ -9,8 +9,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 fn limen(arguments: &[&str]) -> Output {
+    limen_with(arguments, &[])
+}
+
+fn limen_with(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_limen"))
         .args(arguments)
+        .envs(settings.iter().copied())
         .env_remove("LIMEN_CONFIG")
         .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .output()
@@ -145,6 +150,43 @@ fn identification_enrols_one_photo_and_takes_people_with_a_single_one_for_strang
     let output = limen(&[&arguments[..], &["--enroll", "5"]].concat());
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output).contains("no enrolled people"), "{}", text(&output));
+}
+
+#[test]
+fn a_search_that_finds_somebody_else_is_shown_beside_them_as_missed() {
+    let images = people();
+    copy("obama-2.jpg", &images.path().join("Biden/2.jpg"));
+    let page = identification_page(&images, &[]);
+    let shown: Vec<&str> = page.split("<figure class=\"case\">").skip(1).collect();
+    let mistaken = shown.last().expect("a case");
+    for part in ["Biden/<wbr>2.jpg", "Obama/<wbr>1.jpg", "✗ Member missed"] {
+        assert!(mistaken.contains(part), "{part} is missing in {mistaken}");
+    }
+    assert!(!page.contains("No cases to show."));
+}
+
+#[test]
+fn where_nothing_gives_a_threshold_the_page_has_neither_it_nor_verdicts() {
+    let images = people();
+    // Nobody has made a calibration for these two together.
+    let settings = [("LIMEN_ROAD__ENCODING_SIZE", "512"), ("LIMEN_ROAD__MIRROR", "true")];
+    let page = identification_page(&images, &settings);
+    for part in ["<svg", "3 strangers to the nearest.", "data:image/jpeg"] {
+        assert!(page.contains(part), "{part} is missing in the report");
+    }
+    for part in ["τ = ", "✓", "✗"] {
+        assert!(!page.contains(part), "{part} in the report");
+    }
+}
+
+/// The page of one search for each photo but the first of a person, evaluated with these settings.
+fn identification_page(images: &TempDir, settings: &[(&str, &str)]) -> String {
+    let folder = images.path().display().to_string();
+    let report = images.path().join("out.html").display().to_string();
+    let arguments =
+        ["evaluate", "identification", "--images", &folder, "--json", "--report", &report];
+    json(&limen_with(&arguments, settings));
+    std::fs::read_to_string(&report).unwrap()
 }
 
 #[test]

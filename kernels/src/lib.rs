@@ -17,6 +17,7 @@ mod lanes;
 mod map;
 mod matrix;
 mod output;
+mod picture;
 mod pool;
 mod processor;
 mod rows;
@@ -34,6 +35,29 @@ use map::{Map, filled};
 pub use processor::Processor;
 use run::{Run, Step};
 use tch::{Kind, TchError, Tensor};
+
+/// `[N, 3, height, width]`, channels last, of pictures of three bytes a pixel, rows from the top; blue is where red was
+/// and red where blue was if `swapped`.
+///
+/// # Errors
+/// When the bytes are no whole pictures, or libtorch has no memory.
+pub fn pictures(
+    bytes: &[u8],
+    (width, height): (usize, usize),
+    swapped: bool,
+    kind: Kind,
+) -> Result<Tensor, TchError> {
+    let each = width * height * 3;
+    if each == 0 || !bytes.len().is_multiple_of(each) {
+        let len = bytes.len();
+        return Err(TchError::Shape(format!("{len} bytes are no pictures of {width} x {height}")));
+    }
+    let size = [bytes.len() / each, height, width, 3];
+    match kind {
+        Kind::BFloat16 => filled::<half::bf16>(size, |out| picture::write(bytes, swapped, out)),
+        _ => filled::<f32>(size, |out| picture::write(bytes, swapped, out)),
+    }
+}
 
 /// `[N, C, H / 2, W / 2]`: of each channel of `xs` the largest number in every 2 x 2 places.
 ///

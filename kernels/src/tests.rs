@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tch::{Device, Kind, Tensor};
 
-use super::{Convolution, Geometry, Processor, halve};
+use super::{Convolution, Geometry, Processor, halve, pictures};
 
 /// What negative sums are multiplied by.
 #[derive(Clone, Copy, Debug)]
@@ -249,5 +249,21 @@ fn what_is_no_number_stays_none_and_its_neighbours_stay_numbers() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn pictures_become_maps_in_either_order_of_their_colours() {
+    let bytes: Vec<u8> = (0..=255).chain([7, 8]).cycle().take(2 * 3 * 5 * 3).collect();
+    let plain = Tensor::from_slice(&bytes).view([2i64, 5, 3, 3]).permute([0, 3, 1, 2]);
+    for kind in [Kind::Float, Kind::BFloat16] {
+        for (swapped, expected) in [(false, plain.shallow_clone()), (true, plain.flip([1]))] {
+            let found = pictures(&bytes, (3, 5), swapped, kind).unwrap();
+            assert_eq!(found.kind(), kind);
+            assert!(found.equal(&expected.to_kind(kind)), "{kind:?}, {swapped}");
+        }
+    }
+    for (len, size) in [(44, (3, 5)), (0, (0, 5))] {
+        assert!(pictures(&bytes[..len], size, false, Kind::Float).is_err(), "{len}, {size:?}");
     }
 }

@@ -4,9 +4,10 @@
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const HEAP_BLOCK_MAX: libc::c_int = 32 << 20;
 
-/// More than this many bytes free at a heap's end go back to the system.
+/// More than this many bytes free at a heap's end go back to the system: what the maps of a frame take of it stays, or every
+/// frame would ask for its pages anew.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const FREE_AT_END_MAX: libc::c_int = 2 << 20;
+const FREE_AT_END_MAX: libc::c_int = 6 << 20;
 
 /// Tells glibc once how large the blocks are that come and go with every frame. It would learn it from each
 /// block that it has taken from the system, and keep some 12 MiB more.

@@ -38,8 +38,8 @@ impl Job {
     }
 }
 
-/// Warms the networks, says so, and then looks at frames until the queue is closed, and judges liveness for the other
-/// workers while there is no frame.
+/// Warms the networks, says so, and then looks at frames until the queue is closed, and does parts of
+/// the other workers' looks while there is no frame.
 pub(super) fn run(
     road: &Road,
     queue: &Receiver<Job>,
@@ -66,9 +66,9 @@ pub(super) fn run(
             recv(asides) -> aside => {
                 // Whoever waits for it hears of a panic.
                 if let Ok(aside) = aside
-                    && catch_unwind(AssertUnwindSafe(|| road.judge(aside))).is_err()
+                    && catch_unwind(AssertUnwindSafe(|| road.help(aside))).is_err()
                 {
-                    error!("the liveness network panicked; that frame is refused and the worker goes on");
+                    error!("a network panicked beside a look; that frame is refused and the worker goes on");
                 }
             },
         }

@@ -17,7 +17,8 @@ use super::trunk::Trunk;
 /// Input `[N, 3, 64, 64]`, an upright face in RGB, 0..255, which the network sees in grey.
 #[derive(Clone, Debug)]
 pub struct Landmark68 {
-    grey: Parameter,
+    /// What grey is mixed of; none once the first layer does it.
+    grey: Option<Parameter>,
     trunk: Trunk,
     places: Linear,
     norm: BatchNorm,
@@ -40,10 +41,9 @@ impl Landmark68 {
     pub fn new(path: &Path) -> Self {
         let bottlenecks = Bottleneck::stages(&(path / "stages"), 32, &Self::STAGES);
         Self {
-            grey: Tensor::from_slice(&Self::GREY)
-                .view([1, 3, 1, 1])
-                .to_device(path.device())
-                .into(),
+            grey: Some(
+                Tensor::from_slice(&Self::GREY).view([1, 3, 1, 1]).to_device(path.device()).into(),
+            ),
             trunk: Trunk::new(path, [1, 32, 64], bottlenecks, 4),
             places: Linear::with_bias(&(path / "places"), Trunk::OUTPUT_SIZE, Self::OUTPUT_SIZE),
             norm: BatchNorm::new(&(path / "norm"), Self::OUTPUT_SIZE),
@@ -56,9 +56,14 @@ impl Landmark68 {
     /// When the input is not `[N, 3, 64, 64]`.
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor, TchError> {
         expect_pictures(xs, "[N, 3, 64, 64]", |h, w| h == Self::SIDE && w == Self::SIDE)?;
-        let grey = xs.f_mul(&self.grey)?.f_sum_dim_intlist([1].as_slice(), true, Kind::Float)?;
-        let grey = grey.f_to_kind(xs.kind())?;
-        let xs = self.trunk.forward(&grey)?;
+        let xs = match &self.grey {
+            None => self.trunk.forward(xs)?,
+            Some(shares) => {
+                let mixed = xs.f_mul(shares)?;
+                let grey = mixed.f_sum_dim_intlist([1].as_slice(), true, Kind::Float)?;
+                self.trunk.forward(&grey.f_to_kind(xs.kind())?)?
+            }
+        };
         let places = self.places.forward(&xs.f_flatten(1, 3)?)?;
         self.norm.forward(&places)?.f_view([-1, Self::OUTPUT_SIZE / 2, 2])
     }
@@ -66,6 +71,9 @@ impl Landmark68 {
 
 impl Network for Landmark68 {
     fn simplify(&mut self, kind: Kind) -> Result<(), TchError> {
+        if let Some(shares) = self.grey.take() {
+            self.trunk.take_in(&shares)?;
+        }
         self.trunk.thin(kind)
     }
 

@@ -302,6 +302,13 @@ impl Conv {
         Ok(())
     }
 
+    /// Takes in what goes before: a mixture, by `shares`, of the channels that the layer is shown from now on.
+    pub fn take_in(&mut self, shares: &Tensor) -> Result<(), TchError> {
+        let Parameters { weight, .. } = self.parameters_mut()?;
+        *weight = weight.f_mul(&shares.f_view([1, -1, 1, 1])?)?.into();
+        Ok(())
+    }
+
     /// Puts batch normalisation, declared under `path`, behind the sums, and lets the layer begin with numbers by chance:
     /// such that sums vary as much as what they are made of (He et al. 2015, equation 15).
     pub fn begin(&mut self, path: &Path, random: &mut impl Rng) -> Result<(), TchError> {

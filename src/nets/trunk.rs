@@ -67,6 +67,11 @@ impl Trunk {
         self.global_depthwise.forward(&self.widen.forward(&xs)?)
     }
 
+    /// As if what it is shown had been mixed to one channel, by `shares`: see [`Conv::take_in`].
+    pub fn take_in(&mut self, shares: &Tensor) -> Result<(), TchError> {
+        self.stem.take_in(shares)
+    }
+
     /// Its convolutions.
     pub fn layers(&mut self) -> Vec<&mut Conv> {
         let Self { stem, stem_depthwise, bottlenecks, widen, global_depthwise } = self;

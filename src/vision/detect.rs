@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use tch::{TchError, Tensor};
 
+use super::awaited::Awaited;
 use super::letterbox::Letterbox;
 use super::nearest::{NearestSettings, meant};
 use super::nms::suppress_overlapping;
@@ -95,21 +96,43 @@ pub fn detect(
     settings: &DetectSettings,
     nearest: &NearestSettings,
 ) -> Result<Vec<Detection>, TchError> {
+    detect_beside(net, frame, pupil_distance_px_min, settings, nearest, |_| None)
+}
+
+/// As [`detect`]; the search at half the first one's size, which near faces ask for, is handed to `aside` before it is known
+/// whether they do.
+pub(super) fn detect_beside(
+    net: &Station<Yunet>,
+    frame: &Frame,
+    pupil_distance_px_min: f32,
+    settings: &DetectSettings,
+    nearest: &NearestSettings,
+    aside: impl FnOnce(&dyn Fn() -> Letterbox) -> Option<Awaited<Vec<Detection>>>,
+) -> Result<Vec<Detection>, TchError> {
     let (side, first_side) = sides(frame, pupil_distance_px_min, settings);
     let canvas = Letterbox::new(frame, first_side, SIDE_MULTIPLE);
+    let half = || {
+        if first_side < frame.width().max(frame.height()) {
+            canvas.halved(SIDE_MULTIPLE)
+        } else {
+            Letterbox::new(frame, first_side / 2, SIDE_MULTIPLE)
+        }
+    };
+    let ahead = aside(&half);
     let first = search_canvas(net, &canvas, settings)?;
     let near = NEAR_PX * canvas.scale.0;
     let meant = meant(&first, frame, nearest);
     let all_near = !meant.is_empty() && meant.iter().all(|face| face.bounding_box.width >= near);
-    let canvas = if side > first_side && !all_near {
-        closer(frame, &meant, FAR_PX * canvas.scale.0, side)
-            .unwrap_or_else(|| Letterbox::new(frame, side, SIDE_MULTIPLE))
-    } else if first_side < frame.width().max(frame.height()) {
-        canvas.halved(SIDE_MULTIPLE)
+    let second = if side > first_side && !all_near {
+        let canvas = closer(frame, &meant, FAR_PX * canvas.scale.0, side)
+            .unwrap_or_else(|| Letterbox::new(frame, side, SIDE_MULTIPLE));
+        search_canvas(net, &canvas, settings)?
     } else {
-        Letterbox::new(frame, first_side / 2, SIDE_MULTIPLE)
+        match ahead {
+            Some(awaited) => awaited.wait()?,
+            None => search_canvas(net, &half(), settings)?,
+        }
     };
-    let second = search_canvas(net, &canvas, settings)?;
     let faces = suppress_overlapping([first.as_slice(), &second].concat(), settings.overlap_max);
     let both = || first.iter().chain(&second);
     let faces = faces.into_iter().map(|face| {
@@ -194,7 +217,8 @@ impl Model for Yunet {
     }
 }
 
-fn search_canvas(
+/// What one search finds, in the frame's pixels.
+pub(super) fn search_canvas(
     net: &Station<Yunet>,
     canvas: &Letterbox,
     settings: &DetectSettings,

@@ -16,6 +16,7 @@
 
 mod affine;
 pub mod align;
+mod awaited;
 mod batch;
 pub mod decode;
 pub mod detect;

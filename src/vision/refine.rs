@@ -4,6 +4,7 @@ use tch::{TchError, Tensor};
 
 use super::affine::Affine;
 use super::align::Template;
+use super::awaited::Awaited;
 use super::warp::warp;
 use crate::domain::{Detection, Frame, Landmarks, Point};
 use crate::nets::{Landmark68, Model, Pictures, Planes, Station};
@@ -43,20 +44,39 @@ pub fn refine(
     frame: &Frame,
     face: Detection,
 ) -> Result<Detection, TchError> {
+    refine_beside(net, frame, face, |_| None)
+}
+
+/// As [`refine`]; the mirror image is handed to `aside` meanwhile.
+pub(super) fn refine_beside(
+    net: &Station<Landmark68>,
+    frame: &Frame,
+    face: Detection,
+    aside: impl FnOnce(&[u8]) -> Option<Awaited<Landmarks>>,
+) -> Result<Detection, TchError> {
     let Some(to_picture) = onto_picture(&face.landmarks) else { return Ok(face) };
     let picture = warp(frame, &to_picture, SIDE);
-    let both = [picture.as_slice(), &mirrored(&picture)].concat();
-    let places = net.ask(Pictures { rgb: &both, size: (SIDE, SIDE) })?;
-    let [plain, mirrored] = [0, 1].map(|row| {
-        let (points, _) = places[row * places.len() / 2..].as_chunks::<2>();
-        five(points)
-    });
+    let mirrored = mirrored(&picture);
+    let [plain, mirrored] = match aside(&mirrored) {
+        Some(awaited) => [place(net, &picture)?, awaited.wait()?],
+        None => {
+            let both = [picture, mirrored].concat();
+            let numbers = net.ask(Pictures { rgb: &both, size: (SIDE, SIDE) })?;
+            let (plain, mirrored) = numbers.split_at(numbers.len() / 2);
+            [five(plain), five(mirrored)]
+        }
+    };
     let to_frame = to_picture.inverse();
     let placed = [plain, unmirrored(mirrored)].map(|l| l.map(|p| to_frame.map(p)));
     let refined = Landmarks::mean(&placed).and_then(|p| Landmarks::mean(&[face.landmarks, p]));
     let finite = |l: &Landmarks| l.0.iter().all(|p| p.x.is_finite() && p.y.is_finite());
     let landmarks = refined.filter(finite).unwrap_or(face.landmarks);
     Ok(Detection { landmarks, ..face })
+}
+
+/// Where the network sees the five landmarks in one picture, in its pixels.
+pub(super) fn place(net: &Station<Landmark68>, picture: &[u8]) -> Result<Landmarks, TchError> {
+    Ok(five(&net.ask(Pictures { rgb: picture, size: (SIDE, SIDE) })?))
 }
 
 impl Model for Landmark68 {
@@ -89,7 +109,8 @@ fn onto_picture(landmarks: &Landmarks) -> Option<Affine> {
 }
 
 /// The five landmarks, in pixels of the picture, of 68 that are given as shares of its side.
-fn five(places: &[[f32; 2]]) -> Landmarks {
+fn five(numbers: &[f32]) -> Landmarks {
+    let (places, _) = numbers.as_chunks::<2>();
     Landmarks(FIVE_OF_68.map(|group| {
         let mean =
             |axis: usize| group.iter().map(|&i| places[i][axis]).sum::<f32>() / group.len() as f32;

@@ -95,6 +95,12 @@ impl<M: Model> Station<M> {
         }
     }
 
+    /// Whether the thread that asks computes.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        matches!(self.0, Place::Here(..))
+    }
+
     /// One row of numbers for each picture, one after another.
     ///
     /// # Errors

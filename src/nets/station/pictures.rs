@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use limen_kernels::pictures;
 use tch::{Device, TchError, Tensor};
 
 use crate::nets::Compute;
@@ -31,6 +32,10 @@ pub(super) fn tensor(
     planes: Planes,
     compute: Compute,
 ) -> Result<Tensor, TchError> {
+    if compute.device == Device::Cpu {
+        let size = (width as usize, height as usize);
+        return pictures(rgb, size, planes == Planes::Bgr, compute.kind);
+    }
     let bytes = match planes {
         Planes::Rgb => Cow::Borrowed(rgb),
         Planes::Bgr => {

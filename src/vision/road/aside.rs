@@ -1,23 +1,19 @@
-//! Liveness, judged by a thread that has nothing to do while the one that looks at the frame encodes the face.
+//! What a thread that has nothing to do takes on for one that looks at a frame.
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 use tch::TchError;
 
-use super::{Approached, Road};
-use crate::domain::LivenessScore;
-use crate::vision::liveness::{Surroundings, judge};
+use super::Road;
+use crate::vision::awaited::Awaited;
 
-/// A face whose liveness another thread waits for.
-pub struct Aside {
-    seen: Surroundings,
-    reply: mpsc::SyncSender<Result<LivenessScore, TchError>>,
-}
+/// A part of a look, with where its outcome goes.
+pub struct Aside(Box<dyn FnOnce(&Road) + Send>);
 
-/// The way to whoever may judge. Clones know of each other's crowds.
+/// The way to whoever may help. Clones know of each other's crowds.
 #[derive(Clone, Debug)]
 pub(super) struct Helpers {
     asides: Sender<Aside>,
@@ -31,12 +27,9 @@ pub(super) struct Helpers {
 /// wanted for one, and to wait for it is dearer than what it spares: see `benches/RESULTS.md`.
 const CALM: Duration = Duration::from_millis(50);
 
-/// What a thread waits for whose [`Aside`] was taken.
-pub(super) struct Awaited(mpsc::Receiver<Result<LivenessScore, TchError>>);
-
 impl Road {
-    /// The same road, for so many threads; the liveness of faces on it and its clones is judged by whoever waits at the
-    /// receiver just then and hands what comes to [`Road::judge`].
+    /// The same road, for so many threads; parts of looks on it and its clones are done by whoever waits at the receiver
+    /// just then and hands what comes to [`Road::help`].
     #[must_use]
     pub fn with_helpers(self, threads: usize) -> (Self, Receiver<Aside>) {
         // Without room: nothing is handed over to those who are busy.
@@ -45,25 +38,27 @@ impl Road {
         (Self { helpers: Some(helpers), ..self }, receiver)
     }
 
-    /// Judges and answers.
-    pub fn judge(&self, Aside { seen, reply }: Aside) {
-        // Nobody hears it when the encoder failed meanwhile.
-        let _ = reply.send(judge(&self.liveness, &seen));
+    /// Does it, and answers whoever waits.
+    pub fn help(&self, Aside(work): Aside) {
+        work(self);
     }
 
-    /// Hands a face's liveness over to somebody who can judge it now; none where all are busy.
-    pub(super) fn hand_over(&self, approached: &Approached) -> Option<Awaited> {
+    /// Hands what `part` makes ready over to somebody who can do it now; none where all are busy, and it is the caller's
+    /// to do or to leave.
+    pub(super) fn aside<T, W>(&self, part: impl FnOnce() -> W) -> Option<Awaited<T>>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Self) -> Result<T, TchError> + Send + 'static,
+    {
         let helpers = self.helpers.as_ref()?;
         if helpers.are_busy(self.crowd.count()) {
             return None;
         }
-        let seen = Surroundings::of(&approached.frame, &approached.detection.bounding_box);
-        let (reply, awaited) = mpsc::sync_channel(1);
-        if let Err(refused) = helpers.asides.try_send(Aside { seen, reply }) {
-            // Nobody waits just now.
-            self.judge(refused.into_inner());
-        }
-        Some(Awaited(awaited))
+        let work = part();
+        let (outcome, awaited) = Awaited::new();
+        // Nobody hears it where the look has ended meanwhile.
+        let aside = Aside(Box::new(move |road| drop(outcome.send(work(road)))));
+        helpers.asides.try_send(aside).ok().map(|()| awaited)
     }
 }
 
@@ -75,14 +70,5 @@ impl Helpers {
             *crowded_at = Some(Instant::now());
         }
         crowded_at.is_some_and(|then| then.elapsed() < CALM)
-    }
-}
-
-impl Awaited {
-    /// The score, once it is there.
-    pub fn wait(self) -> Result<LivenessScore, TchError> {
-        let broke_down =
-            |_| Err(TchError::Torch("the thread that judged liveness broke down".into()));
-        self.0.recv().unwrap_or_else(broke_down)
     }
 }

@@ -21,14 +21,14 @@ pub use verifier::{NoVerifier, VerifierProfile};
 
 use super::align::{AlignedFace, FIVE_POINTS_112, Template, align};
 use super::decode::{DecodeError, FrameFormat, FrameLimits, decode, decode_at_least};
-use super::detect::detect;
+use super::detect::{detect_beside, search_canvas};
 use super::encode::{EncodeError, Encoded, FaceEncoder};
-use super::liveness::{Surroundings, liveness};
+use super::liveness::{Surroundings, judge, liveness};
 use super::nearest::{Nearest, choose_nearest};
 use super::picture::picture;
 use super::precision::Precision;
 use super::quality::{issues, measure, shortfall};
-use super::refine::refine;
+use super::refine::{place, refine_beside};
 use crate::domain::{
     BoundingBox, Detection, Encoding, FaceSeen, Frame, Landmarks, LivenessScore, ModelId, Quality,
     QualityFigure, QualityIssue, Shortfall, Sighting, Stage, StageTimings, View,
@@ -77,7 +77,7 @@ pub struct Road {
     previous: Option<Previous>,
     /// Those who are under way on this road and its clones.
     crowd: Crowd,
-    /// Where liveness can be handed over, if anywhere.
+    /// Where parts of a look can be handed over, if anywhere.
     helpers: Option<Helpers>,
     profile: EncoderProfile,
     settings: RoadSettings,
@@ -301,7 +301,12 @@ impl Road {
             let Some(threshold) = settings.liveness_threshold else {
                 return self.encode(approached, None, with_picture, clock);
             };
-            let Some(awaited) = self.hand_over(&approached) else {
+            let judged = self.aside(|| {
+                let bounding_box = &approached.detection.bounding_box;
+                let seen = Surroundings::of(&approached.frame, bounding_box);
+                move |road: &Self| judge(&road.liveness, &seen)
+            });
+            let Some(awaited) = judged else {
                 let liveness = self.score(&approached, clock)?;
                 if !liveness.is_live(threshold) {
                     return Ok(Sighting::Spoof { liveness });
@@ -403,11 +408,26 @@ impl Road {
     ) -> Result<Vec<Detection>, TchError> {
         let RoadSettings { detect: settings, nearest, .. } = &self.settings;
         let pupils = pupil_distance_px_min / frame.reduction() as f32;
-        detect(&self.detector, frame, pupils, settings, nearest)
+        detect_beside(&self.detector, frame, pupils, settings, nearest, |half| {
+            // A GPU does one thing after another anyway.
+            self.detector.is_here().then(|| {
+                self.aside(|| {
+                    let (half, settings) = (half(), settings.clone());
+                    move |road: &Self| search_canvas(&road.detector, &half, &settings)
+                })
+            })?
+        })
     }
 
     fn refine(&self, frame: &Frame, face: Detection) -> Result<Detection, TchError> {
-        refine(&self.landmarks, frame, face)
+        refine_beside(&self.landmarks, frame, face, |picture| {
+            self.landmarks.is_here().then(|| {
+                self.aside(|| {
+                    let picture = picture.to_vec();
+                    move |road: &Self| place(&road.landmarks, &picture)
+                })
+            })?
+        })
     }
 
     /// Aligns and measures the nearest face; what is wrong with it where it is not good enough.
