@@ -51,6 +51,10 @@ task_bench() {
     peer) bench_peer "${@:2}" ;;
     start) bench_service benches/start.py "${@:2}" ;;
     overload) bench_frames benches/overload.py "${@:2}" ;;
+    turns)
+      [ -x "${2:-}" ] && [ ! "$2" -ef "$(limen_binary)" ] ||
+        die "./dev bench turns OLD: name a copy of the other limen, built before"
+      bench_frames benches/turns.py "${3:-}" --old "$(realpath "$2")" "${@:4}" ;;
     console)
       require_browser
       [ -n "${LIMEN_TEST_CHROMEDRIVER:-}" ] || die "this measures the pages in Chromium, which is not here"

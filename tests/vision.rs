@@ -1,7 +1,7 @@
 //! The road from bytes to encodings, on real photographs and with the real networks.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -158,32 +158,41 @@ fn a_gpu_sees_and_encodes_faces_as_the_processor_does() {
     });
 }
 
-/// What is seen on a road when a helper has done so with the liveness that it was handed.
+/// Parts of a look that are handed over: the second search, the mirrored landmarks, liveness.
+const PARTS: usize = 3;
+
+/// What is seen on a road whose helper is handed every part of the look and does so with each, by its number.
 fn look_with_a_helper(
     settings: RoadSettings,
     name: &str,
     asked: &LookSettings,
-    help: impl FnOnce(&Road, Aside) + Send,
+    help: impl Fn(usize, &Road, Aside) + Sync,
 ) -> Result<View<FaceSeen>, LookError> {
     // Of its own: frames of other tests would be a crowd.
     let road = Road::open(&in_repository("weights"), settings).unwrap();
     let (road, asides) = road.with_helpers(2);
-    let (helper, was_asked) = (road.clone(), AtomicBool::new(false));
+    let (taken, done) = (&AtomicUsize::new(0), &AtomicBool::new(false));
+    let (helper, help) = (road.clone(), &help);
     std::thread::scope(|scope| {
-        let was_asked = &was_asked;
-        let helping = scope.spawn(move || {
-            let aside = asides.recv_timeout(Duration::from_secs(60)).expect("a face's liveness");
-            was_asked.store(true, Ordering::SeqCst);
-            help(&helper, aside);
-        });
-        loop {
-            let view = road.look(&fixture(name), None, asked, StageTimings::default());
-            // It may not have been waiting yet.
-            if was_asked.load(Ordering::SeqCst) {
-                return view;
+        scope.spawn(move || {
+            while !done.load(Ordering::SeqCst) {
+                if let Ok(aside) = asides.recv_timeout(Duration::from_millis(20)) {
+                    help(taken.fetch_add(1, Ordering::SeqCst), &helper, aside);
+                }
             }
-            assert!(!helping.is_finished(), "nothing was handed over");
-        }
+        });
+        let until = Instant::now() + Duration::from_secs(60);
+        let view = loop {
+            taken.store(0, Ordering::SeqCst);
+            let view = road.look(&fixture(name), None, asked, StageTimings::default());
+            // It may not have been waiting for one of them.
+            if view.is_err() || taken.load(Ordering::SeqCst) == PARTS || Instant::now() > until {
+                break view;
+            }
+        };
+        done.store(true, Ordering::SeqCst);
+        assert!(Instant::now() < until, "not everything was handed over");
+        view
     })
 }
 
@@ -193,7 +202,7 @@ fn asking_for_life(threshold: f32) -> LookSettings {
 }
 
 #[test]
-fn liveness_that_another_thread_judges_decides_as_one_that_is_judged_first() {
+fn a_look_that_another_thread_helps_with_sees_what_one_alone_does() {
     // An encoder that makes too little of every face.
     let mut unclear = RoadSettings::default();
     unclear.quality.feature_norm_min = Some(1e6);
@@ -208,7 +217,8 @@ fn liveness_that_another_thread_judges_decides_as_one_that_is_judged_first() {
         let asked = asking_for_life(threshold);
         let road = Road::open(&in_repository("weights"), settings.clone()).unwrap();
         let alone = road.look(&fixture(name), None, &asked, StageTimings::default()).unwrap();
-        let helped = look_with_a_helper(settings.clone(), name, &asked, Road::judge).unwrap();
+        let help = |_, road: &Road, aside| road.help(aside);
+        let helped = look_with_a_helper(settings.clone(), name, &asked, help).unwrap();
         assert_eq!(helped.sighting, alone.sighting, "{name}, {threshold}");
         // The wait is timed, after what was done meanwhile.
         let last = helped.timings.iter().last().map(|(stage, _)| stage);
@@ -217,11 +227,18 @@ fn liveness_that_another_thread_judges_decides_as_one_that_is_judged_first() {
 }
 
 #[test]
-fn a_face_whose_liveness_nobody_judges_after_all_is_an_error_and_not_let_in() {
+fn a_look_of_which_a_part_is_lost_is_an_error_and_lets_nobody_in() {
     let asked = asking_for_life(0.0);
-    let lost = |_: &Road, aside| drop::<Aside>(aside);
-    let seen = look_with_a_helper(RoadSettings::default(), "obama-1.jpg", &asked, lost);
-    assert!(matches!(seen, Err(LookError::Torch(_))), "{seen:?}");
+    for lost in 0..PARTS {
+        let help = |number, road: &Road, aside| {
+            // Dropped, as by a network that panics.
+            if number != lost {
+                road.help(aside);
+            }
+        };
+        let seen = look_with_a_helper(RoadSettings::default(), "obama-1.jpg", &asked, help);
+        assert!(matches!(seen, Err(LookError::Torch(_))), "{lost}: {seen:?}");
+    }
 }
 
 /// Until a lone frame's liveness was judged by the worker that had none.

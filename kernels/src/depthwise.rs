@@ -64,7 +64,7 @@ pub unsafe fn depthwise<T: Element, V: Lanes>(
             let (rows, columns, taps) = (&rows, &columns, taps.numbers.as_slice());
             let tiled = Tiled { map: image, rows, columns, channels, taps, finish };
             // SAFETY: the caller's.
-            unsafe { tiled.write::<V>(channels, out) };
+            unsafe { tiled.write::<V>(out) };
             continue;
         }
         let mut y = 0;

@@ -40,7 +40,7 @@ use tch::{Kind, TchError, Tensor};
 /// and red where blue was if `swapped`.
 ///
 /// # Errors
-/// When the bytes are no whole pictures, or libtorch has no memory.
+/// When the bytes are no whole pictures, the kind is neither `Float` nor `BFloat16`, or libtorch has no memory.
 pub fn pictures(
     bytes: &[u8],
     (width, height): (usize, usize),
@@ -55,7 +55,8 @@ pub fn pictures(
     let size = [bytes.len() / each, height, width, 3];
     match kind {
         Kind::BFloat16 => filled::<half::bf16>(size, |out| picture::write(bytes, swapped, out)),
-        _ => filled::<f32>(size, |out| picture::write(bytes, swapped, out)),
+        Kind::Float => filled::<f32>(size, |out| picture::write(bytes, swapped, out)),
+        other => Err(TchError::Shape(format!("pictures of {other:?}"))),
     }
 }
 

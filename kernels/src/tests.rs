@@ -188,7 +188,7 @@ fn a_product_is_libtorch_s_however_many_rows_it_has() {
 #[test]
 fn a_depthwise_layer_is_libtorch_s_on_the_smallest_maps() {
     for (height, width, channels) in
-        (1..=5).flat_map(|h| (1..=5).flat_map(move |w| [8, 16, 17, 40].map(|c| (h, w, c))))
+        (1..=9).flat_map(|h| (1..=9).flat_map(move |w| [8, 17, 40].map(|c| (h, w, c))))
     {
         for (stride, padding) in [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)] {
             let geometry = Geometry { kernel: 3, stride, padding };
@@ -201,7 +201,7 @@ fn a_depthwise_layer_is_libtorch_s_on_the_smallest_maps() {
                 depthwise: true,
                 shortcut: false,
                 slopes: Slopes::Any,
-                seed: height * 5 + width,
+                seed: height * 9 + width,
             };
             expect_libtorch_s(&layer);
         }
@@ -234,7 +234,8 @@ fn what_is_no_number_stays_none_and_its_neighbours_stay_numbers() {
                 for images in [1, 3] {
                     // The first picture's first place alone.
                     let xs = Tensor::ones([images, 40, 4, 4], (kind, Device::Cpu));
-                    let _ = xs.narrow(0, 0, 1).narrow(2, 0, 1).narrow(3, 0, 1).fill_(f64::NAN);
+                    let no_number = if images == 1 { f64::NAN } else { -f64::NAN };
+                    let _ = xs.narrow(0, 0, 1).narrow(2, 0, 1).narrow(3, 0, 1).fill_(no_number);
                     let seen = if depthwise { 1 } else { 40 };
                     let ones = Tensor::ones([40, seen, kernel, kernel], (Kind::Float, Device::Cpu));
                     let bias = Tensor::zeros([40], (Kind::Float, Device::Cpu));

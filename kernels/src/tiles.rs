@@ -1,14 +1,14 @@
 //! Depthwise kernels of 3 x 3 where registers are few: several places at once, channel by channel.
 //!
 //! Nine taps and the columns under them have no room in 16 registers, and what is laid aside in memory takes longer than
-//! the sums. In a tile each tap is loaded once for all places, and each number of the map once for all taps.
+//! the sums. In a tile each tap is loaded once for all places of a line, and each number of the map once for all taps.
 
 use super::element::Element;
 use super::finish::Finish;
 use super::geometry::Places;
 use super::lanes::Lanes;
 
-/// Places of a tile along a line: with two lines six sums, which are enough at once for the processor.
+/// Places of a tile along a line. With two lines, where kernels move by one, that makes six sums at once.
 const ACROSS: usize = 3;
 
 /// A depthwise layer of 3 x 3 on one picture's map.
@@ -59,18 +59,18 @@ impl<'a, T: Element> Tiled<'a, T> {
         columns.stride <= 2 && suits(rows) && suits(columns)
     }
 
-    /// Writes the channels before `whole`, a multiple of [`Lanes::WIDTH`].
+    /// Writes all places; the channels are a multiple of [`Lanes::WIDTH`].
     ///
     /// # Safety
     /// As [`Lanes`].
     #[inline(always)]
-    pub unsafe fn write<V: Lanes>(&self, whole: usize, out: &mut [T]) {
+    pub unsafe fn write<V: Lanes>(&self, out: &mut [T]) {
         // SAFETY: the caller's.
         unsafe {
             if self.columns.stride == 1 {
-                self.tiles::<V, 2, 1>(whole, out);
+                self.tiles::<V, 2, 1>(out);
             } else {
-                self.tiles::<V, 1, 2>(whole, out);
+                self.tiles::<V, 1, 2>(out);
             }
         }
     }
@@ -80,7 +80,7 @@ impl<'a, T: Element> Tiled<'a, T> {
     /// # Safety
     /// As [`Lanes`].
     #[inline(always)]
-    unsafe fn tiles<V: Lanes, const Y: usize, const S: usize>(&self, whole: usize, out: &mut [T]) {
+    unsafe fn tiles<V: Lanes, const Y: usize, const S: usize>(&self, out: &mut [T]) {
         let columns = spans(self.columns, ACROSS);
         for down in spans(self.rows, Y) {
             for across in &columns {
@@ -88,15 +88,15 @@ impl<'a, T: Element> Tiled<'a, T> {
                 // SAFETY: the caller's; the sizes are those of the spans.
                 unsafe {
                     match ((down.count, down.taps), (across.count, across.taps)) {
-                        ((1, 2), (1, 2)) => self.tile::<V, 1, 2, 1, 2, S>(at, whole, out),
-                        ((1, 2), (1, 3)) => self.tile::<V, 1, 2, 1, 3, S>(at, whole, out),
-                        ((1, 2), _) => self.tile::<V, 1, 2, ACROSS, 3, S>(at, whole, out),
-                        ((1, 3), (1, 2)) => self.tile::<V, 1, 3, 1, 2, S>(at, whole, out),
-                        ((1, 3), (1, 3)) => self.tile::<V, 1, 3, 1, 3, S>(at, whole, out),
-                        ((1, 3), _) => self.tile::<V, 1, 3, ACROSS, 3, S>(at, whole, out),
-                        (_, (1, 2)) => self.tile::<V, Y, 3, 1, 2, S>(at, whole, out),
-                        (_, (1, 3)) => self.tile::<V, Y, 3, 1, 3, S>(at, whole, out),
-                        _ => self.tile::<V, Y, 3, ACROSS, 3, S>(at, whole, out),
+                        ((1, 2), (1, 2)) => self.tile::<V, 1, 2, 1, 2, S>(at, out),
+                        ((1, 2), (1, 3)) => self.tile::<V, 1, 2, 1, 3, S>(at, out),
+                        ((1, 2), _) => self.tile::<V, 1, 2, ACROSS, 3, S>(at, out),
+                        ((1, 3), (1, 2)) => self.tile::<V, 1, 3, 1, 2, S>(at, out),
+                        ((1, 3), (1, 3)) => self.tile::<V, 1, 3, 1, 3, S>(at, out),
+                        ((1, 3), _) => self.tile::<V, 1, 3, ACROSS, 3, S>(at, out),
+                        (_, (1, 2)) => self.tile::<V, Y, 3, 1, 2, S>(at, out),
+                        (_, (1, 3)) => self.tile::<V, Y, 3, 1, 3, S>(at, out),
+                        _ => self.tile::<V, Y, 3, ACROSS, 3, S>(at, out),
                     }
                 }
             }
@@ -118,9 +118,9 @@ impl<'a, T: Element> Tiled<'a, T> {
     >(
         &self,
         (down, across): (&Span, &Span),
-        whole: usize,
         out: &mut [T],
     ) {
+        debug_assert!(self.channels.is_multiple_of(V::WIDTH));
         debug_assert!((down.count, down.taps, across.count, across.taps) == (Y, H, X, W));
         let channels = self.channels;
         let [line, out_line] = [self.columns.len, self.columns.count].map(|len| len * channels);
@@ -138,7 +138,7 @@ impl<'a, T: Element> Tiled<'a, T> {
             let from = self.map.as_ptr().add(from);
             let taps = self.taps.as_ptr().add(taps);
             let to = out.as_mut_ptr().add(to);
-            while channel < whole {
+            while channel < channels {
                 let finish = self.finish.at::<V>(channel);
                 let mut sums = [[finish.bias; X]; Y];
                 for dy in 0..height {

@@ -68,7 +68,7 @@ pub(super) fn run(
                 if let Ok(aside) = aside
                     && catch_unwind(AssertUnwindSafe(|| road.help(aside))).is_err()
                 {
-                    error!("a network panicked beside a look; that frame is refused and the worker goes on");
+                    error!("a network panicked beside a look, which is refused where it wanted to know; the worker goes on");
                 }
             },
         }

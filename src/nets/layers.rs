@@ -305,7 +305,8 @@ impl Conv {
     /// Takes in what goes before: a mixture, by `shares`, of the channels that the layer is shown from now on.
     pub fn take_in(&mut self, shares: &Tensor) -> Result<(), TchError> {
         let Parameters { weight, .. } = self.parameters_mut()?;
-        *weight = weight.f_mul(&shares.f_view([1, -1, 1, 1])?)?.into();
+        let shares = shares.f_to_kind(weight.kind())?.f_view([1, -1, 1, 1])?;
+        *weight = weight.f_mul(&shares)?.into();
         Ok(())
     }
 

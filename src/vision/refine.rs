@@ -47,7 +47,7 @@ pub fn refine(
     refine_beside(net, frame, face, |_| None)
 }
 
-/// As [`refine`]; the mirror image is handed to `aside` meanwhile.
+/// As [`refine`]; where this thread computes, the mirror image is handed to `aside` meanwhile.
 pub(super) fn refine_beside(
     net: &Station<Landmark68>,
     frame: &Frame,
@@ -57,14 +57,17 @@ pub(super) fn refine_beside(
     let Some(to_picture) = onto_picture(&face.landmarks) else { return Ok(face) };
     let picture = warp(frame, &to_picture, SIDE);
     let mirrored = mirrored(&picture);
-    let [plain, mirrored] = match aside(&mirrored) {
-        Some(awaited) => [place(net, &picture)?, awaited.wait()?],
-        None => {
-            let both = [picture, mirrored].concat();
-            let numbers = net.ask(Pictures { rgb: &both, size: (SIDE, SIDE) })?;
-            let (plain, mirrored) = numbers.split_at(numbers.len() / 2);
-            [five(plain), five(mirrored)]
+    let [plain, mirrored] = if net.is_here() {
+        // One after another also where nobody helps: two at once are rounded in another way.
+        match aside(&mirrored) {
+            Some(awaited) => [place(net, &picture)?, awaited.wait()?],
+            None => [place(net, &picture)?, place(net, &mirrored)?],
         }
+    } else {
+        let both = [picture, mirrored].concat();
+        let numbers = net.ask(Pictures { rgb: &both, size: (SIDE, SIDE) })?;
+        let (plain, mirrored) = numbers.split_at(numbers.len() / 2);
+        [five(plain), five(mirrored)]
     };
     let to_frame = to_picture.inverse();
     let placed = [plain, unmirrored(mirrored)].map(|l| l.map(|p| to_frame.map(p)));

@@ -409,24 +409,23 @@ impl Road {
         let RoadSettings { detect: settings, nearest, .. } = &self.settings;
         let pupils = pupil_distance_px_min / frame.reduction() as f32;
         detect_beside(&self.detector, frame, pupils, settings, nearest, |half| {
-            // A GPU does one thing after another anyway.
-            self.detector.is_here().then(|| {
-                self.aside(|| {
-                    let (half, settings) = (half(), settings.clone());
-                    move |road: &Self| search_canvas(&road.detector, &half, &settings)
-                })
-            })?
+            if !self.detector.is_here() {
+                // A GPU does one thing after another anyway.
+                return None;
+            }
+            self.aside(|| {
+                let (half, settings) = (half(), settings.clone());
+                move |road: &Self| search_canvas(&road.detector, &half, &settings)
+            })
         })
     }
 
     fn refine(&self, frame: &Frame, face: Detection) -> Result<Detection, TchError> {
         refine_beside(&self.landmarks, frame, face, |picture| {
-            self.landmarks.is_here().then(|| {
-                self.aside(|| {
-                    let picture = picture.to_vec();
-                    move |road: &Self| place(&road.landmarks, &picture)
-                })
-            })?
+            self.aside(|| {
+                let picture = picture.to_vec();
+                move |road: &Self| place(&road.landmarks, &picture)
+            })
         })
     }
 
