@@ -51,10 +51,10 @@ fn spans(axis: &Places, most: usize) -> Vec<Span> {
     spans
 }
 
-impl<'a, T: Element> Tiled<'a, T> {
+impl<T: Element> Tiled<'_, T> {
     /// Whether every place has a tile.
     pub fn suits(rows: &Places, columns: &Places) -> bool {
-        // Of a longer axis no kernel overhangs both ends.
+        // Of an axis of one place a kernel would overhang both ends.
         let suits = |axis: &Places| axis.kernel == 3 && axis.padding <= 1 && axis.len >= 2;
         columns.stride <= 2 && suits(rows) && suits(columns)
     }
