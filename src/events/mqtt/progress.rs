@@ -50,11 +50,10 @@ impl Progress {
         Self(Mutex::new(State { taken, ..State::default() }))
     }
 
-    /// From where on is to be published now: of gates that wait, from nowhere.
-    pub fn now(&self) -> Positions {
+    /// From where on is to be published at `now`: of gates that wait, from nowhere.
+    pub fn at(&self, now: Instant) -> Positions {
         let state = self.0.lock();
         let mut positions = state.taken.clone();
-        let now = Instant::now();
         let held = state.held.iter().filter(|(_, held)| held.until > now);
         positions.extend(held.map(|(gate, _)| (*gate, NEVER)));
         positions
@@ -111,11 +110,10 @@ impl Progress {
     }
 
     /// Gates that waited and have nothing to publish any more, but for these, wait no longer: what was refused was
-    /// purged.
-    pub fn has_nothing_but(&self, gates: impl Fn(&GateId) -> bool) {
+    /// purged. That was asked [`at`](Self::at) `then`, and of gates that waited then nothing was.
+    pub fn has_nothing_but(&self, gates: impl Fn(&GateId) -> bool, then: Instant) {
         let mut state = self.0.lock();
-        let now = Instant::now();
-        state.held.retain(|gate, held| held.until > now || gates(gate));
+        state.held.retain(|gate, held| held.until > then || gates(gate));
         state.told &= !state.held.is_empty();
     }
 
@@ -134,5 +132,30 @@ impl Progress {
         store.patiently(store.note_published(&unnoted)).await?;
         self.0.lock().unnoted.retain(|gate, position| unnoted.get(gate) != Some(position));
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_that_is_due_while_the_others_are_read_keeps_how_often_it_was_refused() {
+        let millisecond = Duration::from_millis(1);
+        let (gate, backoff) =
+            (GateId::generate(), Backoff { min: millisecond, max: millisecond });
+        let progress = Progress::new(Positions::new());
+        let asked_at = Instant::now();
+        progress.sends(gate);
+        assert_eq!(progress.cut_off(backoff), None, "it may not have been its event");
+        assert_eq!(progress.at(asked_at)[&gate], NEVER);
+        std::thread::sleep(2 * millisecond);
+
+        progress.has_nothing_but(|_| false, asked_at);
+        progress.sends(gate);
+        assert_eq!(progress.cut_off(backoff), Some(gate), "it is the second time");
+
+        progress.has_nothing_but(|_| false, Instant::now() + Duration::from_secs(60));
+        assert!(!progress.holds(gate), "what was refused was purged");
     }
 }

@@ -1,6 +1,7 @@
 //! One round of publishing: what there is of all gates, of each gate one event after the other.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use rumqttc::v5::mqttbytes::v5::PublishProperties;
@@ -29,7 +30,8 @@ impl Publisher {
     /// Publishes what there is, up to the limit.
     pub(super) async fn round(&self, line: &Line, progress: &Progress) -> Result<Round, End> {
         let limit = self.settings.rows_max.min(EVENTS_MAX);
-        let seen = progress.now();
+        let asked_at = Instant::now();
+        let seen = progress.at(asked_at);
         let found = self.store.events_after(&seen, None, EventOrder::GatesInTurn, limit);
         let found = self.store.patiently(found).await?;
         let more = found.len() >= limit as usize;
@@ -38,7 +40,7 @@ impl Publisher {
             gates.entry(told.event.gate_id()).or_default().push(told);
         }
         if !more {
-            progress.has_nothing_but(|gate| gates.contains_key(gate));
+            progress.has_nothing_but(|gate| gates.contains_key(gate), asked_at);
         }
         let (held, free): (Vec<_>, Vec<_>) =
             gates.into_iter().partition(|(gate, _)| progress.holds(*gate));
