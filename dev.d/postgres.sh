@@ -4,6 +4,7 @@
 postgres_oldest=14
 postgres_home=$(readlink -m "$state/postgres") # elsewhere when the server's user cannot enter the checkout: a link then
 postgres_socket=               # folder of the socket, once the server runs
+postgres_settings=             # besides those that every server here has
 server_user=                   # who runs the server
 
 start_postgres() {
@@ -12,6 +13,17 @@ start_postgres() {
   make_postgres_home
   make_cluster
   start_server
+}
+
+# A server for this run alone: where there is room in memory, and a change waits for no disk.
+scratch_postgres() {
+  local folder=/dev/shm
+  [ "$(df --output=avail --block-size=1M $folder 2>/dev/null | tail -n 1)" -ge 1024 ] 2>/dev/null || folder=${TMPDIR:-/tmp}
+  state=$(mktemp -d "$folder/limen-test-XXXXXX")
+  chmod 711 "$state" # the server's user passes through
+  trap 'stop_server; rm -rf "$state"' EXIT
+  postgres_home=$state/postgres
+  postgres_settings="-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_wal_size=256MB"
 }
 
 postgres_url() { echo "postgres://limen@localhost/$1?host=$postgres_socket"; } # the host in the query wins
@@ -120,7 +132,7 @@ start_server() {
   # After a kill -9 its helpers take a moment to notice, and Postgres does not start beside them.
   for attempt in 1 2 3 4 5; do
     as_server env LC_ALL=C.UTF-8 "$bin/pg_ctl" start --silent --wait --timeout=120 --pgdata="$data" --log="$postgres_home/log" \
-      --options="-c listen_addresses='' -c unix_socket_directories='$postgres_socket' -c unix_socket_permissions=0700 -c port=5432 -c max_connections=300" \
+      --options="-c listen_addresses='' -c unix_socket_directories='$postgres_socket' -c unix_socket_permissions=0700 -c port=5432 -c max_connections=300 $postgres_settings" \
       >/dev/null 2>&1 9>&- </dev/null && return
     sleep "$attempt"
   done

@@ -32,8 +32,10 @@ task_test() {
   require_broker
   require_browser
   require_openid
+  [ -n "${DATABASE_URL:-}" ] || scratch_postgres
   use_database postgres # each test makes a database of its own beside it
-  exec cargo test --workspace "$@"
+  # Tests wait, for Postgres and for time to pass: two more at once than there are cores.
+  RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) + 2))} cargo test --workspace "$@"
 }
 
 # The test of the faults, longer than `./dev test` runs it; with a seed that was printed, by the same schedule.

@@ -29,6 +29,7 @@ mod imports;
 mod invitations;
 mod keys;
 mod load;
+mod log;
 mod lookalikes;
 mod mqtt;
 mod oidc;

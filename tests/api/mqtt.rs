@@ -1,7 +1,5 @@
 //! MQTT: events reach a broker at least once and in each gate's order, whatever becomes of it; and no gate waits.
 
-use std::io::Write;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use limen::config::{Config, PasswordText};
@@ -14,6 +12,7 @@ use sqlx::PgPool;
 use tokio::net::TcpListener;
 
 use crate::broker::{Broker, Listener, ScriptedBroker, Taken, free_port};
+use crate::log::logged;
 use crate::passage::Passage;
 use crate::service::{TestService, config, eventually};
 use crate::start::refusal;
@@ -165,8 +164,9 @@ async fn a_broker_that_hangs_delays_no_passage_and_not_the_end(pool: PgPool) {
     let mut service = TestService::start_replica_with(&pool, to(url)).await;
     let (_connection, _) = silent.accept().await.unwrap();
     let beside = pass(&service).await;
+    // Each would wait for two seconds.
     println!("10 passages: {before:?} alone, {beside:?} while the broker hangs");
-    assert!(beside < before * 2 + Duration::from_secs(1), "{before:?}, then {beside:?}");
+    assert!(beside < before * 2 + Duration::from_secs(10), "{before:?}, then {beside:?}");
     let begun_at = Instant::now();
     service.begin_stop();
     tokio::task::spawn_blocking(move || service.join()).await.unwrap().unwrap().unwrap();
@@ -366,34 +366,6 @@ async fn end_publisher(pool: &PgPool) -> i64 {
              and database = (select oid from pg_database where datname = current_database())",
     );
     ended.fetch_one(pool).await.unwrap()
-}
-
-/// What was logged of this, from the first call on.
-fn logged(of: &str) -> Vec<String> {
-    #[derive(Clone, Default)]
-    struct Log(Arc<parking_lot::Mutex<Vec<u8>>>);
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().extend(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    static LOG: OnceLock<Log> = OnceLock::new();
-    let log = LOG.get_or_init(|| {
-        let log = Log::default();
-        let writes = log.clone();
-        tracing_subscriber::fmt()
-            .with_env_filter("limen=info")
-            .with_ansi(false)
-            .with_writer(move || writes.clone())
-            .init();
-        log
-    });
-    let text = String::from_utf8(log.0.lock().clone()).unwrap();
-    text.lines().filter(|line| line.contains(of)).map(str::to_owned).collect()
 }
 
 #[sqlx::test]

@@ -4,16 +4,19 @@ use limen::domain::Threshold;
 use serde_json::json;
 use sqlx::PgPool;
 
+use crate::log::logged;
 use crate::passage::Passage;
 use crate::service::TestService;
 
 #[sqlx::test]
 async fn the_threshold_falls_as_the_gallery_grows_and_each_passage_keeps_its_own(pool: PgPool) {
     let service = TestService::start_with(&pool, |config| {
-        config.matching.max_fpir = 1e-4;
+        // Nobody else's, so that the log says whose τ it is.
+        config.matching.max_fpir = 1.07e-4;
         config.server.metrics_public = true;
     })
     .await;
+    logged("");
     let gate = service.gate(json!({})).await;
     let mut thresholds = Vec::new();
     for photo in ["obama-1.jpg", "biden-1.jpg", "collins-1.jpg"] {
@@ -30,6 +33,16 @@ async fn the_threshold_falls_as_the_gallery_grows_and_each_passage_keeps_its_own
         assert!((recorded - exported).abs() < 1e-4, "{recorded} is not {exported}");
     }
     assert_eq!(service.metric("limen_risk_supported").await, 1.0);
+    for (people, threshold) in (1..).zip(&thresholds) {
+        let changes = logged(&format!(" people={people} "));
+        let changes = changes.iter().filter(|line| line.contains("the threshold of 1:N changed"));
+        let told = changes.filter_map(|line| {
+            let (_, told) = line.split_once(" threshold=")?;
+            told.split(' ').next()?.parse::<f64>().ok()
+        });
+        let told: Vec<_> = told.collect();
+        assert!(told.iter().any(|told| (told - threshold).abs() < 1e-6), "{threshold}: {told:?}");
+    }
 }
 
 #[sqlx::test]

@@ -245,7 +245,7 @@ async fn a_webhook_that_hangs_delays_no_passage_and_no_other_webhook(pool: PgPoo
     let beside = pass().await;
     assert_eq!(hangs.events().len(), 1, "it was answered, or tried again, meanwhile");
     println!("10 passages: {alone:?} alone, {beside:?} while a webhook hangs");
-    assert!(beside < alone * 2 + Duration::from_secs(1), "{alone:?}, then {beside:?}");
+    assert!(beside < alone * 2 + Duration::from_secs(10), "{alone:?}, then {beside:?}");
     takes.posted(11).await;
     assert_eq!(takes.positions()[&gate], (21..=31).collect::<Vec<u64>>());
 }

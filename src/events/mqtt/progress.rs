@@ -142,8 +142,7 @@ mod tests {
     #[test]
     fn a_gate_that_is_due_while_the_others_are_read_keeps_how_often_it_was_refused() {
         let millisecond = Duration::from_millis(1);
-        let (gate, backoff) =
-            (GateId::generate(), Backoff { min: millisecond, max: millisecond });
+        let (gate, backoff) = (GateId::generate(), Backoff { min: millisecond, max: millisecond });
         let progress = Progress::new(Positions::new());
         let asked_at = Instant::now();
         progress.sends(gate);
