@@ -362,6 +362,35 @@ fn a_head_turned_further_than_the_limit_is_refused() {
 }
 
 #[test]
+fn a_face_that_is_turned_so_far_is_averaged_with_its_mirror_image() {
+    let photo = fixture("obama-1.jpg");
+    let asked =
+        LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0, picture: false };
+    let seen = |mirror, mirror_yaw_min| {
+        let settings = RoadSettings { mirror, mirror_yaw_min, ..RoadSettings::default() };
+        let road = Road::open(&in_repository("weights"), settings).unwrap();
+        let view = road.look(&photo, None, &asked, StageTimings::default()).unwrap();
+        let Sighting::Face(face) = view.sighting else { panic!("{:?}", view.sighting) };
+        (face.quality.yaw.abs(), face.encoding)
+    };
+    let (yaw, plain) = seen(false, f32::INFINITY);
+    let (_, just_not) = seen(false, yaw * 1.01);
+    let (_, averaged) = seen(false, yaw);
+    let both = with_road(|road| road.look_at_both_sides(&photo, 0.0, &asked)).unwrap().sighting;
+    let Sighting::Face(both) = both else { panic!("no face") };
+    let mean = Encoding::fused(&[both[0].values(), both[1].values()], plain.model().clone());
+
+    let apart = |a: &Encoding, b: &Encoding| a.distance(b).unwrap().value();
+    assert_eq!(just_not, plain);
+    assert!(apart(&averaged, &mean.unwrap()) < 1e-6);
+    assert!(apart(&averaged, &plain) > 1e-3, "{}", apart(&averaged, &plain));
+    let (_, of_all) = seen(true, yaw);
+    assert_ne!(of_all.model(), plain.model(), "every face is encoded in another way");
+    let of_all = Encoding::normalised(of_all.values().to_vec(), plain.model().clone()).unwrap();
+    assert!(apart(&of_all, &averaged) < 1e-3, "{}", apart(&of_all, &averaged));
+}
+
+#[test]
 fn a_picture_stored_turned_or_mirrored_gives_the_same_face() {
     let turned = ["exif-2.jpg", "exif-3.jpg", "exif-5.jpg", "exif-6.jpg", "exif-8.jpg"];
     for name in turned {

@@ -266,8 +266,8 @@ impl<T: Clone> Card<'_, T> {
             measured: format!(
                 "On the test people, every photo against every other: {genuine} genuine and {impostor} impostor comparisons; \
                  in brackets 95 % intervals, by a bootstrap over the people (of the EER: of the mean of FMR and FNMR at its \
-                 τ). The encoder sees the plain face alone, not averaged with its mirror image. Below: the error rates of \
-                 the validation people over the steps."
+                 τ). The encoder sees the plain face alone, of turned heads too, which the service averages with their mirror \
+                 images. Below: the error rates of the validation people over the steps."
             ),
             limits: vec![
                 "The figures are those of people like the ones above, photographed alike; what holds for others is not \

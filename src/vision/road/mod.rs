@@ -247,10 +247,8 @@ impl Road {
                 return Ok(turned_away(approached.quality));
             };
             let mirrored = face.mirrored();
-            let encodings = self.encoder.encode(&[face, mirrored])?;
-            let encodings = encodings.into_iter().map(|encoded| encoded.encoding);
-            let both = encodings.collect::<Vec<_>>().try_into().expect("two faces were encoded");
-            Ok(Sighting::Face(both))
+            let both = self.encoder.encode_all([face, mirrored])?;
+            Ok(Sighting::Face(both.map(|encoded| encoded.encoding)))
         })
     }
 
@@ -481,12 +479,14 @@ impl Road {
         with_picture: bool,
         clock: &mut StageClock,
     ) -> Result<Sighting<FaceSeen>, LookError> {
-        let encodings = self.encoder.encode(self.for_encoder(&approached).as_slice())?;
+        let yaw = approached.quality.yaw;
+        let said = self.for_encoder(&approached).map(|face| self.encoder.encode_one(face, yaw));
+        let said = said.transpose()?;
         let previous = self.say_previous(&approached)?.transpose();
         clock.lap(Stage::Encode);
         let Approached { frame, detection, quality, .. } = approached;
         let limit = self.settings.quality.feature_norm_min.or(self.profile.feature_norm_min);
-        Ok(match encodings.into_iter().next() {
+        Ok(match said {
             Some(Encoded { feature_norm, .. }) if limit.is_some_and(|min| feature_norm < min) => {
                 let norm = |min| Shortfall::new(QualityFigure::FeatureNorm, feature_norm, min);
                 let shortfall = limit.and_then(norm);

@@ -33,6 +33,10 @@ pub struct RoadSettings {
     /// Encode the mirrored face too and average the two: twice the time of that step.
     #[garde(skip)]
     pub mirror: bool,
+    /// How far a head is turned to a side ([`QualityLimits::yaw_max`]) from which on its mirrored face is averaged in
+    /// whatever `mirror` says; what is not so far is encoded as it is.
+    #[garde(range(min = 0.0))]
+    pub mirror_yaw_min: f32,
     /// Where the networks run: `cpu`, `cuda` or `cuda:N`.
     #[garde(skip)]
     pub device: Device,
@@ -62,6 +66,7 @@ impl Default for RoadSettings {
             encoder: "mobilefacenet".to_owned(),
             encoding_size: 128,
             mirror: false,
+            mirror_yaw_min: 0.25,
             device: Device::default(),
             precision: Precision::default(),
             batch: BatchSettings::default(),
@@ -246,5 +251,7 @@ pub(super) fn encoder(
         station: Station::new(embedding, compute, batching, crowd)?,
         model: model.clone(),
         compute,
+        // Averaged once is enough.
+        mirror_yaw_min: if settings.mirror { f32::INFINITY } else { settings.mirror_yaw_min },
     })
 }

@@ -98,8 +98,8 @@ impl Road {
     pub(super) fn say_previous(&self, approached: &Approached) -> Result<Option<Said>, LookError> {
         let Some(Previous { encoder, profile }) = &self.previous else { return Ok(None) };
         let aligned = aligned_for(approached, encoder.template);
-        let encoded = encoder.encode(aligned.as_slice())?.into_iter().next();
-        let Some(encoded) = encoded else { return Ok(Some(Err(None))) };
+        let Some(aligned) = aligned else { return Ok(Some(Err(None))) };
+        let encoded = encoder.encode_one(aligned, approached.quality.yaw)?;
         // Its own limit: the lengths of two encoders' outputs have nothing in common.
         match profile.feature_norm_min {
             Some(min) if encoded.feature_norm < min => {
