@@ -17,13 +17,24 @@ start_postgres() {
 
 # A server for this run alone: where there is room in memory, and a change waits for no disk.
 scratch_postgres() {
-  local folder=/dev/shm
-  [ "$(df --output=avail --block-size=1M $folder 2>/dev/null | tail -n 1)" -ge 1024 ] 2>/dev/null || folder=${TMPDIR:-/tmp}
+  local folder=${TMPDIR:-/tmp} left
+  if [ -w /dev/shm ] && [ "$(df --output=avail --block-size=1M /dev/shm | tail -n 1)" -ge 1024 ]; then folder=/dev/shm; fi
+  for left in "$folder"/limen-test-*; do
+    # Of a run that was killed.
+    [ ! -O "$left" ] || [ -d "/proc/$(cat "$left/owner" 2>/dev/null)" ] || (state=$left && remove_scratch)
+  done
   state=$(mktemp -d "$folder/limen-test-XXXXXX")
+  echo $$ >"$state/owner"
   chmod 711 "$state" # the server's user passes through
-  trap 'stop_server; rm -rf "$state"' EXIT
   postgres_home=$state/postgres
   postgres_settings="-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_wal_size=256MB"
+}
+
+# Stops the server of a run, and deletes it.
+remove_scratch() {
+  postgres_home=$(readlink -m "$state/postgres")
+  ! server_runs || stop_server
+  rm -rf "$state" "$postgres_home" "/tmp/limen-dev-$(checkout_hash)"
 }
 
 postgres_url() { echo "postgres://limen@localhost/$1?host=$postgres_socket"; } # the host in the query wins
@@ -97,7 +108,7 @@ make_cluster() {
   rm -f "$state/key-private" # it opened the former one
   as_server env LC_ALL=C.UTF-8 "$(postgres_bin)/initdb" --pgdata="$postgres_home/data" --username=limen --auth=trust \
     --encoding=UTF8 --locale=C.UTF-8 >"$state/initdb.log" 2>&1 ||
-    { tail -n 20 "$state/initdb.log" >&2; die "initdb failed: its message is above, all of it in .dev/initdb.log"; }
+    { tail -n 20 "$state/initdb.log" >&2; die "initdb failed: its message is above, all of it in $state/initdb.log"; }
   start_server
   sql postgres --command 'create database limen'
   as_server touch "$postgres_home/ready"
@@ -137,7 +148,7 @@ start_server() {
     sleep "$attempt"
   done
   tail -n 20 "$postgres_home/log" >&2
-  die "Postgres did not start: the end of its log is above, all of it in .dev/postgres/log"
+  die "Postgres did not start: the end of its log is above, all of it in $postgres_home/log"
 }
 
 # A socket's path has at most 107 bytes, and this one must stand in an URL as it is.

@@ -32,10 +32,17 @@ task_test() {
   require_broker
   require_browser
   require_openid
-  [ -n "${DATABASE_URL:-}" ] || scratch_postgres
-  use_database postgres # each test makes a database of its own beside it
-  # Tests wait, for Postgres and for time to pass: two more at once than there are cores.
-  RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) + 2))} cargo test --workspace "$@"
+  local at_once
+  if [ -z "${DATABASE_URL:-}" ]; then
+    scratch_postgres
+    use_database postgres
+    trap remove_scratch EXIT # not where it did not start: its log is there
+  fi
+  # Each makes a database of its own beside that one. Tests wait, for Postgres and for time to pass: two more at once than
+  # there are cores, and no more than it has connections for.
+  at_once=$(($(nproc) + 2))
+  export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((at_once < 16 ? at_once : 16))}
+  cargo test --workspace "$@"
 }
 
 # The test of the faults, longer than `./dev test` runs it; with a seed that was printed, by the same schedule.

@@ -161,10 +161,14 @@ async fn a_broker_that_hangs_delays_no_passage_and_not_the_end(pool: PgPool) {
     };
     pass(&alone).await;
     let before = pass(&alone).await;
-    let mut service = TestService::start_replica_with(&pool, to(url)).await;
+    let to = to(url);
+    let mut service = TestService::start_replica_with(&pool, |config| {
+        to(config);
+        config.mqtt.timeout_ms = 60_000;
+    })
+    .await;
     let (_connection, _) = silent.accept().await.unwrap();
     let beside = pass(&service).await;
-    // Each would wait for two seconds.
     println!("10 passages: {before:?} alone, {beside:?} while the broker hangs");
     assert!(beside < before * 2 + Duration::from_secs(10), "{before:?}, then {beside:?}");
     let begun_at = Instant::now();

@@ -225,7 +225,11 @@ async fn another_replica_goes_on_where_the_first_ended_and_nothing_is_lost(pool:
 
 #[sqlx::test]
 async fn a_webhook_that_hangs_delays_no_passage_and_no_other_webhook(pool: PgPool) {
-    let service = TestService::start_with(&pool, impatient).await;
+    let service = TestService::start_with(&pool, |config| {
+        impatient(config);
+        config.events.webhook_timeout_ms = 60_000;
+    })
+    .await;
     let gate = service.gate(json!({})).await;
     let pass = async || {
         let begun_at = Instant::now();

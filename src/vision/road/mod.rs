@@ -192,8 +192,11 @@ impl Road {
         self.refine(&black, Detection { bounding_box, landmarks, score: 1.0 })?;
         liveness(&self.liveness, &black, &bounding_box)?;
         for encoder in [Some(&self.encoder), self.previous_encoder()].into_iter().flatten() {
-            let face = align(&black, &landmarks, encoder.template);
-            encoder.encode(face.as_slice())?;
+            for yaw in [0.0, f32::MAX] {
+                if let Some(face) = align(&black, &landmarks, encoder.template) {
+                    encoder.encode_one(face, yaw)?;
+                }
+            }
         }
         Ok(())
     }
