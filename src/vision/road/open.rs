@@ -33,8 +33,8 @@ pub struct RoadSettings {
     /// Encode the mirrored face too and average the two: twice the time of that step.
     #[garde(skip)]
     pub mirror: bool,
-    /// How far a head is turned to a side ([`QualityLimits::yaw_max`]) from which on its mirrored face is averaged in
-    /// whatever `mirror` says; what is not so far is encoded as it is.
+    /// How far a head is turned to a side, as [`QualityLimits::yaw_max`], from which on its mirrored face is averaged in
+    /// where `mirror` does not ask for that of every face.
     #[garde(range(min = 0.0))]
     pub mirror_yaw_min: f32,
     /// Where the networks run: `cpu`, `cuda` or `cuda:N`.
