@@ -1,7 +1,8 @@
-"""Limen against the Python stack that a user would assemble instead, in one run on the same frames.
+"""Limen against what a user would put in its place, in one run on the same frames.
 
-`./dev bench peer [FRAMES]` calls this with everything ready: a built Limen, an empty database in
-DATABASE_URL with its schema, and the peer's requirements in the Python that runs this.
+`./dev bench peer [FRAMES]` (the Python stack of the same networks) and `./dev bench face-recognition [FRAMES]` (the package
+of that name) call this with everything ready: a built Limen, an empty database in DATABASE_URL with its schema, and the
+others' requirements in Pythons of theirs.
 Prints a table in Markdown: medians over the rounds, in which the two take turns.
 """
 
@@ -16,12 +17,16 @@ from pathlib import Path
 from originals import NEGLIGIBLE, original, packages
 from service import LIMEN_SETTINGS, LIMEN_URL, enrol_strangers, processor, pss_mib, run, started
 
+FACE_RECOGNITION = Path(__file__).resolve().parent / "face_recognition"
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--limen", type=Path, required=True)
     parser.add_argument("--psql", required=True)
-    parser.add_argument("--peer", type=Path, required=True, help="the folder with server.py")
+    other = parser.add_mutually_exclusive_group(required=True)
+    other.add_argument("--peer", type=Path, help="the folder with server.py")
+    other.add_argument("--face-recognition", metavar="PYTHON", help="one that has the package")
     parser.add_argument("--frames", type=Path, required=True)
     parser.add_argument("--gallery", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
@@ -33,11 +38,9 @@ def main() -> None:
     key = run(limen, "key", "create", "--name", "bench", "--scope", "gate").split()[-1]
     with contextlib.ExitStack() as stack:
         ours = started(stack, [limen, "serve"], LIMEN_SETTINGS, f"{LIMEN_URL}/readyz")
-        targets = {
-            "limen": (ours, LIMEN_URL, "/v1/recognize"),
-            "peer": (*start_peer(stack, arguments, 19090, 0.0), "/recognize"),
-            "peer without denormals": (*start_peer(stack, arguments, 19091, NEGLIGIBLE), "/recognize"),
-        }
+        targets = {"limen": (ours, LIMEN_URL, "/v1/recognize")}
+        for name, (process, url) in start_others(stack, arguments).items():
+            targets[name] = process, url, "/recognize"
         measured: dict[tuple[str, int], list[dict]] = {}
         for _ in range(arguments.rounds):
             for connections in (1, 4):
@@ -63,21 +66,31 @@ def main() -> None:
     ):
         rows.append((what, [median(name, connections, read) for name in targets]))
     print(f"\n{processor()}; gallery of {arguments.gallery}; frames of {arguments.frames.name}\n")
-    print("| | Limen | peer | ratio | peer without denormals | ratio |\n|---|---|---|---|---|---|")
-    for what, (own, peer, unhindered) in rows:
-        print(f"| {what} | {own:.1f} | {peer:.1f} | {own / peer:.2f} | {unhindered:.1f} | {own / unhindered:.2f} |")
+    others = [name for name in targets if name != "limen"]
+    print("| | Limen |" + "".join(f" {name} | ratio |" for name in others))
+    print("|---|---|" + "---|---|" * len(others))
+    for what, (own, *theirs) in rows:
+        print(f"| {what} | {own:.1f} |" + "".join(f" {other:.1f} | {own / other:.2f} |" for other in theirs))
     for (name, connections), reports in measured.items():
         print(f"{name}, {connections}: outcomes {reports[-1]['outcomes']}, errors {reports[-1]['errors']}")
 
 
-def start_peer(
-    stack: contextlib.ExitStack, arguments: argparse.Namespace, port: int, negligible: float
-) -> tuple[subprocess.Popen, str]:
-    url = f"http://127.0.0.1:{port}"
-    uvicorn = [sys.executable, "-m", "uvicorn", "server:app", "--app-dir", str(arguments.peer)]
-    uvicorn += ["--port", str(port), "--workers", "2", "--log-level", "warning"]
-    models = {"MODELS": str(peer_models(negligible)), "GALLERY": str(arguments.gallery)}
-    return started(stack, uvicorn, models, f"{url}/openapi.json"), url
+def start_others(
+    stack: contextlib.ExitStack, arguments: argparse.Namespace
+) -> dict[str, tuple[subprocess.Popen, str]]:
+    def start(port: int, python: str, app: Path, **environment: str) -> tuple[subprocess.Popen, str]:
+        url = f"http://127.0.0.1:{port}"
+        uvicorn = [python, "-m", "uvicorn", "server:app", "--app-dir", str(app)]
+        uvicorn += ["--port", str(port), "--workers", "2", "--log-level", "warning"]
+        environment["GALLERY"] = str(arguments.gallery)
+        return started(stack, uvicorn, environment, f"{url}/openapi.json"), url
+
+    if arguments.face_recognition:
+        return {"face_recognition": start(19090, arguments.face_recognition, FACE_RECOGNITION)}
+    return {
+        "peer": start(19090, sys.executable, arguments.peer, MODELS=str(peer_models(0.0))),
+        "peer without denormals": start(19091, sys.executable, arguments.peer, MODELS=str(peer_models(NEGLIGIBLE))),
+    }
 
 
 def peer_models(negligible: float) -> Path:

@@ -58,6 +58,7 @@ task_chaos() {
 task_bench() {
   case ${1:-} in
     peer) bench_peer "${@:2}" ;;
+    face-recognition) bench_face_recognition "${@:2}" ;;
     start) bench_service benches/start.py "${@:2}" ;;
     overload) bench_frames benches/overload.py "${@:2}" ;;
     turns)
@@ -110,6 +111,15 @@ bench_python() {
 bench_peer() {
   bench_python
   bench_frames benches/peer.py "${1:-}" --peer "$peer" "${@:2}"
+}
+
+# Against the package `face_recognition`, whose dlib is compiled here, for this processor, as its users have it.
+bench_face_recognition() {
+  local theirs=$cache/face_recognition
+  [ -e "$theirs/ready" ] ||
+    { "$python" -m venv "$theirs" && "$theirs/bin/pip" install --quiet -r benches/face_recognition/requirements.txt &&
+      touch "$theirs/ready"; } || die "face_recognition could not be installed into $theirs"
+  bench_frames benches/peer.py "${1:-}" --face-recognition "$theirs/bin/python" "${@:2}"
 }
 
 # A script that measures `limen serve` with the frames of a folder.
