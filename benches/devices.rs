@@ -65,7 +65,7 @@ fn encoder(compute: Compute) {
     tch::set_num_threads(1);
     let manifest = Manifest::open(Path::new("weights")).expect("weights");
     let network = load::encoder(&manifest, "mobilefacenet", compute).expect("the encoder");
-    let model = Embedding { network, projection: None, mirror: false };
+    let model = Embedding { network, projection: None };
     let batching = Batching { pictures_max: 64, wait: Duration::ZERO };
     let station =
         Station::new(model, compute, batching, &Crowd::default()).expect("the encoder's thread");

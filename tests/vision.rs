@@ -8,12 +8,17 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
-use image::imageops::FilterType;
+use image::imageops::{FilterType, flip_horizontal};
 use limen::domain::{
     Encoding, FaceSeen, LivenessScore, QualityIssue, Sighting, Stage, StageTimings, Threshold, View,
 };
 use limen::inference::{Engine, EngineSettings, FrameBytes};
-use limen::nets::Compute;
+use limen::nets::{Compute, Manifest, Pictures, Station, load};
+use limen::vision::align::{Template, align};
+use limen::vision::decode::decode;
+use limen::vision::detect::detect;
+use limen::vision::encode::Embedding;
+use limen::vision::refine::refine;
 use limen::vision::{
     Aside, DecodeError, Device, FrameFormat, LookError, LookSettings, OpenError, Precision, Road,
     RoadSettings,
@@ -363,11 +368,12 @@ fn a_head_turned_further_than_the_limit_is_refused() {
 
 #[test]
 fn a_face_that_is_turned_so_far_to_either_side_is_averaged_with_its_mirror_image() {
-    let photo = fixture("obama-1.jpg");
-    let flipped = image::load_from_memory(&photo).unwrap().fliph().to_rgb8();
-    let mut png = Vec::new();
-    flipped.write_with_encoder(PngEncoder::new(&mut png)).unwrap();
-    let yaws = [photo, png].map(|photo| averaged_from_its_yaw_on(&photo));
+    let photo = image::load_from_memory(&fixture("obama-1.jpg")).unwrap().to_rgb8();
+    let yaws = [photo.clone(), flip_horizontal(&photo)].map(|photo| {
+        let mut png = Vec::new();
+        photo.write_with_encoder(PngEncoder::new(&mut png)).unwrap();
+        averaged_from_its_yaw_on(&png)
+    });
     assert!(yaws[0] * yaws[1] < 0.0, "{yaws:?}");
 }
 
@@ -375,29 +381,53 @@ fn a_face_that_is_turned_so_far_to_either_side_is_averaged_with_its_mirror_image
 fn averaged_from_its_yaw_on(photo: &[u8]) -> f32 {
     let asked =
         LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0, picture: false };
-    let seen = |mirror, mirror_yaw_min| {
-        let settings = RoadSettings { mirror, mirror_yaw_min, ..RoadSettings::default() };
+    let seen = |mirror_yaw_min| {
+        let settings = RoadSettings { mirror_yaw_min, ..RoadSettings::default() };
         let road = Road::open(&in_repository("weights"), settings).unwrap();
         let view = road.look(photo, None, &asked, StageTimings::default()).unwrap();
         let Sighting::Face(face) = view.sighting else { panic!("{:?}", view.sighting) };
         (face.quality.yaw, face.encoding)
     };
-    let (yaw, plain) = seen(false, f32::INFINITY);
-    let (_, just_not) = seen(false, yaw.abs() * 1.01);
-    let (_, averaged) = seen(false, yaw.abs());
-    let both = with_road(|road| road.look_at_both_sides(photo, 0.0, &asked)).unwrap().sighting;
-    let Sighting::Face(both) = both else { panic!("no face") };
-    let mean = Encoding::fused(&[both[0].values(), both[1].values()], plain.model().clone());
+    let (yaw, plain) = seen(f32::INFINITY);
+    let (_, just_not) = seen(yaw.abs() * 1.01);
+    let (_, averaged) = seen(yaw.abs());
+    let mirrored = mirrored_where_landmarks_are_placed_again(photo);
+    let mean = Encoding::fused(&[plain.values(), &mirrored], plain.model().clone());
 
     let apart = |a: &Encoding, b: &Encoding| a.distance(b).unwrap().value();
     assert_eq!(just_not, plain);
     assert!(apart(&averaged, &mean.unwrap()) < 1e-6);
     assert!(apart(&averaged, &plain) > 1e-3, "{}", apart(&averaged, &plain));
-    let (_, of_all) = seen(true, yaw.abs());
-    assert_ne!(of_all.model(), plain.model(), "every face is encoded in another way");
-    let of_all = Encoding::normalised(of_all.values().to_vec(), plain.model().clone()).unwrap();
-    assert!(apart(&of_all, &averaged) < 1e-3, "{}", apart(&of_all, &averaged));
+    // Not the same pixels, mirrored.
+    let both = with_road(|road| road.look_at_both_sides(photo, 0.0, &asked)).unwrap().sighting;
+    let Sighting::Face(both) = both else { panic!("no face") };
+    let mean = Encoding::fused(&[both[0].values(), both[1].values()], plain.model().clone());
+    assert!(apart(&averaged, &mean.unwrap()) > 1e-3);
     yaw
+}
+
+/// The encoding, step by step, of the mirror image of a photo's face as the second network's landmarks alone
+/// turn it upright.
+fn mirrored_where_landmarks_are_placed_again(photo: &[u8]) -> Vec<f32> {
+    let settings = RoadSettings::default();
+    let manifest = Manifest::open(&in_repository("weights")).unwrap();
+    let compute = Compute::from(tch::Device::Cpu);
+    let detector = load::detector(&manifest, "yunet-2023mar", tch::Device::Cpu).unwrap();
+    let landmarks = load::landmarks(&manifest, "landmark-68", tch::Device::Cpu).unwrap();
+    let encoder = load::encoder(&manifest, &settings.encoder, compute).unwrap();
+    let projection = load::projection(&manifest, "mobilefacenet-pca128", tch::Device::Cpu);
+    let encoder = Embedding { network: encoder, projection: Some(projection.unwrap()) };
+
+    let frame = decode(photo, None, &settings.frame).unwrap();
+    let detector = Station::here(detector, compute);
+    let faces = detect(&detector, &frame, 20.0, &settings.detect, &settings.nearest).unwrap();
+    let refined = refine(&Station::here(landmarks, compute), &frame, faces[0]).unwrap();
+    let face = align(&frame, &refined.placed, Template::FivePoints112).unwrap().mirrored();
+    let pictures = Pictures { rgb: face.rgb(), size: (112, 112) };
+    let numbers = Station::here(encoder, compute).ask(pictures).unwrap();
+    let values = numbers[..128].to_vec();
+    let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
+    values.into_iter().map(|value| value / length).collect()
 }
 
 #[test]

@@ -244,7 +244,7 @@ pub struct Resemblances {
 #[error(
     "the database holds {faces} face(s) encoded by {found}, but the configured encoder makes \
      {configured}, of which {people} of those enrolled have no face, and encodings of different models cannot be \
-     compared. Either set `encoder`, `encoding_size` and `mirror` of [road] in config.toml back to what made \
+     compared. Either set `encoder` and `encoding_size` of [road] in config.toml back to what made \
      {found}; or serve that encoder beside it, [previous], until everybody has a face of the other; or encode the \
      photos that are kept anew, `limen reencode`, and enrol whom it names again, or everybody, with `limen enroll \
      PHOTOS --replace-model`. `limen gallery models` names who is left, `limen gallery drop {found}` removes what is"

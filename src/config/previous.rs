@@ -22,9 +22,6 @@ pub struct PreviousConfig {
     /// Numbers of its encodings; absent: as many as `[road]` says.
     #[garde(range(min = 1, max = 4_096))]
     pub encoding_size: Option<u32>,
-    /// Whether it averages the mirrored face in.
-    #[garde(skip)]
-    pub mirror: bool,
     /// The folder with its weights; absent: that of `[inference]`.
     #[garde(skip)]
     pub weights_dir: Option<PathBuf>,
@@ -79,7 +76,6 @@ impl Config {
         Some(PreviousEncoder {
             encoder: previous.encoder.clone()?,
             encoding_size: previous.encoding_size.unwrap_or(self.road.encoding_size),
-            mirror: previous.mirror,
             weights_dir: folder.to_owned(),
         })
     }

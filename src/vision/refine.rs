@@ -29,6 +29,15 @@ const MIRRORED: [usize; 5] = [1, 0, 2, 4, 3];
 
 const SIDE: u32 = Landmark68::SIDE as u32;
 
+/// A face whose landmarks were placed again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Refined {
+    /// The face, its landmarks the mean of the detector's and of those placed again.
+    pub face: Detection,
+    /// The landmarks placed again, alone; the detector's where there are none.
+    pub placed: Landmarks,
+}
+
 /// The detection with its landmarks the mean of its own and of those that a second network places when
 /// the face stands upright, always of one size, in a picture of its own and in its mirror image. The
 /// two networks err in different ways, so that the mean lies closer than either.
@@ -43,7 +52,7 @@ pub fn refine(
     net: &Station<Landmark68>,
     frame: &Frame,
     face: Detection,
-) -> Result<Detection, TchError> {
+) -> Result<Refined, TchError> {
     refine_beside(net, frame, face, |_| None)
 }
 
@@ -53,8 +62,9 @@ pub(super) fn refine_beside(
     frame: &Frame,
     face: Detection,
     aside: impl FnOnce(&[u8]) -> Option<Awaited<Landmarks>>,
-) -> Result<Detection, TchError> {
-    let Some(to_picture) = onto_picture(&face.landmarks) else { return Ok(face) };
+) -> Result<Refined, TchError> {
+    let unplaced = Refined { face, placed: face.landmarks };
+    let Some(to_picture) = onto_picture(&face.landmarks) else { return Ok(unplaced) };
     let picture = warp(frame, &to_picture, SIDE);
     let mirrored = mirrored(&picture);
     let [plain, mirrored] = if net.is_here() {
@@ -71,10 +81,12 @@ pub(super) fn refine_beside(
     };
     let to_frame = to_picture.inverse();
     let placed = [plain, unmirrored(mirrored)].map(|l| l.map(|p| to_frame.map(p)));
-    let refined = Landmarks::mean(&placed).and_then(|p| Landmarks::mean(&[face.landmarks, p]));
     let finite = |l: &Landmarks| l.0.iter().all(|p| p.x.is_finite() && p.y.is_finite());
-    let landmarks = refined.filter(finite).unwrap_or(face.landmarks);
-    Ok(Detection { landmarks, ..face })
+    let refined = Landmarks::mean(&placed).filter(finite).and_then(|placed| {
+        let landmarks = Landmarks::mean(&[face.landmarks, placed])?;
+        Some(Refined { face: Detection { landmarks, ..face }, placed })
+    });
+    Ok(refined.unwrap_or(unplaced))
 }
 
 /// Where the network sees the five landmarks in one picture, in its pixels.

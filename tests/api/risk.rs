@@ -6,7 +6,8 @@ use sqlx::PgPool;
 
 use crate::log::logged;
 use crate::passage::Passage;
-use crate::service::TestService;
+use crate::service::{TestService, config};
+use crate::start::{refusal, uncalibrated_weights};
 
 #[sqlx::test]
 async fn the_threshold_falls_as_the_gallery_grows_and_each_passage_keeps_its_own(pool: PgPool) {
@@ -75,12 +76,16 @@ async fn a_fixed_threshold_stays_whatever_the_gallery(pool: PgPool) {
 
 #[sqlx::test]
 async fn an_encoder_without_a_calibration_needs_fixed_thresholds(pool: PgPool) {
-    let mut config = crate::service::config(&pool);
-    config.road.mirror = true;
+    let mut config = config(&pool);
     config.matching.calibration = Some("no-such-file.toml".into());
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let error = limen::server::run(&config, listener, std::future::pending()).await.unwrap_err();
-    assert!(format!("{error:#}").contains("no-such-file.toml"), "{error:#}");
+    let refused = refusal(&config).await;
+    assert!(refused.contains("no-such-file.toml"), "{refused}");
+
+    let weights = uncalibrated_weights();
+    config.matching.calibration = None;
+    config.inference.weights_dir = weights.path().to_owned();
+    let refused = refusal(&config).await;
+    assert!(refused.contains("calibrat") && refused.contains("_threshold"), "{refused}");
 }
 
 #[sqlx::test]
@@ -179,9 +184,9 @@ async fn a_risk_that_cannot_be_had_is_refused_with_what_can(pool: PgPool) {
 
 #[sqlx::test]
 async fn where_the_thresholds_are_fixed_and_nothing_is_calibrated_no_risk_is_told(pool: PgPool) {
+    let weights = uncalibrated_weights();
     let service = TestService::start_with(&pool, |config| {
-        // Nobody has measured this one.
-        (config.road.encoding_size, config.road.mirror) = (512, true);
+        config.inference.weights_dir = weights.path().to_owned();
         config.matching.verify_threshold = Threshold::try_from(1.0).ok();
         config.matching.recognize_threshold = Threshold::try_from(0.9).ok();
     })

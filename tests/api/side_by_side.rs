@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use crate::audit::audit;
 use crate::passage::Passage;
 use crate::service::{TestService, config, eventually, id, send};
-use crate::start::refusal;
+use crate::start::{refusal, uncalibrated_weights};
 
 /// Serves encodings of 512 numbers, beside the 128 that a service makes by default.
 fn both(config: &mut Config) {
@@ -218,11 +218,9 @@ async fn a_previous_encoder_that_cannot_be_served_is_told_and_nothing_starts(poo
     assert!(missing.contains("[previous]") && missing.contains("no-such-folder"), "{missing}");
     let same = told(&|config| config.previous.encoding_size = Some(512)).await;
     assert!(same.contains("[previous]") && same.contains("as the configured one does"), "{same}");
-    let no_tau = told(&|config| {
-        config.previous.encoding_size = Some(512);
-        config.previous.mirror = true;
-    })
-    .await;
+    let uncalibrated = uncalibrated_weights();
+    let no_tau =
+        told(&|config| config.previous.weights_dir = Some(uncalibrated.path().to_owned())).await;
     assert!(no_tau.contains("[previous]: no τ"), "{no_tau}");
 
     // Faces that another detector finds are no faces of that model.

@@ -128,8 +128,8 @@ pub(super) fn run(config: &Config, arguments: &EncoderArguments) -> anyhow::Resu
         road: &RoadSettings { encoding_size: arguments.size, ..config.road.clone() },
         encoder,
     };
-    // All that the encoder says, of each side by itself.
-    (config.road.encoding_size, config.road.mirror) = (encoder.output_size, false);
+    // All that the encoder says.
+    config.road.encoding_size = encoder.output_size;
     match arguments.train {
         What::Projection => {
             let data = Data::look_at(&config, &arguments.common, Photos::both_sides)?;

@@ -119,8 +119,7 @@ pub(super) fn finish<T: Clone, L: Learner>(
     run.write("curves.svg", looks.as_bytes())?;
     let weights = run.folder().join("weights");
     let (made, encoder) = make_weights(&weights, data, settings, base, learnt)?;
-    // The plain face is what was measured, whether or not the road that was configured averages its mirror image in.
-    let road = RoadSettings { encoder: encoder.clone(), mirror: false, ..base.road.clone() };
+    let road = RoadSettings { encoder: encoder.clone(), ..base.road.clone() };
     let model = EncoderProfile::of(made.path(), &road)?.model;
     let calibration =
         calibration(data, model.clone(), |visit| Ok(each_pair_of(&encodings, visit)?))?;
@@ -135,7 +134,6 @@ pub(super) fn finish<T: Clone, L: Learner>(
         weights: &weights,
         encoder: &encoder,
         model: model.as_str(),
-        mirrors: base.road.mirror,
         supports: calibration.as_ref().ok().map(Calibration::floor),
         best,
     };
@@ -212,8 +210,6 @@ struct Card<'a, T> {
     weights: &'a Path,
     encoder: &'a str,
     model: &'a str,
-    /// Whether the configured road averages the mirrored face in.
-    mirrors: bool,
     /// The least FMR that its calibration promises; none without one.
     supports: Option<f64>,
     best: u64,
@@ -221,7 +217,7 @@ struct Card<'a, T> {
 
 impl<T: Clone> Card<'_, T> {
     fn write(&self, figures: &[Figures; 3]) -> ModelCard {
-        let Self { data, settings, weights, encoder, model, mirrors, supports, .. } = *self;
+        let Self { data, settings, weights, encoder, model, supports, .. } = *self;
         let what = match settings.train {
             What::Projection => format!(
                 "Makes encodings of {} numbers out of those of `{}`: `y = W x + b`, scaled to length 1.",
@@ -242,7 +238,6 @@ impl<T: Clone> Card<'_, T> {
             What::Last | What::All => format!("export LIMEN_ROAD__ENCODER={encoder}\n"),
         };
         let size = format!("export LIMEN_ROAD__ENCODING_SIZE={}\n", settings.size);
-        let mirror = if mirrors { "export LIMEN_ROAD__MIRROR=false\n" } else { "" };
         let calibrate = match supports {
             Some(_) => String::new(),
             None => format!(
@@ -288,7 +283,7 @@ impl<T: Clone> Card<'_, T> {
                     .to_owned(),
             ],
             usage: format!(
-                "export LIMEN_INFERENCE__WEIGHTS_DIR={weights}\n{choose}{size}{mirror}limen weights list\n{calibrate}limen enroll \
+                "export LIMEN_INFERENCE__WEIGHTS_DIR={weights}\n{choose}{size}limen weights list\n{calibrate}limen enroll \
                  PHOTOS --replace-model\nlimen serve"
             ),
         }

@@ -74,7 +74,7 @@ pub(super) fn run(config: &Config, arguments: &VerifierArguments) -> anyhow::Res
     };
     data.tell();
 
-    // As the service makes them: of the face alone, or of the face and its mirror image where the road says so of all.
+    // As the service makes most of them: of the face alone.
     let encodings = data.features()?.plain()?;
     data.expect_pairs()?;
     let training = Pairs::new(&data.part(Part::Training))?;

@@ -1,5 +1,6 @@
 //! The road with its networks: from the bytes of a frame to a face that can be compared.
 
+mod approached;
 mod aside;
 mod clock;
 mod files;
@@ -8,6 +9,7 @@ mod previous;
 mod profile;
 mod verifier;
 
+use approached::{Approached, Flawed};
 pub use aside::Aside;
 use aside::Helpers;
 use clock::StageClock;
@@ -28,7 +30,7 @@ use super::nearest::{Nearest, choose_nearest};
 use super::picture::picture;
 use super::precision::Precision;
 use super::quality::{issues, measure, shortfall};
-use super::refine::{place, refine_beside};
+use super::refine::{Refined, place, refine_beside};
 use crate::domain::{
     BoundingBox, Detection, Encoding, FaceSeen, Frame, Landmarks, LivenessScore, ModelId, Quality,
     QualityFigure, QualityIssue, Shortfall, Sighting, Stage, StageTimings, View,
@@ -104,27 +106,6 @@ impl Photo<'_> {
     }
 }
 
-/// The nearest face, good enough to compare.
-struct Approached {
-    frame: Frame,
-    detection: Detection,
-    face: AlignedFace,
-    quality: Quality,
-}
-
-/// The nearest face, not good enough to compare.
-struct Flawed {
-    quality: Quality,
-    issues: Vec<QualityIssue>,
-    shortfall: Option<Shortfall>,
-}
-
-impl<F> From<Flawed> for Sighting<F> {
-    fn from(Flawed { quality, issues, shortfall }: Flawed) -> Self {
-        Self::LowQuality { quality, issues, shortfall }
-    }
-}
-
 impl Road {
     /// The nearest face of a photo, upright on the 112 x 112 template, for a person to look at; none
     /// where there is no face.
@@ -141,7 +122,7 @@ impl Road {
         Ok(match choose_nearest(&faces, &frame, &self.settings.nearest) {
             Nearest::None => None,
             Nearest::One(face) | Nearest::Several(face) => {
-                let face = self.refine(&frame, *face)?;
+                let Refined { face, .. } = self.refine(&frame, *face)?;
                 align(&frame, &face.landmarks, Template::FivePoints112)
             }
         })
@@ -194,7 +175,7 @@ impl Road {
         for encoder in [Some(&self.encoder), self.previous_encoder()].into_iter().flatten() {
             for yaw in [0.0, f32::MAX] {
                 if let Some(face) = align(&black, &landmarks, encoder.template) {
-                    encoder.encode_one(face, yaw)?;
+                    encoder.encode_one(face, yaw, || None)?;
                 }
             }
         }
@@ -246,7 +227,7 @@ impl Road {
         let photo = Photo { bytes, declared: None, border_share };
         let clock = StageClock::start(StageTimings::default());
         self.travel(photo, settings.pupil_distance_px_min, clock, |approached, _| {
-            let Some(face) = self.for_encoder(&approached) else {
+            let Some(face) = approached.aligned_for(self.encoder.template) else {
                 return Ok(turned_away(approached.quality));
             };
             let mirrored = face.mirrored();
@@ -268,7 +249,7 @@ impl Road {
         let photo = Photo { bytes, declared: None, border_share };
         let clock = StageClock::start(StageTimings::default());
         self.travel(photo, settings.pupil_distance_px_min, clock, |approached, _| {
-            let face = self.for_encoder(&approached);
+            let face = approached.aligned_for(self.encoder.template);
             Ok(face.map_or_else(|| turned_away(approached.quality), Sighting::Face))
         })
     }
@@ -370,8 +351,8 @@ impl Road {
             Nearest::One(face) => {
                 nearest = Some(face.scaled(frame.reduction() as f32));
                 let (face, frame) = self.closer(&photo, *face, frame, &mut clock)?;
-                let face = self.refine(&frame, face)?;
-                match self.approach(frame, face, pupil_distance_px_min, &mut clock) {
+                let refined = self.refine(&frame, face)?;
+                match self.approach(frame, refined, pupil_distance_px_min, &mut clock) {
                     Ok(approached) => onwards(approached, &mut clock)?,
                     Err(flawed) => flawed.into(),
                 }
@@ -421,7 +402,7 @@ impl Road {
         })
     }
 
-    fn refine(&self, frame: &Frame, face: Detection) -> Result<Detection, TchError> {
+    fn refine(&self, frame: &Frame, face: Detection) -> Result<Refined, TchError> {
         refine_beside(&self.landmarks, frame, face, |picture| {
             self.aside(|| {
                 let picture = picture.to_vec();
@@ -434,7 +415,7 @@ impl Road {
     fn approach(
         &self,
         frame: Frame,
-        detection: Detection,
+        Refined { face: detection, placed }: Refined,
         pupil_distance_px_min: f32,
         clock: &mut StageClock,
     ) -> Result<Approached, Flawed> {
@@ -453,15 +434,11 @@ impl Road {
         let issues = issues(&quality, limits, pupil_distance_px_min);
         clock.lap(Stage::Quality);
         if issues.is_empty() {
-            Ok(Approached { frame, detection, face, quality })
+            Ok(Approached { frame, detection, placed, face, quality })
         } else {
             let shortfall = shortfall(&quality, limits, pupil_distance_px_min);
             Err(Flawed { quality, issues, shortfall })
         }
-    }
-
-    fn for_encoder(&self, approached: &Approached) -> Option<AlignedFace> {
-        aligned_for(approached, self.encoder.template)
     }
 
     fn score(
@@ -482,9 +459,7 @@ impl Road {
         with_picture: bool,
         clock: &mut StageClock,
     ) -> Result<Sighting<FaceSeen>, LookError> {
-        let yaw = approached.quality.yaw;
-        let said = self.for_encoder(&approached).map(|face| self.encoder.encode_one(face, yaw));
-        let said = said.transpose()?;
+        let said = approached.encoded_by(&self.encoder)?;
         let previous = self.say_previous(&approached)?.transpose();
         clock.lap(Stage::Encode);
         let Approached { frame, detection, quality, .. } = approached;
@@ -536,15 +511,3 @@ const NO_SIZE: Quality = Quality {
     pitch: 0.0,
     roll_degrees: 0.0,
 };
-
-/// The face on an encoder's template: it was measured on one whichever the encoder wants. None where the eyes coincide
-/// though the five landmarks do not.
-fn aligned_for(
-    Approached { frame, detection, face, .. }: &Approached,
-    template: Template,
-) -> Option<AlignedFace> {
-    if face.template() == template {
-        return Some(face.clone());
-    }
-    align(frame, &detection.landmarks, template)
-}

@@ -30,11 +30,8 @@ pub struct RoadSettings {
     /// Numbers of an encoding: the encoder's own size, or one that the manifest has a projection to.
     #[garde(range(min = 1, max = 4_096))]
     pub encoding_size: u32,
-    /// Encode the mirrored face too and average the two: twice the time of that step.
-    #[garde(skip)]
-    pub mirror: bool,
-    /// How far a head is turned to a side, as [`QualityLimits::yaw_max`], from which on its mirrored face is averaged in
-    /// where `mirror` does not ask for that of every face.
+    /// How far a head is turned to a side, as [`QualityLimits::yaw_max`], from which on its mirrored face is averaged in:
+    /// twice the time of that step.
     #[garde(range(min = 0.0))]
     pub mirror_yaw_min: f32,
     /// Where the networks run: `cpu`, `cuda` or `cuda:N`.
@@ -65,7 +62,6 @@ impl Default for RoadSettings {
         Self {
             encoder: "mobilefacenet".to_owned(),
             encoding_size: 128,
-            mirror: false,
             mirror_yaw_min: 0.25,
             device: Device::default(),
             precision: Precision::default(),
@@ -200,7 +196,7 @@ impl Road {
         let compute = settings.compute()?;
         let device = compute.device;
         let chosen = Chosen::of(&manifest, &settings)?;
-        let profile = chosen.profile(weights, settings.mirror)?;
+        let profile = chosen.profile(weights)?;
         let Chosen { detector, landmarks, liveness, .. } = chosen;
         // How places are computed: in `bf16` the FNIR at FPIR 1 % of LFW-dev rose from 3.03 to 3.15 %.
         let places = Compute::from(device);
@@ -245,13 +241,12 @@ pub(super) fn encoder(
         Encoder::MobileFaceNet(_) | Encoder::MobileNet(_) => compute,
         Encoder::DlibResnet(_) => compute.device.into(),
     };
-    let embedding = Embedding { network, projection, mirror: settings.mirror };
+    let embedding = Embedding { network, projection };
     Ok(FaceEncoder {
         template: embedding.template(),
         station: Station::new(embedding, compute, batching, crowd)?,
         model: model.clone(),
         compute,
-        // Averaged once is enough.
-        mirror_yaw_min: if settings.mirror { f32::INFINITY } else { settings.mirror_yaw_min },
+        mirror_yaw_min: settings.mirror_yaw_min,
     })
 }

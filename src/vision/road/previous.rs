@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Approached, EncoderProfile, LookError, OpenError, Road, RoadSettings, aligned_for};
+use super::{Approached, EncoderProfile, LookError, OpenError, Road, RoadSettings};
 use crate::domain::{Encoding, QualityFigure, Shortfall};
 use crate::nets::{Batching, Manifest};
 use crate::vision::encode::FaceEncoder;
@@ -16,8 +16,6 @@ pub struct PreviousEncoder {
     pub encoder: String,
     /// Numbers of an encoding.
     pub encoding_size: u32,
-    /// Whether the mirrored face is averaged in.
-    pub mirror: bool,
 }
 
 /// The loaded one.
@@ -36,7 +34,6 @@ impl PreviousEncoder {
         RoadSettings {
             encoder: self.encoder.clone(),
             encoding_size: self.encoding_size,
-            mirror: self.mirror,
             ..road.clone()
         }
     }
@@ -97,9 +94,7 @@ impl Road {
     /// What the second encoder says of a face; none where there is no second encoder.
     pub(super) fn say_previous(&self, approached: &Approached) -> Result<Option<Said>, LookError> {
         let Some(Previous { encoder, profile }) = &self.previous else { return Ok(None) };
-        let aligned = aligned_for(approached, encoder.template);
-        let Some(aligned) = aligned else { return Ok(Some(Err(None))) };
-        let encoded = encoder.encode_one(aligned, approached.quality.yaw)?;
+        let Some(encoded) = approached.encoded_by(encoder)? else { return Ok(Some(Err(None))) };
         // Its own limit: the lengths of two encoders' outputs have nothing in common.
         match profile.feature_norm_min {
             Some(min) if encoded.feature_norm < min => {

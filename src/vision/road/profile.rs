@@ -31,7 +31,7 @@ impl EncoderProfile {
     pub fn of(weights: &Path, settings: &RoadSettings) -> Result<Self, OpenError> {
         let manifest =
             Manifest::open(weights).map_err(|error| OpenError::of(error.into(), weights))?;
-        Chosen::of(&manifest, settings)?.profile(weights, settings.mirror)
+        Chosen::of(&manifest, settings)?.profile(weights)
     }
 }
 
@@ -65,8 +65,8 @@ impl<'m> Chosen<'m> {
     }
 
     /// What there is to know of the encoder.
-    pub fn profile(&self, weights: &Path, mirror: bool) -> Result<EncoderProfile, OpenError> {
-        let model = self.model(mirror);
+    pub fn profile(&self, weights: &Path) -> Result<EncoderProfile, OpenError> {
+        let model = self.model();
         Ok(EncoderProfile {
             encoding_size: self.last().output_size as usize,
             calibration: calibration(weights, &model)?,
@@ -87,12 +87,13 @@ impl<'m> Chosen<'m> {
     }
 
     /// The last network that makes an encoding, with the start of a SHA-256 over the weights of all
-    /// that have a part in it and whether the mirrored face is averaged in: encodings of retrained
-    /// weights under an old id, or made in another way, are never compared with the old ones.
-    fn model(&self, mirror: bool) -> ModelId {
+    /// that have a part in it: encodings of retrained weights under an old id are never compared with
+    /// the old ones.
+    fn model(&self) -> ModelId {
         let road = [self.detector, self.landmarks, self.encoder, self.last()];
         let digests: String = road.iter().map(|entry| entry.sha256.to_string()).collect();
-        with_digest(&self.last().id, &Digest::of(format!("{digests}{mirror}").as_bytes()))
+        // Behind them stood whether every mirrored face is averaged in. It no longer is, and galleries carry these ids.
+        with_digest(&self.last().id, &Digest::of(format!("{digests}false").as_bytes()))
     }
 }
 
