@@ -1,9 +1,9 @@
 """Limen against what a user would put in its place, in one run on the same frames.
 
 `./dev bench peer [FRAMES]` (the Python stack of the same networks) and `./dev bench face-recognition [FRAMES]` (the package
-of that name) call this with everything ready: a built Limen, an empty database in DATABASE_URL with its schema, and the
-others' requirements in Pythons of theirs.
-Prints a table in Markdown: medians over the rounds, in which the two take turns.
+of that name) call this with everything ready: a built Limen, an empty database in DATABASE_URL with its schema, the peer's
+requirements in the Python that runs this, and the package in the one that is named.
+Prints a table in Markdown: medians over the rounds, in which all take turns.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def main() -> None:
     print("| | Limen |" + "".join(f" {name} | ratio |" for name in others))
     print("|---|---|" + "---|---|" * len(others))
     for what, (own, *theirs) in rows:
-        print(f"| {what} | {own:.1f} |" + "".join(f" {other:.1f} | {own / other:.2f} |" for other in theirs))
+        print(f"| {what} | {own:.1f} |" + "".join(f" {figure:.1f} | {own / figure:.2f} |" for figure in theirs))
     for (name, connections), reports in measured.items():
         print(f"{name}, {connections}: outcomes {reports[-1]['outcomes']}, errors {reports[-1]['errors']}")
 

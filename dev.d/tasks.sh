@@ -78,12 +78,12 @@ task_bench() {
 }
 
 peer=${PEER:-$root/../shared/peer} # what Limen is measured against
-venv=$cache/peer                   # a Python with what that needs
+venv=$cache/peer                   # a Python with what that and our scripts need
 
 # A benchmark of ours, then the same in Python, one thread each.
 bench_beside() {
   task_setup
-  bench_python
+  peer_python
   cargo bench "${@:2}"
   "$venv/bin/python" "$1"
 }
@@ -99,33 +99,42 @@ bench_train() {
   "$torch" benches/train_torch.py cargo bench --quiet --bench train
 }
 
-# A Python with what the peer and its parts need.
-bench_python() {
+# A Python of its own in a folder, with these packages.
+python_with() {
+  local folder=$1
+  "$python" -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+  { "$python" -m venv "$folder" && "$folder/bin/pip" install --quiet "${@:2}"; } || die "${*:2} could not be installed into $folder"
+}
+
+# A Python with what our scripts need.
+bench_python() { "$venv/bin/python" -c 'import numpy, onnx' 2>/dev/null || python_with "$venv" numpy onnx; }
+
+# The same, with what the peer and its parts need.
+peer_python() {
   [ -e "$peer/server.py" ] || die "no peer in $peer: PEER=FOLDER names the one with its server.py and requirements.txt"
-  [ -e "$venv/ready" ] ||
-    { "$python" -m venv "$venv" && "$venv/bin/pip" install --quiet onnx -r "$peer/requirements.txt" && touch "$venv/ready"; } ||
-    die "the peer's requirements could not be installed into $venv"
+  [ -e "$venv/ready" ] || { python_with "$venv" numpy onnx -r "$peer/requirements.txt" && touch "$venv/ready"; }
 }
 
 # Against the Python stack in $PEER, on the frames of a folder.
 bench_peer() {
-  bench_python
+  peer_python
   bench_frames benches/peer.py "${1:-}" --peer "$peer" "${@:2}"
 }
 
 # Against the package `face_recognition`, whose dlib is compiled here, for this processor, as its users have it.
 bench_face_recognition() {
   local theirs=$cache/face_recognition
-  [ -e "$theirs/ready" ] ||
-    { "$python" -m venv "$theirs" && "$theirs/bin/pip" install --quiet -r benches/face_recognition/requirements.txt &&
-      touch "$theirs/ready"; } || die "face_recognition could not be installed into $theirs"
+  task_setup
+  "$python" -c 'import os, sysconfig; open(os.path.join(sysconfig.get_path("include"), "Python.h"))' 2>/dev/null ||
+    install_packages python3-dev
+  [ -e "$theirs/ready" ] || { python_with "$theirs" -r benches/face_recognition/requirements.txt && touch "$theirs/ready"; }
   bench_frames benches/peer.py "${1:-}" --face-recognition "$theirs/bin/python" "${@:2}"
 }
 
 # A script that measures `limen serve` with the frames of a folder.
 bench_frames() {
   local frames=${2:-$root/../shared/data/nuaa-dev/live}
-  [ -d "$frames" ] || die "no frames in $frames: name a folder of others behind ./dev bench $(basename "$1" .py)"
+  [ -d "$frames" ] || die "no frames in $frames: name a folder of others behind the command"
   bench_service "$1" --frames "$frames" "${@:3}"
 }
 

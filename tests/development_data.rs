@@ -49,7 +49,7 @@ fn profiles_and_frontal_faces_of_cfp_are_told_apart() {
     };
     let (frontal, profile) = (accuracy("pairs-FF.csv"), accuracy("pairs-FP.csv"));
     println!("CFP-dev: {frontal:.4} frontal with frontal, {profile:.4} with profile");
-    assert!(frontal >= 0.99 && profile >= 0.9, "{frontal} {profile}");
+    assert!(frontal >= 0.99 && profile >= 0.91, "{frontal} {profile}");
 }
 
 #[test]

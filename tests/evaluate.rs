@@ -2,11 +2,15 @@
 //! real photos. Error rates of a handful of photos mean nothing; what is checked is that every photo
 //! is accounted for and that bad input is told of.
 
+#[path = "kit/weights.rs"]
+mod weights;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use weights::uncalibrated_weights;
 
 fn limen(arguments: &[&str]) -> Output {
     limen_with(arguments, &[])
@@ -168,9 +172,9 @@ fn a_search_that_finds_somebody_else_is_shown_beside_them_as_missed() {
 #[test]
 fn where_nothing_gives_a_threshold_the_page_has_neither_it_nor_verdicts() {
     let images = people();
-    // Nobody has made a calibration for these two together.
-    let settings = [("LIMEN_ROAD__ENCODING_SIZE", "512"), ("LIMEN_ROAD__MIRROR", "true")];
-    let page = identification_page(&images, &settings);
+    let weights = uncalibrated_weights();
+    let folder = weights.path().to_str().unwrap();
+    let page = identification_page(&images, &[("LIMEN_INFERENCE__WEIGHTS_DIR", folder)]);
     for part in ["<svg", "3 strangers to the nearest.", "data:image/jpeg"] {
         assert!(page.contains(part), "{part} is missing in the report");
     }

@@ -10,7 +10,8 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::imageops::{FilterType, flip_horizontal};
 use limen::domain::{
-    Encoding, FaceSeen, LivenessScore, QualityIssue, Sighting, Stage, StageTimings, Threshold, View,
+    Encoding, FaceSeen, Landmarks, LivenessScore, QualityIssue, Sighting, Stage, StageTimings,
+    Threshold, View,
 };
 use limen::inference::{Engine, EngineSettings, FrameBytes};
 use limen::nets::{Compute, Manifest, Pictures, Station, load};
@@ -20,8 +21,8 @@ use limen::vision::detect::detect;
 use limen::vision::encode::Embedding;
 use limen::vision::refine::refine;
 use limen::vision::{
-    Aside, DecodeError, Device, FrameFormat, LookError, LookSettings, OpenError, Precision, Road,
-    RoadSettings,
+    Aside, DecodeError, Device, FrameFormat, LookError, LookSettings, OpenError, Precision,
+    PreviousEncoder, Road, RoadSettings,
 };
 
 const PORTRAITS: [&str; 6] =
@@ -381,8 +382,10 @@ fn a_face_that_is_turned_so_far_to_either_side_is_averaged_with_its_mirror_image
 fn averaged_from_its_yaw_on(photo: &[u8]) -> f32 {
     let asked =
         LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0, picture: false };
+    // As the steps below are computed by themselves.
+    let in_f32 = RoadSettings { precision: Precision::F32, ..RoadSettings::default() };
     let seen = |mirror_yaw_min| {
-        let settings = RoadSettings { mirror_yaw_min, ..RoadSettings::default() };
+        let settings = RoadSettings { mirror_yaw_min, ..in_f32.clone() };
         let road = Road::open(&in_repository("weights"), settings).unwrap();
         let view = road.look(photo, None, &asked, StageTimings::default()).unwrap();
         let Sighting::Face(face) = view.sighting else { panic!("{:?}", view.sighting) };
@@ -399,11 +402,37 @@ fn averaged_from_its_yaw_on(photo: &[u8]) -> f32 {
     assert!(apart(&averaged, &mean.unwrap()) < 1e-6);
     assert!(apart(&averaged, &plain) > 1e-3, "{}", apart(&averaged, &plain));
     // Not the same pixels, mirrored.
-    let both = with_road(|road| road.look_at_both_sides(photo, 0.0, &asked)).unwrap().sighting;
+    let road = Road::open(&in_repository("weights"), in_f32.clone()).unwrap();
+    let both = road.look_at_both_sides(photo, 0.0, &asked).unwrap().sighting;
     let Sighting::Face(both) = both else { panic!("no face") };
     let mean = Encoding::fused(&[both[0].values(), both[1].values()], plain.model().clone());
     assert!(apart(&averaged, &mean.unwrap()) > 1e-3);
     yaw
+}
+
+#[test]
+fn the_encoder_that_people_move_away_from_averages_a_turned_head_too() {
+    let said = |encoding_size, mirror_yaw_min, previous: Option<u32>| {
+        let settings = RoadSettings { encoding_size, mirror_yaw_min, ..RoadSettings::default() };
+        let encoder = settings.encoder.clone();
+        let mut road = Road::open(&in_repository("weights"), settings).unwrap();
+        if let Some(encoding_size) = previous {
+            let weights_dir = in_repository("weights");
+            let previous = PreviousEncoder { weights_dir, encoder, encoding_size };
+            road = road.with_previous(&previous).unwrap();
+        }
+        let asked =
+            LookSettings { liveness_threshold: None, pupil_distance_px_min: 20.0, picture: false };
+        let photo = fixture("obama-1.jpg");
+        match road.look(&photo, None, &asked, StageTimings::default()).unwrap().sighting {
+            Sighting::Face(face) => (face.encoding, face.previous),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (alone, none) = said(512, 0.0, None);
+    assert_eq!(none, None);
+    assert_eq!(said(128, 0.0, Some(512)).1.as_ref(), Some(&alone));
+    assert_ne!(said(128, f32::INFINITY, Some(512)).1.as_ref(), Some(&alone));
 }
 
 /// The encoding, step by step, of the mirror image of a photo's face as the second network's landmarks alone
@@ -422,6 +451,10 @@ fn mirrored_where_landmarks_are_placed_again(photo: &[u8]) -> Vec<f32> {
     let detector = Station::here(detector, compute);
     let faces = detect(&detector, &frame, 20.0, &settings.detect, &settings.nearest).unwrap();
     let refined = refine(&Station::here(landmarks, compute), &frame, faces[0]).unwrap();
+    // The mean of the two networks' places, and one of the two.
+    let mean = Landmarks::mean(&[faces[0].landmarks, refined.placed]).unwrap();
+    assert_eq!(refined.face.landmarks, mean);
+    assert!(refined.placed.0.iter().zip(mean.0).all(|(placed, mean)| placed.distance(mean) > 0.0));
     let face = align(&frame, &refined.placed, Template::FivePoints112).unwrap().mirrored();
     let pictures = Pictures { rgb: face.rgb(), size: (112, 112) };
     let numbers = Station::here(encoder, compute).ask(pictures).unwrap();

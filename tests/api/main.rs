@@ -56,4 +56,6 @@ mod system;
 mod test_shots;
 mod verifier;
 mod webhooks;
+#[path = "../kit/weights.rs"]
+mod weights;
 mod zones;

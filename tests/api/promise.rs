@@ -1,8 +1,10 @@
 //! Whether an answer is one that `/openapi.json` promises: every answer that a test reads is held
 //! against it.
 
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex};
 
+use jsonschema::Validator;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -31,18 +33,27 @@ pub fn assert_kept(method: &Method, path: &str, answer: &Answer) {
     if !kind.ends_with("json") {
         return;
     }
-    let mut schema = json!({ "allOf": [body["schema"]], "components": CONTRACT["components"] });
     // The contract itself is any object.
-    if template != "/openapi.json" {
-        schema["unevaluatedProperties"] = false.into();
-    }
-    let validator =
-        jsonschema::options().should_validate_formats(true).build(&schema).expect("a schema");
-    let broken: Vec<_> = validator
+    let broken: Vec<_> = validator(&body["schema"], template == "/openapi.json")
         .iter_errors(&answer.json)
         .map(|e| format!("{e} at {}", e.instance_path()))
         .collect();
     assert!(broken.is_empty(), "{what}, unlike the contract: {broken:?} in {}", answer.text);
+}
+
+/// Holds answers against a schema of the contract; made once for each, since that takes milliseconds.
+fn validator(promised: &Value, open: bool) -> Arc<Validator> {
+    static MADE: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().expect("no schema of the contract is broken");
+    let make = || {
+        let mut schema = json!({ "allOf": [promised], "components": CONTRACT["components"] });
+        if !open {
+            schema["unevaluatedProperties"] = false.into();
+        }
+        let made = jsonschema::options().should_validate_formats(true).build(&schema);
+        Arc::new(made.expect("a schema"))
+    };
+    made.entry(promised.to_string()).or_insert_with(make).clone()
 }
 
 /// The path's template and the operation that answers a request.

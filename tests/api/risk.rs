@@ -7,7 +7,8 @@ use sqlx::PgPool;
 use crate::log::logged;
 use crate::passage::Passage;
 use crate::service::{TestService, config};
-use crate::start::{refusal, uncalibrated_weights};
+use crate::start::refusal;
+use crate::weights::uncalibrated_weights;
 
 #[sqlx::test]
 async fn the_threshold_falls_as_the_gallery_grows_and_each_passage_keeps_its_own(pool: PgPool) {

@@ -9,7 +9,8 @@ use sqlx::PgPool;
 use crate::audit::audit;
 use crate::passage::Passage;
 use crate::service::{TestService, config, eventually, id, send};
-use crate::start::{refusal, uncalibrated_weights};
+use crate::start::refusal;
+use crate::weights::uncalibrated_weights;
 
 /// Serves encodings of 512 numbers, beside the 128 that a service makes by default.
 fn both(config: &mut Config) {

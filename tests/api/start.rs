@@ -127,15 +127,3 @@ async fn a_service_that_is_told_to_stop_while_it_loads_stops(pool: PgPool) {
         .unwrap();
     server::run(&config, listener, std::future::ready(())).await.unwrap();
 }
-
-/// The weights without what was measured of any encoder.
-pub fn uncalibrated_weights() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir("weights").unwrap().map(Result::unwrap) {
-        if entry.file_type().unwrap().is_file() {
-            let file = std::path::absolute(entry.path()).unwrap();
-            std::os::unix::fs::symlink(file, folder.path().join(entry.file_name())).unwrap();
-        }
-    }
-    folder
-}

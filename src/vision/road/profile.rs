@@ -92,7 +92,7 @@ impl<'m> Chosen<'m> {
     fn model(&self) -> ModelId {
         let road = [self.detector, self.landmarks, self.encoder, self.last()];
         let digests: String = road.iter().map(|entry| entry.sha256.to_string()).collect();
-        // Behind them stood whether every mirrored face is averaged in. It no longer is, and galleries carry these ids.
+        // A setting that is gone was hashed behind them. Its `false` stays: galleries carry these ids.
         with_digest(&self.last().id, &Digest::of(format!("{digests}false").as_bytes()))
     }
 }
