@@ -439,7 +439,7 @@ fn the_encoder_that_people_move_away_from_averages_a_turned_head_too() {
 /// turn it upright.
 fn mirrored_where_landmarks_are_placed_again(photo: &[u8]) -> Vec<f32> {
     let settings = RoadSettings::default();
-    let manifest = Manifest::open(&in_repository("weights")).unwrap();
+    let manifest = Manifest::open(in_repository("weights")).unwrap();
     let compute = Compute::from(tch::Device::Cpu);
     let detector = load::detector(&manifest, "yunet-2023mar", tch::Device::Cpu).unwrap();
     let landmarks = load::landmarks(&manifest, "landmark-68", tch::Device::Cpu).unwrap();
