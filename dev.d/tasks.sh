@@ -42,6 +42,8 @@ task_test() {
   # there are cores, and no more than it has connections for.
   at_once=$(($(nproc) + 2))
   export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((at_once < 16 ? at_once : 16))}
+  # Several of them learn at once: a third of the processor went to libtorch's threads that waited for each other by asking.
+  export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
   cargo test --workspace "$@"
 }
 

@@ -1,6 +1,7 @@
 //! `limen-client` against a real service.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -220,19 +221,25 @@ async fn a_lost_answer_is_asked_for_again_and_it_is_one_passage(pool: PgPool) {
     assert_eq!(limen.passage(granted.passage_id).await.unwrap().reason, Reason::Granted);
 }
 
+/// The credential of a gate that was given it.
+fn held(credential: &signing::Credential) -> Credential {
+    let (gate, key) = (credential.gate.parse().unwrap(), credential.key.parse().unwrap());
+    let held = Credential::new(gate, key, &credential.secret).unwrap();
+    assert!(!format!("{held:?}").contains(&credential.secret));
+    held
+}
+
+/// A turnstile that asks at an address, and trusts a key. A slow machine is no lost answer.
+fn turnstile(address: SocketAddr, credential: &signing::Credential, key: &str) -> Turnstile {
+    let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+    Turnstile::with_http(&format!("http://{address}"), held(credential), key, http).unwrap()
+}
+
 #[sqlx::test]
 async fn a_turnstile_signs_and_opens_on_a_grant_that_holds_alone(pool: PgPool) {
     let (service, key, credential) = signing::start(&pool).await;
-    let own = |line: &str, key: &str| {
-        let (gate, id) = (credential.gate.parse().unwrap(), credential.key.parse().unwrap());
-        let own = Credential::new(gate, id, &credential.secret).unwrap();
-        assert!(!format!("{own:?}").contains(&credential.secret));
-        // A slow machine is no lost answer.
-        let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
-        Turnstile::with_http(line, own, key, http).unwrap()
-    };
     let line = Line::losing(service.address, 1).await;
-    let gate = own(&format!("http://{}", line.address), &key);
+    let gate = turnstile(line.address, &credential, &key);
     let ask = Ask::of(photo("obama-3.jpg")).and(photo("obama-2.jpg"));
     let opening = gate.pass(&ask).await.unwrap();
     assert_eq!(opening.open_for, Duration::from_secs(4));
@@ -250,30 +257,37 @@ async fn a_turnstile_signs_and_opens_on_a_grant_that_holds_alone(pool: PgPool) {
         }
     }
     let another = limen::access::GrantKey::generate().unwrap().public();
-    let misled = own(&format!("http://{}", service.address), &another);
+    let misled = turnstile(service.address, &credential, &another);
     let shut = misled.pass(&Ask::of(photo("obama-3.jpg"))).await.unwrap_err();
     assert_eq!(shut.to_string(), "the token does not hold: not signed with this key");
+}
 
-    // That it is refused when it asks again says nothing about the grant whose answer got lost; who is refused at once
-    // has none.
+/// That it is refused when it asks again says nothing about the grant whose answer got lost; who is refused at once
+/// has none.
+#[sqlx::test]
+async fn a_turnstile_whose_answer_got_lost_is_refused_and_gives_the_grant_back(pool: PgPool) {
+    let (service, key, credential) = signing::start(&pool).await;
     let problem = r#"{"status": 403, "code": "wrong_gate", "title": "Forbidden", "detail": "another gate's"}"#;
     let refusal = answer(403, problem);
     let line = Line::losing_then_lying(service.address, refusal.clone()).await;
     let ask = Ask::of(photo("obama-3.jpg"));
-    let gate = own(&format!("http://{}", line.address), &key);
+    let gate = turnstile(line.address, &credential, &key);
     let shut = gate.pass(&ask).await.unwrap_err();
     assert!(matches!(&shut, Shut::Lost(error) if error.code() == Some("wrong_gate")), "{shut}");
     let unused = Report::of(Input::GrantUnused).on_grant(&ask.event_id);
     eventually("the grant is over", async || gate.report(&unused).await.is_ok()).await;
     let line = Line::lying(refusal.clone()).await;
-    let shut = own(&format!("http://{}", line.address), &key).pass(&ask).await.unwrap_err();
+    let shut = turnstile(line.address, &credential, &key).pass(&ask).await.unwrap_err();
     assert!(matches!(shut, Shut::Error(_)), "{shut}");
+}
 
-    // Who is never answered does not keep anybody waiting: three attempts of 2 s.
+/// Three attempts of 2 s.
+#[sqlx::test]
+async fn a_turnstile_that_is_never_answered_does_not_keep_anybody_waiting(pool: PgPool) {
+    let (_service, key, credential) = signing::start(&pool).await;
     let silent = Line::lying(String::new()).await;
-    let (gate, id) = (credential.gate.parse().unwrap(), credential.key.parse().unwrap());
-    let own = Credential::new(gate, id, &credential.secret).unwrap();
-    let silenced = Turnstile::new(&format!("http://{}", silent.address), own, &key).unwrap();
+    let address = format!("http://{}", silent.address);
+    let silenced = Turnstile::new(&address, held(&credential), &key).unwrap();
     let ask = Ask::of(photo("obama-3.jpg"));
     let shut = tokio::time::timeout(Duration::from_secs(20), silenced.pass(&ask)).await;
     assert!(matches!(shut.expect("an answer in time"), Err(Shut::Lost(Error::Transport(_)))));

@@ -80,7 +80,8 @@ async fn lead(service: SocketAddr, client: TcpStream, lost: bool) {
     let (mut answers_from, mut asks_to) = TcpStream::connect(service).await.unwrap().into_split();
     let asking = tokio::spawn(async move { copy(&mut asks, &mut asks_to).await });
     let _ = match lost {
-        true => copy(&mut answers_from, &mut sink()).await,
+        // The line is cut when the answer comes.
+        true => answers_from.read_u8().await.map(u64::from),
         false => copy(&mut answers_from, &mut hears).await,
     };
     asking.abort();
@@ -98,8 +99,8 @@ async fn lie(answer: &str, client: TcpStream) {
     let _ = heard.await;
 }
 
-/// An answer of HTTP.
+/// An answer of HTTP, the last one on its connection.
 pub fn answer(status: u16, body: &str) -> String {
     let length = body.len();
-    format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n{body}")
+    format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")
 }
