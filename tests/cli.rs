@@ -41,6 +41,9 @@ async fn with_database(pool: &PgPool, arguments: &[&str]) -> Command {
     let mut command = limen(arguments);
     command.env("DATABASE_URL", format!("{server}/{database}?{query}"));
     command.env("LIMEN_SECRETS__KEYS", KEYS);
+    // A slow machine is no Postgres that is away.
+    command.env("LIMEN_DATABASE__ACQUIRE_TIMEOUT_MS", "20000");
+    command.env("LIMEN_DATABASE__STATEMENT_TIMEOUT_MS", "60000");
     command
 }
 
