@@ -9,7 +9,7 @@ use super::depthwise::Taps;
 use super::finish::Finish;
 use super::geometry::Geometry;
 use super::map::{Map, filled};
-use super::matrix::Panels;
+use super::panels::Panels;
 use super::processor::Processor;
 use super::run::{Run, Step};
 

@@ -17,6 +17,7 @@ mod lanes;
 mod map;
 mod matrix;
 mod output;
+mod panels;
 mod picture;
 mod pool;
 mod processor;

@@ -4,7 +4,7 @@ use aligned_vec::AVec;
 
 use super::element::Element;
 use super::geometry::{Geometry, Places};
-use super::matrix::Panels;
+use super::panels::Panels;
 
 /// Where the rows of a product come from. No trait: a product would be compiled for each kind.
 pub enum Rows<'a, T> {

@@ -5,7 +5,7 @@ use half::bf16;
 use super::convolution::{Filter, Packed};
 use super::finish::Finish;
 use super::geometry::Geometry;
-use super::matrix::Panels;
+use super::panels::Panels;
 use super::run::{Step, run_pairs, run_tiles};
 
 // The product that is tried has blocks that are full and such as are not, and sums of several steps.

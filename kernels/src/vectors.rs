@@ -3,8 +3,9 @@
 use std::arch::x86_64::{__m256, __m512};
 
 use super::lanes::Lanes;
-use super::matrix::{HALF, Multiply};
+use super::matrix::Multiply;
 use super::output::{Output, SIDE};
+use super::panels::HALF;
 
 /// Vectors of 8 numbers, 16 registers: 6 rows by 16 columns at a time.
 pub struct Avx2;
