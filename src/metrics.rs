@@ -276,7 +276,7 @@ impl Metrics {
         );
         registry.register(
             "outcomes",
-            "Outcomes of verify, recognize, liveness and enrolment",
+            "Outcomes of verify, recognize, liveness, enrolment, import and re_enrol",
             self.outcomes.clone(),
         );
         registry.register(

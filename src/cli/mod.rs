@@ -67,7 +67,7 @@ enum Command {
     /// Look for what is wrong with labelled photos.
     #[command(subcommand)]
     Dataset(dataset::DatasetCommand),
-    /// Learn from labelled photos: make an encoder's numbers fewer, or a verifier of two of them.
+    /// Learn from labelled photos: an encoder, a verifier of two encodings, or liveness.
     #[command(subcommand)]
     Train(train::TrainCommand),
     /// Say which τ follows from a risk and a gallery's size, and what it costs.

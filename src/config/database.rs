@@ -26,7 +26,8 @@ pub struct DatabaseConfig {
     /// `postgres://user:password@host:port/database`.
     #[garde(custom(names_a_database))]
     pub url: DatabaseUrl,
-    /// Connections for requests; one more hears of changes.
+    /// Connections for requests; three more hear of changes and of passages, and keep the right to deliver webhooks, and a
+    /// fourth the right to publish to a broker, where there is one.
     #[garde(range(min = 2, max = 1_000))]
     pub connections_max: u32,
     /// Milliseconds that a request waits for a connection.
