@@ -25,7 +25,7 @@ pub(super) enum AuditCommand {
         #[arg(long, value_name = "FILE")]
         heads: Vec<PathBuf>,
         /// Trust this key too, as `keys` prints it: one that was retired since; may be given several times.
-        #[arg(long = "public-key", value_name = "KEY", value_parser = public_key)]
+        #[arg(long = "public-key", value_name = "KEY", value_parser = public_key, allow_hyphen_values = true)]
         public_keys: Vec<VerifyingKey>,
         /// Print JSON.
         #[arg(long)]
@@ -39,7 +39,7 @@ pub(super) enum AuditCommand {
     /// Sign anew what a lost key has signed, so that the trail goes on under the one in use; the trail tells of it.
     TakeOver {
         /// The lost key's public half, as `keys` printed it: what it signed is checked with it first.
-        #[arg(long, value_name = "KEY", value_parser = public_key)]
+        #[arg(long, value_name = "KEY", value_parser = public_key, allow_hyphen_values = true)]
         public_key: VerifyingKey,
     },
 }

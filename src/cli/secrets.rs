@@ -42,8 +42,8 @@ pub(super) enum SecretsCommand {
         /// The key, as `stage` named it.
         key: KeyId,
     },
-    /// Rotation, step 3: seal every template, and every secret of a gate, under the key that seals, while services
-    /// run; can be stopped and run again.
+    /// Rotation, step 3: seal every template, photo, and secret of a gate or a webhook under the key that seals, while
+    /// services run; can be stopped and run again.
     Reseal,
     /// Rotation, step 4: take the other keys out of a file, if they seal nothing any more. Restart every
     /// replica with it.
@@ -51,7 +51,7 @@ pub(super) enum SecretsCommand {
         /// The file with the keys.
         file: PathBuf,
     },
-    /// Say how many templates and secrets of gates are sealed under which key.
+    /// Say how many templates, photos, and secrets of gates and webhooks are sealed under which key.
     Status,
     /// Remove the templates of a key that is lost, or those that are not sealed, whose people must be enrolled
     /// again; and revoke the credentials of gates under it, which need new ones.
@@ -263,21 +263,24 @@ async fn retire(store: &Store, file: &Path) -> anyhow::Result<()> {
 async fn status(config: &Config) -> anyhow::Result<ExitCode> {
     let keys = keyring(&config.secrets).await?;
     let store = connect_whatever_signed(config).await?;
-    let mut counts: BTreeMap<Option<KeyId>, [u64; 3]> =
-        keys.ids().map(|id| (Some(id), [0; 3])).collect();
+    let mut counts: BTreeMap<Option<KeyId>, [u64; 4]> =
+        keys.ids().map(|id| (Some(id), [0; 4])).collect();
     for (key, faces) in store.faces_by_key().await? {
         counts.entry(key).or_default()[0] = faces;
     }
     for (key, secrets) in store.device_secrets_by_key().await? {
         counts.entry(Some(key)).or_default()[1] = secrets;
     }
+    for (key, secrets) in store.webhook_secrets_by_key().await? {
+        counts.entry(Some(key)).or_default()[2] = secrets;
+    }
     for (key, photos) in store.photos_by_key().await? {
-        counts.entry(Some(key)).or_default()[2] = photos;
+        counts.entry(Some(key)).or_default()[3] = photos;
     }
     let mut unreadable = false;
     let mut table = Table::new();
-    table.set_header(["key", "templates", "gates", "photos", ""]);
-    for (key, [faces, secrets, photos]) in counts {
+    table.set_header(["key", "templates", "gates", "webhooks", "photos", ""]);
+    for (key, counts) in counts {
         let note = match key {
             Some(key) if key == keys.sealing_id() => "seals",
             Some(key) if keys.has(key) => "opens",
@@ -286,8 +289,8 @@ async fn status(config: &Config) -> anyhow::Result<ExitCode> {
         };
         unreadable |= !key.is_some_and(|key| keys.has(key));
         let key = key.map_or_else(|| "unsealed".to_owned(), |key| key.to_string());
-        let [faces, secrets, photos] = [faces, secrets, photos].map(|count| count.to_string());
-        table.add_row([key, faces, secrets, photos, note.to_owned()]);
+        let [faces, gates, webhooks, photos] = counts.map(|count| count.to_string());
+        table.add_row([key, faces, gates, webhooks, photos, note.to_owned()]);
     }
     println!("{table}");
     Ok(if unreadable { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -309,6 +312,13 @@ async fn drop_lost(config: &Config, what: Lost) -> anyhow::Result<()> {
         for gate in store.revoke_credentials_of_key(&author, key).await? {
             println!(
                 "a credential of gate {gate} is revoked: `limen gate credential` makes another"
+            );
+        }
+        for (_, secrets) in
+            store.webhook_secrets_by_key().await?.iter().filter(|(of, _)| *of == key)
+        {
+            println!(
+                "{secrets} secret(s) of webhooks are lost, too: delete those and make them anew, by /v1/webhooks"
             );
         }
     }

@@ -2,7 +2,7 @@
 
 use sqlx::PgPool;
 
-use super::{text, with_database};
+use super::{limen, text, with_database};
 
 #[sqlx::test]
 async fn an_altered_trail_is_named_and_the_exit_status_is_1(pool: PgPool) {
@@ -48,4 +48,13 @@ async fn an_altered_trail_is_named_and_the_exit_status_is_1(pool: PgPool) {
     let nonsense = run(&kept).await;
     assert_eq!(nonsense.status.code(), Some(1));
     assert!(text(&nonsense).contains("line 1"), "{}", text(&nonsense));
+}
+
+/// One in 64 does.
+#[test]
+fn a_public_key_may_begin_with_a_hyphen() {
+    for command in ["verify", "take-over"] {
+        let output = limen(&["audit", command, "--public-key", "-no-key"]).output().unwrap();
+        assert!(text(&output).contains("invalid value '-no-key'"), "{}", text(&output));
+    }
 }

@@ -36,7 +36,7 @@ async fn a_gate_is_added_with_a_secret_that_is_shown_once_and_can_be_replaced(po
     assert!(authors.iter().all(|author| author.contains("gate")), "{authors:?}");
 
     let status = succeeds(&pool, &["secrets", "status"]).await;
-    let sealed = |line: &str| line.ends_with("| 0         | 1     | 0      | seals |");
+    let sealed = |line: &str| line.ends_with("| 0         | 1     | 0        | 0      | seals |");
     assert!(status.lines().any(sealed), "{status}");
     for wrong in [
         &["gate", "add", "north"][..],

@@ -25,6 +25,13 @@ fn mode(file: &Path) -> u32 {
     std::fs::metadata(file).unwrap().permissions().mode() & 0o777
 }
 
+/// What a table of `secrets status` says of a key: templates, gates, webhooks, photos, and what it is good for.
+fn row<'a>(status: &'a str, key: &str) -> Vec<&'a str> {
+    let rows = status.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+    let mut of_key = rows.filter(|cells| cells.get(1) == Some(&key));
+    of_key.next().unwrap_or_else(|| panic!("no {key} in {status}"))[2..7].to_vec()
+}
+
 /// The ids that a file's comments name, in its order.
 fn ids(file: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(file).unwrap();
@@ -90,12 +97,8 @@ async fn keys_are_rotated_step_by_step(pool: PgPool) {
         assert!(said.contains(&resealed), "{said}");
     }
     let status = succeeds(&["secrets", "status"]).await;
-    let rows: Vec<Vec<_>> =
-        status.lines().map(|line| line.split('|').map(str::trim).collect()).collect();
-    for row in [[new.as_str(), "1", "0", "1", "seals"], [old.as_str(), "0", "0", "0", "opens"]] {
-        let found = rows.iter().any(|cells| cells.get(1..6) == Some(row.as_slice()));
-        assert!(found, "no {row:?} in {status}");
-    }
+    assert_eq!(row(&status, &new), ["1", "0", "0", "1", "seals"]);
+    assert_eq!(row(&status, &old), ["0", "0", "0", "0", "opens"]);
     // What is under the old key still opens nothing else: a photo that is left behind keeps it.
     let left =
         "update face_photos set encoding = overlay(encoding placing decode($1, 'hex') from 2)";
@@ -109,12 +112,21 @@ async fn keys_are_rotated_step_by_step(pool: PgPool) {
     known().await;
 
     // With any other key it is told which is missing; and a lost key's templates can be given up.
+    let webhook =
+        "insert into webhooks (id, url, secret) values (gen_random_uuid(), 'https://example.org',
+        overlay(decode(repeat('00', 80), 'hex') placing decode($1, 'hex') from 2))";
+    sqlx::query(webhook).bind(&new).execute(&pool).await.unwrap();
     let lost =
         with_database(&pool, &["recognize", &fixture("obama-3.jpg")]).await.output().unwrap();
     assert_eq!(lost.status.code(), Some(2));
     assert!(text(&lost).contains(&new) && !text(&lost).contains(KEYS), "{}", text(&lost));
     let status = with_database(&pool, &["secrets", "status"]).await.output().unwrap();
     assert_eq!(status.status.code(), Some(1), "{}", text(&status));
+    assert!(
+        text(&status).contains("| 1         | 0     | 1        | 1      |"),
+        "{}",
+        text(&status)
+    );
     let kept = run(&pool, &file, &["secrets", "drop", &new]).await;
     assert!(text(&kept).contains("not lost"), "{}", text(&kept));
     known().await;
@@ -127,6 +139,7 @@ async fn keys_are_rotated_step_by_step(pool: PgPool) {
     assert_eq!(taken.status.code(), Some(0), "{}", text(&taken));
     let dropped = with_database(&pool, &["secrets", "drop", &new]).await.output().unwrap();
     assert!(text(&dropped).contains("1 templates removed"), "{}", text(&dropped));
+    assert!(text(&dropped).contains("1 secret(s) of webhooks are lost"), "{}", text(&dropped));
 }
 
 #[sqlx::test]
