@@ -393,12 +393,22 @@ impl Gatekeeper {
             .store
             .confirm_passage(passage, request.key_id, |ground| {
                 let policy = &ground.gate.policy;
+                let stale = || {
+                    let (reason, evidence) = (Reason::StaleFrame, attempt.evidence.clone());
+                    Verdict { reason, open_ms: 0, notice: None, evidence }
+                };
                 if way != (policy.zone_id, Some(policy.direction)) {
                     // The gate leads elsewhere than the trail says that the person went.
-                    let (reason, evidence) = (Reason::StaleFrame, attempt.evidence.clone());
-                    return Verdict { reason, open_ms: 0, notice: None, evidence };
+                    return stale();
                 }
-                decide(self.clock_skew_max, &recorded, &attempt, ground)
+                let verdict = decide(self.clock_skew_max, &recorded, &attempt, ground);
+                let granted_by_badge =
+                    verdict.reason == Reason::Granted && finding == Finding::ComparedWithBadge;
+                if granted_by_badge && ground.blocked_since {
+                    // The trail does not say whom the face was like beside the badge's owner.
+                    return stale();
+                }
+                verdict
             })
             .await?;
         // Not a refusal that was recorded when the event was repeated before.

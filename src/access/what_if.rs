@@ -314,6 +314,7 @@ fn ground(gate: &Gate, policy: GatePolicy, passage: &Passage) -> Ground {
         last_gate: None,
         since: None,
         settled: None,
+        blocked_since: false,
         policy_version: 0,
         now,
     }

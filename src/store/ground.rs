@@ -37,6 +37,8 @@ pub struct Ground {
     pub since: Option<LastGate>,
     /// Where a passage is repeated: the passage, if its gate has said what became of the grant.
     pub settled: Option<PassageId>,
+    /// Where a passage is repeated: whether anybody may have come onto the blocklist since, or got a face there.
+    pub blocked_since: bool,
     /// How many administrative changes there have been.
     pub policy_version: u64,
     /// The moment of decision.
@@ -60,6 +62,9 @@ pub struct ZoneGround {
 /// schedule, a group or a membership exclusively, by a trigger: `migrations/0008_access_lock.sql`. Postgres
 /// lets nobody overtake a change that waits for it; rows locked for share it would leave to starve.
 pub(super) const ACCESS_LOCK: i64 = 119_200_062_729_729;
+
+/// Longer than a change takes, whose rows say when it began.
+const CHANGE_MAX: TimeDelta = TimeDelta::minutes(1);
 
 /// The longest `debounce_ms` of a gate.
 const DEBOUNCE_MAX: TimeDelta = TimeDelta::minutes(10);
@@ -116,9 +121,13 @@ pub(super) async fn ground(
         last_gate: None,
         since: None,
         settled: None,
+        blocked_since: false,
         policy_version: 0,
         now: DateTime::default(),
     };
+    if let Some(passage) = repeated {
+        ground.blocked_since = blocked_since(connection, passage.decided_at).await?;
+    }
     if let Some(employee) = evidence.employee_id {
         retrace(connection, &mut ground, employee, repeated).await?;
     }
@@ -190,6 +199,23 @@ async fn blocked(
         blocked.extend(rows.fetch_all(connection).await?.into_iter().map(EmployeeId));
     }
     Ok(blocked)
+}
+
+/// Whether anybody may have come onto the blocklist since, or got a face there.
+async fn blocked_since(
+    connection: &mut PgConnection,
+    moment: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let blocked = sqlx::query_scalar!(
+        r#"select exists (
+             select from employees e
+             where e.status = $1 and (e.updated_at >= $2 or exists (
+                 select from face_encodings f where f.employee_id = e.id and f.created_at >= $2))
+         ) as "blocked!""#,
+        EmployeeStatus::Blocked.code(),
+        moment - CHANGE_MAX,
+    );
+    Ok(blocked.fetch_one(connection).await?)
 }
 
 /// The zone, its site and what lets the employee in.

@@ -158,6 +158,32 @@ async fn a_grant_that_is_repeated_does_not_outlive_the_block(pool: PgPool) {
     Passage::of("obama-3.jpg").granted(&service, &gate).await;
 }
 
+/// Whom the face was like beside the badge's owner is not recorded: it may be whoever is blocked since.
+#[sqlx::test]
+async fn a_grant_by_badge_is_not_repeated_once_anybody_is_blocked(pool: PgPool) {
+    let service = start(&pool).await;
+    let owner = service.employee(json!({"badge_id": "B-1"})).await;
+    service.enrol(&owner, "obama-1.jpg").await;
+    let other = service.enrolled("biden-1.jpg").await;
+    let gate = service.gate(json!({"debounce_ms": 0})).await;
+    let [by_badge, by_face] = [Passage::of("obama-3.jpg").badge("B-1"), Passage::of("obama-3.jpg")];
+    for passage in [&by_badge, &by_face, &by_face, &by_badge] {
+        passage.granted(&service, &gate).await;
+    }
+    service.set_status(&other, "blocked").await;
+    let again = by_badge.refused(&service, &gate, "stale_frame").await;
+    assert_eq!(by_badge.refused(&service, &gate, "stale_frame").await, again);
+    by_face.granted(&service, &gate).await;
+    Passage::of("obama-3.jpg").badge("B-1").granted(&service, &gate).await;
+
+    // That of whoever is blocked themself is an alarm.
+    let last = Passage::of("obama-2.jpg").badge("B-1");
+    last.granted(&service, &gate).await;
+    service.set_status(&owner, "blocked").await;
+    last.refused(&service, &gate, "face_does_not_match_badge").await;
+    assert_alarm(&service, &owner, 1.0).await;
+}
+
 /// The gallery only proposes: it need not have heard of the block, nor of its end.
 #[sqlx::test]
 async fn who_is_blocked_is_read_with_the_decision(pool: PgPool) {

@@ -145,6 +145,7 @@ impl Scene {
                 last_gate: None,
                 since: None,
                 settled: None,
+                blocked_since: false,
                 now,
             },
         }
