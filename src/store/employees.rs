@@ -5,6 +5,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::ground::lock_access;
 use super::{Store, StoreError};
 use crate::domain::{
     Author, BadgeId, Department, Employee, EmployeeId, EmployeeName, EmployeeStatus, GroupId,
@@ -382,6 +383,8 @@ impl Store {
     /// [`StoreError::NotFound`] when there is none.
     pub async fn delete_employee(&self, author: &Author, id: EmployeeId) -> Result<(), StoreError> {
         let mut changing = self.changing(author).await?;
+        // Before the person, as a passage takes them: memberships go with them.
+        lock_access(&mut changing).await?;
         changing.guard(id).await?;
         let deleted = sqlx::query!("delete from employees where id = $1", id.0)
             .execute(&mut *changing)

@@ -9,13 +9,14 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::ground::lock_access;
 use super::{Store, StoreError};
 use crate::domain::{
     AccessGroup, AccessRule, Author, EmployeeId, GroupId, GroupName, ScheduleId, Validity, ZoneId,
 };
 
 /// How many groups a person may belong to: a passage reads what all of them give for its zone.
-pub const GROUPS_OF_ONE_MAX: i64 = 100;
+pub const GROUPS_OF_ONE_MAX: u8 = 100;
 
 /// A group to be created.
 #[derive(Clone, Debug)]
@@ -268,6 +269,8 @@ impl Store {
     /// [`super::Conflict::TooManyGroups`].
     pub async fn set_member(&self, author: &Author, member: Member) -> Result<Member, StoreError> {
         let mut changing = self.changing(author).await?;
+        // Before the person, as a passage takes them.
+        lock_access(&mut changing).await?;
         changing.guard(member.employee_id).await?;
         let row = sqlx::query_as!(
             MemberRow,
@@ -289,7 +292,7 @@ impl Store {
         )
         .fetch_one(&mut *changing)
         .await?;
-        if groups > GROUPS_OF_ONE_MAX {
+        if groups > i64::from(GROUPS_OF_ONE_MAX) {
             return Err(StoreError::Conflict(super::Conflict::TooManyGroups));
         }
         changing.commit().await?;
@@ -307,6 +310,8 @@ impl Store {
         employee: EmployeeId,
     ) -> Result<(), StoreError> {
         let mut changing = self.changing(author).await?;
+        // Before the person, as a passage takes them.
+        lock_access(&mut changing).await?;
         match changing.guard(employee).await {
             // Whoever does not exist is no member.
             Err(StoreError::NotFound(_)) => {
@@ -376,7 +381,7 @@ impl Store {
              order by m.group_id
              limit $2"#,
             employee.0,
-            GROUPS_OF_ONE_MAX,
+            i64::from(GROUPS_OF_ONE_MAX),
         )
         .fetch_all(&self.pool)
         .await?

@@ -60,7 +60,7 @@ pub use gate_inputs::InputFilter;
 pub use gate_states::{DecisionCounts, GateState, GateTrail, LastPassage, Latency};
 pub use gates::{GateChange, NewGate};
 pub use ground::{Ground, ZoneGround};
-pub use groups::{Access, GroupChange, Member, NewGroup};
+pub use groups::{Access, GROUPS_OF_ONE_MAX, GroupChange, Member, NewGroup};
 pub use imports::ImportedRow;
 pub use invitations::{Invited, NewInvitation};
 pub use keys::{ApiKey, KeyDraft};

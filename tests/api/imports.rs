@@ -623,6 +623,34 @@ async fn a_row_whose_person_cannot_be_changed_as_it_says_gives_them_no_face(pool
 }
 
 #[sqlx::test]
+async fn whoever_cannot_be_put_into_all_groups_gets_neither_some_of_them_nor_a_face(pool: PgPool) {
+    let service = TestService::start(&pool).await;
+    let employee = service.employee(json!({"badge_id": "B-1"})).await;
+    for group in ["day", "night"] {
+        service.group(json!({"name": group})).await;
+    }
+    let many = "with made as (insert into access_groups (id, name)
+                    select gen_random_uuid(), 'group ' || n from generate_series(1, 99) n returning id)
+                insert into group_members (group_id, employee_id) select id, $1::uuid from made";
+    sqlx::query(many).bind(&employee).execute(&pool).await.unwrap();
+    let row = |groups: &[&str]| line(json!({"badge_id": "B-1", "groups": groups}), "obama-1.jpg");
+    let done = import(&service, NDJSON, row(&["day", "night"])).await.expect(200);
+    assert_eq!(told(&rows(&service, &done).await), [(1, "refused", "too_many_groups")]);
+    assert_eq!(faces(&service, &employee).await, json!([]));
+    let joined = async || {
+        let access = service.get(&format!("/v1/employees/{employee}/access")).await.expect(200);
+        access["items"].as_array().unwrap().len()
+    };
+    assert_eq!(joined().await, 99);
+    // As many as there may be.
+    for _ in 0..2 {
+        let done = import(&service, NDJSON, row(&["night"])).await.expect(200);
+        assert_ne!(rows(&service, &done).await[0]["outcome"], "refused");
+        assert_eq!(joined().await, 100);
+    }
+}
+
+#[sqlx::test]
 async fn a_consent_that_was_withdrawn_is_not_given_again_by_the_same_file(pool: PgPool) {
     let service = TestService::start(&pool).await;
     let row = |department: &str| {

@@ -23,7 +23,7 @@ use crate::domain::{
 };
 use crate::http::faces::Duplicates;
 use crate::http::{AppState, Problem, alarm};
-use crate::store::{Conflict, Member, StoreError};
+use crate::store::{Conflict, GROUPS_OF_ONE_MAX, Member, StoreError};
 
 /// Results that are stored together,
 const RESULTS_AT_ONCE: usize = 100;
@@ -171,7 +171,7 @@ impl Run {
         let store = &state.store;
         let known = person::find(store, person).await?;
         row.employee_id = known.as_ref().map(|known| known.id);
-        let groups = person::groups(store, person).await?;
+        let groups = self.groups(person, known.as_ref()).await?;
         let turn = match &seen {
             Seen::View { view, .. } => {
                 let turn = state.enrolments.turn().await?;
@@ -206,6 +206,11 @@ impl Run {
             store.give_consent(author, employee, version, None).await?;
             changed = true;
         }
+        for group_id in groups {
+            let member = Member { group_id, employee_id: employee, validity: Validity::default() };
+            store.set_member(author, member).await?;
+            changed = true;
+        }
         if let (Seen::View { view, sha256 }, Some(turn)) = (seen, turn) {
             let rules = state.settings.enrolment_rules();
             match turn.enroll(author, rules, employee, *view, sha256).await {
@@ -220,7 +225,6 @@ impl Run {
                 Err(error) => return Err(error.into()),
             }
         }
-        changed |= self.join(employee, groups).await?;
         Ok(match (row.face_id, created, changed) {
             (Some(_), ..) => RowOutcome::Enrolled,
             (None, true, _) => RowOutcome::Created,
@@ -285,23 +289,21 @@ impl Run {
         Ok(consent)
     }
 
-    /// Puts a person into groups; says whether they were not in one. Who is a member stays one from when and until
-    /// when they are.
-    async fn join(&self, employee_id: EmployeeId, groups: Vec<GroupId>) -> Result<bool, Problem> {
-        let Self { state: AppState { store, .. }, author, .. } = self;
-        if groups.is_empty() {
-            return Ok(false);
+    /// The groups that a person is to be put into. Who is a member stays one from when and until when they are.
+    async fn groups(
+        &self,
+        person: &Person,
+        known: Option<&Employee>,
+    ) -> Result<Vec<GroupId>, Problem> {
+        let store = &self.state.store;
+        let mut groups = person::groups(store, person).await?;
+        let Some(known) = known.filter(|_| !groups.is_empty()) else { return Ok(groups) };
+        let already = store.access(known.id).await?;
+        groups.retain(|group| !already.iter().any(|access| access.group_id == *group));
+        if already.len() + groups.len() > usize::from(GROUPS_OF_ONE_MAX) {
+            return Err(Conflict::TooManyGroups.into());
         }
-        let already = store.access(employee_id).await?;
-        let mut joined = false;
-        for group_id in groups {
-            if !already.iter().any(|access| access.group_id == group_id) {
-                let member = Member { group_id, employee_id, validity: Validity::default() };
-                store.set_member(author, member).await?;
-                joined = true;
-            }
-        }
-        Ok(joined)
+        Ok(groups)
     }
 }
 
