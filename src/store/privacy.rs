@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::changes::Changing;
+use super::ground::lock_access;
 use super::listed::ListedPassage;
 use super::passages::passage_row;
 use super::{Store, StoreError};
@@ -333,6 +334,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let badges = self.badges(employee).await?;
         let mut changing = self.changing(author).await?;
+        // Before the person, as a passage takes them: memberships go with them.
+        lock_access(&mut changing).await?;
         let removed = sqlx::query!(
             "delete from employees
              where id = $1 and updated_at < $2 and status <> 'blocked'
