@@ -190,6 +190,33 @@ async fn an_event_that_is_never_taken_is_put_aside_and_the_gates_next_one_comes(
 }
 
 #[sqlx::test]
+async fn attempts_count_for_the_event_that_was_tried_and_no_other(pool: PgPool) {
+    let service = TestService::start_with(&pool, |config| {
+        impatient(config);
+        config.events.webhook_attempts_max = 3;
+    })
+    .await;
+    service.enrolled("obama-1.jpg").await;
+    let gate = service.gate(json!({})).await;
+    let receiver = Receiver::start(|_, _| Some(500)).await;
+    let webhook = webhook(&service, &receiver, json!({"decisions": ["grant"]})).await;
+    service.patch(&path(&webhook), json!({"enabled": false})).await.expect(200);
+    nobody(&service, &gate).await;
+    Passage::of("obama-3.jpg").granted(&service, &gate).await;
+    // The first was tried twice while it was asked for.
+    let tried =
+        sqlx::query("update webhook_cursors set attempts = 2").execute(&pool).await.unwrap();
+    assert_eq!(tried.rows_affected(), 1);
+    service.patch(&path(&webhook), json!({"enabled": true})).await.expect(200);
+    let dead = format!("{}/dead-letters", path(&webhook));
+    eventually("the second is given up", async || {
+        service.get(&dead).await.expect(200)["items"][0]["attempts"] == 3
+    })
+    .await;
+    assert_eq!(receiver.positions()[&gate], [2, 2, 2]);
+}
+
+#[sqlx::test]
 async fn another_replica_goes_on_where_the_first_ended_and_nothing_is_lost(pool: PgPool) {
     let mut one = TestService::start_with(&pool, impatient).await;
     let gates = [one.gate(json!({})).await, one.gate(json!({"name": "south"})).await];

@@ -136,7 +136,7 @@ impl Deliverer {
         }
     }
 
-    /// Delivers to one webhook until it is removed or switched off.
+    /// Delivers to one webhook, until that is aborted: one that is switched off may be on again before anybody else sees it.
     async fn follow(self: Arc<Self>, id: WebhookId) {
         let said = Mutex::default();
         // What was put aside does not hold up what comes, and neither ends the other in the middle of a post.
@@ -152,7 +152,6 @@ impl Deliverer {
                     // What failed may be due again.
                     let _ = tokio::time::timeout(self.settings.retry_min, bell.heard()).await;
                 }
-                Ok(Turn::Over) => return,
                 Err(error) => rest_after(&error, id, said).await,
             }
         }
@@ -163,7 +162,6 @@ impl Deliverer {
             match self.dead_turn(id).await {
                 Ok(Turn::More) => {}
                 Ok(Turn::Done) => tokio::time::sleep(ROUND).await,
-                Ok(Turn::Over) => return,
                 Err(error) => rest_after(&error, id, said).await,
             }
         }

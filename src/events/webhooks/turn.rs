@@ -24,10 +24,8 @@ const DEAD_AT_ONCE: u32 = 16;
 pub(super) enum Turn {
     /// There may be more to deliver now.
     More,
-    /// There is nothing to deliver now.
+    /// There is nothing to deliver now, or the webhook is switched off or removed.
     Done,
-    /// The webhook was removed, or switched off.
-    Over,
 }
 
 /// A webhook and what it is told with.
@@ -39,7 +37,7 @@ struct Target {
 impl Deliverer {
     /// Delivers some of what there is to deliver to a webhook.
     pub(super) async fn turn(&self, id: WebhookId) -> Result<Turn, StoreError> {
-        let Some(target) = self.target(id).await? else { return Ok(Turn::Over) };
+        let Some(target) = self.target(id).await? else { return Ok(Turn::Done) };
         let due = self.ask(self.store.due(id, GATES_AT_ONCE)).await?;
         if due.is_empty() {
             return Ok(Turn::Done);
@@ -53,7 +51,7 @@ impl Deliverer {
     /// Tries some of a webhook's dead letters once more.
     pub(super) async fn dead_turn(&self, id: WebhookId) -> Result<Turn, StoreError> {
         let dead = self.ask(self.store.dead_letters_to_retry(id, DEAD_AT_ONCE)).await?;
-        let Some(target) = self.target(id).await? else { return Ok(Turn::Over) };
+        let Some(target) = self.target(id).await? else { return Ok(Turn::Done) };
         if dead.is_empty() {
             return Ok(Turn::Done);
         }
@@ -88,7 +86,14 @@ impl Deliverer {
         let mut noted = position;
         for event in events {
             let next = event.position();
-            if target.webhook.filter.wants(&event) {
+            let is_wanted = target.webhook.filter.wants(&event);
+            if attempts > 0 && !(is_wanted && next == position + 1) {
+                // They were of one that was purged since, or is not asked for any more.
+                position = if is_wanted { next - 1 } else { next };
+                (attempts, noted) = (0, position);
+                self.ask(self.store.note_delivered(id, gate, position)).await?;
+            }
+            if is_wanted {
                 if let Err(error) = self.post(target, event).await {
                     attempts += 1;
                     if attempts < self.settings.attempts_max {
