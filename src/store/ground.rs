@@ -97,7 +97,6 @@ pub(super) async fn ground(
     .await?
     .map(Employee::try_from)
     .transpose()?;
-    let blocked = blocked(connection, employee.as_ref(), suspects).await?;
     let face_ids: Vec<Uuid> = evidence.face_ids.iter().map(|id| id.0).collect();
     let faces = sqlx::query_scalar!(
         "select id from face_encodings where id = any($1) and employee_id = $2 for share",
@@ -115,7 +114,7 @@ pub(super) async fn ground(
         key_revoked,
         gate,
         employee,
-        blocked,
+        blocked: Vec::new(),
         faces_exist,
         zone,
         last_gate: None,
@@ -125,13 +124,14 @@ pub(super) async fn ground(
         policy_version: 0,
         now: DateTime::default(),
     };
-    if let Some(passage) = repeated {
-        ground.blocked_since = blocked_since(connection, passage.decided_at).await?;
-    }
     if let Some(employee) = evidence.employee_id {
         retrace(connection, &mut ground, employee, repeated).await?;
     }
     // Behind every lock that was waited for.
+    ground.blocked = blocked(connection, ground.employee.as_ref(), suspects).await?;
+    if let Some(passage) = repeated {
+        ground.blocked_since = blocked_since(connection, passage.decided_at).await?;
+    }
     let moment = sqlx::query!(
         r#"select clock_timestamp() as "now!", length as changes from chains where stream = $1"#,
         Stream::CHANGES.0,
